@@ -1,0 +1,66 @@
+//! Objects of one kind, by name without ASCII case.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use crate::domain::UniqueName;
+
+/// A persistent map from names to objects; clones share what they have in common.
+#[derive(Debug)]
+pub struct Table<T>(OrdMap<UniqueName, Arc<T>>);
+
+impl<T> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(OrdMap::new())
+    }
+}
+
+impl<T> Table<T> {
+    /// The object of that name, in any spelling.
+    pub fn get(&self, name: &UniqueName) -> Option<&Arc<T>> {
+        self.0.get(name)
+    }
+
+    /// The object whose name is this text, in any spelling.
+    pub fn find(&self, name: &str) -> Option<&Arc<T>> {
+        self.0.get(&UniqueName::parse(name).ok()?)
+    }
+
+    /// All objects, ascending by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.0.values()
+    }
+
+    /// All objects after that name, ascending.
+    pub fn after(&self, name: &UniqueName) -> impl Iterator<Item = &Arc<T>> {
+        let bounds = (std::ops::Bound::Excluded(name.clone()), std::ops::Bound::Unbounded);
+        self.0.range(bounds).map(|(_, object)| object)
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn put(&mut self, name: &UniqueName, object: &Arc<T>) {
+        self.0.insert(name.clone(), Arc::clone(object));
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Ok(name) = UniqueName::parse(name) {
+            self.0.remove(&name);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The indexes of a catalog always say what the objects say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::{
+    Common,
+    directory::{DirectLink, UserKind},
+};
+
+fn stamp() -> Stamp {
+    Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "test")
+}
+
+fn name(text: &str) -> UniqueName {
+    UniqueName::parse(text).unwrap()
+}
+
+fn role(text: &str, root: Option<&str>) -> Object {
+    Object::Role(Arc::new(SecurityRole {
+        common: Common::custom(name(text), text),
+        stamp: stamp(),
+        business_unit: String::new(),
+        root_role: root.map(name),
+        grants: BTreeSet::new(),
+        persona: Default::default(),
+    }))
+}
+
+fn user(number: u8, roles: &[u8], links: &[u8], disabled: bool) -> Object {
+    Object::User(Arc::new(User {
+        id: UserId::parse(&format!("u{number}")).unwrap(),
+        stamp: stamp(),
+        display_name: String::new(),
+        kind: UserKind::Human,
+        email: String::new(),
+        roles: roles.iter().map(|r| name(&format!("role_{r}"))).collect(),
+        direct: links
+            .iter()
+            .map(|p| DirectLink {
+                profile: name(&format!("prof_{p}")),
+                assigned_at: None,
+                assigned_by: String::new(),
+            })
+            .collect(),
+        disabled,
+        business_unit: String::new(),
+    }))
+}
+
+fn team(number: u8, members: &[u8], roles: &[u8]) -> Object {
+    Object::Team(Arc::new(Team {
+        id: TeamId::parse(&format!("team {number}")).unwrap(),
+        stamp: stamp(),
+        display_name: String::new(),
+        members: members.iter().map(|m| UserId::parse(&format!("u{m}")).unwrap()).collect(),
+        roles: roles.iter().map(|r| name(&format!("role_{r}"))).collect(),
+    }))
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let few = || proptest::collection::vec(0u8..4, 0..3);
+    prop_oneof![
+        4 => (0u8..6, few(), few(), any::<bool>())
+            .prop_map(|(n, r, l, d)| Change::Put(user(n, &r, &l, d))),
+        2 => (0u8..3, few(), few()).prop_map(|(n, m, r)| Change::Put(team(n, &m, &r))),
+        1 => (0u8..4, proptest::option::of(0u8..4)).prop_map(|(n, root)| {
+            let root = root.filter(|r| *r != n).map(|r| format!("role_{r}"));
+            Change::Put(role(&format!("role_{n}"), root.as_deref()))
+        }),
+        1 => (0u8..6).prop_map(|n| Change::Delete(ObjectKey::new(Kind::User, &format!("u{n}")))),
+        1 => (0u8..3).prop_map(|n| Change::Delete(ObjectKey::new(Kind::Team, &format!("team {n}")))),
+        1 => (0u8..4).prop_map(|n| Change::Delete(ObjectKey::new(Kind::Role, &format!("role_{n}")))),
+    ]
+}
+
+/// What the indexes should say, worked out from the objects alone.
+type Picture = BTreeMap<UserId, (RoleClass, Direct, bool)>;
+
+fn picture(catalog: &Catalog) -> Picture {
+    catalog
+        .users()
+        .map(|s| {
+            let class = catalog.class(s.seat.class).clone();
+            (s.user.id.clone(), (class, s.seat.direct.clone(), s.user.is_counted()))
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn step_by_step_equals_at_once(changes in proptest::collection::vec(change(), 0..40)) {
+        let mut stepped = Catalog::empty();
+        for (at, change) in changes.iter().enumerate() {
+            stepped = stepped.apply(std::slice::from_ref(change), at as i64 + 1, Time::default());
+        }
+        let fresh = Catalog::from_objects(stepped.objects(), stepped.revision, Time::default());
+        prop_assert_eq!(picture(&stepped), picture(&fresh));
+        let seats = |c: &Catalog| -> BTreeSet<(RoleClass, Direct, Vec<UserId>)> {
+            c.seats()
+                .map(|(s, ids)| (c.class(s.class).clone(), s.direct.clone(), ids.iter().cloned().collect()))
+                .collect()
+        };
+        prop_assert_eq!(seats(&stepped), seats(&fresh));
+        prop_assert_eq!(&stepped.linked, &fresh.linked);
+        prop_assert_eq!(&stepped.holders, &fresh.holders);
+        prop_assert_eq!(&stepped.memberships, &fresh.memberships);
+        let counted: usize = stepped.seats().map(|(_, ids)| ids.len()).sum();
+        prop_assert_eq!(counted, stepped.users().filter(|s| s.user.is_counted()).count());
+    }
+}
+
+#[test]
+fn an_old_catalog_stays_whole_when_the_next_one_is_made() {
+    let old = Catalog::from_objects(
+        [role("role_0", None), user(1, &[0], &[], false)],
+        1,
+        Time::default(),
+    );
+    let before = picture(&old);
+    let _next = old.apply(&[Change::Put(user(1, &[], &[2], true))], 2, Time::default());
+    assert_eq!(picture(&old), before);
+    assert_eq!(old.revision, 1);
+}

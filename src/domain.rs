@@ -1,0 +1,34 @@
+//! The nouns of the product: types that cannot hold an invalid value, and the field rules that
+//! make them so.
+//!
+//! Nothing below this module knows I/O, clocks, tokio, tonic, prost or a store engine. Rules that
+//! need more than one object live beside the commands that write.
+
+pub mod actor;
+pub mod app;
+pub mod channel;
+pub mod check;
+pub mod copilot;
+pub mod directory;
+pub mod finding;
+pub mod library;
+pub mod meta;
+pub mod name;
+pub mod object;
+pub mod profile;
+pub mod provider;
+pub mod refusal;
+pub mod settings;
+pub mod template;
+pub mod time;
+
+pub use self::{
+    actor::{Actor, Scope, Scopes},
+    app::{App, Method},
+    finding::{Finding, FindingCode},
+    meta::{Common, Origin, Stamp, State},
+    name::{TeamId, UniqueName, UserId},
+    object::{Change, Kind, Object, ObjectKey},
+    refusal::{Reason, Refusal, Violation, Violations},
+    time::Time,
+};

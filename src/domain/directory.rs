@@ -1,0 +1,146 @@
+//! Users, security roles and teams (SPEC §3.2 to §3.4).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Common, Scope, Stamp, TeamId, Time, UniqueName, UserId};
+
+/// Most roles that a user holds himself.
+pub const MAX_USER_ROLES: usize = 100;
+/// Most members of a team.
+pub const MAX_TEAM_MEMBERS: usize = 10_000;
+/// Most roles of a team.
+pub const MAX_TEAM_ROLES: usize = 50;
+
+/// What a user is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum UserKind {
+    /// A person.
+    #[default]
+    Human,
+    /// A program; never counted.
+    Application,
+}
+
+/// A link user to profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectLink {
+    /// The profile.
+    pub profile: UniqueName,
+    /// When the link was made; old data may lack it.
+    #[serde(default)]
+    pub assigned_at: Option<Time>,
+    /// Who made it.
+    #[serde(default)]
+    pub assigned_by: String,
+}
+
+/// Somebody who works, or a program that does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Immutable id.
+    pub id: UserId,
+    /// Server's notes.
+    pub stamp: Stamp,
+    /// At most 200 characters.
+    pub display_name: String,
+    /// Immutable.
+    #[serde(default)]
+    pub kind: UserKind,
+    /// At most 254 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub email: String,
+    /// Roles held by the user himself, as given (not yet root roles).
+    #[serde(default)]
+    pub roles: BTreeSet<UniqueName>,
+    /// One through the API; old data may hold several.
+    #[serde(default)]
+    pub direct: Vec<DirectLink>,
+    /// Whether the user may not call.
+    #[serde(default)]
+    pub disabled: bool,
+    /// At most 100 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub business_unit: String,
+}
+
+impl User {
+    /// Whether the user is counted in impact lists and totals.
+    pub fn is_counted(&self) -> bool {
+        !self.disabled && self.kind == UserKind::Human
+    }
+}
+
+/// Presence readiness of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Persona {
+    /// None.
+    #[default]
+    None,
+    /// Agent.
+    Agent,
+    /// Supervisor.
+    Supervisor,
+    /// Administrator.
+    Administrator,
+}
+
+/// Which built-in profile a role leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RoleFamily {
+    /// `msdyn_csr`, `msdyn_csr_manager`.
+    CustomerService,
+    /// `msdyn_oc_agent`, `msdyn_oc_supervisor`, `msdyn_oc_administrator`.
+    Omnichannel,
+}
+
+/// The family of a root role.
+pub fn family(root: &UniqueName) -> Option<RoleFamily> {
+    let is = |names: &[&str]| names.iter().any(|n| root.as_str().eq_ignore_ascii_case(n));
+    if is(&["msdyn_csr", "msdyn_csr_manager"]) {
+        Some(RoleFamily::CustomerService)
+    } else if is(&["msdyn_oc_agent", "msdyn_oc_supervisor", "msdyn_oc_administrator"]) {
+        Some(RoleFamily::Omnichannel)
+    } else {
+        None
+    }
+}
+
+/// A right to work in a certain way, granted outside of this product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityRole {
+    /// Common fields; always active.
+    pub common: Common,
+    /// Server's notes.
+    pub stamp: Stamp,
+    /// At most 100 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub business_unit: String,
+    /// The role that this one is a business unit's copy of; immutable.
+    #[serde(default)]
+    pub root_role: Option<UniqueName>,
+    /// Scopes that holders get.
+    #[serde(default)]
+    pub grants: BTreeSet<Scope>,
+    /// For presence readiness only.
+    #[serde(default)]
+    pub persona: Persona,
+}
+
+/// People who share roles; only reported, never counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// Immutable id.
+    pub id: TeamId,
+    /// Server's notes.
+    pub stamp: Stamp,
+    /// At most 200 characters.
+    pub display_name: String,
+    /// Members.
+    #[serde(default)]
+    pub members: BTreeSet<UserId>,
+    /// Roles of the team, as given.
+    #[serde(default)]
+    pub roles: BTreeSet<UniqueName>,
+}

@@ -1,0 +1,122 @@
+//! Third-party voice providers (SPEC §3.11).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Common, Stamp};
+
+/// The adapter that drives nothing: the softphone page does everything by itself.
+pub const WIDGET: &str = "widget";
+
+/// The built-in provider that stands for the first-party channels; never linked by hand.
+pub const FIRST_PARTY: &str = "msdyn_omnichannel";
+
+/// Sandbox tokens that are always on.
+pub const SANDBOX_ALWAYS: &[&str] = &[
+    "allow-downloads",
+    "allow-forms",
+    "allow-modals",
+    "allow-popups",
+    "allow-same-origin",
+    "allow-scripts",
+];
+
+/// What a provider can do. The text is the one of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Capability {
+    /// Accepts an inbound call.
+    Accept,
+    /// Offers audio devices.
+    AudioDevices,
+    /// Mints tokens for the softphone page.
+    ClientToken,
+    /// Dials when a number is clicked.
+    ClickToAct,
+    /// Joins several parties.
+    Conference,
+    /// Offers contacts.
+    ContactList,
+    /// Declines an inbound call.
+    Decline,
+    /// Places calls.
+    Dial,
+    /// Sends digits.
+    Dtmf,
+    /// Ends calls.
+    End,
+    /// Holds and resumes.
+    Hold,
+    /// Mutes.
+    Mute,
+    /// Follows the agent's presence.
+    PresenceSync,
+    /// Starts and stops recordings.
+    RecordingControl,
+    /// Lets supervisors listen in.
+    Supervise,
+    /// Transfers after speaking to the target.
+    TransferAttended,
+    /// Transfers without speaking to the target.
+    TransferBlind,
+    /// Has a state after the call.
+    WrapUp,
+}
+
+/// What a client does while the provider is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Failover {
+    /// Nothing.
+    #[default]
+    None,
+    /// It may use the next provider of the profile.
+    Next,
+}
+
+/// One third-party voice provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelProvider {
+    /// Common fields.
+    pub common: Common,
+    /// Server's notes.
+    pub stamp: Stamp,
+    /// Widget title, 1 to 100 characters.
+    pub label: String,
+    /// Absolute https URL, at most 1024 characters.
+    pub channel_url: String,
+    /// Whether updates and imports must leave the URL alone.
+    #[serde(default)]
+    pub pinned_url: bool,
+    /// Whether click-to-act may dial.
+    #[serde(default)]
+    pub outbound: bool,
+    /// 0 (first) to 1000.
+    #[serde(default)]
+    pub channel_order: i32,
+    /// Hosts or https origins, at most 2000 characters joined.
+    #[serde(default)]
+    pub trusted_domains: Vec<String>,
+    /// At most 2000 characters, readable by every agent.
+    #[serde(default)]
+    pub custom_parameters: String,
+    /// Configured iframe sandbox tokens.
+    #[serde(default)]
+    pub sandbox: BTreeSet<String>,
+    /// Whether analytics are on.
+    #[serde(default)]
+    pub analytics: bool,
+    /// Empty: not declared.
+    #[serde(default)]
+    pub capabilities: BTreeSet<Capability>,
+    /// While the provider is down.
+    #[serde(default)]
+    pub failover: Failover,
+    /// Kind of the server-side adapter; immutable.
+    pub adapter: String,
+    /// JSON object, at most 16 KiB, byte for byte as given.
+    #[serde(default)]
+    pub config: String,
+    /// An update tried to change the pinned URL to this one.
+    #[serde(default)]
+    pub refused_url: Option<String>,
+}

@@ -1,0 +1,39 @@
+//! Settings of the organisation (SPEC §3.13).
+
+use serde::{Deserialize, Serialize};
+
+use super::Stamp;
+
+/// The one settings object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Server's notes.
+    pub stamp: Stamp,
+    /// Whether first-party channels exist.
+    pub channels_provisioned: bool,
+    /// Whether Copilot may be used at all.
+    pub copilot_opt_in: bool,
+    /// Gate of the tool of that name.
+    pub case_handling_time: bool,
+    /// Gate of the tool of that name.
+    pub screen_recording: bool,
+    /// Whether agents may Explain themselves.
+    pub allow_agent_explain: bool,
+    /// 1 to 20.
+    pub max_streams_per_user: u8,
+}
+
+impl Settings {
+    /// The settings of a new store.
+    pub fn initial(stamp: Stamp) -> Self {
+        Self {
+            stamp,
+            channels_provisioned: true,
+            copilot_opt_in: true,
+            case_handling_time: false,
+            screen_recording: false,
+            allow_agent_explain: false,
+            max_streams_per_user: 5,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The winner and every losing route with its reason (SPEC §6.4).
+
+use super::{Outcome, Route, resolve, steps::Steps};
+use crate::{
+    catalog::Catalog,
+    domain::{App, TeamId, UserId},
+};
+
+/// Why a route lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LossReason {
+    /// A stronger step had a candidate.
+    LowerPrecedence,
+    /// The winner itself, reached by a weaker step.
+    SameProfile,
+    /// Same step, rank behind.
+    WorseRank,
+    /// Step 1, same rank, later link.
+    AssignedLater,
+    /// Step 3, flagged later.
+    DefaultSetLater,
+    /// Everything equal but the name.
+    TieUniqueName,
+    /// The profile is inactive.
+    Inactive,
+    /// The profile does not exist.
+    Dangling,
+    /// The role is held only through a team.
+    RoleViaTeamOnly,
+    /// The built-in profile needs channels.
+    ChannelsNotProvisioned,
+    /// Profiles do not apply in the app.
+    AppNotApplicable,
+}
+
+impl LossReason {
+    /// The name that SPEC gives it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LowerPrecedence => "LOWER_PRECEDENCE",
+            Self::SameProfile => "SAME_PROFILE",
+            Self::WorseRank => "WORSE_RANK",
+            Self::AssignedLater => "ASSIGNED_LATER",
+            Self::DefaultSetLater => "DEFAULT_SET_LATER",
+            Self::TieUniqueName => "TIE_UNIQUE_NAME",
+            Self::Inactive => "INACTIVE",
+            Self::Dangling => "DANGLING",
+            Self::RoleViaTeamOnly => "ROLE_VIA_TEAM_ONLY",
+            Self::ChannelsNotProvisioned => "CHANNELS_NOT_PROVISIONED",
+            Self::AppNotApplicable => "APP_NOT_APPLICABLE",
+        }
+    }
+}
+
+/// A route that did not win.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LosingRoute {
+    /// The route.
+    pub route: Route,
+    /// Teams through which its roles are held, for [`LossReason::RoleViaTeamOnly`].
+    pub via_team: Vec<TeamId>,
+    /// Why it lost.
+    pub reason: LossReason,
+}
+
+/// Who wins and who loses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What resolving answers.
+    pub outcome: Outcome,
+    /// Every losing route: by step; candidates in their order, then excluded routes by name.
+    pub losing: Vec<LosingRoute>,
+}
+
+/// Explains the resolution of a user in an app; `None` when the user does not exist.
+pub fn explain(catalog: &Catalog, user: &UserId, app: App) -> Option<Explanation> {
+    let seated = catalog.user(user)?;
+    // Where profiles do not apply, the routes are those of no app at all.
+    let steps = Steps::of(catalog, seated, if app.applies() { app } else { App::Unspecified });
+    let winning = steps.winning();
+    let winner = steps.winner();
+    let mut losing = Vec::new();
+    for (at, step) in steps.steps.iter().enumerate() {
+        for (position, candidate) in step.candidates.iter().enumerate() {
+            let reason = if !app.applies() {
+                LossReason::AppNotApplicable
+            } else if at == winning && position == 0 {
+                continue;
+            } else if at == winning {
+                behind(winner, candidate)
+            } else if candidate.profile == winner.profile {
+                LossReason::SameProfile
+            } else {
+                LossReason::LowerPrecedence
+            };
+            losing.push(LosingRoute { route: candidate.clone(), via_team: Vec::new(), reason });
+        }
+        for (route, reason) in &step.excluded {
+            let via_team = match reason {
+                LossReason::RoleViaTeamOnly => teams(catalog, user, route),
+                _ => Vec::new(),
+            };
+            losing.push(LosingRoute { route: route.clone(), via_team, reason: *reason });
+        }
+    }
+    Some(Explanation { outcome: resolve(catalog, user, app), losing })
+}
+
+/// Why a candidate stands behind the winner of the same step.
+fn behind(winner: &Route, candidate: &Route) -> LossReason {
+    use crate::domain::Method;
+    if candidate.method == Method::DefaultCustom {
+        return match candidate.default_set_time == winner.default_set_time {
+            true => LossReason::TieUniqueName,
+            false => LossReason::DefaultSetLater,
+        };
+    }
+    if candidate.rank != winner.rank {
+        LossReason::WorseRank
+    } else if candidate.assigned_at != winner.assigned_at {
+        LossReason::AssignedLater
+    } else {
+        LossReason::TieUniqueName
+    }
+}
+
+fn teams(catalog: &Catalog, user: &UserId, route: &Route) -> Vec<TeamId> {
+    let mut teams: Vec<_> = catalog
+        .team_roles(user)
+        .filter(|(_, role)| {
+            catalog.root(role).is_some_and(|root| route.matched_roles.contains(&root))
+        })
+        .map(|(team, _)| team)
+        .collect();
+    teams.dedup();
+    teams
+}

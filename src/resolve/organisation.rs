@@ -1,0 +1,80 @@
+//! Findings on the whole organisation, without those about content (SPEC §6.6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    catalog::Catalog,
+    domain::{Finding, FindingCode},
+};
+
+/// Evaluates the whole store, independent of users' outcomes; ascending by code, then subject.
+pub fn organisation_findings(catalog: &Catalog) -> Vec<Finding> {
+    let mut found = BTreeSet::new();
+    profiles(catalog, &mut found);
+    users(catalog, &mut found);
+    for provider in catalog.providers.iter() {
+        if let Some(url) = &provider.refused_url {
+            found.insert(Finding::new(
+                FindingCode::ProviderUrlDrift,
+                provider.common.unique_name.as_str(),
+                format!("The pinned URL was kept; {url} was refused."),
+            ));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
+    use FindingCode as F;
+    let custom = || catalog.profiles.iter().filter(|p| !p.common.is_built_in());
+    let mut by_rank: BTreeMap<u8, usize> = BTreeMap::new();
+    for profile in custom() {
+        if let Some(rank) = profile.rank {
+            *by_rank.entry(rank).or_default() += 1;
+        }
+    }
+    let defaults = custom().filter(|p| p.is_default).count();
+    for profile in custom() {
+        let mut add = |code, message: &str| {
+            found.insert(Finding::new(code, profile.name().as_str(), message));
+        };
+        if profile.rank.is_some_and(|rank| by_rank[&rank] > 1) {
+            add(F::DuplicateRank, "Another profile has the same rank.");
+        }
+        if profile.is_default && defaults > 1 {
+            add(F::MultipleDefaults, "Another profile is flagged default too.");
+        }
+        if profile.is_default && !profile.common.is_active() {
+            add(F::DefaultInactive, "The profile is flagged default and inactive.");
+        }
+        if profile.is_default && (profile.rank.is_some() || !profile.roles.is_empty()) {
+            add(F::DefaultHasRoles, "The default carries a rank or roles.");
+        }
+        if profile.rank.is_none() && !profile.roles.is_empty() {
+            add(F::RankMissing, "The profile has roles and no rank.");
+        }
+        if profile.rank.is_some() && profile.roles.is_empty() {
+            add(F::ProfileWithoutRole, "The profile has a rank and no role.");
+        }
+        if !profile.unmatched_roles.is_empty() {
+            add(F::RoleUnmatched, "The profile names roles that do not exist here.");
+        }
+    }
+}
+
+fn users(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
+    let linked: BTreeSet<_> = catalog.linked_names().flat_map(|(_, ids)| ids.iter()).collect();
+    for id in linked {
+        let Some(seated) = catalog.user(id) else { continue };
+        let links = &seated.user.direct;
+        let existing = links.iter().filter(|l| catalog.profiles.get(&l.profile).is_some()).count();
+        if existing > 1 {
+            let message = "More than one direct link leads to an existing profile.";
+            found.insert(Finding::new(FindingCode::MultipleDirect, id.as_str(), message));
+        }
+        if existing < links.len() {
+            let message = "A direct link leads to a profile that does not exist.";
+            found.insert(Finding::new(FindingCode::DanglingDirect, id.as_str(), message));
+        }
+    }
+}

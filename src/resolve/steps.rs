@@ -1,0 +1,274 @@
+//! The four steps with their candidates, excluded routes and findings (SPEC §6.1, §6.2, §6.5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{LossReason, Route};
+use crate::{
+    catalog::{Catalog, RoleClass, Seated},
+    domain::{
+        App, Finding, FindingCode, Method, UniqueName,
+        directory::{RoleFamily, family},
+        profile::Profile,
+    },
+};
+
+/// Built-in profile of the Customer Service family.
+pub(super) const CSW: &str = "msdyn_csw_default_profile";
+/// Built-in profile of the Omnichannel family.
+pub(super) const OC: &str = "msdyn_omnichannel_default_profile";
+/// Built-in profile of both.
+pub(super) const CSW_PLUS: &str = "msdyn_csw_channels_default_profile";
+
+/// One step: candidates in the order of SPEC §6.1, then what was left out and why.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) candidates: Vec<Route>,
+    pub(super) excluded: Vec<(Route, LossReason)>,
+}
+
+/// All four steps of one user.
+#[derive(Debug)]
+pub(super) struct Steps<'a> {
+    catalog: &'a Catalog,
+    seated: &'a Seated,
+    class: &'a RoleClass,
+    app: App,
+    pub(super) steps: [Step; 4],
+}
+
+fn is_custom(profile: &Profile) -> bool {
+    !profile.common.is_built_in()
+}
+
+fn route(profile: &Profile, method: Method) -> Route {
+    Route {
+        profile: profile.name().clone(),
+        method,
+        rank: profile.rank,
+        matched_roles: Vec::new(),
+        assigned_at: None,
+        default_set_time: None,
+    }
+}
+
+/// Sorts nothing after everything.
+fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
+    (value.is_none(), value)
+}
+
+impl<'a> Steps<'a> {
+    pub(super) fn of(catalog: &'a Catalog, seated: &'a Seated, app: App) -> Self {
+        let class = catalog.class(seated.seat.class);
+        let steps = [
+            direct(catalog, seated),
+            role_based(catalog, class),
+            default_custom(catalog),
+            default_built_in(catalog, class, app),
+        ];
+        Self { catalog, seated, class, app, steps }
+    }
+
+    /// Position of the winning step.
+    pub(super) fn winning(&self) -> usize {
+        self.steps.iter().position(|s| !s.candidates.is_empty()).unwrap_or(3)
+    }
+
+    /// The answer.
+    pub(super) fn winner(&self) -> &Route {
+        &self.steps[self.winning()].candidates[0]
+    }
+
+    /// Whether the winning step had a tie that only a tie-break decided (SPEC §6.3).
+    pub(super) fn ambiguous(&self) -> bool {
+        let at = self.winning();
+        let candidates = &self.steps[at].candidates;
+        match at {
+            0 | 2 => candidates.len() > 1,
+            1 => candidates.get(1).is_some_and(|second| second.rank == candidates[0].rank),
+            _ => false,
+        }
+    }
+
+    /// Findings of SPEC §6.5, ascending by code.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        use FindingCode as F;
+        let mut found = BTreeMap::new();
+        let mut add = |code: F, message: &str| {
+            found.entry(code).or_insert_with(|| Finding::new(code, "", message));
+        };
+        let at = self.winning();
+        let user = &self.seated.user;
+        let excluded =
+            |step: usize, why: LossReason| self.steps[step].excluded.iter().any(|(_, r)| *r == why);
+
+        if excluded(0, LossReason::Dangling) {
+            add(F::DanglingDirect, "A direct link leads to a profile that does not exist.");
+        }
+        if excluded(0, LossReason::Inactive) || (at >= 1 && excluded(1, LossReason::Inactive)) {
+            add(F::InactiveSkipped, "An inactive profile was left out.");
+        }
+        if self.steps[0].candidates.len() > 1 {
+            add(F::MultipleDirect, "More than one active profile is assigned directly.");
+        }
+        if at >= 1 {
+            if excluded(1, LossReason::RoleViaTeamOnly) {
+                add(
+                    F::RoleOnlyViaTeam,
+                    "A mapped role is held only through a team and does not count.",
+                );
+            }
+            if self.steps[1].candidates.iter().any(|c| c.rank.is_none()) {
+                add(F::RankMissing, "A profile with a mapped role has no rank.");
+            }
+        }
+        if at == 1 && self.ambiguous() {
+            add(F::DuplicateRank, "The best rank is shared by several profiles.");
+        }
+        if at >= 2 && excluded(2, LossReason::Inactive) {
+            add(F::DefaultInactive, "A profile flagged default is inactive.");
+        }
+        if at == 2 && self.ambiguous() {
+            add(F::MultipleDefaults, "More than one active profile is flagged default.");
+        }
+        let winner = self.catalog.profiles.get(&self.winner().profile);
+        if let Some(winner) = winner {
+            let has = winner.rank.is_some() || !winner.roles.is_empty();
+            if (at == 1 || at == 2) && winner.is_default && has {
+                add(F::DefaultHasRoles, "The profile is the default and carries a rank or roles.");
+            }
+        }
+        let provisioned = self.catalog.settings.channels_provisioned;
+        if at == 3 {
+            let with_teams = RoleClass {
+                held: self.class.held.union(&self.class.team_only).cloned().collect(),
+                team_only: BTreeSet::new(),
+            };
+            if built_in_choice(&with_teams, self.app) != built_in_choice(self.class, self.app) {
+                add(
+                    F::RoleOnlyViaTeam,
+                    "A role held only through a team would change the built-in profile.",
+                );
+            }
+            if excluded(3, LossReason::ChannelsNotProvisioned) {
+                add(F::ChannelsNotProvisioned, "The built-in profile with channels is not chosen.");
+            }
+        }
+        if !provisioned && winner.is_some_and(|w| w.all_active_channels) {
+            add(F::ChannelsNotProvisioned, "The profile opens channels, but none are provisioned.");
+        }
+        if user.roles.is_empty() && self.catalog.team_roles(&user.id).next().is_none() {
+            add(F::NoSecurityRole, "The user holds no security role.");
+        }
+        if user.disabled {
+            add(F::UserDisabled, "The user is disabled.");
+        }
+        found.into_values().collect()
+    }
+}
+
+fn direct(catalog: &Catalog, seated: &Seated) -> Step {
+    let mut step = Step::default();
+    for link in &seated.user.direct {
+        let Some(profile) = catalog.profiles.get(&link.profile) else {
+            let lost = Route {
+                profile: link.profile.clone(),
+                method: Method::Direct,
+                rank: None,
+                matched_roles: Vec::new(),
+                assigned_at: link.assigned_at,
+                default_set_time: None,
+            };
+            step.excluded.push((lost, LossReason::Dangling));
+            continue;
+        };
+        let route = Route { assigned_at: link.assigned_at, ..route(profile, Method::Direct) };
+        if profile.common.is_active() {
+            step.candidates.push(route);
+        } else {
+            step.excluded.push((route, LossReason::Inactive));
+        }
+    }
+    step.candidates.sort_by(|a, b| {
+        (last(a.rank), last(a.assigned_at), &a.profile).cmp(&(
+            last(b.rank),
+            last(b.assigned_at),
+            &b.profile,
+        ))
+    });
+    // A profile linked twice is one route.
+    step.candidates.dedup_by(|b, a| a.profile == b.profile);
+    step.excluded.sort_by(|(a, _), (b, _)| a.profile.cmp(&b.profile));
+    step
+}
+
+fn role_based(catalog: &Catalog, class: &RoleClass) -> Step {
+    let mut step = Step::default();
+    for profile in catalog.profiles.iter().filter(|p| is_custom(p) && !p.roles.is_empty()) {
+        let mapped: BTreeSet<_> = profile.roles.iter().filter_map(|r| catalog.root(r)).collect();
+        let matched: Vec<_> = mapped.intersection(&class.held).cloned().collect();
+        let via_team: Vec<_> = mapped.intersection(&class.team_only).cloned().collect();
+        let mut route = route(profile, Method::RoleBased);
+        if !matched.is_empty() {
+            route.matched_roles = matched;
+            if profile.common.is_active() {
+                step.candidates.push(route);
+            } else {
+                step.excluded.push((route, LossReason::Inactive));
+            }
+        } else if !via_team.is_empty() && profile.common.is_active() {
+            route.matched_roles = via_team;
+            step.excluded.push((route, LossReason::RoleViaTeamOnly));
+        }
+    }
+    // The table is ascending by name, so equal ranks stay in the order of names.
+    step.candidates.sort_by_key(|c| last(c.rank));
+    step
+}
+
+fn default_custom(catalog: &Catalog) -> Step {
+    let mut step = Step::default();
+    for profile in catalog.profiles.iter().filter(|p| is_custom(p) && p.is_default) {
+        let mut route = route(profile, Method::DefaultCustom);
+        route.default_set_time = profile.default_set_time;
+        if profile.common.is_active() {
+            step.candidates.push(route);
+        } else {
+            step.excluded.push((route, LossReason::Inactive));
+        }
+    }
+    step.candidates.sort_by_key(|c| last(c.default_set_time));
+    step
+}
+
+fn default_built_in(catalog: &Catalog, class: &RoleClass, app: App) -> Step {
+    let choice = built_in_choice(class, app);
+    let ruled_out = choice != CSW && !catalog.settings.channels_provisioned;
+    let built_in = |text: &'static str| Route {
+        profile: UniqueName::known(text),
+        method: Method::DefaultBuiltIn,
+        rank: None,
+        matched_roles: Vec::new(),
+        assigned_at: None,
+        default_set_time: None,
+    };
+    let mut step = Step::default();
+    step.candidates.push(built_in(if ruled_out { CSW } else { choice }));
+    if ruled_out {
+        step.excluded.push((built_in(choice), LossReason::ChannelsNotProvisioned));
+    }
+    step
+}
+
+/// The built-in step before provisioning is asked (SPEC §6.2).
+fn built_in_choice(class: &RoleClass, app: App) -> &'static str {
+    let holds = |wanted| class.held.iter().any(|role| family(role) == Some(wanted));
+    let (cs, oc) = (holds(RoleFamily::CustomerService), holds(RoleFamily::Omnichannel));
+    match app {
+        App::Omnichannel => OC,
+        App::Workspace | App::ContactCenterWorkspace if oc => CSW_PLUS,
+        App::Workspace | App::ContactCenterWorkspace => CSW,
+        _ if cs && oc => CSW_PLUS,
+        _ if oc => OC,
+        _ => CSW,
+    }
+}

@@ -1,0 +1,3 @@
+//! What stands between the wire and the product.
+
+pub mod filter;

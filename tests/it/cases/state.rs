@@ -1,0 +1,209 @@
+//! The state of a case as stored objects. States may break write rules (they stand for old or
+//! imported data), so they are loaded below the write checks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use deskplane::{
+    catalog::{Catalog, builtin},
+    domain::{
+        Common, Object, Origin, Stamp, State, TeamId, Time, UniqueName, UserId,
+        directory::{DirectLink, SecurityRole, Team, User, UserKind},
+        profile::Profile,
+        settings::Settings,
+    },
+};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaseState {
+    profiles: Vec<CaseProfile>,
+    users: Vec<CaseUser>,
+    security_roles: Vec<CaseRole>,
+    settings: CaseSettings,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseProfile {
+    unique_name: String,
+    display_name: String,
+    built_in: bool,
+    managed: bool,
+    active: bool,
+    rank: Option<u8>,
+    roles: Vec<String>,
+    default: Option<CaseDefault>,
+    #[serde(default)]
+    content: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseDefault {
+    set_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseUser {
+    id: String,
+    roles: Vec<String>,
+    team_roles: Vec<CaseTeamRole>,
+    direct: Vec<CaseLink>,
+    disabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseTeamRole {
+    team: String,
+    role: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseLink {
+    profile: String,
+    assigned_at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseRole {
+    id: String,
+    display_name: String,
+    built_in: bool,
+    root: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseSettings {
+    channels_provisioned: bool,
+    #[serde(default)]
+    copilot_opt_in: bool,
+    #[serde(default)]
+    case_handling_time: bool,
+    #[serde(default)]
+    screen_recording: bool,
+}
+
+fn name(text: &str) -> UniqueName {
+    UniqueName::parse(text).unwrap_or_else(|rule| panic!("{text:?}: {rule}"))
+}
+
+fn time(text: Option<&String>) -> Option<Time> {
+    text.map(|text| Time::parse(text).unwrap_or_else(|| panic!("{text} is no time")))
+}
+
+fn stamp() -> Stamp {
+    Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "case")
+}
+
+impl CaseState {
+    /// Whether content of a custom profile is given.
+    pub(super) fn has_content(&self) -> bool {
+        self.profiles.iter().any(|p| p.content.is_some())
+    }
+
+    /// The objects of the state in the order given, built-in content first.
+    pub(super) fn objects(&self) -> Vec<Object> {
+        let mut objects = builtin::objects(1, Time::default());
+        let settings = Settings {
+            channels_provisioned: self.settings.channels_provisioned,
+            copilot_opt_in: self.settings.copilot_opt_in,
+            case_handling_time: self.settings.case_handling_time,
+            screen_recording: self.settings.screen_recording,
+            ..Settings::initial(stamp())
+        };
+        objects.push(Object::Settings(Arc::new(settings)));
+        objects.extend(self.security_roles.iter().filter(|r| !r.built_in).map(role));
+        objects.extend(self.profiles.iter().filter(|p| !p.built_in).map(profile));
+        objects.extend(self.users.iter().map(user));
+        objects.extend(self.teams());
+        objects
+    }
+
+    /// The catalog of the state, its objects taken in the order that `shuffle` leaves them in.
+    pub(super) fn catalog(&self, shuffle: impl FnOnce(&mut Vec<Object>)) -> Catalog {
+        let mut objects = self.objects();
+        shuffle(&mut objects);
+        Catalog::from_objects(objects, 1, Time::default())
+    }
+
+    fn teams(&self) -> Vec<Object> {
+        let mut teams: BTreeMap<&str, Team> = BTreeMap::new();
+        for user in &self.users {
+            for held in &user.team_roles {
+                let team = teams.entry(&held.team).or_insert_with(|| Team {
+                    id: TeamId::parse(&held.team).unwrap(),
+                    stamp: stamp(),
+                    display_name: held.team.clone(),
+                    members: Default::default(),
+                    roles: Default::default(),
+                });
+                team.members.insert(UserId::parse(&user.id).unwrap());
+                team.roles.insert(name(&held.role));
+            }
+        }
+        teams.into_values().map(|team| Object::Team(Arc::new(team))).collect()
+    }
+}
+
+fn role(role: &CaseRole) -> Object {
+    Object::Role(Arc::new(SecurityRole {
+        common: Common::custom(name(&role.id), &role.display_name),
+        stamp: stamp(),
+        business_unit: String::new(),
+        root_role: role.root.as_deref().map(name),
+        grants: Default::default(),
+        persona: Default::default(),
+    }))
+}
+
+fn profile(given: &CaseProfile) -> Object {
+    let mut common = Common::custom(name(&given.unique_name), &given.display_name);
+    if given.managed {
+        common.origin = Origin::Managed { bundle: "case_bundle".into(), version: "1".into() };
+    }
+    if !given.active {
+        common.state = State::Inactive;
+    }
+    let mut profile = Profile::empty(common, stamp());
+    profile.rank = given.rank;
+    profile.roles = given.roles.iter().map(|r| name(r)).collect();
+    profile.all_active_channels = given
+        .content
+        .as_ref()
+        .and_then(|c| c.get("all_active_channels"))
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or_default();
+    if let Some(default) = &given.default {
+        profile.is_default = true;
+        profile.default_set_time = time(default.set_at.as_ref());
+    }
+    Object::Profile(Arc::new(profile))
+}
+
+fn user(given: &CaseUser) -> Object {
+    Object::User(Arc::new(User {
+        id: UserId::parse(&given.id).unwrap(),
+        stamp: stamp(),
+        display_name: given.id.clone(),
+        kind: UserKind::Human,
+        email: String::new(),
+        roles: given.roles.iter().map(|r| name(r)).collect(),
+        direct: given
+            .direct
+            .iter()
+            .map(|link| DirectLink {
+                profile: name(&link.profile),
+                assigned_at: time(link.assigned_at.as_ref()),
+                assigned_by: String::new(),
+            })
+            .collect(),
+        disabled: given.disabled,
+        business_unit: String::new(),
+    }))
+}

@@ -1,0 +1,5 @@
+//! Integration tests: one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod cases;
