@@ -2,6 +2,7 @@
 
 mod resolution;
 mod state;
+mod writes;
 
 use std::path::PathBuf;
 
