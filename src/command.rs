@@ -6,6 +6,9 @@
 mod assignment;
 mod default;
 mod impact;
+mod inbox;
+mod patch;
+mod profile;
 mod rank;
 
 use std::sync::Arc;
@@ -22,6 +25,8 @@ pub use self::{
     assignment::{AddUsers, RemoveUsers},
     default::{RemoveDefault, SetDefault},
     impact::{Affected, AffectedUser, affected},
+    patch::ProfilePatch,
+    profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
 };
 
@@ -34,6 +39,8 @@ pub struct Context {
     pub revision: i64,
     /// Time that the commit would have.
     pub time: Time,
+    /// Uid of an object that the command makes.
+    pub uid: uuid::Uuid,
 }
 
 /// A remark on an accepted write that the caller should read.

@@ -64,6 +64,15 @@ impl SetRankAndRoles {
                     .resource("Profile", name, "is the default"),
             );
         }
+        if roles.len() > MAX_ROLES {
+            let message = format!("A profile maps at most {MAX_ROLES} roles.");
+            failed.fail(
+                Refusal::new(Reason::LimitReached, message)
+                    .with("limit", MAX_ROLES)
+                    .with("field", "roles")
+                    .precondition("LIMIT_REACHED", "roles", roles.len().to_string()),
+            );
+        }
         let mut moved = Vec::new();
         if let Err(refusal) = self.displaced(catalog, target, rank).map(|m| moved = m) {
             failed.fail(refusal);
@@ -101,7 +110,6 @@ impl SetRankAndRoles {
                 "at least one is required together with a rank",
             );
         }
-        crate::domain::check::count(&mut v, "roles", self.roles.len(), MAX_ROLES);
         let rank = self.rank.unwrap_or_default();
         if !(0..=i64::from(MAX_RANK)).contains(&rank) {
             v.add(Reason::RankOutOfRange, "rank", format!("must be 0 to 100, is {rank}"));

@@ -9,7 +9,9 @@ use deskplane::{
         Common, Object, Origin, Stamp, State, TeamId, Time, UniqueName, UserId,
         directory::{DirectLink, SecurityRole, Team, User, UserKind},
         profile::Profile,
+        provider::{ChannelProvider, WIDGET},
         settings::Settings,
+        template::{SessionTemplate, SessionType},
     },
 };
 use serde::Deserialize;
@@ -205,5 +207,46 @@ fn user(given: &CaseUser) -> Object {
             .collect(),
         disabled: given.disabled,
         business_unit: String::new(),
+    }))
+}
+
+/// An active entity template of that name.
+pub(super) fn session_template(unique_name: &str, entity: &str) -> Object {
+    Object::SessionTemplate(Arc::new(SessionTemplate {
+        common: Common::custom(name(unique_name), unique_name),
+        stamp: stamp(),
+        session_type: SessionType::Entity,
+        entity: entity.to_owned(),
+        title: String::new(),
+        panel_mode: Default::default(),
+        icon: String::new(),
+        title_on_anchor_tab: false,
+        anchor_tab: None,
+        additional_tabs: Vec::new(),
+        scripts: Vec::new(),
+        expression_enabled: false,
+        expression_tree: String::new(),
+    }))
+}
+
+/// An active provider of that name.
+pub(super) fn provider(unique_name: &str) -> Object {
+    Object::Provider(Arc::new(ChannelProvider {
+        common: Common::custom(name(unique_name), unique_name),
+        stamp: stamp(),
+        label: unique_name.to_owned(),
+        channel_url: "https://softphone.example/".to_owned(),
+        pinned_url: false,
+        outbound: false,
+        channel_order: 0,
+        trusted_domains: Vec::new(),
+        custom_parameters: String::new(),
+        sandbox: Default::default(),
+        analytics: false,
+        capabilities: Default::default(),
+        failover: Default::default(),
+        adapter: WIDGET.to_owned(),
+        config: "{}".to_owned(),
+        refused_url: None,
     }))
 }

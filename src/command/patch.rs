@@ -1,0 +1,259 @@
+//! What Update, SetPane, SetCopilot, SetInbox and SetChannels write into a profile, with the rules
+//! that the profile must keep afterwards (SPEC §3.1, §7.5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    catalog::Catalog,
+    domain::{
+        Kind, Reason, Refusal, UniqueName, Violations,
+        check::{self, Controls},
+        copilot::{self, Setting},
+        profile::{
+            InboxView, MAX_INBOX_VIEWS, MAX_PANE_TOOLS, MAX_PROVIDERS, MAX_SESSION_TEMPLATES,
+            PaneMode, PaneTool, Profile,
+        },
+        provider::FIRST_PARTY,
+        refusal::Preconditions,
+        template::SessionType,
+    },
+};
+
+use super::not_found;
+
+/// New values of the mutable fields of a profile; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct ProfilePatch {
+    /// 1 to 100 characters after trimming.
+    pub display_name: Option<String>,
+    /// At most 2000 characters.
+    pub description: Option<String>,
+    /// At most 100 characters.
+    pub owner: Option<String>,
+    /// Entity templates, ordered; replaces the list.
+    pub session_templates: Option<Vec<UniqueName>>,
+    /// Whether the pane is shown.
+    pub pane_on: Option<bool>,
+    /// How the pane opens.
+    pub pane_mode: Option<PaneMode>,
+    /// Replaces the tools.
+    pub pane_tools: Option<Vec<PaneTool>>,
+    /// Features by name or code; replaces the map.
+    pub copilot: Option<BTreeMap<String, Setting>>,
+    /// Features by name or code that change; the others stay.
+    pub copilot_merge: BTreeMap<String, Setting>,
+    /// Whether the inbox is shown.
+    pub inbox_enabled: Option<bool>,
+    /// Replaces the views.
+    pub inbox_views: Option<Vec<InboxView>>,
+    /// Whether all active channels are opened.
+    pub all_active_channels: Option<bool>,
+    /// Replaces the linked providers.
+    pub providers: Option<BTreeSet<UniqueName>>,
+}
+
+impl ProfilePatch {
+    /// Notes every plain field rule that the values break.
+    pub(super) fn syntax(&self, v: &mut Violations) {
+        if let Some(name) = &self.display_name {
+            check::display_name(v, "display_name", name, 100);
+        }
+        if let Some(text) = &self.description {
+            check::text(v, "description", text, 0..=2000, Controls::TabAndNewline);
+        }
+        if let Some(owner) = &self.owner {
+            check::line(v, "owner", owner, 0..=100);
+        }
+        for (at, tool) in self.pane_tools.iter().flatten().enumerate() {
+            let field = |name: &str| format!("pane.tools[{at}].{name}");
+            check::range(v, &field("order"), tool.order.into(), 0..=i32::MAX.into());
+            check::line(v, &field("label"), &tool.label, 0..=100);
+            check::line(v, &field("tooltip"), &tool.tooltip, 0..=100);
+            check::line(v, &field("icon"), &tool.icon, 0..=100);
+        }
+        let tools = self.pane_tools.iter().flatten().map(|t| t.tool.as_str());
+        check::unique(v, "pane.tools", tools);
+        for feature in self.copilot.iter().chain([&self.copilot_merge]).flat_map(BTreeMap::keys) {
+            if copilot::canonical(feature).is_none() {
+                v.invalid("copilot", format!("`{feature}` is neither a known feature nor a code"));
+            }
+        }
+        super::inbox::syntax(v, self.inbox_views.as_deref().unwrap_or_default());
+    }
+
+    /// Writes the values; the syntax was checked before.
+    pub(super) fn apply(&self, profile: &mut Profile) {
+        fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
+            if let Some(value) = value {
+                slot.clone_from(value);
+            }
+        }
+        if let Some(name) = &self.display_name {
+            profile.common.display_name = name.trim().to_owned();
+        }
+        set(&mut profile.common.description, self.description.as_ref());
+        set(&mut profile.common.owner, self.owner.as_ref());
+        set(&mut profile.session_templates, self.session_templates.as_ref());
+        set(&mut profile.pane.on, self.pane_on.as_ref());
+        set(&mut profile.pane.mode, self.pane_mode.as_ref());
+        set(&mut profile.pane.tools, self.pane_tools.as_ref());
+        profile.pane.tools.sort_by(|a, b| (a.order, &a.tool).cmp(&(b.order, &b.tool)));
+        if self.copilot.is_some() {
+            profile.copilot.clear();
+        }
+        for (feature, setting) in self.copilot.iter().chain([&self.copilot_merge]).flatten() {
+            let Some(feature) = copilot::canonical(feature) else { continue };
+            if *setting == Setting::Unset {
+                profile.copilot.remove(&feature);
+            } else {
+                profile.copilot.insert(feature, *setting);
+            }
+        }
+        set(&mut profile.inbox.enabled, self.inbox_enabled.as_ref());
+        set(&mut profile.inbox.views, self.inbox_views.as_ref());
+        set(&mut profile.all_active_channels, self.all_active_channels.as_ref());
+        set(&mut profile.providers, self.providers.as_ref());
+    }
+}
+
+/// Refuses when the profile refers to what does not exist, and spells names as they are stored.
+pub(super) fn references(
+    catalog: &Catalog,
+    profile: &mut Profile,
+    before: Option<&Profile>,
+) -> Result<(), Refusal> {
+    let old_templates = before.map(|p| p.session_templates.as_slice()).unwrap_or_default();
+    for name in &mut profile.session_templates {
+        match catalog.session_templates.get(name) {
+            Some(template) => *name = template.common.unique_name.clone(),
+            // A dead reference of imported data may stay, but not come.
+            None if old_templates.contains(name) => {}
+            None => return Err(not_found(Kind::SessionTemplate, name.as_str())),
+        }
+    }
+    let old_tools = before.map(|p| p.pane.tools.as_slice()).unwrap_or_default();
+    for entry in &mut profile.pane.tools {
+        match catalog.tools.get(&entry.tool) {
+            Some(tool) => entry.tool = tool.common.unique_name.clone(),
+            None if old_tools.iter().any(|t| t.tool == entry.tool) => {}
+            None => return Err(not_found(Kind::Tool, entry.tool.as_str())),
+        }
+    }
+    for name in &profile.providers {
+        if catalog.providers.get(name).is_none()
+            && before.is_none_or(|p| !p.providers.contains(name))
+        {
+            return Err(not_found(Kind::Provider, name.as_str()));
+        }
+        if name.as_str().eq_ignore_ascii_case(FIRST_PARTY) {
+            let message =
+                format!("{FIRST_PARTY} stands for all active channels; set channels.all_active.");
+            return Err(Refusal::new(Reason::FieldInvalid, message)
+                .violation("providers", format!("{FIRST_PARTY} cannot be linked by hand")));
+        }
+    }
+    Ok(())
+}
+
+/// Notes every rule between fields that the profile breaks.
+pub(super) fn rules(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
+    limits(profile, failed);
+    templates(catalog, profile, failed);
+    copilot_needs(profile, failed);
+    for view in profile.inbox.views.iter().filter(|v| v.is_chat() && !profile.all_active_channels) {
+        let message =
+            format!("Inbox view {} shows conversations and needs all active channels.", view.name);
+        failed.fail(Refusal::new(Reason::InboxViewNeedsChannels, message).precondition(
+            "INBOX_VIEW_NEEDS_CHANNELS",
+            &view.name,
+            "channels.all_active is off",
+        ));
+    }
+}
+
+fn limits(profile: &Profile, failed: &mut Preconditions) {
+    for (field, len, max) in [
+        ("session_templates", profile.session_templates.len(), MAX_SESSION_TEMPLATES),
+        ("pane.tools", profile.pane.tools.len(), MAX_PANE_TOOLS),
+        ("inbox.views", profile.inbox.views.len(), MAX_INBOX_VIEWS),
+    ] {
+        if len > max {
+            let message = format!("{field} holds at most {max} entries, not {len}.");
+            failed.fail(
+                Refusal::new(Reason::LimitReached, message)
+                    .with("limit", max)
+                    .with("field", field)
+                    .precondition("LIMIT_REACHED", field, format!("{len} of {max}")),
+            );
+        }
+    }
+    if profile.providers.len() > MAX_PROVIDERS {
+        let message = format!("A profile links at most {MAX_PROVIDERS} providers.");
+        failed.fail(
+            Refusal::new(Reason::TooManyProviders, message)
+                .with("limit", MAX_PROVIDERS)
+                .precondition(
+                    "TOO_MANY_PROVIDERS",
+                    profile.name(),
+                    profile.providers.len().to_string(),
+                ),
+        );
+    }
+}
+
+fn templates(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
+    let mut entities: BTreeMap<&str, &UniqueName> = BTreeMap::new();
+    for name in &profile.session_templates {
+        let Some(template) = catalog.session_templates.get(name) else { continue };
+        if template.session_type == SessionType::Generic {
+            let message =
+                format!("{name} is a generic template; profiles take entity templates only.");
+            failed.fail(
+                Refusal::new(Reason::TemplateNotEntity, message)
+                    .precondition("TEMPLATE_NOT_ENTITY", name, "generic")
+                    .resource("SessionTemplate", name, "generic"),
+            );
+        } else if let Some(first) = entities.insert(&template.entity, name) {
+            let message =
+                format!("{first} serves entity {} already; remove it first.", template.entity);
+            failed.fail(
+                Refusal::new(Reason::EntityTemplateExists, message)
+                    .with("entity", &template.entity)
+                    .resource(
+                        "SessionTemplate",
+                        first,
+                        &format!("serves entity {}", template.entity),
+                    ),
+            );
+        }
+    }
+}
+
+fn copilot_needs(profile: &Profile, failed: &mut Preconditions) {
+    let on = |feature: &str| profile.copilot.get(feature) == Some(&Setting::On);
+    let pane = profile.pane.on
+        && profile
+            .pane
+            .tools
+            .iter()
+            .any(|t| t.enabled && t.tool.as_str().eq_ignore_ascii_case(copilot::PANE_TOOL));
+    for feature in copilot::FEATURES.iter().filter(|f| on(f.name)) {
+        if feature.needs_pane_tool && !pane {
+            let message =
+                format!("{} needs the pane on with the tool copilot enabled.", feature.name);
+            failed.fail(Refusal::new(Reason::CopilotNeedsPaneTool, message).precondition(
+                "COPILOT_NEEDS_PANE_TOOL",
+                feature.name,
+                copilot::PANE_TOOL,
+            ));
+        }
+        if let Some(parent) = feature.parent.filter(|parent| !on(parent)) {
+            let message = format!("{} needs {parent} on.", feature.name);
+            failed.fail(Refusal::new(Reason::CopilotNeedsParent, message).precondition(
+                "COPILOT_NEEDS_PARENT",
+                feature.name,
+                parent,
+            ));
+        }
+    }
+}

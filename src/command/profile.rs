@@ -1,0 +1,285 @@
+//! Life cycle and content of profiles (SPEC §7.5).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Context, Plan, find_profile, not_built_in, not_managed,
+    patch::{self, ProfilePatch},
+    same_etag,
+};
+use crate::{
+    catalog::Catalog,
+    domain::{
+        Change, Common, Kind, ObjectKey, Reason, Refusal, Stamp, State, UniqueName, Violations,
+        copilot::{FEATURES, Setting},
+        directory::User,
+        profile::Profile,
+        refusal::Preconditions,
+    },
+};
+
+/// Makes a custom, active profile.
+#[derive(Debug, Clone)]
+pub struct CreateProfile {
+    /// Name as given.
+    pub unique_name: String,
+    /// Other fields; a display name is required.
+    pub patch: ProfilePatch,
+}
+
+/// Reads the name of a new object and refuses the reserved prefix.
+fn new_name(v: &mut Violations, given: &str) -> Option<UniqueName> {
+    match UniqueName::parse(given) {
+        Err(rule) => v.add(Reason::UniqueNameInvalid, "unique_name", rule),
+        Ok(name) if name.is_reserved() => {
+            v.add(
+                Reason::ReservedPrefix,
+                "unique_name",
+                "the prefix msdyn is reserved for built-in objects",
+            );
+        }
+        Ok(name) => return Some(name),
+    }
+    None
+}
+
+fn not_taken(catalog: &Catalog, name: &UniqueName) -> Result<(), Refusal> {
+    let Some(holder) = catalog.profiles.get(name) else { return Ok(()) };
+    let holder = holder.name();
+    let message = format!("A profile named {holder} exists; names ignore case.");
+    Err(Refusal::new(Reason::UniqueNameTaken, message).resource(
+        "Profile",
+        holder,
+        "holds the name",
+    ))
+}
+
+impl CreateProfile {
+    /// Judges the command on this catalog.
+    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let mut v = Violations::new();
+        let name = new_name(&mut v, &self.unique_name);
+        if self.patch.display_name.is_none() {
+            v.invalid("display_name", "is required");
+        }
+        self.patch.syntax(&mut v);
+        v.finish()?;
+        let Some(name) = name else { return Ok(Plan::default()) };
+        not_taken(catalog, &name)?;
+        let stamp = Stamp::new(context.uid, context.revision, context.time, &context.actor.subject);
+        let mut profile = Profile::empty(Common::custom(name, ""), stamp);
+        self.patch.apply(&mut profile);
+        finish(catalog, context, profile, None)
+    }
+}
+
+/// Checks a profile as it would be and plans to write it.
+fn finish(
+    catalog: &Catalog,
+    context: &Context,
+    mut next: Profile,
+    before: Option<&Profile>,
+) -> Result<Plan, Refusal> {
+    patch::references(catalog, &mut next, before)?;
+    let mut failed = Preconditions::new();
+    patch::rules(catalog, &next, &mut failed);
+    failed.finish()?;
+    let mut plan = Plan::answering(next.name());
+    if before != Some(&next) {
+        plan.put_profile(next, context);
+    }
+    Ok(plan)
+}
+
+/// Copies the definition of a profile: not users, rank, roles, default, lock or state.
+#[derive(Debug, Clone)]
+pub struct CloneProfile {
+    /// Any profile: built-in, managed or inactive too.
+    pub source: UniqueName,
+    /// Name of the copy as given.
+    pub unique_name: String,
+    /// Its display name.
+    pub display_name: String,
+}
+
+impl CloneProfile {
+    /// Judges the command on this catalog.
+    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let mut v = Violations::new();
+        let name = new_name(&mut v, &self.unique_name);
+        let display_name =
+            crate::domain::check::display_name(&mut v, "display_name", &self.display_name, 100);
+        v.finish()?;
+        let Some(name) = name else { return Ok(Plan::default()) };
+        let source = find_profile(catalog, &self.source)?;
+        not_taken(catalog, &name)?;
+        let mut common = Common::custom(name, &display_name);
+        common.description.clone_from(&source.common.description);
+        common.owner.clone_from(&source.common.owner);
+        let stamp = Stamp::new(context.uid, context.revision, context.time, &context.actor.subject);
+        let mut copy = Profile {
+            session_templates: source.session_templates.clone(),
+            pane: source.pane.clone(),
+            copilot: source.copilot.clone(),
+            inbox: source.inbox.clone(),
+            all_active_channels: source.all_active_channels,
+            providers: source.providers.clone(),
+            app_module: source.app_module.clone(),
+            ..Profile::empty(common, stamp)
+        };
+        if source.common.is_built_in() {
+            // Unset means on there and off here; written out, the copy behaves like its source.
+            let unset: BTreeMap<_, _> =
+                FEATURES.iter().map(|f| (f.name.to_owned(), Setting::On)).collect();
+            copy.copilot = unset.into_iter().chain(source.copilot.clone()).collect();
+        }
+        finish(catalog, context, copy, Some(source))
+    }
+}
+
+/// Changes fields of a profile; also SetPane, SetCopilot, SetInbox, SetChannels and the links.
+#[derive(Debug, Clone)]
+pub struct UpdateProfile {
+    /// The profile.
+    pub profile: UniqueName,
+    /// State that the caller saw.
+    pub etag: Option<String>,
+    /// Name of the operation, as refusals give it: `UPDATE`, `SET_PANE`, ….
+    pub operation: &'static str,
+    /// New values.
+    pub patch: ProfilePatch,
+    /// A session template to append; nothing when it is there.
+    pub add_session_template: Option<UniqueName>,
+    /// Providers to link.
+    pub link: Vec<UniqueName>,
+    /// Providers to unlink.
+    pub unlink: Vec<UniqueName>,
+}
+
+impl UpdateProfile {
+    /// An update of one profile by a patch.
+    pub fn new(profile: UniqueName, operation: &'static str, patch: ProfilePatch) -> Self {
+        Self {
+            profile,
+            etag: None,
+            operation,
+            patch,
+            add_session_template: None,
+            link: Vec::new(),
+            unlink: Vec::new(),
+        }
+    }
+
+    /// Judges the command on this catalog.
+    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let mut v = Violations::new();
+        self.patch.syntax(&mut v);
+        v.finish()?;
+        let target = find_profile(catalog, &self.profile)?;
+        let mut next = Profile::clone(target);
+        self.patch.apply(&mut next);
+        if let Some(template) = &self.add_session_template
+            && !next.session_templates.contains(template)
+        {
+            next.session_templates.push(template.clone());
+        }
+        next.providers.extend(self.link.iter().cloned());
+        for name in &self.unlink {
+            next.providers.remove(name);
+        }
+        not_built_in(target, self.operation)?;
+        not_managed(target, self.operation)?;
+        same_etag(target, self.etag.as_deref())?;
+        finish(catalog, context, next, Some(target))
+    }
+}
+
+/// Activates or deactivates a profile; rank, roles, default flag and links stay.
+#[derive(Debug, Clone)]
+pub struct SetProfileState {
+    /// The profile.
+    pub profile: UniqueName,
+    /// State that the caller saw.
+    pub etag: Option<String>,
+    /// The new state.
+    pub state: State,
+}
+
+impl SetProfileState {
+    /// Judges the command on this catalog.
+    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let operation = if self.state == State::Active { "ACTIVATE" } else { "DEACTIVATE" };
+        let target = find_profile(catalog, &self.profile)?;
+        not_built_in(target, operation)?;
+        not_managed(target, operation)?;
+        same_etag(target, self.etag.as_deref())?;
+        let mut plan = Plan::answering(target.name());
+        if target.common.state != self.state {
+            let mut next = Profile::clone(target);
+            next.common.state = self.state;
+            plan.put_profile(next, context);
+        }
+        Ok(plan)
+    }
+}
+
+/// Deletes a profile.
+#[derive(Debug, Clone)]
+pub struct DeleteProfile {
+    /// The profile.
+    pub profile: UniqueName,
+    /// State that the caller saw.
+    pub etag: Option<String>,
+    /// Whether links, mappings and the default flag go along.
+    pub force: bool,
+}
+
+impl DeleteProfile {
+    /// Judges the command on this catalog.
+    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let target = find_profile(catalog, &self.profile)?;
+        not_built_in(target, "DELETE")?;
+        not_managed(target, "DELETE")?;
+        same_etag(target, self.etag.as_deref())?;
+        let name = target.name();
+        let users: Vec<_> =
+            catalog.linked(name).into_iter().flatten().filter_map(|id| catalog.user(id)).collect();
+        let carries = target.rank.is_some() || !target.roles.is_empty() || target.is_default;
+        if !self.force && (carries || !users.is_empty()) {
+            return Err(in_use(target, users.iter().map(|s| s.user.as_ref())));
+        }
+        let mut plan = Plan::default();
+        plan.changes.push(Change::Delete(ObjectKey::new(Kind::Profile, name.as_str())));
+        for seated in users {
+            let mut next = User::clone(&seated.user);
+            next.direct.retain(|link| link.profile != *name);
+            next.stamp.touch(context.revision, context.time, &context.actor.subject);
+            plan.changes.push(Change::Put(crate::domain::Object::User(Arc::new(next))));
+        }
+        Ok(plan)
+    }
+}
+
+fn in_use<'a>(profile: &Profile, users: impl ExactSizeIterator<Item = &'a User>) -> Refusal {
+    let name = profile.name();
+    let message = format!(
+        "Profile {name} is in use ({} direct users); set force to delete it with its links, mappings and flag.",
+        users.len()
+    );
+    let mut refusal = Refusal::new(Reason::ProfileInUse, message)
+        .with("direct_users", users.len())
+        .resource("Profile", name, "in use");
+    for user in users.take(100) {
+        refusal = refusal.precondition("DIRECT_USER", &user.id, name.as_str());
+    }
+    for role in &profile.roles {
+        refusal = refusal.precondition("ROLE", role, name.as_str());
+    }
+    if let Some(rank) = profile.rank {
+        refusal = refusal.precondition("RANK", name, format!("rank={rank}"));
+    }
+    if profile.is_default {
+        refusal = refusal.precondition("DEFAULT", name, "is the default");
+    }
+    refusal
+}
