@@ -1,12 +1,13 @@
 //! Deskplane: the control plane for agent desktops.
 //!
-//! Dependencies point one way: `service -> command -> { resolve, render } -> catalog -> domain`.
+//! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
-//! [`command`] the rules of writes, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
+//! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
 //! placeholders. Nothing here does I/O, reads a clock or draws a random number.
 
 pub mod catalog;
 pub mod command;
+pub mod content;
 pub mod domain;
 pub mod render;
 pub mod resolve;

@@ -7,8 +7,9 @@ use deskplane::{
     catalog::{Catalog, builtin},
     domain::{
         Common, Object, Origin, Stamp, State, TeamId, Time, UniqueName, UserId,
+        copilot::Setting,
         directory::{DirectLink, SecurityRole, Team, User, UserKind},
-        profile::Profile,
+        profile::{InboxView, PaneTool, Profile},
         provider::{ChannelProvider, WIDGET},
         settings::Settings,
         template::{SessionTemplate, SessionType},
@@ -36,8 +37,46 @@ struct CaseProfile {
     rank: Option<u8>,
     roles: Vec<String>,
     default: Option<CaseDefault>,
+    content: Option<CaseContent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CaseContent {
+    pane_on: bool,
+    tools: Vec<String>,
+    copilot: BTreeMap<String, String>,
+    all_active_channels: bool,
+    inbox_enabled: bool,
+    inbox_views: Vec<CaseView>,
+    providers: Vec<CaseProvider>,
+    entity_templates: Vec<CaseTemplate>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseView {
+    name: String,
+    record_types: Vec<String>,
+    visible: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseProvider {
+    unique_name: String,
+    order: i32,
+    active: bool,
     #[serde(default)]
-    content: Option<serde_json::Value>,
+    missing: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseTemplate {
+    template: String,
+    entity: String,
+    active: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,11 +143,6 @@ fn stamp() -> Stamp {
 }
 
 impl CaseState {
-    /// Whether content of a custom profile is given.
-    pub(super) fn has_content(&self) -> bool {
-        self.profiles.iter().any(|p| p.content.is_some())
-    }
-
     /// The objects of the state in the order given, built-in content first.
     pub(super) fn objects(&self) -> Vec<Object> {
         let mut objects = builtin::objects(1, Time::default());
@@ -121,7 +155,9 @@ impl CaseState {
         };
         objects.push(Object::Settings(Arc::new(settings)));
         objects.extend(self.security_roles.iter().filter(|r| !r.built_in).map(role));
-        objects.extend(self.profiles.iter().filter(|p| !p.built_in).map(profile));
+        let custom = || self.profiles.iter().filter(|p| !p.built_in);
+        objects.extend(custom().flat_map(|p| &p.content).flat_map(CaseContent::library));
+        objects.extend(custom().map(profile));
         objects.extend(self.users.iter().map(user));
         objects.extend(self.teams());
         objects
@@ -175,17 +211,101 @@ fn profile(given: &CaseProfile) -> Object {
     let mut profile = Profile::empty(common, stamp());
     profile.rank = given.rank;
     profile.roles = given.roles.iter().map(|r| name(r)).collect();
-    profile.all_active_channels = given
-        .content
-        .as_ref()
-        .and_then(|c| c.get("all_active_channels"))
-        .and_then(serde_json::Value::as_bool)
-        .unwrap_or_default();
     if let Some(default) = &given.default {
         profile.is_default = true;
         profile.default_set_time = time(default.set_at.as_ref());
     }
+    if let Some(content) = &given.content {
+        content.fill(&mut profile);
+    }
     Object::Profile(Arc::new(profile))
+}
+
+impl CaseContent {
+    /// The templates and providers that the content names; its tools are built in.
+    fn library(&self) -> Vec<Object> {
+        let existing = self.providers.iter().filter(|p| !p.missing);
+        existing.map(provider).chain(self.entity_templates.iter().map(template)).collect()
+    }
+
+    fn fill(&self, profile: &mut Profile) {
+        profile.pane.on = self.pane_on;
+        let tools = (0..).zip(&self.tools).map(|(order, tool)| PaneTool {
+            tool: name(&format!("msdyn_tool_{tool}")),
+            enabled: true,
+            order,
+            label: String::new(),
+            tooltip: String::new(),
+            icon: String::new(),
+        });
+        profile.pane.tools = tools.collect();
+        let copilot = self.copilot.iter().map(|(feature, value)| {
+            let setting = match value.as_str() {
+                "UNSET" => Setting::Unset,
+                "ON" => Setting::On,
+                "OFF" => Setting::Off,
+                other => panic!("{feature}: {other}"),
+            };
+            (feature.clone(), setting)
+        });
+        profile.copilot = copilot.collect();
+        profile.all_active_channels = self.all_active_channels;
+        profile.inbox.enabled = self.inbox_enabled;
+        let views = self.inbox_views.iter().map(|view| InboxView {
+            name: view.name.clone(),
+            record_types: view.record_types.clone(),
+            visible: view.visible,
+            ..InboxView::default()
+        });
+        profile.inbox.views = views.collect();
+        profile.providers = self.providers.iter().map(|p| name(&p.unique_name)).collect();
+        profile.session_templates =
+            self.entity_templates.iter().map(|t| name(&t.template)).collect();
+    }
+}
+
+fn common(text: &str, active: bool) -> Common {
+    let state = if active { State::Active } else { State::Inactive };
+    Common { state, ..Common::custom(name(text), text) }
+}
+
+fn provider(given: &CaseProvider) -> Object {
+    Object::Provider(Arc::new(ChannelProvider {
+        common: common(&given.unique_name, given.active),
+        stamp: stamp(),
+        label: given.unique_name.clone(),
+        channel_url: "https://voice.example/".into(),
+        pinned_url: false,
+        outbound: false,
+        channel_order: given.order,
+        trusted_domains: Vec::new(),
+        custom_parameters: String::new(),
+        sandbox: Default::default(),
+        analytics: false,
+        capabilities: Default::default(),
+        failover: Default::default(),
+        adapter: WIDGET.into(),
+        config: "{}".into(),
+        refused_url: None,
+    }))
+}
+
+fn template(given: &CaseTemplate) -> Object {
+    Object::SessionTemplate(Arc::new(SessionTemplate {
+        common: common(&given.template, given.active),
+        stamp: stamp(),
+        session_type: SessionType::Entity,
+        entity: given.entity.clone(),
+        title: String::new(),
+        panel_mode: Default::default(),
+        icon: String::new(),
+        title_on_anchor_tab: false,
+        anchor_tab: None,
+        additional_tabs: Vec::new(),
+        scripts: Vec::new(),
+        expression_enabled: false,
+        expression_tree: String::new(),
+    }))
 }
 
 fn user(given: &CaseUser) -> Object {
@@ -211,42 +331,13 @@ fn user(given: &CaseUser) -> Object {
 }
 
 /// An active entity template of that name.
-pub(super) fn session_template(unique_name: &str, entity: &str) -> Object {
-    Object::SessionTemplate(Arc::new(SessionTemplate {
-        common: Common::custom(name(unique_name), unique_name),
-        stamp: stamp(),
-        session_type: SessionType::Entity,
-        entity: entity.to_owned(),
-        title: String::new(),
-        panel_mode: Default::default(),
-        icon: String::new(),
-        title_on_anchor_tab: false,
-        anchor_tab: None,
-        additional_tabs: Vec::new(),
-        scripts: Vec::new(),
-        expression_enabled: false,
-        expression_tree: String::new(),
-    }))
+pub(super) fn new_template(unique_name: &str, entity: &str) -> Object {
+    let (template_name, entity) = (unique_name.to_owned(), entity.to_owned());
+    template(&CaseTemplate { template: template_name, entity, active: true })
 }
 
 /// An active provider of that name.
-pub(super) fn provider(unique_name: &str) -> Object {
-    Object::Provider(Arc::new(ChannelProvider {
-        common: Common::custom(name(unique_name), unique_name),
-        stamp: stamp(),
-        label: unique_name.to_owned(),
-        channel_url: "https://softphone.example/".to_owned(),
-        pinned_url: false,
-        outbound: false,
-        channel_order: 0,
-        trusted_domains: Vec::new(),
-        custom_parameters: String::new(),
-        sandbox: Default::default(),
-        analytics: false,
-        capabilities: Default::default(),
-        failover: Default::default(),
-        adapter: WIDGET.to_owned(),
-        config: "{}".to_owned(),
-        refused_url: None,
-    }))
+pub(super) fn new_provider(unique_name: &str) -> Object {
+    let unique_name = unique_name.to_owned();
+    provider(&CaseProvider { unique_name, order: 0, active: true, missing: false })
 }

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use super::{
     load,
+    resolution::content_differs,
     state::{self, CaseState},
 };
 
@@ -282,10 +283,10 @@ fn prepared(op: &Map<String, Value>, catalog: Catalog) -> Catalog {
     if text(op, "op") == "add_entity_template"
         && catalog.session_templates.find(text(op, "template")).is_none()
     {
-        changes.push(state::session_template(text(op, "template"), text(op, "entity")));
+        changes.push(state::new_template(text(op, "template"), text(op, "entity")));
     }
     for provider in op.get("providers").and_then(Value::as_array).into_iter().flatten() {
-        changes.push(state::provider(provider["unique_name"].as_str().unwrap()));
+        changes.push(state::new_provider(provider["unique_name"].as_str().unwrap()));
     }
     let changes: Vec<_> = changes.into_iter().map(Change::Put).collect();
     let (revision, time) = (catalog.revision, catalog.time);
@@ -346,8 +347,11 @@ fn check_then(id: &str, catalog: &Catalog, then: &Value) {
             "profile" => got.profile.as_str().into(),
             "method" => got.method.as_str().into(),
             "ambiguous" => got.ambiguous.into(),
-            // What a profile contains is compared where resolved content is.
-            "content" => continue,
+            "content" => {
+                let differs = content_differs(catalog, &user, &got.profile, want);
+                assert!(differs.is_empty(), "{id}: {user}: {differs:?}");
+                continue;
+            }
             "findings" => got.findings.iter().map(|f| f.code.as_str()).collect(),
             other => panic!("{id}: unknown expectation {other}"),
         };

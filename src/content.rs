@@ -1,0 +1,137 @@
+//! What a profile means for its users: every reference followed, every gate tested, encoded once
+//! and shared (SPEC §8).
+//!
+//! [`compile`] is a pure function of a catalog, a profile and the [`Gates`] of a role class. Users
+//! with equal gates share the answer, and equal state gives equal bytes whatever way led to it.
+//! Agent scripts are not stored yet, so what refers to them is left out.
+
+mod channels;
+mod copilot;
+mod draft;
+mod gates;
+mod pane;
+mod sessions;
+mod wire;
+
+use bytes::Bytes;
+use deskplane_proto::v1;
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use self::draft::Draft;
+pub use self::gates::{Gate, GateReport, GateSubject, Gates};
+use crate::{
+    catalog::Catalog,
+    domain::{Finding, FindingCode, UniqueName, profile::Profile},
+};
+
+/// Version of the schema of the encoded content; part of the digest.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// Most bytes of an encoded resolved profile.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// Library that a client loads to host the pages of voice providers.
+pub const CHANNEL_LOADER: &str = "msdyn_channel_integration_loader";
+
+/// The content of one profile for users with equal gates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// Encoded [`v1::ProfileContent`].
+    pub bytes: Bytes,
+    /// `d1:` and the SHA-256 of the bytes in 64 lower-case hexadecimal digits.
+    pub digest: String,
+    /// Remarks of SPEC §8.5, ascending by code, then subject; one per pair.
+    pub findings: Vec<Finding>,
+    /// First closed gate of everything that does not reach the user: tools in the order of the
+    /// pane, features by code, channels, views in their order.
+    pub gates: Vec<GateReport>,
+    /// Visible tools in the order of the pane.
+    pub tools: Vec<UniqueName>,
+    /// Copilot features that are on, ascending by name.
+    pub features: Vec<&'static str>,
+    /// Copilot features that were decided by not being set, ascending by name.
+    pub unset: Vec<&'static str>,
+    /// Delivered providers, by channel order, then name.
+    pub providers: Vec<UniqueName>,
+}
+
+/// Compiles the content of a profile for users with these gates.
+pub fn compile(catalog: &Catalog, profile: &Profile, gates: &Gates) -> Compiled {
+    let mut draft = Draft::new(catalog, profile, gates);
+    let bytes = Bytes::from(content(&mut draft).encode_to_vec());
+    let digest = format!("d1:{:x}", Sha256::digest(&bytes));
+    draft.finish(bytes, digest)
+}
+
+/// Encoded size of the content with every gate open: no setting, role or switch of the profile can
+/// make it larger, so what fits now still fits when one of them changes.
+pub fn largest(catalog: &Catalog, profile: &Profile) -> usize {
+    let gates = Gates::open(catalog);
+    content(&mut Draft::with_every_gate_open(catalog, profile, &gates)).encoded_len()
+}
+
+/// Remarks on the content of a profile that hold for whatever user, as ListFindings reports them:
+/// about the profile, one per code, ascending by code.
+pub fn profile_findings(catalog: &Catalog, profile: &Profile) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    let mut last: Option<FindingCode> = None;
+    for finding in compile(catalog, profile, &Gates::open(catalog)).findings {
+        match found.last_mut() {
+            Some(same) if last == Some(finding.code) => {
+                same.message = format!("{} {}", same.message, finding.message);
+            }
+            _ => {
+                last = Some(finding.code);
+                found.push(Finding { subject: profile.name().as_str().to_owned(), ..finding });
+            }
+        }
+    }
+    found
+}
+
+fn content(draft: &mut Draft<'_>) -> v1::ProfileContent {
+    let session_templates = sessions::of_records(draft);
+    let pane = pane::pane(draft);
+    let copilot = copilot::features(draft);
+    let channels = channels::channels(draft);
+    let inbox = channels::inbox(draft, channels.effective);
+    let providers = channels::providers(draft);
+    let loader = (!providers.is_empty()).then(|| CHANNEL_LOADER.to_owned());
+    let common = &draft.profile.common;
+    v1::ProfileContent {
+        schema_version: SCHEMA_VERSION,
+        profile: Some(v1::ProfileIdentity {
+            unique_name: common.unique_name.as_str().to_owned(),
+            display_name: common.display_name.clone(),
+            description: common.description.clone(),
+            origin: wire::origin(&common.origin).into(),
+            app_module: draft.profile.app_module.clone(),
+        }),
+        session_templates,
+        pane: Some(pane),
+        copilot,
+        inbox: Some(inbox),
+        channels: Some(channels),
+        providers,
+        extension_libraries: loader.into_iter().collect(),
+        limits: Some(limits()),
+    }
+}
+
+fn limits() -> v1::ClientLimits {
+    let seconds = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+    v1::ClientLimits {
+        max_sessions: 9,
+        max_tabs: 10,
+        home_closable: false,
+        notification_queue: 10,
+        provider_call_timeout: seconds(10),
+        inbox_refresh_interval: seconds(5 * 60),
+        inbox_window: seconds(90 * 24 * 60 * 60),
+        inbox_max_records: 500,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Content on its way: the input of every section, and what the sections remark.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{Compiled, Gate, GateReport, GateSubject, Gates};
+use crate::{
+    catalog::Catalog,
+    domain::{Finding, FindingCode, UniqueName, profile::Profile},
+};
+
+/// What every section reads and adds to.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) profile: &'a Profile,
+    pub(super) gates: &'a Gates,
+    every_gate_open: bool,
+    findings: BTreeMap<(FindingCode, String), String>,
+    reports: Vec<GateReport>,
+    pub(super) tools: Vec<UniqueName>,
+    pub(super) features: Vec<&'static str>,
+    pub(super) unset: Vec<&'static str>,
+    pub(super) providers: Vec<UniqueName>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(catalog: &'a Catalog, profile: &'a Profile, gates: &'a Gates) -> Self {
+        Self {
+            catalog,
+            profile,
+            gates,
+            every_gate_open: false,
+            findings: BTreeMap::new(),
+            reports: Vec::new(),
+            tools: Vec::new(),
+            features: Vec::new(),
+            unset: Vec::new(),
+            providers: Vec::new(),
+        }
+    }
+
+    /// For the size: no gate keeps anything.
+    pub(super) fn with_every_gate_open(
+        catalog: &'a Catalog,
+        profile: &'a Profile,
+        gates: &'a Gates,
+    ) -> Self {
+        Self { every_gate_open: true, ..Self::new(catalog, profile, gates) }
+    }
+
+    /// Whether a gate lets pass, given what it depends on.
+    pub(super) fn passes(&self, condition: bool) -> bool {
+        condition || self.every_gate_open
+    }
+
+    /// The first closed one of some gates, each with what it depends on.
+    pub(super) fn first_closed(&self, gates: &[(Gate, bool)]) -> Option<Gate> {
+        gates.iter().find(|(_, condition)| !self.passes(*condition)).map(|(gate, _)| *gate)
+    }
+
+    /// Notes the first closed gate of something that does not reach the user.
+    pub(super) fn closed(&mut self, kind: GateSubject, subject: &str, gate: Gate) {
+        self.reports.push(GateReport { kind, subject: subject.to_owned(), gate });
+    }
+
+    /// Notes a remark; the first one of a code about a subject stays.
+    pub(super) fn find(&mut self, code: FindingCode, subject: &str, message: impl Into<String>) {
+        self.findings.entry((code, subject.to_owned())).or_insert_with(|| message.into());
+    }
+
+    pub(super) fn finish(self, bytes: Bytes, digest: String) -> Compiled {
+        let findings = self.findings.into_iter();
+        Compiled {
+            bytes,
+            digest,
+            findings: findings
+                .map(|((code, subject), message)| Finding { code, subject, message })
+                .collect(),
+            gates: self.reports,
+            tools: self.tools,
+            features: self.features,
+            unset: self.unset,
+            providers: self.providers,
+        }
+    }
+}
