@@ -3,7 +3,8 @@
 //! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
-//! placeholders. Nothing here does I/O, reads a clock or draws a random number.
+//! placeholders; none of these does I/O, reads a clock or draws a random number. [`store`] keeps
+//! what was committed.
 
 pub mod catalog;
 pub mod command;
@@ -12,3 +13,4 @@ pub mod domain;
 pub mod render;
 pub mod resolve;
 pub mod service;
+pub mod store;

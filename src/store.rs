@@ -1,0 +1,252 @@
+//! Durable storage: what the ledger needs of an engine, and what an engine promises.
+//!
+//! One command is one [`Record`] is one revision. The sequence of records is the truth; the
+//! objects that [`Store::load`] answers are what their changes add up to. The promises P1 to P7 are
+//! written at the methods of [`Store`]; `store/conformance.rs` holds every engine to them.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+mod memory;
+mod record;
+mod sled;
+
+use std::{fmt, path::PathBuf, pin::Pin};
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use uuid::Uuid;
+
+pub use self::{
+    memory::Memory,
+    record::{FORMAT, Header, Record, Request},
+    sled::Sled,
+};
+use crate::domain::{Object, ObjectKey, Time};
+
+/// Most bytes of one batch, as encoded records.
+pub const MAX_BATCH_BYTES: usize = 64 << 20;
+/// How long a request id is remembered, in microseconds: 24 hours (SPEC §7.1 rule 6).
+pub const REQUEST_AGE: i64 = 24 * 3_600 * 1_000_000;
+
+/// Position of a commit in the order of the world; 0 is the empty store.
+pub type Revision = i64;
+/// What most calls of a store answer.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+/// Committed records in rising order; it ends only after an error or with the store.
+pub type ChangeStream = Pin<Box<dyn Stream<Item = Result<Record>> + Send>>;
+
+/// What tells one store from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Made with the store; a restored or re-created store has another one.
+    pub incarnation: Uuid,
+    /// Name of the engine: `sled`, `memory`.
+    pub engine: &'static str,
+    /// Most bytes of one batch, as encoded records.
+    pub max_batch_bytes: usize,
+}
+
+/// Everything a server needs at its start, at one revision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loaded {
+    /// Revision of the last commit; 0 when there was none.
+    pub revision: Revision,
+    /// Time of the last commit.
+    pub time: Time,
+    /// Every object that exists, in order of its key.
+    pub objects: Vec<Object>,
+    /// Heads of the records that carry a request id and are at most 24 h older than `time`, oldest
+    /// first. The store knows no clock: the caller drops those that have aged since.
+    pub requests: Vec<Header>,
+}
+
+/// Records that become durable together or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    after: Revision,
+    records: Vec<Record>,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commit {
+    /// The batch is durable; the store's head is this revision.
+    Committed(Revision),
+    /// Nothing was written: the head is this revision, not the one the batch was planned on.
+    Conflict(Revision),
+    /// Nothing was written: the batch breaks the limit that the text names.
+    Refused(String),
+    /// The batch may or may not be durable. Its request ids tell after the next [`Store::load`].
+    Unknown,
+}
+
+/// Which records of the past are asked for; the newest come first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryQuery {
+    /// Only records that change this object.
+    pub key: Option<ObjectKey>,
+    /// Only records below this revision.
+    pub before: Option<Revision>,
+    /// Most records of the page; 0 counts as 1.
+    pub limit: usize,
+}
+
+/// A page of a longer list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// `before` of the next page; none after the last.
+    pub next: Option<Revision>,
+}
+
+/// Why a store could not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The records after the asked revision are gone.
+    #[error("changes are kept from revision {oldest} on; load the store afresh")]
+    Compacted {
+        /// The oldest revision that is still there.
+        oldest: Revision,
+    },
+    /// The batch is empty, or its revisions do not rise.
+    #[error("malformed batch: {0}")]
+    Malformed(&'static str),
+    /// A newer program wrote the record or store.
+    #[error("{what} has format {found}, this program knows formats up to {known}: use a newer one")]
+    NewerFormat {
+        /// What was read.
+        what: String,
+        /// Its format.
+        found: u32,
+        /// The newest format this program reads.
+        known: u32,
+    },
+    /// Stored bytes are not what was written.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// Another process, or another store of this one, has the folder open.
+    #[error("{} is in use: stop the other server, or choose another folder", .0.display())]
+    InUse(PathBuf),
+    /// A commit failed before, so nothing more is written until the store is opened again.
+    #[error("a write failed earlier; open the store again")]
+    Broken,
+    /// The engine failed.
+    #[error("the store's engine failed: {0}")]
+    Engine(String),
+}
+
+/// A durable sequence of records and the objects they add up to.
+///
+/// Every method is required: a wrapper that forgets one does not compile.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Answers what tells this store from another.
+    ///
+    /// **P7** The incarnation stays over every reopening, and no two stores share one.
+    fn identity(&self) -> Identity;
+
+    /// Answers every object and every remembered request at one revision.
+    ///
+    /// **P6** Records and objects of every older format are still read; a newer format is
+    /// [`Error::NewerFormat`], never a guess.
+    async fn load(&self) -> Result<Loaded>;
+
+    /// Makes the batch durable if the head is still the one it was planned on.
+    ///
+    /// **P1** A batch is all or nothing over state, history and requests, at any size up to
+    /// [`MAX_BATCH_BYTES`]; above it is refused.
+    /// **P3** What was answered `Committed` is never lost, and what was answered `Conflict` or
+    /// `Refused` never appears. `Unknown` is settled by the request ids of the batch itself.
+    /// **P4** Revisions strictly grow and may have gaps: callers compare them, never add one.
+    ///
+    /// A caller that stops waiting does not stop the commit.
+    async fn commit(&self, batch: Batch) -> Result<Commit>;
+
+    /// Follows the commits after the revision: first those of the past, then those to come.
+    ///
+    /// **P2** Nobody sees a revision before it is durable, neither here nor by another method.
+    /// **P5** Every commit comes once and in order, or the call is [`Error::Compacted`]. The
+    /// engines of this module keep every record, so far.
+    async fn changes(&self, after: Revision) -> Result<ChangeStream>;
+
+    /// Answers a page of past records, newest first.
+    async fn history(&self, query: HistoryQuery) -> Result<Page<Record>>;
+
+    /// Answers a revision at least as new as every commit acknowledged before the call.
+    async fn linearize(&self) -> Result<Revision>;
+}
+
+// === impl Batch ===
+
+impl Batch {
+    /// A batch planned on the given head: at least one record, the first above the head, each
+    /// above the one before.
+    pub fn new(after: Revision, records: Vec<Record>) -> Result<Self> {
+        let Some(first) = records.first() else {
+            return Err(Error::Malformed("it holds no record"));
+        };
+        if after < 0 || first.revision <= after {
+            return Err(Error::Malformed("its first revision is not above the head"));
+        }
+        if records.windows(2).any(|pair| pair[0].revision >= pair[1].revision) {
+            return Err(Error::Malformed("its revisions do not rise"));
+        }
+        Ok(Self { after, records })
+    }
+
+    /// The head on which the batch was planned.
+    pub fn after(&self) -> Revision {
+        self.after
+    }
+
+    /// The records, in rising order.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The encoded records, or the text of a refusal when they are too large together.
+    fn encode(&self) -> Result<std::result::Result<Vec<Vec<u8>>, String>> {
+        let mut sum = 0;
+        let mut all = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            let bytes = record.encode()?;
+            sum += bytes.len();
+            if sum > MAX_BATCH_BYTES {
+                return Ok(Err(format!("a batch may have {MAX_BATCH_BYTES} bytes")));
+            }
+            all.push(bytes);
+        }
+        Ok(Ok(all))
+    }
+}
+
+// === impl Page ===
+
+impl Page<Record> {
+    /// The page of at most `limit` out of a list that was read one item further.
+    fn cut(mut items: Vec<Record>, limit: usize) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|record| record.revision);
+        Self { items, next }
+    }
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Whether the same call may succeed later without anybody's help.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::InUse(_) => true,
+            Self::Compacted { .. }
+            | Self::Malformed(_)
+            | Self::NewerFormat { .. }
+            | Self::Damaged(_)
+            | Self::Broken
+            | Self::Engine(_) => false,
+        }
+    }
+}
