@@ -316,6 +316,32 @@ impl Catalog {
         self.holders.get(role)
     }
 
+    /// The object of that key.
+    pub fn object(&self, key: &ObjectKey) -> Option<Object> {
+        let name = key.name.as_str();
+        match key.kind {
+            Kind::Profile => self.profiles.find(name).cloned().map(Object::Profile),
+            Kind::SessionTemplate => {
+                self.session_templates.find(name).cloned().map(Object::SessionTemplate)
+            }
+            Kind::TabTemplate => self.tab_templates.find(name).cloned().map(Object::TabTemplate),
+            Kind::NotificationTemplate => {
+                self.notification_templates.find(name).cloned().map(Object::NotificationTemplate)
+            }
+            Kind::Tool => self.tools.find(name).cloned().map(Object::Tool),
+            Kind::Provider => self.providers.find(name).cloned().map(Object::Provider),
+            Kind::Channel => self.channels.find(name).cloned().map(Object::Channel),
+            Kind::Role => self.roles.find(name).cloned().map(Object::Role),
+            Kind::User => {
+                let id = UserId::parse(name).ok()?;
+                self.user(&id).map(|seated| Object::User(Arc::clone(&seated.user)))
+            }
+            Kind::Team => self.teams.get(&TeamId::parse(name).ok()?).cloned().map(Object::Team),
+            Kind::Settings => Some(Object::Settings(Arc::clone(&self.settings))),
+            Kind::Script => None,
+        }
+    }
+
     /// Every object, for a checkpoint or a comparison.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         let profiles = self.profiles.iter().map(|o| Object::Profile(Arc::clone(o)));

@@ -30,6 +30,52 @@ pub use self::{
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
 };
 
+/// A write: its name, its flags, and the rules by which it is judged.
+pub trait Command: std::fmt::Debug + Send {
+    /// Name of the operation, as history and audit keep it.
+    fn operation(&self) -> &'static str;
+
+    /// The flags of SPEC §7.1 rule 3 that the call set.
+    fn flags(&self) -> Vec<&'static str>;
+
+    /// Judges the write on a catalog: what it changes, or why it is refused.
+    fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal>;
+}
+
+/// Ties commands to the trait: `type => name, [flag if field]`.
+macro_rules! commands {
+    ($($type:ty => $name:literal $([$($flag:ident),*])?;)+) => {$(
+        impl Command for $type {
+            fn operation(&self) -> &'static str {
+                $name
+            }
+
+            fn flags(&self) -> Vec<&'static str> {
+                let all: &[(&'static str, bool)] = &[$($((stringify!($flag), self.$flag)),*)?];
+                all.iter().filter(|(_, set)| *set).map(|(flag, _)| *flag).collect()
+            }
+
+            fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+                self.plan(catalog, context)
+            }
+        }
+    )+};
+}
+
+commands! {
+    AddUsers => "AddUsers" [move_users];
+    RemoveUsers => "RemoveUsers";
+    SetDefault => "SetDefault" [replace_current, drop_rank_and_roles];
+    RemoveDefault => "RemoveDefault";
+    SetRankAndRoles => "SetRankAndRoles" [override_managed];
+    RemoveRankAndRoles => "RemoveRankAndRoles" [override_managed];
+    CreateProfile => "CreateProfile";
+    CloneProfile => "CloneProfile";
+    UpdateProfile => "UpdateProfile";
+    SetProfileState => "SetProfileState";
+    DeleteProfile => "DeleteProfile" [force];
+}
+
 /// What a command is told beside its arguments.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -44,10 +90,10 @@ pub struct Context {
 }
 
 /// A remark on an accepted write that the caller should read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Warning {
     /// Machine-readable.
-    pub code: &'static str,
+    pub code: String,
     /// What it is about.
     pub subject: String,
     /// One sentence for people.

@@ -7,9 +7,11 @@
 //! what was committed.
 
 pub mod catalog;
+pub mod clock;
 pub mod command;
 pub mod content;
 pub mod domain;
+pub mod ledger;
 pub mod render;
 pub mod resolve;
 pub mod service;

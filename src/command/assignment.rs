@@ -40,7 +40,7 @@ impl AddUsers {
         let mut plan = Plan::answering(profile.name());
         if !profile.common.is_active() {
             plan.warnings.push(Warning {
-                code: "PROFILE_INACTIVE",
+                code: "PROFILE_INACTIVE".into(),
                 subject: profile.name().to_string(),
                 message: "The profile is inactive and applies to nobody until it is activated."
                     .into(),
@@ -49,7 +49,7 @@ impl AddUsers {
         for user in users {
             if user.disabled {
                 plan.warnings.push(Warning {
-                    code: "USER_DISABLED",
+                    code: "USER_DISABLED".into(),
                     subject: user.id.to_string(),
                     message: "The user is disabled.".into(),
                 });

@@ -15,7 +15,7 @@ use crate::{
 const LISTED: usize = 100;
 
 /// A user whose profile differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AffectedUser {
     /// The user.
     pub user: UserId,
@@ -26,7 +26,7 @@ pub struct AffectedUser {
 }
 
 /// Enabled human users, existing before and after, whose outcome a write changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Affected {
     /// Users whose profile differs.
     pub total_count: u64,

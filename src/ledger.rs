@@ -1,0 +1,138 @@
+//! The order of the world: one task judges every write against the newest catalog, makes it
+//! durable, publishes it, and only then answers.
+//!
+//! Writes that wait together are planned one after the other and become durable as one group. A
+//! write that is refused never reaches the store.
+
+mod group;
+mod requests;
+mod seed;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    command::{Affected, Command, Warning},
+    domain::{Actor, Finding, Object, Reason, Refusal, UserId},
+    store::{self, Store},
+};
+
+/// Writes that may wait; a caller beyond them waits for a place.
+const QUEUE: usize = 1_024;
+/// Most writes of one group.
+const GROUP: usize = 256;
+
+/// A write as it is handed in.
+#[derive(Debug)]
+pub struct Submission {
+    /// What to do.
+    pub command: Box<dyn Command>,
+    /// Who asks.
+    pub actor: Actor,
+    /// Request id and hash of the payload; ignored with `validate_only`.
+    pub request: Option<(Uuid, [u8; 32])>,
+    /// Judge, answer and do nothing.
+    pub validate_only: bool,
+    /// Why, in the caller's words.
+    pub reason: String,
+}
+
+/// The answer to an accepted write; a repetition gets the very same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Revision of the write, or the current one when nothing changed.
+    pub revision: i64,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// The object as it is now; none after a delete.
+    pub object: Option<Object>,
+    /// Whose profile changed.
+    pub affected: Affected,
+    /// Remarks for the caller.
+    pub warnings: Vec<Warning>,
+    /// Findings of the write.
+    pub findings: Vec<Finding>,
+    /// Users who were not linked, for RemoveUsers.
+    pub not_assigned: Vec<UserId>,
+}
+
+/// A committed catalog beside the one before it.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The catalog before the group.
+    pub before: Arc<Catalog>,
+    /// The catalog after it.
+    pub after: Arc<Catalog>,
+    /// The records of the group.
+    pub records: Arc<[store::Record]>,
+}
+
+#[derive(Debug)]
+struct Job {
+    submission: Submission,
+    answer: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+/// The handle through which the server reads and writes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    current: Arc<ArcSwap<Catalog>>,
+    queue: mpsc::Sender<Job>,
+}
+
+impl Ledger {
+    /// Loads the store, writes built-in content that is new, and starts the commit task.
+    ///
+    /// `publish` is called after each durable group, before its answers go out; it must not block.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        publish: impl FnMut(&Published) + Send + 'static,
+    ) -> store::Result<Self> {
+        let loaded = store.load().await?;
+        let mut requests = requests::Requests::default();
+        for header in loaded.requests {
+            requests.remember(header.time, &header.actor, &header.request);
+        }
+        let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time);
+        let catalog = seed::seed(store.as_ref(), catalog, &clock).await?;
+        let current = Arc::new(ArcSwap::from_pointee(catalog));
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let task = group::Committer {
+            store,
+            clock,
+            current: Arc::clone(&current),
+            requests,
+            publish: Box::new(publish),
+        };
+        tokio::spawn(task.run(jobs));
+        Ok(Self { current, queue })
+    }
+
+    /// The newest catalog.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.current.load_full()
+    }
+
+    /// Hands in a write and waits for its answer.
+    pub async fn submit(&self, submission: Submission) -> Result<Outcome, Refusal> {
+        let (answer, wait) = oneshot::channel();
+        let gone = || {
+            Refusal::new(
+                Reason::StoreUnavailable,
+                "The server takes no writes at present; whether this one took effect is not known.",
+            )
+        };
+        self.queue.send(Job { submission, answer }).await.map_err(|_| gone())?;
+        wait.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Built-in content: written at the first start, and again where a newer program ships other
+//! content (SPEC §4.7).
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    catalog::{Catalog, builtin},
+    clock::Clock,
+    domain::{Actor, Change, Object, Time},
+    store::{Batch, Commit, Error, Record, Result, Store},
+};
+
+/// Writes what is new or different as one revision of the actor `system`.
+pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Catalog> {
+    let revision = catalog.revision + 1;
+    let time = Time::next_commit(clock.now(), catalog.time);
+    let stored: HashMap<_, _> = catalog.objects().map(|o| (o.key(), o)).collect();
+    let first = catalog.revision == 0;
+    let changes: Vec<_> = builtin::objects(revision, time)
+        .into_iter()
+        // Settings are the organisation's from the first start on.
+        .filter(|object| first || !matches!(object, Object::Settings(_)))
+        .filter(|object| first || stored.get(&object.key()).is_none_or(|old| differs(old, object)))
+        .map(Change::Put)
+        .collect();
+    if changes.is_empty() {
+        return Ok(catalog);
+    }
+    let record = Record {
+        revision,
+        time,
+        operation: "SeedBuiltIns".to_owned(),
+        actor: Actor::system(),
+        reason: String::new(),
+        flags: Vec::new(),
+        request: None,
+        changes: changes.clone(),
+    };
+    match store.commit(Batch::new(catalog.revision, vec![record])?).await? {
+        Commit::Committed(_) => Ok(catalog.apply(&changes, revision, time)),
+        other => Err(Error::Engine(format!("built-in content was not written: {other:?}"))),
+    }
+}
+
+/// Whether two states of an object differ in more than the server's notes.
+fn differs(old: &Object, new: &Object) -> bool {
+    macro_rules! same {
+        ($($variant:ident),+) => {
+            match (old, new) {
+                $((Object::$variant(old), Object::$variant(new)) => {
+                    let mut restamped = new.as_ref().clone();
+                    restamped.stamp = old.stamp.clone();
+                    Arc::new(restamped) != *old
+                })+
+                _ => true,
+            }
+        };
+    }
+    same!(
+        Profile,
+        SessionTemplate,
+        TabTemplate,
+        NotificationTemplate,
+        Tool,
+        Provider,
+        Channel,
+        Role
+    )
+}

@@ -1,0 +1,94 @@
+//! What the ledger promises, over the memory model.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::{
+    command::{CreateProfile, ProfilePatch, SetDefault},
+    domain::UniqueName,
+    store::Memory,
+};
+
+async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let publish = move |p: &Published| sink.lock().unwrap().push(p.after.revision);
+    let store: Arc<dyn Store> = Arc::clone(store) as _;
+    (Ledger::open(store, Clock::system(), publish).await.unwrap(), seen)
+}
+
+fn create(name: &str) -> Submission {
+    let patch = ProfilePatch { display_name: Some("P".into()), ..ProfilePatch::default() };
+    submission(Box::new(CreateProfile { unique_name: name.into(), patch }))
+}
+
+fn submission(command: Box<dyn Command>) -> Submission {
+    let actor = Actor::system();
+    Submission { command, actor, request: None, validate_only: false, reason: String::new() }
+}
+
+#[tokio::test]
+async fn an_empty_store_is_seeded_once() {
+    let store = Arc::new(Memory::new());
+    let (ledger, _) = open(&store).await;
+    assert_eq!(ledger.catalog().revision, 1);
+    assert_eq!(ledger.catalog().profiles.len(), 3);
+    let (again, _) = open(&store).await;
+    assert_eq!(again.catalog().revision, 1);
+}
+
+#[tokio::test]
+async fn a_write_is_published_before_it_is_answered_and_survives() {
+    let store = Arc::new(Memory::new());
+    let (ledger, seen) = open(&store).await;
+    let outcome = ledger.submit(create("contoso_rep")).await.unwrap();
+    assert_eq!((outcome.revision, outcome.changed), (2, true));
+    assert_eq!(*seen.lock().unwrap(), [2]);
+    assert!(ledger.catalog().profiles.find("CONTOSO_REP").is_some());
+    let (again, _) = open(&store).await;
+    assert!(again.catalog().profiles.find("contoso_rep").is_some());
+}
+
+#[tokio::test]
+async fn refused_unchanged_and_validated_writes_take_no_revision() {
+    let store = Arc::new(Memory::new());
+    let (ledger, seen) = open(&store).await;
+    let refused = ledger.submit(create("bad name")).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::UniqueNameInvalid);
+    let dry =
+        ledger.submit(Submission { validate_only: true, ..create("contoso_rep") }).await.unwrap();
+    assert_eq!((dry.revision, dry.changed), (1, true));
+    assert!(dry.object.is_some() && ledger.catalog().profiles.find("contoso_rep").is_none());
+    ledger.submit(create("contoso_rep")).await.unwrap();
+    let default = || {
+        let profile = UniqueName::known("contoso_rep");
+        let (replace_current, drop_rank_and_roles) = (false, false);
+        submission(Box::new(SetDefault {
+            profile,
+            etag: None,
+            replace_current,
+            drop_rank_and_roles,
+        }))
+    };
+    assert!(ledger.submit(default()).await.unwrap().changed);
+    let again = ledger.submit(default()).await.unwrap();
+    assert_eq!((again.revision, again.changed), (3, false));
+    assert_eq!(*seen.lock().unwrap(), [2, 3]);
+}
+
+#[tokio::test]
+async fn a_repeated_request_has_one_effect_and_one_answer_even_after_a_restart() {
+    let store = Arc::new(Memory::new());
+    let (ledger, _) = open(&store).await;
+    let id = Uuid::from_u128(7);
+    let asked =
+        |payload| Submission { request: Some((id, [payload; 32])), ..create("contoso_rep") };
+    let (first, second) = tokio::join!(ledger.submit(asked(1)), ledger.submit(asked(1)));
+    let first = first.unwrap();
+    assert_eq!(first, second.unwrap());
+    let reused = ledger.submit(asked(2)).await.unwrap_err();
+    assert_eq!(reused.reason, Reason::RequestIdReused);
+    let (again, _) = open(&store).await;
+    assert_eq!(again.submit(asked(1)).await.unwrap(), first);
+    assert_eq!(again.catalog().revision, 2);
+}
