@@ -280,14 +280,19 @@ impl Catalog {
         self.users.len()
     }
 
+    /// The teams that a user belongs to, ascending by id.
+    pub fn teams_of(&self, id: &UserId) -> impl Iterator<Item = &Arc<Team>> {
+        let ids = self.memberships.get(id).into_iter().flatten();
+        ids.filter_map(|team| self.teams.get(team))
+    }
+
     /// The roles that a user holds through teams, as given: {team, role}, ascending by team.
     pub fn team_roles<'a>(
         &'a self,
         id: &UserId,
     ) -> impl Iterator<Item = (TeamId, UniqueName)> + use<'a> {
-        let teams = self.memberships.get(id).into_iter().flatten();
-        teams
-            .filter_map(|team| self.teams.get(team))
+        let ids = self.memberships.get(id).into_iter().flatten();
+        ids.filter_map(|team| self.teams.get(team))
             .flat_map(|team| team.roles.iter().map(|role| (team.id.clone(), role.clone())))
     }
 

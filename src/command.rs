@@ -5,18 +5,22 @@
 
 mod assignment;
 mod default;
+mod directory;
 mod impact;
 mod inbox;
 mod patch;
 mod profile;
 mod rank;
+mod references;
+mod settings;
+mod stored;
 
 use std::sync::Arc;
 
 use crate::{
     catalog::Catalog,
     domain::{
-        Actor, Change, Finding, Kind, Object, ObjectKey, Reason, Refusal, Time, UniqueName, UserId,
+        Actor, Change, Finding, Kind, ObjectKey, Refusal, Time, UniqueName, UserId,
         profile::Profile,
     },
 };
@@ -24,10 +28,15 @@ use crate::{
 pub use self::{
     assignment::{AddUsers, RemoveUsers},
     default::{RemoveDefault, SetDefault},
+    directory::{
+        BatchUpsertUsers, DeleteRole, DeleteTeam, DeleteUser, RolePatch, SetUserDisabled,
+        SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
+    },
     impact::{Affected, AffectedUser, affected},
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
+    settings::{SettingsPatch, UpdateSettings},
 };
 
 /// A write: its name, its flags, and the rules by which it is judged.
@@ -74,6 +83,15 @@ commands! {
     UpdateProfile => "UpdateProfile";
     SetProfileState => "SetProfileState";
     DeleteProfile => "DeleteProfile" [force];
+    UpsertUser => "UpsertUser";
+    BatchUpsertUsers => "BatchUpsertUsers";
+    SetUserRoles => "SetUserRoles";
+    DeleteUser => "DeleteUser";
+    UpsertRole => "UpsertRole";
+    DeleteRole => "DeleteRole";
+    UpsertTeam => "UpsertTeam";
+    DeleteTeam => "DeleteTeam";
+    UpdateSettings => "UpdateSettings";
 }
 
 /// What a command is told beside its arguments.
@@ -117,12 +135,7 @@ pub struct Plan {
 
 impl Plan {
     fn answering(profile: &UniqueName) -> Self {
-        Self { answer: Some(ObjectKey::new(Kind::Profile, profile.as_str())), ..Self::default() }
-    }
-
-    fn put_profile(&mut self, mut profile: Profile, context: &Context) {
-        profile.stamp.touch(context.revision, context.time, &context.actor.subject);
-        self.changes.push(Change::Put(Object::Profile(Arc::new(profile))));
+        Self::about(Kind::Profile, profile.as_str())
     }
 
     /// Whether the command changes anything.
@@ -144,44 +157,17 @@ fn not_found(kind: Kind, name: &str) -> Refusal {
 
 /// Refuses a change of a built-in profile.
 fn not_built_in(profile: &Profile, operation: &str) -> Result<(), Refusal> {
-    if !profile.common.is_built_in() {
-        return Ok(());
-    }
-    let name = profile.name();
-    let message =
-        format!("Profile {name} is built in and cannot be changed; clone it and change the copy.");
-    Err(Refusal::new(Reason::BuiltInReadOnly, message)
-        .with("operation", operation)
-        .resource("Profile", name, "built in"))
+    let advice = "clone it and change the copy";
+    stored::not_built_in(Kind::Profile, &profile.common, operation, advice)
 }
 
 /// Refuses a change of a managed profile.
 fn not_managed(profile: &Profile, operation: &str) -> Result<(), Refusal> {
-    if !profile.common.is_managed() {
-        return Ok(());
-    }
-    let name = profile.name();
-    let message = format!(
-        "Profile {name} is managed and locked; set override_managed where the call has it."
-    );
-    Err(Refusal::new(Reason::ManagedReadOnly, message)
-        .with("operation", operation)
-        .resource("Profile", name, "managed"))
+    let advice = "set override_managed where the call has it";
+    stored::not_managed(Kind::Profile, &profile.common, operation, advice)
 }
 
 /// Refuses when the caller saw another state than the current one (SPEC §7.2).
 fn same_etag(profile: &Profile, sent: Option<&str>) -> Result<(), Refusal> {
-    let current = profile.stamp.etag();
-    match sent {
-        Some(sent) if sent != current => {
-            let name = profile.name();
-            let message = format!("Profile {name} has changed since it was read; read it again.");
-            Err(Refusal::new(Reason::EtagMismatch, message).with("current_etag", current).resource(
-                "Profile",
-                name,
-                "changed meanwhile",
-            ))
-        }
-        _ => Ok(()),
-    }
+    stored::same_etag(profile.name().as_str(), Some(profile), sent)
 }

@@ -3,9 +3,10 @@
 //! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
-//! placeholders; none of these does I/O, reads a clock or draws a random number. [`store`] keeps
-//! what was committed.
+//! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
+//! random number. [`store`] keeps what was committed.
 
+pub mod auth;
 pub mod catalog;
 pub mod clock;
 pub mod command;

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Context, Plan, Warning, find_profile, not_found, same_etag};
+use super::{Context, Plan, Warning, find_profile, references::References, same_etag};
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Kind, Object, Reason, Refusal, UniqueName, UserId, Violations,
+        Reason, Refusal, UniqueName, UserId, Violations,
         directory::{DirectLink, User},
+        profile::Profile,
     },
 };
 
@@ -35,69 +36,90 @@ impl AddUsers {
         let users = find_users(catalog, &self.users)?;
         same_etag(profile, self.etag.as_deref())?;
         if !self.move_users {
-            nobody_elsewhere(catalog, profile.name(), &users)?;
+            let advice = format!("Set move to assign them to {} instead.", profile.name());
+            let wanted = users.iter().map(|user| Wanted {
+                user,
+                profile: profile.name(),
+                place: String::new(),
+            });
+            nobody_elsewhere(catalog, wanted, &advice)?;
         }
         let mut plan = Plan::answering(profile.name());
-        if !profile.common.is_active() {
-            plan.warnings.push(Warning {
-                code: "PROFILE_INACTIVE".into(),
-                subject: profile.name().to_string(),
-                message: "The profile is inactive and applies to nobody until it is activated."
-                    .into(),
-            });
-        }
+        plan.warnings.extend(inactive(profile));
         for user in users {
-            if user.disabled {
-                plan.warnings.push(Warning {
-                    code: "USER_DISABLED".into(),
-                    subject: user.id.to_string(),
-                    message: "The user is disabled.".into(),
-                });
+            plan.warnings.extend(disabled(user));
+            let direct = linked(user, profile.name(), context);
+            if direct != user.direct {
+                plan.put(User { direct, ..User::clone(user) }, context);
             }
-            if let [only] = user.direct.as_slice()
-                && only.profile == *profile.name()
-            {
-                continue;
-            }
-            // A link that is there keeps its time.
-            let kept = user.direct.iter().find(|l| l.profile == *profile.name()).cloned();
-            let link = kept.unwrap_or_else(|| DirectLink {
-                profile: profile.name().clone(),
-                assigned_at: Some(context.time),
-                assigned_by: context.actor.subject.clone(),
-            });
-            put(&mut plan, user, vec![link], context);
         }
         Ok(plan)
     }
 }
 
+/// The one link of a user to this profile; a link that is there keeps its time.
+pub(super) fn linked(user: &User, profile: &UniqueName, context: &Context) -> Vec<DirectLink> {
+    let kept = user.direct.iter().find(|link| link.profile == *profile).cloned();
+    vec![kept.unwrap_or_else(|| DirectLink {
+        profile: profile.clone(),
+        assigned_at: Some(context.time),
+        assigned_by: context.actor.subject.clone(),
+    })]
+}
+
+/// The remark that an inactive profile gets users.
+pub(super) fn inactive(profile: &Profile) -> Option<Warning> {
+    (!profile.common.is_active()).then(|| Warning {
+        code: "PROFILE_INACTIVE".into(),
+        subject: profile.name().to_string(),
+        message: "The profile is inactive and applies to nobody until it is activated.".into(),
+    })
+}
+
+/// The remark that a disabled user is linked.
+pub(super) fn disabled(user: &User) -> Option<Warning> {
+    user.disabled.then(|| Warning {
+        code: "USER_DISABLED".into(),
+        subject: user.id.to_string(),
+        message: "The user is disabled.".into(),
+    })
+}
+
+/// A link that a call wants.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// The user as stored.
+    pub(super) user: &'a User,
+    /// The profile to link to.
+    pub(super) profile: &'a UniqueName,
+    /// Where the call says so, when it says several things: ` (rows[3].profile)`.
+    pub(super) place: String,
+}
+
 /// Refuses when one of the users is linked to another existing profile.
-fn nobody_elsewhere(
+pub(super) fn nobody_elsewhere<'a>(
     catalog: &Catalog,
-    profile: &UniqueName,
-    users: &[&Arc<User>],
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
+    advice: &str,
 ) -> Result<(), Refusal> {
     let mut elsewhere = Vec::new();
-    for user in users {
-        for link in user.direct.iter().filter(|l| l.profile != *profile) {
+    for want in wanted {
+        for link in want.user.direct.iter().filter(|l| l.profile != *want.profile) {
             if let Some(other) = catalog.profiles.get(&link.profile) {
-                elsewhere.push((&user.id, other.name()));
+                elsewhere.push((&want.user.id, other.name(), want.place.clone()));
             }
         }
     }
     if elsewhere.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> = elsewhere.iter().map(|(user, other)| format!("{user} ({other})")).collect();
-    let message = format!(
-        "Assigned to another profile: {}. Set move to assign them to {profile} instead.",
-        list.join(", ")
-    );
+    let list: Vec<_> =
+        elsewhere.iter().map(|(user, other, _)| format!("{user} ({other})")).collect();
+    let message = format!("Assigned to another profile: {}. {advice}", list.join(", "));
     let mut refusal = Refusal::new(Reason::UserAssignedElsewhere, message);
     let mut profiles = BTreeSet::new();
-    for (user, other) in elsewhere {
-        refusal = refusal.precondition("DIRECT_USER", user, other.as_str());
+    for (user, other, place) in elsewhere {
+        refusal = refusal.precondition("DIRECT_USER", user, format!("{other}{place}"));
         profiles.insert(other);
     }
     Err(profiles.into_iter().fold(refusal, |r, p| r.resource("Profile", p, "assigned at present")))
@@ -128,7 +150,7 @@ impl RemoveUsers {
             if gone.is_empty() {
                 plan.not_assigned.push(user.id.clone());
             } else {
-                put(&mut plan, user, kept, context);
+                plan.put(User { direct: kept, ..User::clone(user) }, context);
             }
         }
         Ok(plan)
@@ -146,23 +168,8 @@ fn count(users: &[UserId]) -> Result<(), Refusal> {
 /// The users of these ids, each once, ascending.
 fn find_users<'a>(catalog: &'a Catalog, ids: &[UserId]) -> Result<Vec<&'a Arc<User>>, Refusal> {
     let ids: BTreeSet<_> = ids.iter().collect();
-    let mut missing: Option<Refusal> = None;
-    let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        match (catalog.user(id), missing.as_mut()) {
-            (Some(seated), _) => found.push(&seated.user),
-            (None, None) => missing = Some(not_found(Kind::User, id.as_str())),
-            (None, Some(refusal)) => {
-                *refusal = refusal.clone().resource("User", id, "does not exist");
-                refusal.message = format!("{} User {id} does not exist.", refusal.message);
-            }
-        }
-    }
-    missing.map_or(Ok(found), Err)
-}
-
-fn put(plan: &mut Plan, user: &User, direct: Vec<DirectLink>, context: &Context) {
-    let mut next = User { direct, ..user.clone() };
-    next.stamp.touch(context.revision, context.time, &context.actor.subject);
-    plan.changes.push(Change::Put(Object::User(Arc::new(next))));
+    let mut references = References::new(catalog);
+    let found = ids.into_iter().filter_map(|id| references.user("users", id)).collect();
+    references.finish()?;
+    Ok(found)
 }

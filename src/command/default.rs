@@ -75,7 +75,7 @@ impl SetDefault {
         debug_assert!(catalog.profiles.get(target.name()).is_some());
         let mut plan = Plan::answering(target.name());
         for incumbent in incumbents {
-            plan.put_profile(without_flag(incumbent), context);
+            plan.put(without_flag(incumbent), context);
         }
         let mut next = target.clone();
         if !next.is_default {
@@ -85,7 +85,7 @@ impl SetDefault {
         next.rank = None;
         next.roles.clear();
         next.unmatched_roles.clear();
-        plan.put_profile(next, context);
+        plan.put(next, context);
         plan
     }
 }
@@ -135,7 +135,7 @@ impl RemoveDefault {
         same_etag(target, self.etag.as_deref())?;
         let mut plan = Plan::answering(target.name());
         if target.is_default {
-            plan.put_profile(without_flag(target), context);
+            plan.put(without_flag(target), context);
         }
         Ok(plan)
     }

@@ -28,7 +28,7 @@ pub struct CreateProfile {
 }
 
 /// Reads the name of a new object and refuses the reserved prefix.
-fn new_name(v: &mut Violations, given: &str) -> Option<UniqueName> {
+pub(super) fn new_name(v: &mut Violations, given: &str) -> Option<UniqueName> {
     match UniqueName::parse(given) {
         Err(rule) => v.add(Reason::UniqueNameInvalid, "unique_name", rule),
         Ok(name) if name.is_reserved() => {
@@ -86,7 +86,7 @@ fn finish(
     failed.finish()?;
     let mut plan = Plan::answering(next.name());
     if before != Some(&next) {
-        plan.put_profile(next, context);
+        plan.put(next, context);
     }
     Ok(plan)
 }
@@ -217,7 +217,7 @@ impl SetProfileState {
         if target.common.state != self.state {
             let mut next = Profile::clone(target);
             next.common.state = self.state;
-            plan.put_profile(next, context);
+            plan.put(next, context);
         }
         Ok(plan)
     }

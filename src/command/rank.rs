@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Context, Plan, find_profile, not_built_in, not_found, not_managed, same_etag};
+use super::{
+    Context, Plan, find_profile, not_built_in, not_managed, references::References, same_etag,
+};
 use crate::{
     catalog::Catalog,
     domain::{
-        Kind, Reason, Refusal, TeamId, UniqueName, Violations,
+        Reason, Refusal, UniqueName, Violations,
         profile::{MAX_RANK, MAX_ROLES, Profile},
         refusal::Preconditions,
     },
@@ -86,14 +88,14 @@ impl SetRankAndRoles {
         failed.finish()?;
         let mut plan = Plan::answering(target.name());
         for profile in moved {
-            plan.put_profile(profile, context);
+            plan.put(profile, context);
         }
         let mut next = Profile::clone(target);
         next.rank = Some(rank);
         next.roles = roles;
         next.unmatched_roles.clear();
         if &next != target.as_ref() {
-            plan.put_profile(next, context);
+            plan.put(next, context);
         }
         Ok(plan)
     }
@@ -120,23 +122,10 @@ impl SetRankAndRoles {
 
     /// The root roles that the given names mean.
     fn resolve_roles(&self, catalog: &Catalog) -> Result<BTreeSet<UniqueName>, Refusal> {
-        let mut roots = BTreeSet::new();
-        for (at, given) in self.roles.iter().enumerate() {
-            let root = UniqueName::parse(given).ok().and_then(|name| catalog.root(&name));
-            if let Some(root) = root {
-                roots.insert(root);
-                continue;
-            }
-            let is_team = TeamId::parse(given).is_ok_and(|id| catalog.teams.contains_key(&id));
-            if is_team {
-                let message =
-                    format!("{given} is a team; profiles can be mapped to security roles only.");
-                return Err(Refusal::new(Reason::TeamNotSupported, message)
-                    .with("team", given)
-                    .violation("roles", format!("`{given}` (element {at}) is a team")));
-            }
-            return Err(not_found(Kind::Role, given));
-        }
+        let mut references = References::new(catalog);
+        let found = self.roles.iter().filter_map(|given| references.role("roles", given));
+        let roots = found.filter_map(|role| catalog.root(&role.common.unique_name)).collect();
+        references.finish()?;
         Ok(roots)
     }
 
@@ -242,7 +231,7 @@ impl RemoveRankAndRoles {
             next.rank = None;
             next.roles.clear();
             next.unmatched_roles.clear();
-            plan.put_profile(next, context);
+            plan.put(next, context);
         }
         Ok(plan)
     }

@@ -20,6 +20,10 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: &'static [Self] =
+        &[Self::Admin, Self::Reader, Self::Agent, Self::Service, Self::Productivity];
+
     /// The name that SPEC gives it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -135,7 +135,7 @@ pub struct Team {
     pub id: TeamId,
     /// Server's notes.
     pub stamp: Stamp,
-    /// At most 200 characters.
+    /// 1 to 100 characters, trimmed.
     pub display_name: String,
     /// Members.
     #[serde(default)]

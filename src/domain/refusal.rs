@@ -389,7 +389,7 @@ impl Preconditions {
             self.first = Some(refusal);
             return;
         };
-        first.message = format!("{}; {}", first.message, refusal.message);
+        first.message = format!("{} {}", first.message, refusal.message);
         first.violations.extend(refusal.violations);
         first.preconditions.extend(refusal.preconditions);
         first.resources.extend(refusal.resources);

@@ -12,7 +12,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("resolve", &["crate::command", "crate::render", "crate::service"]),
     ("render", &["crate::catalog", "crate::resolve", "crate::command", "crate::service"]),
     ("content", &["crate::resolve", "crate::command", "crate::service"]),
-    ("command", &["crate::service"]),
+    ("command", &["crate::service", "crate::auth"]),
+    (
+        "auth",
+        &["crate::resolve", "crate::command", "crate::render", "crate::content", "crate::service"],
+    ),
 ];
 
 /// What pure layers never name, wherever they stand.
