@@ -8,6 +8,8 @@ mod default;
 mod directory;
 mod impact;
 mod inbox;
+pub mod library;
+mod name;
 mod patch;
 mod profile;
 mod rank;
@@ -15,13 +17,12 @@ mod references;
 mod settings;
 mod stored;
 
-use std::sync::Arc;
-
 use crate::{
     catalog::Catalog,
     domain::{
         Actor, Change, Finding, Kind, ObjectKey, Refusal, Time, UniqueName, UserId,
         profile::Profile,
+        stored::{Named, Stored},
     },
 };
 
@@ -145,8 +146,9 @@ impl Plan {
 }
 
 /// The profile of that name, or why there is none.
-fn find_profile<'a>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a Arc<Profile>, Refusal> {
-    catalog.profiles.get(name).ok_or_else(|| not_found(Kind::Profile, name.as_str()))
+fn find_profile<'a>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a Profile, Refusal> {
+    let found = catalog.profiles.get(name).map(AsRef::as_ref);
+    found.ok_or_else(|| not_found(Kind::Profile, name.as_str()))
 }
 
 /// The refusal because an object does not exist.
@@ -155,19 +157,22 @@ fn not_found(kind: Kind, name: &str) -> Refusal {
     Refusal::new(kind.not_found(), message).resource(kind.as_str(), name, "does not exist")
 }
 
-/// Refuses a change of a built-in profile.
-fn not_built_in(profile: &Profile, operation: &str) -> Result<(), Refusal> {
-    let advice = "clone it and change the copy";
-    stored::not_built_in(Kind::Profile, &profile.common, operation, advice)
+/// Refuses a change of a built-in object that can be cloned.
+fn not_built_in<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
+    stored::not_built_in(object, operation, "clone it and change the copy")
 }
 
-/// Refuses a change of a managed profile.
-fn not_managed(profile: &Profile, operation: &str) -> Result<(), Refusal> {
-    let advice = "set override_managed where the call has it";
-    stored::not_managed(Kind::Profile, &profile.common, operation, advice)
+/// Refuses a change of a managed object.
+fn not_managed<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
+    let advice = if T::KIND == Kind::Profile {
+        "set override_managed where the call has it"
+    } else {
+        "clone it and change the copy"
+    };
+    stored::not_managed(object, operation, advice)
 }
 
 /// Refuses when the caller saw another state than the current one (SPEC §7.2).
-fn same_etag(profile: &Profile, sent: Option<&str>) -> Result<(), Refusal> {
-    stored::same_etag(profile.name().as_str(), Some(profile), sent)
+fn same_etag<T: Stored>(object: &T, sent: Option<&str>) -> Result<(), Refusal> {
+    stored::same_etag(object.name(), Some(object), sent)
 }

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod provider;
 pub mod refusal;
 pub mod settings;
+pub mod stored;
 pub mod template;
 pub mod time;
 

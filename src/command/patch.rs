@@ -171,21 +171,26 @@ pub(super) fn rules(catalog: &Catalog, profile: &Profile, failed: &mut Precondit
     }
 }
 
+/// Notes a list that holds more than it may.
+pub(super) fn limit(failed: &mut Preconditions, field: &str, len: usize, max: usize) {
+    if len > max {
+        let message = format!("{field} holds at most {max} entries, not {len}.");
+        failed.fail(
+            Refusal::new(Reason::LimitReached, message)
+                .with("limit", max)
+                .with("field", field)
+                .precondition("LIMIT_REACHED", field, format!("{len} of {max}")),
+        );
+    }
+}
+
 fn limits(profile: &Profile, failed: &mut Preconditions) {
     for (field, len, max) in [
         ("session_templates", profile.session_templates.len(), MAX_SESSION_TEMPLATES),
         ("pane.tools", profile.pane.tools.len(), MAX_PANE_TOOLS),
         ("inbox.views", profile.inbox.views.len(), MAX_INBOX_VIEWS),
     ] {
-        if len > max {
-            let message = format!("{field} holds at most {max} entries, not {len}.");
-            failed.fail(
-                Refusal::new(Reason::LimitReached, message)
-                    .with("limit", max)
-                    .with("field", field)
-                    .precondition("LIMIT_REACHED", field, format!("{len} of {max}")),
-            );
-        }
+        limit(failed, field, len, max);
     }
     if profile.providers.len() > MAX_PROVIDERS {
         let message = format!("A profile links at most {MAX_PROVIDERS} providers.");

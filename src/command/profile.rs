@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Context, Plan, find_profile, not_built_in, not_managed,
+    Context, Plan, find_profile,
+    name::{new_name, not_taken},
+    not_built_in, not_found, not_managed,
     patch::{self, ProfilePatch},
     same_etag,
 };
@@ -27,50 +29,35 @@ pub struct CreateProfile {
     pub patch: ProfilePatch,
 }
 
-/// Reads the name of a new object and refuses the reserved prefix.
-pub(super) fn new_name(v: &mut Violations, given: &str) -> Option<UniqueName> {
-    match UniqueName::parse(given) {
-        Err(rule) => v.add(Reason::UniqueNameInvalid, "unique_name", rule),
-        Ok(name) if name.is_reserved() => {
-            v.add(
-                Reason::ReservedPrefix,
-                "unique_name",
-                "the prefix msdyn is reserved for built-in objects",
-            );
-        }
-        Ok(name) => return Some(name),
-    }
-    None
-}
-
-fn not_taken(catalog: &Catalog, name: &UniqueName) -> Result<(), Refusal> {
-    let Some(holder) = catalog.profiles.get(name) else { return Ok(()) };
-    let holder = holder.name();
-    let message = format!("A profile named {holder} exists; names ignore case.");
-    Err(Refusal::new(Reason::UniqueNameTaken, message).resource(
-        "Profile",
-        holder,
-        "holds the name",
-    ))
-}
-
 impl CreateProfile {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let mut v = Violations::new();
-        let name = new_name(&mut v, &self.unique_name);
-        if self.patch.display_name.is_none() {
-            v.invalid("display_name", "is required");
-        }
-        self.patch.syntax(&mut v);
-        v.finish()?;
-        let Some(name) = name else { return Ok(Plan::default()) };
-        not_taken(catalog, &name)?;
-        let stamp = Stamp::new(context.uid, context.revision, context.time, &context.actor.subject);
-        let mut profile = Profile::empty(Common::custom(name, ""), stamp);
-        self.patch.apply(&mut profile);
-        finish(catalog, context, profile, None)
+        create(catalog, context, &self.unique_name, &self.patch, |_| {})
     }
+}
+
+/// Makes a profile of a patch and of what else is to be set.
+fn create(
+    catalog: &Catalog,
+    context: &Context,
+    unique_name: &str,
+    patch: &ProfilePatch,
+    more: impl FnOnce(&mut Profile),
+) -> Result<Plan, Refusal> {
+    let mut v = Violations::new();
+    let name = new_name(&mut v, unique_name);
+    if patch.display_name.is_none() {
+        v.invalid("display_name", "is required");
+    }
+    patch.syntax(&mut v);
+    v.finish()?;
+    let Some(name) = name else { return Ok(Plan::default()) };
+    not_taken(&catalog.profiles, &name)?;
+    let stamp = Stamp::new(context.uid, context.revision, context.time, &context.actor.subject);
+    let mut profile = Profile::empty(Common::custom(name, ""), stamp);
+    patch.apply(&mut profile);
+    more(&mut profile);
+    finish(catalog, context, profile, None)
 }
 
 /// Checks a profile as it would be and plans to write it.
@@ -112,7 +99,7 @@ impl CloneProfile {
         v.finish()?;
         let Some(name) = name else { return Ok(Plan::default()) };
         let source = find_profile(catalog, &self.source)?;
-        not_taken(catalog, &name)?;
+        not_taken(&catalog.profiles, &name)?;
         let mut common = Common::custom(name, &display_name);
         common.description.clone_from(&source.common.description);
         common.owner.clone_from(&source.common.owner);
@@ -154,6 +141,8 @@ pub struct UpdateProfile {
     pub link: Vec<UniqueName>,
     /// Providers to unlink.
     pub unlink: Vec<UniqueName>,
+    /// Whether a profile that does not exist is created; never where the caller saw one (`etag`).
+    pub allow_missing: bool,
 }
 
 impl UpdateProfile {
@@ -167,30 +156,46 @@ impl UpdateProfile {
             add_session_template: None,
             link: Vec::new(),
             unlink: Vec::new(),
+            allow_missing: false,
         }
     }
 
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let mut v = Violations::new();
-        self.patch.syntax(&mut v);
-        v.finish()?;
-        let target = find_profile(catalog, &self.profile)?;
+        let Some(target) = catalog.profiles.get(&self.profile).map(AsRef::as_ref) else {
+            if self.allow_missing && self.etag.is_none() {
+                let more = |profile: &mut Profile| self.link_all(profile);
+                return create(catalog, context, self.profile.as_str(), &self.patch, more);
+            }
+            self.syntax()?;
+            return Err(not_found(Kind::Profile, self.profile.as_str()));
+        };
+        self.syntax()?;
         let mut next = Profile::clone(target);
         self.patch.apply(&mut next);
-        if let Some(template) = &self.add_session_template
-            && !next.session_templates.contains(template)
-        {
-            next.session_templates.push(template.clone());
-        }
-        next.providers.extend(self.link.iter().cloned());
-        for name in &self.unlink {
-            next.providers.remove(name);
-        }
+        self.link_all(&mut next);
         not_built_in(target, self.operation)?;
         not_managed(target, self.operation)?;
         same_etag(target, self.etag.as_deref())?;
         finish(catalog, context, next, Some(target))
+    }
+
+    fn syntax(&self) -> Result<(), Refusal> {
+        let mut v = Violations::new();
+        self.patch.syntax(&mut v);
+        v.finish()
+    }
+
+    fn link_all(&self, profile: &mut Profile) {
+        if let Some(template) = &self.add_session_template
+            && !profile.session_templates.contains(template)
+        {
+            profile.session_templates.push(template.clone());
+        }
+        profile.providers.extend(self.link.iter().cloned());
+        for name in &self.unlink {
+            profile.providers.remove(name);
+        }
     }
 }
 

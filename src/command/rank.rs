@@ -94,7 +94,7 @@ impl SetRankAndRoles {
         next.rank = Some(rank);
         next.roles = roles;
         next.unmatched_roles.clear();
-        if &next != target.as_ref() {
+        if &next != target {
             plan.put(next, context);
         }
         Ok(plan)

@@ -1,66 +1,13 @@
-//! What the rules of writes need of a stored object of any kind: its name, its notes, its change.
+//! What writes of every kind share: planning a change, and refusing what is built in, managed or
+//! seen in another state.
 
 use std::sync::Arc;
 
 use super::{Context, Plan};
 use crate::domain::{
-    Change, Common, Kind, Object, ObjectKey, Reason, Refusal, Stamp,
-    directory::{SecurityRole, Team, User},
-    profile::Profile,
-    settings::Settings,
+    Change, Kind, ObjectKey, Reason, Refusal, Stamp,
+    stored::{Named, Stored},
 };
-
-/// An object that commands write.
-pub(super) trait Stored: Clone + PartialEq {
-    /// Its kind.
-    const KIND: Kind;
-
-    /// Its name or id as stored.
-    fn name(&self) -> &str;
-
-    /// The server's notes on it.
-    fn stamp(&self) -> &Stamp;
-
-    /// The server's notes on it, to change them.
-    fn stamp_mut(&mut self) -> &mut Stamp;
-
-    /// The object as one of any kind.
-    fn wrap(self) -> Object;
-}
-
-/// Ties types to the trait: `type => kind, field that holds the name`.
-macro_rules! stored {
-    ($($type:ident => $kind:ident, |$object:ident| $name:expr;)+) => {$(
-        impl Stored for $type {
-            const KIND: Kind = Kind::$kind;
-
-            fn name(&self) -> &str {
-                let $object = self;
-                $name
-            }
-
-            fn stamp(&self) -> &Stamp {
-                &self.stamp
-            }
-
-            fn stamp_mut(&mut self) -> &mut Stamp {
-                &mut self.stamp
-            }
-
-            fn wrap(self) -> Object {
-                Object::$kind(Arc::new(self))
-            }
-        }
-    )+};
-}
-
-stored! {
-    Profile => Profile, |o| o.common.unique_name.as_str();
-    SecurityRole => Role, |o| o.common.unique_name.as_str();
-    User => User, |o| o.id.as_str();
-    Team => Team, |o| o.id.as_str();
-    Settings => Settings, |_o| "";
-}
 
 impl Plan {
     /// A plan that answers with the object of that kind and name.
@@ -71,7 +18,7 @@ impl Plan {
     /// Plans to write an object with the notes of this commit.
     pub(super) fn put<T: Stored>(&mut self, mut next: T, context: &Context) {
         next.stamp_mut().touch(context.revision, context.time, &context.actor.subject);
-        self.changes.push(Change::Put(next.wrap()));
+        self.changes.push(Change::Put(next.into_object()));
     }
 
     /// Plans to write an object unless it is as it was.
@@ -119,34 +66,32 @@ pub(super) fn same_etag<T: Stored>(
         .resource(kind, name, about))
 }
 
-/// Refuses a change of a built-in object.
-pub(super) fn not_built_in(
-    kind: Kind,
-    common: &Common,
+/// Refuses a change of a built-in object; the advice says what to do instead.
+pub(super) fn not_built_in<T: Named>(
+    object: &T,
     operation: &str,
     advice: &str,
 ) -> Result<(), Refusal> {
-    if !common.is_built_in() {
+    if !object.common().is_built_in() {
         return Ok(());
     }
-    let (kind, name) = (kind.as_str(), &common.unique_name);
+    let (kind, name) = (T::KIND.as_str(), object.name());
     let message = format!("{kind} {name} is built in and cannot be changed; {advice}.");
     Err(Refusal::new(Reason::BuiltInReadOnly, message)
         .with("operation", operation)
         .resource(kind, name, "built in"))
 }
 
-/// Refuses a change of a managed object.
-pub(super) fn not_managed(
-    kind: Kind,
-    common: &Common,
+/// Refuses a change of a managed object; the advice says what to do instead.
+pub(super) fn not_managed<T: Named>(
+    object: &T,
     operation: &str,
     advice: &str,
 ) -> Result<(), Refusal> {
-    if !common.is_managed() {
+    if !object.common().is_managed() {
         return Ok(());
     }
-    let (kind, name) = (kind.as_str(), &common.unique_name);
+    let (kind, name) = (T::KIND.as_str(), object.name());
     let message = format!("{kind} {name} is managed and locked; {advice}.");
     Err(Refusal::new(Reason::ManagedReadOnly, message)
         .with("operation", operation)

@@ -22,6 +22,32 @@ pub const SANDBOX_ALWAYS: &[&str] = &[
     "allow-scripts",
 ];
 
+/// Sandbox tokens of the HTML standard that a provider may configure.
+pub const SANDBOX_TOKENS: &[&str] = &[
+    "allow-downloads",
+    "allow-forms",
+    "allow-modals",
+    "allow-orientation-lock",
+    "allow-pointer-lock",
+    "allow-popups",
+    "allow-popups-to-escape-sandbox",
+    "allow-presentation",
+    "allow-same-origin",
+    "allow-scripts",
+    "allow-storage-access-by-user-activation",
+    "allow-top-navigation",
+    "allow-top-navigation-by-user-activation",
+    "allow-top-navigation-to-custom-protocols",
+];
+
+/// Version of the interface between softphone page and desktop. There is one, so it is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ApiVersion {
+    /// Code 162450000.
+    #[default]
+    V2,
+}
+
 /// What a provider can do. The text is the one of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Capability {

@@ -107,7 +107,7 @@ impl UpsertRole {
         let mut v = Violations::new();
         let name = match before {
             Some(role) => Some(role.common.unique_name.clone()),
-            None => crate::command::profile::new_name(&mut v, &self.name),
+            None => crate::command::name::new_name(&mut v, &self.name),
         };
         self.patch.syntax(&mut v, before.map(Arc::as_ref));
         v.finish()?;
@@ -188,8 +188,8 @@ fn find_root(catalog: &Catalog, name: &UniqueName) -> Result<UniqueName, Refusal
 }
 
 fn changeable(role: &SecurityRole, operation: &str) -> Result<(), Refusal> {
-    not_built_in(Kind::Role, &role.common, operation, "create a role of your own instead")?;
-    not_managed(Kind::Role, &role.common, operation, "change it where its bundle comes from")
+    not_built_in(role, operation, "create a role of your own instead")?;
+    not_managed(role, operation, "change it where its bundle comes from")
 }
 
 /// Deletes a role with its mappings, and takes it from users and teams.

@@ -1,0 +1,179 @@
+//! Channel providers (SPEC §3.11).
+
+mod rules;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use super::{Context, Entry, Operations, Referrer, operations, referrer};
+use crate::{
+    catalog::{Catalog, Table},
+    domain::{
+        Common, Finding, FindingCode, Reason, Refusal, Stamp, UniqueName, Violations,
+        provider::{ApiVersion, Capability, ChannelProvider, Failover, WIDGET},
+    },
+};
+
+/// Channel providers as library objects.
+#[derive(Debug, Clone, Copy)]
+pub enum Providers {}
+
+patch! {
+    /// New values of a channel provider; what is `None` stays.
+    #[derive(Clone, Default)]
+    ProviderPatch of ChannelProvider {
+        fixed {
+            /// Kind of the server-side adapter; `widget` unless given.
+            adapter: String => "adapter",
+        }
+        free {
+            /// Widget title, 1 to 100 characters; required at creation.
+            label: String,
+            /// Absolute https URL, at most 1024 characters; required at creation.
+            channel_url: String,
+            /// Whether updates and imports must leave the URL alone.
+            pinned_url: bool,
+            /// Whether click-to-act may dial.
+            outbound: bool,
+            /// 0 (first) to 1000.
+            channel_order: i32,
+            /// Hosts or https origins, at most 2000 characters joined; replaces the list.
+            trusted_domains: Vec<String>,
+            /// At most 2000 characters, readable by every agent.
+            custom_parameters: String,
+            /// Iframe sandbox tokens; replaces the set.
+            sandbox: BTreeSet<String>,
+            /// Whether analytics are on.
+            analytics: bool,
+            /// Replaces the set; only where there is no adapter to declare it.
+            capabilities: BTreeSet<Capability>,
+            /// While the provider is down.
+            failover: Failover,
+            /// JSON object, at most 16 KiB; empty stands for `{}`.
+            config: String,
+        }
+        more {
+            /// Immutable; there is one.
+            api_version: Option<ApiVersion>,
+            /// Secrets by name, for the adapter alone: not a field of the provider.
+            secrets: BTreeMap<String, String>,
+        }
+    }
+}
+
+impl fmt::Debug for ProviderPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderPatch")
+            .field("display_name", &self.display_name)
+            .field("adapter", &self.adapter)
+            .field("channel_url", &self.channel_url)
+            .field("secrets", &self.secrets.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entry for Providers {
+    const OPERATIONS: Operations = operations!("ChannelProvider");
+
+    type Object = ChannelProvider;
+    type Patch = ProviderPatch;
+
+    fn table(catalog: &Catalog) -> &Table<ChannelProvider> {
+        &catalog.providers
+    }
+
+    fn empty(common: Common, stamp: Stamp) -> ChannelProvider {
+        ChannelProvider {
+            common,
+            stamp,
+            label: String::new(),
+            channel_url: String::new(),
+            pinned_url: false,
+            outbound: false,
+            channel_order: 0,
+            trusted_domains: Vec::new(),
+            custom_parameters: String::new(),
+            sandbox: BTreeSet::new(),
+            analytics: false,
+            capabilities: BTreeSet::new(),
+            failover: Failover::default(),
+            adapter: WIDGET.to_owned(),
+            config: String::new(),
+            refused_url: None,
+        }
+    }
+
+    fn syntax(patch: &ProviderPatch, v: &mut Violations) {
+        rules::syntax(patch, v);
+    }
+
+    fn check(
+        next: &ChannelProvider,
+        before: Option<&ChannelProvider>,
+        patch: &ProviderPatch,
+        v: &mut Violations,
+    ) {
+        if before.is_none() {
+            for (field, given) in [("label", &patch.label), ("channel_url", &patch.channel_url)] {
+                if given.is_none() {
+                    v.invalid(field, "is required");
+                }
+            }
+        }
+        rules::check(next, before, patch, v);
+    }
+
+    /// Keeps a pinned URL and notes the one that it was to become.
+    fn settle(next: &mut ChannelProvider, before: Option<&ChannelProvider>) -> Vec<Finding> {
+        if next.config.is_empty() {
+            "{}".clone_into(&mut next.config);
+        }
+        if !next.pinned_url {
+            next.refused_url = None;
+        }
+        let pinned = before.filter(|before| before.pinned_url && next.pinned_url);
+        let Some(before) = pinned.filter(|before| before.channel_url != next.channel_url) else {
+            return Vec::new();
+        };
+        let refused = std::mem::replace(&mut next.channel_url, before.channel_url.clone());
+        let message = format!("The URL is pinned and stays; it was to become {refused}.");
+        next.refused_url = Some(refused);
+        vec![Finding::new(
+            FindingCode::ProviderUrlDrift,
+            before.common.unique_name.as_str(),
+            message,
+        )]
+    }
+
+    fn detach(copy: &mut ChannelProvider, v: &mut Violations) {
+        copy.refused_url = None;
+        if copy.channel_url.is_empty() {
+            let rule = "the source has no page of its own, so a copy would open nothing";
+            v.add(Reason::ProviderUrlInvalid, "channel_url", rule);
+        }
+    }
+
+    fn references(
+        _catalog: &Catalog,
+        next: &mut ChannelProvider,
+        _before: Option<&ChannelProvider>,
+    ) -> Result<(), Refusal> {
+        if deskplane_providers::find(&next.adapter).is_some() {
+            return Ok(());
+        }
+        let message = format!("No adapter {} is part of this server.", next.adapter);
+        Err(Refusal::new(Reason::AdapterNotFound, message).with("adapter", &next.adapter).resource(
+            "Adapter",
+            &next.adapter,
+            "is not part of this server",
+        ))
+    }
+
+    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
+        referrer::profiles(catalog, context, |profile| {
+            profile.providers.remove(name);
+        })
+    }
+}

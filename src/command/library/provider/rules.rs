@@ -1,0 +1,123 @@
+//! Field rules of channel providers.
+
+use super::{super::credential, ProviderPatch};
+use crate::{
+    domain::{
+        Reason, Violations,
+        check::{self, Controls},
+        provider::{Capability, ChannelProvider, SANDBOX_TOKENS, WIDGET},
+    },
+    render::targets,
+};
+
+/// Longest configuration of an adapter, in bytes.
+const MAX_CONFIG: usize = 16 * 1024;
+/// Longest texts that the fields `trusted_domains` and `sandbox` hold joined, in characters.
+const MAX_JOINED: usize = 2_000;
+
+/// Notes every plain field rule that the values break.
+pub(super) fn syntax(patch: &ProviderPatch, v: &mut Violations) {
+    if let Some(adapter) = &patch.adapter {
+        check::line(v, "adapter", adapter, 1..=40);
+    }
+    if let Some(label) = &patch.label {
+        check::line(v, "label", label, 1..=100);
+    }
+    if let Some(url) = &patch.channel_url {
+        check::line(v, "channel_url", url, 0..=1_024);
+        if !is_page(url) {
+            let rule = "must be an absolute https URL with a host, without user or slug";
+            v.add(Reason::ProviderUrlInvalid, "channel_url", rule);
+        }
+    }
+    if let Some(order) = patch.channel_order {
+        check::range(v, "channel_order", order.into(), 0..=1_000);
+    }
+    if let Some(domains) = &patch.trusted_domains {
+        for (at, _) in domains.iter().enumerate().filter(|(_, domain)| !is_trusted(domain)) {
+            let rule = "must be a host, as in `*.contoso.com`, or an https origin";
+            v.invalid(format!("trusted_domains[{at}]"), rule);
+        }
+        joined(v, "trusted_domains", domains);
+    }
+    if let Some(text) = &patch.custom_parameters {
+        check::text(v, "custom_parameters", text, 0..=2_000, Controls::TabAndNewline);
+        if let Some(at) = credential::find(text) {
+            let rule = format!(
+                "looks like a credential at character {at}; every agent can read this field"
+            );
+            v.add(Reason::SecretInCustomParameters, "custom_parameters", rule);
+        }
+    }
+    if let Some(tokens) = &patch.sandbox {
+        for token in tokens.iter().filter(|token| !SANDBOX_TOKENS.contains(&token.as_str())) {
+            v.invalid("sandbox", format!("`{}` is not a sandbox token", shown(token)));
+        }
+        joined(v, "sandbox", tokens);
+    }
+    if let Some(config) = patch.config.as_deref().filter(|config| !config.is_empty()) {
+        check::json_object(v, "config", config, MAX_CONFIG);
+    }
+}
+
+/// Notes every rule between fields that the provider would break.
+pub(super) fn check(
+    next: &ChannelProvider,
+    before: Option<&ChannelProvider>,
+    patch: &ProviderPatch,
+    v: &mut Violations,
+) {
+    let declared = &next.capabilities;
+    let dials = [Capability::Dial, Capability::ClickToAct].iter().all(|c| declared.contains(c));
+    if next.outbound && !declared.is_empty() && !dials {
+        let rule = "needs DIAL and CLICK_TO_ACT among the capabilities, or none declared";
+        v.add(Reason::OutboundNeedsDial, "outbound", rule);
+    }
+    let old = before.map(|before| &before.capabilities);
+    let changed = patch.capabilities.as_ref().is_some_and(|new| match old {
+        Some(old) => old != new,
+        None => !new.is_empty(),
+    });
+    if next.adapter != WIDGET && changed {
+        v.invalid("capabilities", "are declared by the adapter");
+    }
+    let Some(adapter) = deskplane_providers::find(&next.adapter) else { return };
+    for name in patch.secrets.keys() {
+        if !adapter.secrets.iter().any(|(known, _)| known == name) {
+            let rule = format!("the adapter {} has no secret of that name", adapter.kind);
+            v.add(Reason::AdapterSecretUnknown, format!("secrets[{}]", shown(name)), rule);
+        }
+    }
+}
+
+fn joined<'a>(v: &mut Violations, field: &str, parts: impl IntoIterator<Item = &'a String>) {
+    let parts: Vec<_> = parts.into_iter().map(String::as_str).collect();
+    let length = parts.join(" ").chars().count();
+    if length > MAX_JOINED {
+        v.invalid(field, format!("must be at most {MAX_JOINED} characters joined, has {length}"));
+    }
+}
+
+/// The beginning of a text that is quoted: messages travel in headers.
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// Whether a text is the address of a page.
+fn is_page(url: &str) -> bool {
+    targets::check_url(url).is_ok()
+        && targets::check_no_slugs(url).is_ok()
+        && !url.contains(char::is_whitespace)
+}
+
+/// Whether a text is a host or an https origin, with `*.` before the host or not.
+fn is_trusted(domain: &str) -> bool {
+    const SCHEME: &str = "https://";
+    let split = domain.split_at_checked(SCHEME.len());
+    let host = match split {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
+        _ => domain,
+    };
+    let host = host.strip_prefix("*.").unwrap_or(host);
+    !host.contains(['/', '?', '#']) && targets::check_url(&format!("{SCHEME}{host}")).is_ok()
+}

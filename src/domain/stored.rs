@@ -1,0 +1,97 @@
+//! What stored objects of every kind have in common, for rules that hold for all of them.
+
+use std::{fmt::Debug, sync::Arc};
+
+use super::{
+    Common, Kind, Object, Stamp,
+    directory::{SecurityRole, Team, User},
+    library::ProductivityTool,
+    profile::Profile,
+    provider::ChannelProvider,
+    settings::Settings,
+    template::{SessionTemplate, TabTemplate},
+};
+
+/// An object that commands write.
+pub trait Stored: Clone + PartialEq + Debug {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// Its name or id as stored; empty for the settings.
+    fn name(&self) -> &str;
+
+    /// The server's notes on it.
+    fn stamp(&self) -> &Stamp;
+
+    /// The server's notes on it, to change them.
+    fn stamp_mut(&mut self) -> &mut Stamp;
+
+    /// The object as the store and the catalog take it.
+    fn into_object(self) -> Object;
+}
+
+/// A stored object with a unique name and the fields that go with it.
+pub trait Named: Stored {
+    /// Its common fields.
+    fn common(&self) -> &Common;
+
+    /// Its common fields, to change them.
+    fn common_mut(&mut self) -> &mut Common;
+}
+
+/// Ties types to the trait: `type => kind, name`.
+macro_rules! stored {
+    ($($type:ident => $kind:ident, |$object:ident| $name:expr;)+) => {$(
+        impl Stored for $type {
+            const KIND: Kind = Kind::$kind;
+
+            fn name(&self) -> &str {
+                let $object = self;
+                $name
+            }
+
+            fn stamp(&self) -> &Stamp {
+                &self.stamp
+            }
+
+            fn stamp_mut(&mut self) -> &mut Stamp {
+                &mut self.stamp
+            }
+
+            fn into_object(self) -> Object {
+                Object::$kind(Arc::new(self))
+            }
+        }
+    )+};
+}
+
+macro_rules! named {
+    ($($type:ident => $kind:ident;)+) => {$(
+        stored! { $type => $kind, |o| o.common.unique_name.as_str(); }
+
+        impl Named for $type {
+            fn common(&self) -> &Common {
+                &self.common
+            }
+
+            fn common_mut(&mut self) -> &mut Common {
+                &mut self.common
+            }
+        }
+    )+};
+}
+
+named! {
+    Profile => Profile;
+    SessionTemplate => SessionTemplate;
+    TabTemplate => TabTemplate;
+    ProductivityTool => Tool;
+    ChannelProvider => Provider;
+    SecurityRole => Role;
+}
+
+stored! {
+    User => User, |o| o.id.as_str();
+    Team => Team, |o| o.id.as_str();
+    Settings => Settings, |_o| "";
+}
