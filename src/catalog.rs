@@ -6,6 +6,7 @@
 
 pub mod builtin;
 mod classes;
+mod mappings;
 mod table;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -65,6 +66,7 @@ pub struct Catalog {
     pub settings: Arc<Settings>,
     users: OrdMap<UserId, Seated>,
     classes: classes::Classes,
+    mappings: mappings::Mappings,
     /// Teams of a user.
     memberships: OrdMap<UserId, OrdSet<TeamId>>,
     /// Counted users (enabled, human) by seat.
@@ -94,6 +96,7 @@ impl Catalog {
             settings: Arc::new(Settings::initial(stamp)),
             users: OrdMap::new(),
             classes: classes::Classes::default(),
+            mappings: mappings::Mappings::default(),
             memberships: OrdMap::new(),
             seated: OrdMap::new(),
             linked: OrdMap::new(),
@@ -131,6 +134,7 @@ impl Catalog {
             next.classes = classes::Classes::default();
             next.seated = OrdMap::new();
             reseat = next.users.keys().cloned().collect();
+            next.remap();
         }
         for id in reseat {
             next.reseat(&id);
@@ -140,7 +144,11 @@ impl Catalog {
 
     fn put(&mut self, object: &Object, reseat: &mut BTreeSet<UserId>) {
         match object {
-            Object::Profile(o) => self.profiles.put(&o.common.unique_name, o),
+            Object::Profile(o) => {
+                self.unmap(o.name());
+                self.map(o);
+                self.profiles.put(o.name(), o);
+            }
             Object::SessionTemplate(o) => self.session_templates.put(&o.common.unique_name, o),
             Object::TabTemplate(o) => self.tab_templates.put(&o.common.unique_name, o),
             Object::NotificationTemplate(o) => {
@@ -182,7 +190,12 @@ impl Catalog {
                     self.remove_team(&id, reseat);
                 }
             }
-            Kind::Profile => self.profiles.remove(&key.name),
+            Kind::Profile => {
+                if let Ok(name) = UniqueName::parse(&key.name) {
+                    self.unmap(&name);
+                }
+                self.profiles.remove(&key.name);
+            }
             Kind::SessionTemplate => self.session_templates.remove(&key.name),
             Kind::TabTemplate => self.tab_templates.remove(&key.name),
             Kind::NotificationTemplate => self.notification_templates.remove(&key.name),
@@ -197,12 +210,7 @@ impl Catalog {
     fn remove_team(&mut self, id: &TeamId, reseat: &mut BTreeSet<UserId>) {
         let Some(old) = self.teams.remove(id) else { return };
         for member in &old.members {
-            if let Some(teams) = self.memberships.get_mut(member) {
-                teams.remove(id);
-                if teams.is_empty() {
-                    self.memberships.remove(member);
-                }
-            }
+            take(&mut self.memberships, member, id);
             reseat.insert(member.clone());
         }
     }
@@ -368,10 +376,14 @@ impl Catalog {
     }
 }
 
-/// Takes an id out of an index of sets, and the set out of the index when nothing is left.
-fn take<K: Ord + Clone>(index: &mut OrdMap<K, OrdSet<UserId>>, key: &K, id: &UserId) {
+/// Takes a member out of an index of sets, and the set out of the index when nothing is left.
+fn take<K, V>(index: &mut OrdMap<K, OrdSet<V>>, key: &K, member: &V)
+where
+    K: Ord + Clone,
+    V: Ord + Clone,
+{
     if let Some(set) = index.get_mut(key) {
-        set.remove(id);
+        set.remove(member);
         if set.is_empty() {
             index.remove(key);
         }

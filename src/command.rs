@@ -8,6 +8,7 @@ mod default;
 mod directory;
 mod impact;
 mod inbox;
+mod judge;
 pub mod library;
 mod name;
 mod patch;
@@ -34,6 +35,7 @@ pub use self::{
         SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
     },
     impact::{Affected, AffectedUser, affected},
+    judge::judge,
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
@@ -52,16 +54,36 @@ pub trait Command: std::fmt::Debug + Send {
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal>;
 }
 
-/// Ties commands to the trait: `type => name, [flag if field]`.
+/// An argument that SPEC §7.1 rule 3 counts among the flags.
+trait Flag {
+    /// Whether the call asked for what the flag allows.
+    fn is_set(&self) -> bool;
+}
+
+impl Flag for bool {
+    fn is_set(&self) -> bool {
+        *self
+    }
+}
+
+impl Flag for Displace {
+    fn is_set(&self) -> bool {
+        *self != Self::Reject
+    }
+}
+
+/// Ties commands to the trait: `type => name, [flags]`, each a field, `as` the name of the flag
+/// where the two differ.
 macro_rules! commands {
-    ($($type:ty => $name:literal $([$($flag:ident),*])?;)+) => {$(
+    ($($type:ty => $name:literal $([$($field:ident $(as $flag:literal)?),*])?;)+) => {$(
         impl Command for $type {
             fn operation(&self) -> &'static str {
                 $name
             }
 
             fn flags(&self) -> Vec<&'static str> {
-                let all: &[(&'static str, bool)] = &[$($((stringify!($flag), self.$flag)),*)?];
+                let all: &[(&'static str, bool)] =
+                    &[$($(([$($flag,)? stringify!($field)][0], self.$field.is_set())),*)?];
                 all.iter().filter(|(_, set)| *set).map(|(flag, _)| *flag).collect()
             }
 
@@ -73,11 +95,11 @@ macro_rules! commands {
 }
 
 commands! {
-    AddUsers => "AddUsers" [move_users];
+    AddUsers => "AddUsers" [move_users as "move"];
     RemoveUsers => "RemoveUsers";
     SetDefault => "SetDefault" [replace_current, drop_rank_and_roles];
     RemoveDefault => "RemoveDefault";
-    SetRankAndRoles => "SetRankAndRoles" [override_managed];
+    SetRankAndRoles => "SetRankAndRoles" [displace, override_managed];
     RemoveRankAndRoles => "RemoveRankAndRoles" [override_managed];
     CreateProfile => "CreateProfile";
     CloneProfile => "CloneProfile";
@@ -176,3 +198,6 @@ fn not_managed<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
 fn same_etag<T: Stored>(object: &T, sent: Option<&str>) -> Result<(), Refusal> {
     stored::same_etag(object.name(), Some(object), sent)
 }
+
+#[cfg(test)]
+mod tests;

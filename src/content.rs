@@ -10,6 +10,7 @@ mod copilot;
 mod draft;
 mod gates;
 mod pane;
+mod reach;
 mod sessions;
 mod wire;
 
@@ -19,7 +20,10 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use self::draft::Draft;
-pub use self::gates::{Gate, GateReport, GateSubject, Gates};
+pub use self::{
+    gates::{Gate, GateReport, GateSubject, Gates},
+    reach::Reach,
+};
 use crate::{
     catalog::Catalog,
     domain::{Finding, FindingCode, UniqueName, profile::Profile},

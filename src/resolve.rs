@@ -8,7 +8,7 @@ mod organisation;
 mod steps;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Seated},
     domain::{App, Finding, Method, Time, UniqueName, UserId},
 };
 
@@ -83,6 +83,14 @@ pub fn resolve(catalog: &Catalog, user: &UserId, app: App) -> Outcome {
         ambiguous: steps.ambiguous(),
         findings: steps.findings(),
     })
+}
+
+/// Only the profile and the step that it comes from, for comparisons over many users; the app is not
+/// given.
+pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
+    let steps = steps::Steps::of(catalog, seated, App::Unspecified);
+    let winner = steps.winner();
+    (winner.profile.clone(), winner.method)
 }
 
 /// A way in which a profile comes into question for a user.

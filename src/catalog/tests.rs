@@ -50,6 +50,13 @@ fn user(number: u8, roles: &[u8], links: &[u8], disabled: bool) -> Object {
     }))
 }
 
+fn profile(number: u8, roles: &[u8], is_default: bool) -> Object {
+    let mut profile = Profile::empty(Common::custom(name(&format!("prof_{number}")), "P"), stamp());
+    profile.roles = roles.iter().map(|r| name(&format!("role_{r}"))).collect();
+    profile.is_default = is_default;
+    Object::Profile(Arc::new(profile))
+}
+
 fn team(number: u8, members: &[u8], roles: &[u8]) -> Object {
     Object::Team(Arc::new(Team {
         id: TeamId::parse(&format!("team {number}")).unwrap(),
@@ -70,6 +77,10 @@ fn change() -> impl Strategy<Value = Change> {
             let root = root.filter(|r| *r != n).map(|r| format!("role_{r}"));
             Change::Put(role(&format!("role_{n}"), root.as_deref()))
         }),
+        2 => (0u8..4, few(), any::<bool>())
+            .prop_map(|(n, r, d)| Change::Put(profile(n, &r, d))),
+        1 => (0u8..4)
+            .prop_map(|n| Change::Delete(ObjectKey::new(Kind::Profile, &format!("prof_{n}")))),
         1 => (0u8..6).prop_map(|n| Change::Delete(ObjectKey::new(Kind::User, &format!("u{n}")))),
         1 => (0u8..3).prop_map(|n| Change::Delete(ObjectKey::new(Kind::Team, &format!("team {n}")))),
         1 => (0u8..4).prop_map(|n| Change::Delete(ObjectKey::new(Kind::Role, &format!("role_{n}")))),
@@ -106,6 +117,7 @@ proptest! {
         prop_assert_eq!(seats(&stepped), seats(&fresh));
         prop_assert_eq!(&stepped.linked, &fresh.linked);
         prop_assert_eq!(&stepped.holders, &fresh.holders);
+        prop_assert_eq!(&stepped.mappings, &fresh.mappings);
         prop_assert_eq!(&stepped.memberships, &fresh.memberships);
         let counted: usize = stepped.seats().map(|(_, ids)| ids.len()).sum();
         prop_assert_eq!(counted, stepped.users().filter(|s| s.user.is_counted()).count());

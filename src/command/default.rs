@@ -35,11 +35,7 @@ impl SetDefault {
                     .resource("Profile", name, "inactive"),
             );
         }
-        let incumbents: Vec<_> = catalog
-            .profiles
-            .iter()
-            .filter(|p| p.is_default && !p.common.is_built_in() && p.name() != target.name())
-            .collect();
+        let incumbents: Vec<_> = catalog.defaults().filter(|p| p.name() != target.name()).collect();
         let carries = target.rank.is_some() || !target.roles.is_empty();
         if target.common.is_active() && target.is_default && incumbents.is_empty() && !carries {
             return Ok(Plan::answering(target.name()));
@@ -69,7 +65,7 @@ impl SetDefault {
         &self,
         catalog: &Catalog,
         target: &Profile,
-        incumbents: &[&std::sync::Arc<Profile>],
+        incumbents: &[&Profile],
         context: &Context,
     ) -> Plan {
         debug_assert!(catalog.profiles.get(target.name()).is_some());

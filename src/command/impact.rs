@@ -1,14 +1,16 @@
 //! Whose outcome a write changes (SPEC §7.1 rule 4).
 //!
 //! Users whom the write itself changed are compared one by one; all others by seat, because users
-//! of one seat get one answer.
+//! of one seat get one answer. Content is compiled only where the write can reach it, and once per
+//! profile and gates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::{
-    catalog::{Catalog, Seat},
-    domain::{App, Change, Kind, Method, Object, UniqueName, UserId},
-    resolve::{Outcome, resolve},
+    catalog::{Catalog, ClassId, Seat, Seated},
+    content::{Gates, Reach, compile},
+    domain::{Change, Kind, Object, TeamId, UniqueName, UserId},
+    resolve::winner,
 };
 
 /// How many users an answer lists.
@@ -34,103 +36,156 @@ pub struct Affected {
     pub users: Vec<AffectedUser>,
     /// Users with the same profile by another method.
     pub method_only: u64,
+    /// Users with the same profile and another digest of its content.
+    #[serde(default)]
+    pub content_only: u64,
 }
-
-type Answer = (UniqueName, Method);
 
 /// Compares the outcomes of two catalogs that are one commit apart; the app is not given.
 pub fn affected(old: &Catalog, new: &Catalog, changes: &[Change]) -> Affected {
     let touched = touched(old, new, changes);
-    let mut result = Affected::default();
-    let mut listed = BTreeMap::new();
+    let mut comparison = Comparison {
+        old: Side::new(old),
+        new: Side::new(new),
+        reach: Reach::of(new, changes),
+        result: Affected::default(),
+        listed: BTreeMap::new(),
+    };
     for id in &touched {
         let counted = |c: &Catalog| c.user(id).is_some_and(|s| s.user.is_counted());
         if counted(old) && counted(new) {
-            compare(&mut result, &mut listed, old, new, id, [id].into_iter(), 1);
+            comparison.compare(id, [id].into_iter(), 1);
         }
     }
     let any = |kinds: &[Kind]| changes.iter().any(|c| kinds.contains(&c.key().kind));
     if any(&[Kind::Role]) {
         for (_, ids) in old.seats() {
-            regrouped(&mut result, &mut listed, old, new, ids, &touched);
+            comparison.regrouped(ids, &touched);
         }
-    } else if any(&[Kind::Profile, Kind::Settings]) {
-        whole_seats(&mut result, &mut listed, old, new, &touched);
+    } else if !comparison.reach.is_empty() {
+        comparison.whole_seats(&touched);
     }
-    result.users = listed
-        .into_iter()
-        .take(LISTED)
-        .map(|(user, (from, to))| AffectedUser { user, from, to })
-        .collect();
-    result
+    comparison.finish()
 }
 
-/// Without a change of roles nobody moves, so each seat gets one comparison.
-fn whole_seats(
-    result: &mut Affected,
-    listed: &mut BTreeMap<UserId, (UniqueName, UniqueName)>,
-    old: &Catalog,
-    new: &Catalog,
-    touched: &BTreeSet<UserId>,
-) {
-    let mut gone: BTreeMap<&Seat, usize> = BTreeMap::new();
-    for seated in touched.iter().filter_map(|id| old.user(id)).filter(|s| s.user.is_counted()) {
-        *gone.entry(&seated.seat).or_default() += 1;
-    }
-    for (seat, ids) in old.seats() {
-        let count = ids.len() - gone.get(seat).copied().unwrap_or_default();
-        let mut members = ids.iter().filter(|id| !touched.contains(*id)).peekable();
-        if let Some(sample) = members.peek().copied() {
-            compare(result, listed, old, new, sample, members, count as u64);
-        }
-    }
+/// One of the two catalogs, with what was worked out of it so far.
+#[derive(Debug)]
+struct Side<'a> {
+    catalog: &'a Catalog,
+    gates: BTreeMap<ClassId, Gates>,
+    digests: BTreeMap<(UniqueName, Gates), String>,
 }
 
-/// A role may lead its holders anywhere: users of one old seat, grouped by their new one.
-fn regrouped(
-    result: &mut Affected,
-    listed: &mut BTreeMap<UserId, (UniqueName, UniqueName)>,
-    old: &Catalog,
-    new: &Catalog,
-    ids: &imbl::OrdSet<UserId>,
-    touched: &BTreeSet<UserId>,
-) {
-    let mut groups: BTreeMap<&Seat, Vec<&UserId>> = BTreeMap::new();
-    for id in ids.iter().filter(|id| !touched.contains(*id)) {
-        if let Some(seated) = new.user(id) {
-            groups.entry(&seated.seat).or_default().push(id);
+impl<'a> Side<'a> {
+    fn new(catalog: &'a Catalog) -> Self {
+        Self { catalog, gates: BTreeMap::new(), digests: BTreeMap::new() }
+    }
+
+    /// The gates of a class that make a difference to a profile.
+    fn gates(&mut self, class: ClassId, profile: &UniqueName) -> Gates {
+        let catalog = self.catalog;
+        let gates =
+            self.gates.entry(class).or_insert_with(|| Gates::of(catalog, catalog.class(class)));
+        match catalog.profiles.get(profile) {
+            Some(profile) => gates.relevant_to(catalog, profile),
+            None => Gates::default(),
         }
     }
-    for members in groups.into_values() {
-        let count = members.len() as u64;
-        compare(result, listed, old, new, members[0], members.iter().copied(), count);
+
+    /// The digest of a profile's content; none when there is no such profile.
+    fn digest(&mut self, profile: &UniqueName, gates: Gates) -> Option<&str> {
+        let stored = self.catalog.profiles.get(profile)?;
+        Some(match self.digests.entry((profile.clone(), gates)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let digest = compile(self.catalog, stored, &new.key().1).digest;
+                new.insert(digest)
+            }
+        })
     }
 }
 
-fn compare<'a>(
-    result: &mut Affected,
-    listed: &mut BTreeMap<UserId, (UniqueName, UniqueName)>,
-    old: &Catalog,
-    new: &Catalog,
-    sample: &UserId,
-    members: impl Iterator<Item = &'a UserId>,
-    count: u64,
-) {
-    let (Some(from), Some(to)) = (answer(old, sample), answer(new, sample)) else { return };
-    if from.0 != to.0 {
-        result.total_count += count;
-        for id in members.take(LISTED) {
-            listed.insert(id.clone(), (from.0.clone(), to.0.clone()));
-        }
-    } else if from.1 != to.1 {
-        result.method_only += count;
-    }
+/// A comparison on its way.
+#[derive(Debug)]
+struct Comparison<'a> {
+    old: Side<'a>,
+    new: Side<'a>,
+    reach: Reach,
+    result: Affected,
+    listed: BTreeMap<UserId, (UniqueName, UniqueName)>,
 }
 
-fn answer(catalog: &Catalog, user: &UserId) -> Option<Answer> {
-    match resolve(catalog, user, App::Unspecified) {
-        Outcome::Resolved(r) => Some((r.profile, r.method)),
-        Outcome::NotApplicable | Outcome::NotFound => None,
+impl<'a> Comparison<'a> {
+    /// Without a change of roles nobody moves, so each seat gets one comparison.
+    fn whole_seats(&mut self, touched: &BTreeSet<UserId>) {
+        let old = self.old.catalog;
+        let mut gone: BTreeMap<&Seat, usize> = BTreeMap::new();
+        for seated in touched.iter().filter_map(|id| old.user(id)).filter(|s| s.user.is_counted()) {
+            *gone.entry(&seated.seat).or_default() += 1;
+        }
+        for (seat, ids) in old.seats() {
+            let count = ids.len() - gone.get(seat).copied().unwrap_or_default();
+            let mut members = ids.iter().filter(|id| !touched.contains(*id)).peekable();
+            if let Some(sample) = members.peek().copied() {
+                self.compare(sample, members, count as u64);
+            }
+        }
+    }
+
+    /// A role may lead its holders anywhere: users of one old seat, grouped by their new one.
+    fn regrouped(&mut self, ids: &imbl::OrdSet<UserId>, touched: &BTreeSet<UserId>) {
+        let new = self.new.catalog;
+        let mut groups: BTreeMap<&Seat, Vec<&UserId>> = BTreeMap::new();
+        for id in ids.iter().filter(|id| !touched.contains(*id)) {
+            if let Some(seated) = new.user(id) {
+                groups.entry(&seated.seat).or_default().push(id);
+            }
+        }
+        for members in groups.into_values() {
+            let count = members.len() as u64;
+            self.compare(members[0], members.iter().copied(), count);
+        }
+    }
+
+    /// Compares one user before and after, for all members of his kind.
+    fn compare<'b>(
+        &mut self,
+        sample: &UserId,
+        members: impl Iterator<Item = &'b UserId>,
+        count: u64,
+    ) {
+        let (old, new) = (self.old.catalog, self.new.catalog);
+        let (Some(before), Some(after)) = (old.user(sample), new.user(sample)) else { return };
+        let (from, to) = (winner(old, before), winner(new, after));
+        if from.0 != to.0 {
+            self.result.total_count += count;
+            for id in members.take(LISTED) {
+                self.listed.insert(id.clone(), (from.0.clone(), to.0.clone()));
+            }
+            return;
+        }
+        if from.1 != to.1 {
+            self.result.method_only += count;
+        }
+        if self.content_differs(&to.0, before, after) {
+            self.result.content_only += count;
+        }
+    }
+
+    /// Whether a user gets other content of the profile that he keeps.
+    fn content_differs(&mut self, profile: &UniqueName, before: &Seated, after: &Seated) -> bool {
+        let old = self.old.gates(before.seat.class, profile);
+        let new = self.new.gates(after.seat.class, profile);
+        if old == new && !self.reach.contains(profile) {
+            return false;
+        }
+        self.old.digest(profile, old) != self.new.digest(profile, new)
+    }
+
+    fn finish(self) -> Affected {
+        let listed = self.listed.into_iter().take(LISTED);
+        let users = listed.map(|(user, (from, to))| AffectedUser { user, from, to }).collect();
+        Affected { users, ..self.result }
     }
 }
 
@@ -138,18 +193,21 @@ fn answer(catalog: &Catalog, user: &UserId) -> Option<Answer> {
 fn touched(old: &Catalog, new: &Catalog, changes: &[Change]) -> BTreeSet<UserId> {
     let mut ids = BTreeSet::new();
     for change in changes {
+        match change {
+            Change::Put(Object::User(user)) => {
+                ids.insert(user.id.clone());
+                continue;
+            }
+            Change::Put(Object::Team(_)) | Change::Delete(_) => {}
+            Change::Put(_) => continue,
+        }
         let key = change.key();
         match key.kind {
-            Kind::User => match change {
-                Change::Put(Object::User(user)) => {
-                    ids.insert(user.id.clone());
-                }
-                _ => ids.extend(UserId::parse(&key.name)),
-            },
+            Kind::User => ids.extend(UserId::parse(&key.name)),
             Kind::Team => {
+                let team = TeamId::parse(&key.name).ok();
                 for catalog in [old, new] {
-                    let team = crate::domain::TeamId::parse(&key.name).ok();
-                    let team = team.and_then(|id| catalog.teams.get(&id));
+                    let team = team.as_ref().and_then(|id| catalog.teams.get(id));
                     ids.extend(team.into_iter().flat_map(|t| t.members.iter().cloned()));
                 }
             }
@@ -158,3 +216,6 @@ fn touched(old: &Catalog, new: &Catalog, changes: &[Change]) -> BTreeSet<UserId>
     }
     ids
 }
+
+#[cfg(test)]
+mod tests;

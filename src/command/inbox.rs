@@ -24,6 +24,32 @@ fn is_entity(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// Preset views: name, record type, value of its simple filter; those of conversations need
+/// channels.
+const PRESETS: [(&str, &str, &str); 4] = [
+    ("Cases", "case", "assigned_to_me"),
+    ("Assigned Conversations", "conversation", "assigned"),
+    ("Unassigned Conversations", "conversation", "unassigned"),
+    ("Resolved Conversations", "conversation", "resolved"),
+];
+
+/// Appends the preset views, except those whose name a view has already.
+pub(super) fn add_presets(views: &mut Vec<InboxView>, channels: bool) {
+    for (name, record_type, value) in PRESETS {
+        let preset = InboxView {
+            name: name.to_owned(),
+            visible: true,
+            record_types: vec![record_type.to_owned()],
+            simple_filters: vec![(record_type.to_owned(), vec![value.to_owned()])],
+            ..InboxView::default()
+        };
+        let taken = views.iter().any(|view| view.name.eq_ignore_ascii_case(name));
+        if !taken && (channels || !preset.is_chat()) {
+            views.push(preset);
+        }
+    }
+}
+
 pub(super) fn syntax(v: &mut Violations, views: &[InboxView]) {
     for (at, view) in views.iter().enumerate() {
         one(v, &format!("inbox.views[{at}]"), view);

@@ -30,16 +30,13 @@ use super::{
 use crate::{
     catalog::{Catalog, Table},
     domain::{
-        Change, Common, Finding, Kind, ObjectKey, Origin, Reason, Refusal, Stamp, State,
-        UniqueName, Violations,
+        Change, Common, Finding, Kind, ObjectKey, Origin, Refusal, Stamp, State, UniqueName,
+        Violations,
         check::{self, Controls},
         refusal::Preconditions,
         stored::{Named, Stored},
     },
 };
-
-/// Largest object, in bytes (SPEC §2.1).
-const MAX_BYTES: usize = 128 * 1024;
 
 /// Names of the writes of a kind, as history and audit keep them.
 #[derive(Debug, Clone, Copy)]
@@ -118,11 +115,6 @@ pub trait Entry: fmt::Debug + Send + Sync + 'static {
 
     /// Notes every list that holds too much.
     fn limits(_next: &Self::Object, _failed: &mut Preconditions) {}
-
-    /// Bytes of its texts; zero where the limits of the fields keep it small.
-    fn size(_next: &Self::Object) -> usize {
-        0
-    }
 
     /// The objects that refer to the one of that name.
     fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer>;
@@ -399,14 +391,6 @@ fn finish<E: Entry>(
     before: Option<&E::Object>,
 ) -> Result<Plan, Refusal> {
     let name = next.common().unique_name.clone();
-    let size = E::size(&next);
-    if size > MAX_BYTES {
-        let message =
-            format!("{} {name} would have {size} of {MAX_BYTES} bytes.", E::KIND.as_str());
-        return Err(Refusal::new(Reason::ResourceTooLarge, message)
-            .with("limit", MAX_BYTES)
-            .with("size", size));
-    }
     E::references(catalog, &mut next, before)?;
     let mut failed = Preconditions::new();
     E::limits(&next, &mut failed);

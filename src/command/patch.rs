@@ -46,6 +46,8 @@ pub struct ProfilePatch {
     pub inbox_enabled: Option<bool>,
     /// Replaces the views.
     pub inbox_views: Option<Vec<InboxView>>,
+    /// Whether the preset views are appended whose names are still free.
+    pub add_preset_views: bool,
     /// Whether all active channels are opened.
     pub all_active_channels: Option<bool>,
     /// Replaces the linked providers.
@@ -79,6 +81,7 @@ impl ProfilePatch {
             }
         }
         super::inbox::syntax(v, self.inbox_views.as_deref().unwrap_or_default());
+        not_first_party(v, self.providers.iter().flatten());
     }
 
     /// Writes the values; the syntax was checked before.
@@ -112,7 +115,23 @@ impl ProfilePatch {
         set(&mut profile.inbox.enabled, self.inbox_enabled.as_ref());
         set(&mut profile.inbox.views, self.inbox_views.as_ref());
         set(&mut profile.all_active_channels, self.all_active_channels.as_ref());
+        if self.add_preset_views {
+            super::inbox::add_presets(&mut profile.inbox.views, profile.all_active_channels);
+        }
         set(&mut profile.providers, self.providers.as_ref());
+    }
+}
+
+/// Notes the provider that stands for the built-in channels: it cannot be linked by hand.
+pub(super) fn not_first_party<'a>(
+    v: &mut Violations,
+    providers: impl IntoIterator<Item = &'a UniqueName>,
+) {
+    if providers.into_iter().any(|name| name.as_str().eq_ignore_ascii_case(FIRST_PARTY)) {
+        v.invalid(
+            "providers",
+            format!("{FIRST_PARTY} stands for all active channels; set channels.all_active"),
+        );
     }
 }
 
@@ -144,12 +163,6 @@ pub(super) fn references(
             && before.is_none_or(|p| !p.providers.contains(name))
         {
             return Err(not_found(Kind::Provider, name.as_str()));
-        }
-        if name.as_str().eq_ignore_ascii_case(FIRST_PARTY) {
-            let message =
-                format!("{FIRST_PARTY} stands for all active channels; set channels.all_active.");
-            return Err(Refusal::new(Reason::FieldInvalid, message)
-                .violation("providers", format!("{FIRST_PARTY} cannot be linked by hand")));
         }
     }
     Ok(())

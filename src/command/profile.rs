@@ -57,17 +57,17 @@ fn create(
     let mut profile = Profile::empty(Common::custom(name, ""), stamp);
     patch.apply(&mut profile);
     more(&mut profile);
+    patch::references(catalog, &mut profile, None)?;
     finish(catalog, context, profile, None)
 }
 
-/// Checks a profile as it would be and plans to write it.
+/// Checks the rules of a profile whose references exist, and plans to write it.
 fn finish(
     catalog: &Catalog,
     context: &Context,
-    mut next: Profile,
+    next: Profile,
     before: Option<&Profile>,
 ) -> Result<Plan, Refusal> {
-    patch::references(catalog, &mut next, before)?;
     let mut failed = Preconditions::new();
     patch::rules(catalog, &next, &mut failed);
     failed.finish()?;
@@ -120,7 +120,8 @@ impl CloneProfile {
                 FEATURES.iter().map(|f| (f.name.to_owned(), Setting::On)).collect();
             copy.copilot = unset.into_iter().chain(source.copilot.clone()).collect();
         }
-        finish(catalog, context, copy, Some(source))
+        patch::references(catalog, &mut copy, Some(source))?;
+        finish(catalog, context, copy, None)
     }
 }
 
@@ -174,6 +175,7 @@ impl UpdateProfile {
         let mut next = Profile::clone(target);
         self.patch.apply(&mut next);
         self.link_all(&mut next);
+        patch::references(catalog, &mut next, Some(target))?;
         not_built_in(target, self.operation)?;
         not_managed(target, self.operation)?;
         same_etag(target, self.etag.as_deref())?;
@@ -183,6 +185,7 @@ impl UpdateProfile {
     fn syntax(&self) -> Result<(), Refusal> {
         let mut v = Violations::new();
         self.patch.syntax(&mut v);
+        patch::not_first_party(&mut v, &self.link);
         v.finish()
     }
 

@@ -10,7 +10,7 @@ use super::{GROUP, Job, Outcome, Published, Submission, requests::Requests};
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    command::{Context, Plan, affected},
+    command::{Context, Plan, affected, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time},
     store::{Batch, Commit, Record, Request, Store},
 };
@@ -92,11 +92,10 @@ impl Committer {
             time: Time::next_commit(now, old.time),
             uid: self.clock.uid(),
         };
-        let plan = submission.command.plan(&old, &context)?;
+        let (plan, next) = judge(submission.command.as_ref(), &old, &context)?;
         if !plan.changed() {
             return Ok(outcome(&old, &old, plan, old.revision));
         }
-        let next = old.apply(&plan.changes, context.revision, context.time);
         let changes = plan.changes.clone();
         let revision = if submission.validate_only { old.revision } else { context.revision };
         let outcome = outcome(&old, &next, plan, revision);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{
     command::{CreateProfile, ProfilePatch, SetDefault},
-    domain::UniqueName,
+    domain::{UniqueName, profile::InboxView},
     store::Memory,
 };
 
@@ -91,4 +91,28 @@ async fn a_repeated_request_has_one_effect_and_one_answer_even_after_a_restart()
     let (again, _) = open(&store).await;
     assert_eq!(again.submit(asked(1)).await.unwrap(), first);
     assert_eq!(again.catalog().revision, 2);
+}
+
+#[tokio::test]
+async fn sizes_are_judged_for_dry_runs_and_commits_alike() {
+    let store = Arc::new(Memory::new());
+    let (ledger, _) = open(&store).await;
+    let filter = format!("{{\"f\":\"{}\"}}", "x".repeat(60_000));
+    let view = |at| InboxView {
+        name: format!("View {at}"),
+        record_types: vec!["case".into()],
+        advanced_filter: filter.clone(),
+        ..InboxView::default()
+    };
+    for validate_only in [true, false] {
+        let patch = ProfilePatch {
+            display_name: Some("P".into()),
+            inbox_views: Some((0..3).map(view).collect()),
+            ..ProfilePatch::default()
+        };
+        let create = CreateProfile { unique_name: "contoso_rep".into(), patch };
+        let write = Submission { validate_only, ..submission(Box::new(create)) };
+        assert_eq!(ledger.submit(write).await.unwrap_err().reason, Reason::ResourceTooLarge);
+    }
+    assert_eq!(ledger.catalog().revision, 1);
 }

@@ -33,7 +33,7 @@ fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
             *by_rank.entry(rank).or_default() += 1;
         }
     }
-    let defaults = custom().filter(|p| p.is_default).count();
+    let defaults = catalog.defaults().count();
     for profile in custom() {
         let mut add = |code, message: &str| {
             found.insert(Finding::new(code, profile.name().as_str(), message));

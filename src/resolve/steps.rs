@@ -36,10 +36,6 @@ pub(super) struct Steps<'a> {
     pub(super) steps: [Step; 4],
 }
 
-fn is_custom(profile: &Profile) -> bool {
-    !profile.common.is_built_in()
-}
-
 fn route(profile: &Profile, method: Method) -> Route {
     Route {
         profile: profile.name().clone(),
@@ -203,31 +199,44 @@ fn direct(catalog: &Catalog, seated: &Seated) -> Step {
 
 fn role_based(catalog: &Catalog, class: &RoleClass) -> Step {
     let mut step = Step::default();
-    for profile in catalog.profiles.iter().filter(|p| is_custom(p) && !p.roles.is_empty()) {
-        let mapped: BTreeSet<_> = profile.roles.iter().filter_map(|r| catalog.root(r)).collect();
-        let matched: Vec<_> = mapped.intersection(&class.held).cloned().collect();
-        let via_team: Vec<_> = mapped.intersection(&class.team_only).cloned().collect();
-        let mut route = route(profile, Method::RoleBased);
-        if !matched.is_empty() {
-            route.matched_roles = matched;
-            if profile.common.is_active() {
-                step.candidates.push(route);
-            } else {
-                step.excluded.push((route, LossReason::Inactive));
-            }
-        } else if !via_team.is_empty() && profile.common.is_active() {
-            route.matched_roles = via_team;
-            step.excluded.push((route, LossReason::RoleViaTeamOnly));
+    let mut via_team = reached(catalog, &class.team_only);
+    for (name, (profile, matched_roles)) in reached(catalog, &class.held) {
+        via_team.remove(name);
+        let route = Route { matched_roles, ..route(profile, Method::RoleBased) };
+        if profile.common.is_active() {
+            step.candidates.push(route);
+        } else {
+            step.excluded.push((route, LossReason::Inactive));
         }
     }
-    // The table is ascending by name, so equal ranks stay in the order of names.
+    for (profile, matched_roles) in via_team.into_values().filter(|(p, _)| p.common.is_active()) {
+        let route = Route { matched_roles, ..route(profile, Method::RoleBased) };
+        step.excluded.push((route, LossReason::RoleViaTeamOnly));
+    }
+    // The profiles came ascending by name, so equal ranks stay in the order of names.
     step.candidates.sort_by_key(|c| last(c.rank));
+    step.excluded.sort_by(|(a, _), (b, _)| a.profile.cmp(&b.profile));
     step
+}
+
+/// Custom profiles that map one of the roots, by name, each with the roots that lead to it.
+fn reached<'a>(
+    catalog: &'a Catalog,
+    roots: &BTreeSet<UniqueName>,
+) -> BTreeMap<&'a UniqueName, (&'a Profile, Vec<UniqueName>)> {
+    let mut found = BTreeMap::new();
+    for root in roots {
+        for profile in catalog.mapped(root) {
+            let (_, matched) = found.entry(profile.name()).or_insert((profile, Vec::new()));
+            matched.push(root.clone());
+        }
+    }
+    found
 }
 
 fn default_custom(catalog: &Catalog) -> Step {
     let mut step = Step::default();
-    for profile in catalog.profiles.iter().filter(|p| is_custom(p) && p.is_default) {
+    for profile in catalog.defaults() {
         let mut route = route(profile, Method::DefaultCustom);
         route.default_set_time = profile.default_set_time;
         if profile.common.is_active() {

@@ -13,13 +13,14 @@
 //! Numbers are big endian, so that the order of keys is theirs. sled's own subscribers are not
 //! used: they fire before the flush.
 
+mod folder;
+
 use std::{
+    fs::File,
     io,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 
 use ::sled::{Batch as Writes, Db, IVec};
@@ -44,8 +45,6 @@ const LAYOUT: u32 = 1;
 const CHUNK: usize = 64 << 10;
 /// Most bytes of records that a change stream reads at a time, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
-/// How long an opener waits for whoever has the folder.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of sled's page cache: everything hot is in the catalog.
 const CACHE: u64 = 64 << 20;
 
@@ -63,6 +62,8 @@ pub struct Sled {
 struct Disk {
     db: Db,
     head: Mutex<Head>,
+    /// Stands after the database, so that it is released after it.
+    _lock: File,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,12 +84,12 @@ impl Sled {
     pub async fn open(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         spawn_blocking(move || {
-            let db = open_db(&folder)?;
+            let (db, lock) = open_db(&folder)?;
             let incarnation = identify(&db, &folder)?;
             let (revision, time) = read_head(&db)?;
             let head = Mutex::new(Head { revision, time, broken: false });
             let durable = watch::Sender::new(revision);
-            Ok(Self { incarnation, disk: Arc::new(Disk { db, head }), durable })
+            Ok(Self { incarnation, disk: Arc::new(Disk { db, head, _lock: lock }), durable })
         })
         .await?
     }
@@ -245,19 +246,10 @@ impl Disk {
 
 // === Opening ===
 
-/// Opens the folder, if need be after removing what an interrupted start left behind: sled refuses
-/// a half-written snapshot. Nothing is removed before sled's lock has shown that nobody else is in.
-/// A closed sled gives up its lock a moment late, when its background threads end.
-fn open_db(folder: &Path) -> Result<Db> {
-    let since = Instant::now();
-    loop {
-        match try_open(folder) {
-            Err(Error::InUse(_)) if since.elapsed() < LOCK_WAIT => sleep(LOCK_WAIT / 100),
-            Err(Error::InUse(folder)) => return Err(Error::InUse(folder)),
-            Err(_) if remove_leftovers(folder)? => {}
-            opened => return opened,
-        }
-    }
+/// Opens the folder for this process alone. The lock file must live as long as sled does.
+fn open_db(folder: &Path) -> Result<(Db, File)> {
+    let lock = folder::take(folder)?;
+    Ok((try_open(folder)?, lock))
 }
 
 fn try_open(folder: &Path) -> Result<Db> {
@@ -271,23 +263,6 @@ fn try_open(folder: &Path) -> Result<Db> {
         Ok(Err(error)) => Err(Error::Damaged(format!("{}: {error}", folder.display()))),
         Err(_) => Err(Error::Damaged(format!("{}: sled panicked", folder.display()))),
     }
-}
-
-/// Removes `*.generating` from the folder and the folders in it; tells whether there was one.
-fn remove_leftovers(folder: &Path) -> Result<bool> {
-    let (mut any, mut folders) = (false, vec![(folder.to_owned(), 0)]);
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() && depth == 0 {
-                folders.push((path, 1));
-            } else if path.extension().is_some_and(|end| end == "generating") {
-                std::fs::remove_file(path)?;
-                any = true;
-            }
-        }
-    }
-    Ok(any)
 }
 
 /// Reads the incarnation of the store, or makes it in a new folder.

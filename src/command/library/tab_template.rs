@@ -102,14 +102,6 @@ impl Entry for TabTemplates {
         limit(failed, "parameters", next.parameters.len(), MAX_PARAMETERS);
     }
 
-    fn size(next: &TabTemplate) -> usize {
-        let common = &next.common;
-        let texts = [&common.display_name, &common.description, &common.owner, &next.title];
-        let parameters = next.parameters.iter();
-        texts.iter().map(|text| text.len()).sum::<usize>()
-            + parameters.map(|p| p.name.len() + p.value.len()).sum::<usize>()
-    }
-
     fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
         let mut found = Vec::new();
         for template in catalog.session_templates.iter() {

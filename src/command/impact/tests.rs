@@ -1,0 +1,271 @@
+//! The answer by seats is the answer user by user, whatever a commit holds.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    catalog::builtin,
+    domain::{
+        App, Common, ObjectKey, Stamp, State, Time,
+        copilot::{PANE_TOOL, Setting},
+        directory::{DirectLink, Persona, SecurityRole, Team, User, UserKind},
+        library::ProductivityTool,
+        profile::{PaneTool, Profile},
+        settings::Settings,
+        template::{PageType, SessionTemplate, SessionType, TabTemplate},
+    },
+    resolve::{Outcome, resolve},
+};
+
+fn stamp() -> Stamp {
+    Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "test")
+}
+
+fn name(text: &str) -> UniqueName {
+    UniqueName::parse(text).unwrap()
+}
+
+fn common(text: &str, active: bool) -> Common {
+    let state = if active { State::Active } else { State::Inactive };
+    Common { state, ..Common::custom(name(text), text) }
+}
+
+/// Roles 0 to 2 are custom, role 3 leads to a built-in profile with channels.
+fn role_name(number: u8) -> UniqueName {
+    match number {
+        3 => name("msdyn_oc_agent"),
+        _ => name(&format!("role_{number}")),
+    }
+}
+
+fn role(number: u8, root: Option<u8>, persona: bool) -> Object {
+    Object::Role(Arc::new(SecurityRole {
+        common: common(role_name(number).as_str(), true),
+        stamp: stamp(),
+        business_unit: String::new(),
+        root_role: root.map(role_name),
+        grants: BTreeSet::new(),
+        persona: if persona { Persona::Agent } else { Persona::None },
+    }))
+}
+
+fn user(number: u8, roles: &[u8], link: Option<u8>, disabled: bool) -> Object {
+    Object::User(Arc::new(User {
+        id: UserId::parse(&format!("u{number}")).unwrap(),
+        stamp: stamp(),
+        display_name: String::new(),
+        kind: UserKind::Human,
+        email: String::new(),
+        roles: roles.iter().map(|r| role_name(*r)).collect(),
+        direct: link
+            .into_iter()
+            .map(|p| DirectLink {
+                profile: name(&format!("prof_{p}")),
+                assigned_at: None,
+                assigned_by: String::new(),
+            })
+            .collect(),
+        disabled,
+        business_unit: String::new(),
+    }))
+}
+
+fn team(members: &[u8], roles: &[u8]) -> Object {
+    Object::Team(Arc::new(Team {
+        id: TeamId::parse("team").unwrap(),
+        stamp: stamp(),
+        display_name: String::new(),
+        members: members.iter().map(|m| UserId::parse(&format!("u{m}")).unwrap()).collect(),
+        roles: roles.iter().map(|r| role_name(*r)).collect(),
+    }))
+}
+
+fn profile(number: u8, rank: Option<u8>, roles: &[u8], channels: bool, active: bool) -> Object {
+    let tool = |tool: &str, order| PaneTool {
+        tool: name(tool),
+        enabled: true,
+        order,
+        label: String::new(),
+        tooltip: String::new(),
+        icon: String::new(),
+    };
+    let mut profile = Profile::empty(common(&format!("prof_{number}"), active), stamp());
+    profile.rank = rank;
+    profile.roles = roles.iter().map(|r| role_name(*r)).collect();
+    profile.is_default = number == 2;
+    profile.session_templates = vec![name("contoso_case")];
+    profile.pane.on = true;
+    profile.pane.tools = vec![tool(PANE_TOOL, 0)];
+    if number == 0 {
+        profile.pane.tools.push(tool("contoso_tool", 1));
+    }
+    profile.copilot.insert("case_summary".into(), Setting::On);
+    profile.all_active_channels = channels;
+    Object::Profile(Arc::new(profile))
+}
+
+fn tool(label: u8, required: Option<u8>) -> Object {
+    let seeded = Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
+    let model = seeded.tools.find(PANE_TOOL).unwrap();
+    Object::Tool(Arc::new(ProductivityTool {
+        common: common("contoso_tool", true),
+        icon: format!("icon {label}"),
+        org_gate: None,
+        required_role: required.map(role_name),
+        ..ProductivityTool::clone(model)
+    }))
+}
+
+fn tab(title: u8, active: bool) -> Object {
+    Object::TabTemplate(Arc::new(TabTemplate {
+        common: common("contoso_tab", active),
+        stamp: stamp(),
+        title: format!("Tab {title}"),
+        page_type: PageType::Search,
+        can_close: true,
+        parameters: Vec::new(),
+    }))
+}
+
+fn session(title: u8, tabs: bool) -> Object {
+    Object::SessionTemplate(Arc::new(SessionTemplate {
+        common: common("contoso_case", true),
+        stamp: stamp(),
+        session_type: SessionType::Entity,
+        entity: "incident".into(),
+        title: format!("Case {title}"),
+        panel_mode: Default::default(),
+        icon: String::new(),
+        title_on_anchor_tab: false,
+        anchor_tab: None,
+        additional_tabs: tabs.then(|| name("contoso_tab")).into_iter().collect(),
+        scripts: Vec::new(),
+        expression_enabled: false,
+        expression_tree: String::new(),
+    }))
+}
+
+fn settings(channels: bool, copilot: bool) -> Object {
+    let mut settings = Settings::initial(stamp());
+    settings.channels_provisioned = channels;
+    settings.copilot_opt_in = copilot;
+    Object::Settings(Arc::new(settings))
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let flag = any::<bool>;
+    let few = || proptest::collection::vec(0u8..4, 0..3);
+    let maybe = || proptest::option::of(0u8..3);
+    let put = prop_oneof![
+        3 => (0u8..5, few(), maybe(), proptest::bool::weighted(0.2))
+            .prop_map(|(n, r, l, d)| user(n, &r, l, d)),
+        2 => (0u8..3, maybe(), few(), flag(), flag())
+            .prop_map(|(n, k, r, c, a)| profile(n, k, &r, c, a)),
+        2 => (0u8..3, proptest::option::of(0u8..4), flag())
+            .prop_map(|(n, root, p)| role(n, root.filter(|root| *root != n), p)),
+        1 => (few(), few()).prop_map(|(m, r)| team(&m, &r)),
+        1 => (0u8..2, proptest::option::of(0u8..4)).prop_map(|(l, r)| tool(l, r)),
+        1 => (0u8..2, flag()).prop_map(|(t, a)| tab(t, a)),
+        1 => (0u8..2, flag()).prop_map(|(t, tabs)| session(t, tabs)),
+        1 => (flag(), flag()).prop_map(|(c, o)| settings(c, o)),
+    ];
+    let gone = prop_oneof![
+        (0u8..5).prop_map(|n| ObjectKey::new(Kind::User, &format!("u{n}"))),
+        (0u8..3).prop_map(|n| ObjectKey::new(Kind::Profile, &format!("prof_{n}"))),
+        (0u8..3).prop_map(|n| ObjectKey::new(Kind::Role, &format!("role_{n}"))),
+        Just(ObjectKey::new(Kind::Tool, "contoso_tool")),
+        Just(ObjectKey::new(Kind::TabTemplate, "contoso_tab")),
+    ];
+    prop_oneof![5 => put.prop_map(Change::Put), 1 => gone.prop_map(Change::Delete)]
+}
+
+/// Each object at most once, as a commit holds them.
+fn commit(most: usize) -> impl Strategy<Value = Vec<Change>> {
+    proptest::collection::vec(change(), 1..most).prop_map(|changes| {
+        let by_key: BTreeMap<_, _> = changes.into_iter().map(|c| (c.key(), c)).collect();
+        by_key.into_values().collect()
+    })
+}
+
+/// The same, user by user and without any short cut.
+fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
+    let mut result = Affected::default();
+    let answer = |catalog: &Catalog, seated: &Seated| {
+        let Outcome::Resolved(r) = resolve(catalog, &seated.user.id, App::Unspecified) else {
+            panic!("{} does not resolve", seated.user.id)
+        };
+        let gates = Gates::of(catalog, catalog.class(seated.seat.class));
+        let stored = catalog.profiles.get(&r.profile).unwrap();
+        (r.profile, r.method, compile(catalog, stored, &gates).digest)
+    };
+    for before in old.users().filter(|s| s.user.is_counted()) {
+        let id = &before.user.id;
+        let Some(after) = new.user(id).filter(|s| s.user.is_counted()) else { continue };
+        let (from, to) = (answer(old, before), answer(new, after));
+        if from.0 != to.0 {
+            result.total_count += 1;
+            result.users.push(AffectedUser { user: id.clone(), from: from.0, to: to.0 });
+            continue;
+        }
+        result.method_only += u64::from(from.1 != to.1);
+        result.content_only += u64::from(from.2 != to.2);
+    }
+    result
+}
+
+proptest! {
+    #[test]
+    fn by_seats_equals_user_by_user(before in commit(24), changes in commit(5)) {
+        let seeded = builtin::objects(1, Time::default());
+        let base = [role(0, None, true), role(1, None, false), tool(0, Some(0)), tab(0, true), session(0, true)];
+        let old = Catalog::from_objects(seeded.into_iter().chain(base), 1, Time::default());
+        let old = old.apply(&before, 2, Time::default());
+        let new = old.apply(&changes, 3, Time::default());
+        prop_assert_eq!(affected(&old, &new, &changes), one_by_one(&old, &new));
+    }
+}
+
+/// Three users with profile 0, two of them counted, and one with the built-in default.
+fn world() -> Catalog {
+    let objects = [
+        role(0, None, false),
+        role(1, None, true),
+        tool(0, Some(1)),
+        tab(0, true),
+        session(0, true),
+        profile(0, Some(1), &[0], true, true),
+        user(0, &[0], None, false),
+        user(1, &[0], None, false),
+        user(2, &[0], None, true),
+        user(3, &[], None, false),
+    ];
+    let seeded = builtin::objects(1, Time::default());
+    Catalog::from_objects(seeded.into_iter().chain(objects), 1, Time::default())
+}
+
+#[test]
+fn users_with_the_same_profile_and_another_digest_are_counted() {
+    let old = world();
+    // What changes, method_only, content_only.
+    let cases: Vec<(&str, Object, u64, u64)> = vec![
+        ("a tab of a template of the profile", tab(1, true), 0, 2),
+        ("the same tab again", tab(0, true), 0, 0),
+        ("a tool that nobody sees for want of its role", tool(1, Some(1)), 0, 0),
+        ("a tool that everybody sees now", tool(0, None), 0, 2),
+        ("a gate of everybody", settings(true, false), 0, 3),
+        ("settings as they were", settings(true, true), 0, 0),
+        ("a role that opens a presence and a tool", user(0, &[0, 1], None, false), 0, 1),
+        ("another method, the same content", user(0, &[0], Some(0), false), 1, 0),
+        ("another method and other content", user(0, &[1], Some(0), false), 1, 1),
+        ("presence for the holders of a role", role(0, None, true), 0, 2),
+        ("rank alone", profile(0, Some(9), &[0], true, true), 0, 0),
+    ];
+    for (what, object, method_only, content_only) in cases {
+        let changes = [Change::Put(object)];
+        let new = old.apply(&changes, 2, Time::default());
+        let want = Affected { method_only, content_only, ..Affected::default() };
+        assert_eq!(affected(&old, &new, &changes), want, "{what}");
+    }
+}

@@ -1,0 +1,76 @@
+//! The folder of a store belongs to one process: who may touch it, and what must go before it is
+//! opened.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::store::{Error, Result};
+
+/// File in the folder whose lock says that a server uses the folder.
+const LOCK: &str = "lock";
+/// File that sled itself locks.
+const SLED_LOCK: &str = "db";
+/// How long an opener waits for a sled that is being closed.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// Takes the folder for this process, as long as the file lives. Nothing in it is touched before
+/// the lock is ours; then it is made ready to be opened.
+pub(super) fn take(folder: &Path) -> Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let lock =
+        OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+    if !locked(&lock)? {
+        return Err(Error::InUse(folder.to_owned()));
+    }
+    await_sled(folder)?;
+    remove_leftovers(folder)?;
+    Ok(lock)
+}
+
+/// Takes the lock of a file; false when another one has it.
+fn locked(file: &File) -> Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Waits until sled's own lock is free: a closed sled gives it up a moment after ours, when its
+/// background threads end. A program that does not know our lock keeps it.
+fn await_sled(folder: &Path) -> Result<()> {
+    let since = Instant::now();
+    let file = match OpenOptions::new().write(true).open(folder.join(SLED_LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    while !locked(&file)? {
+        if since.elapsed() >= LOCK_WAIT {
+            return Err(Error::InUse(folder.to_owned()));
+        }
+        sleep(LOCK_WAIT / 100);
+    }
+    Ok(())
+}
+
+/// Removes `*.generating` from the folder and the folders in it: an interrupted start leaves them
+/// behind, and sled refuses a half-written snapshot.
+fn remove_leftovers(folder: &Path) -> Result<()> {
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() && depth == 0 {
+                folders.push((path, 1));
+            } else if path.extension().is_some_and(|end| end == "generating") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
+}
