@@ -4,6 +4,7 @@
 //! nothing else of it, so all kinds are created, changed, copied and deleted alike.
 
 mod credential;
+mod entry;
 #[macro_use]
 mod patch;
 mod provider;
@@ -12,9 +13,11 @@ mod session_template;
 mod tab_template;
 mod tool;
 
-use std::{fmt, marker::PhantomData};
+use std::marker::PhantomData;
 
+use self::entry::operations;
 pub use self::{
+    entry::{Entry, Operations},
     patch::Patch,
     provider::{ProviderPatch, Providers},
     referrer::Referrer,
@@ -28,97 +31,17 @@ use super::{
     not_built_in, not_found, not_managed, same_etag,
 };
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Catalog,
     domain::{
-        Change, Common, Finding, Kind, ObjectKey, Origin, Refusal, Stamp, State, UniqueName,
-        Violations,
+        Change, Common, ObjectKey, Origin, Reason, Refusal, Stamp, State, UniqueName, Violations,
         check::{self, Controls},
         refusal::Preconditions,
         stored::{Named, Stored},
     },
 };
 
-/// Names of the writes of a kind, as history and audit keep them.
-#[derive(Debug, Clone, Copy)]
-pub struct Operations {
-    create: &'static str,
-    update: &'static str,
-    clone: &'static str,
-    activate: &'static str,
-    deactivate: &'static str,
-    delete: &'static str,
-}
-
-/// The names of the writes of a kind whose name is this.
-macro_rules! operations {
-    ($kind:literal) => {
-        $crate::command::library::Operations {
-            create: concat!("Create", $kind),
-            update: concat!("Update", $kind),
-            clone: concat!("Clone", $kind),
-            activate: concat!("Activate", $kind),
-            deactivate: concat!("Deactivate", $kind),
-            delete: concat!("Delete", $kind),
-        }
-    };
-}
-use operations;
-
-/// A kind of library object: what the common writes need to know of it.
-pub trait Entry: fmt::Debug + Send + Sync + 'static {
-    /// The kind.
-    const KIND: Kind = <Self::Object as Stored>::KIND;
-    /// Names of its writes.
-    const OPERATIONS: Operations;
-    /// Longest description.
-    const MAX_DESCRIPTION: usize = 2_000;
-
-    /// The stored object.
-    type Object: Named;
-    /// New values of its fields.
-    type Patch: Patch<Self::Object>;
-
-    /// Where the catalog keeps the objects.
-    fn table(catalog: &Catalog) -> &Table<Self::Object>;
-
-    /// An object whose fields all have their defaults.
-    fn empty(common: Common, stamp: Stamp) -> Self::Object;
-
-    /// Notes every plain field rule that the values break.
-    fn syntax(patch: &Self::Patch, v: &mut Violations);
-
-    /// Notes every rule between fields that the object would break, of the fields that are
-    /// required too; `before` is the object that it replaces.
-    fn check(
-        next: &Self::Object,
-        before: Option<&Self::Object>,
-        patch: &Self::Patch,
-        v: &mut Violations,
-    );
-
-    /// Brings the values to their stored form and tells what was not taken over.
-    fn settle(_next: &mut Self::Object, _before: Option<&Self::Object>) -> Vec<Finding> {
-        Vec::new()
-    }
-
-    /// Takes out of a copy what does not travel, and notes why an object has no copies.
-    fn detach(_copy: &mut Self::Object, _v: &mut Violations) {}
-
-    /// Refuses when the object refers to what does not exist, and spells names as they are stored.
-    fn references(
-        _catalog: &Catalog,
-        _next: &mut Self::Object,
-        _before: Option<&Self::Object>,
-    ) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    /// Notes every list that holds too much.
-    fn limits(_next: &Self::Object, _failed: &mut Preconditions) {}
-
-    /// The objects that refer to the one of that name.
-    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer>;
-}
+/// Largest object, in bytes (SPEC §2.1).
+const MAX_BYTES: usize = 128 * 1024;
 
 /// Makes a custom, active object.
 #[derive(Debug, Clone)]
@@ -391,6 +314,14 @@ fn finish<E: Entry>(
     before: Option<&E::Object>,
 ) -> Result<Plan, Refusal> {
     let name = next.common().unique_name.clone();
+    let size = E::size(&next);
+    if size > MAX_BYTES {
+        let message =
+            format!("{} {name} would have {size} of {MAX_BYTES} bytes.", E::KIND.as_str());
+        return Err(Refusal::new(Reason::ResourceTooLarge, message)
+            .with("limit", MAX_BYTES)
+            .with("size", size));
+    }
     E::references(catalog, &mut next, before)?;
     let mut failed = Preconditions::new();
     E::limits(&next, &mut failed);

@@ -291,3 +291,6 @@ fn in_use<'a>(profile: &Profile, users: impl ExactSizeIterator<Item = &'a User>)
     }
     refusal
 }
+
+#[cfg(test)]
+mod tests;

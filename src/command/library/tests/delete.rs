@@ -1,0 +1,164 @@
+use super::*;
+use crate::domain::{
+    Kind,
+    copilot::{PANE_TOOL, Setting},
+    profile::{PaneTool, Profile},
+    template::SessionTemplate,
+};
+
+fn profile(unique_name: &str, change: impl FnOnce(&mut Profile)) -> Object {
+    let mut profile = Profile::empty(Common::custom(name(unique_name), "Rep"), stamp(&context(1)));
+    change(&mut profile);
+    profile.into_object()
+}
+
+fn shown(tool: &str) -> PaneTool {
+    PaneTool {
+        tool: name(tool),
+        enabled: true,
+        order: 0,
+        label: String::new(),
+        tooltip: String::new(),
+        icon: String::new(),
+    }
+}
+
+/// One object of each kind, all named `contoso_x`, with two profiles that refer to three of them.
+fn linked() -> Catalog {
+    let rep = |unique_name| {
+        profile(unique_name, |p| {
+            p.session_templates = names(&["contoso_X", "case_entity_session_default_template"]);
+            p.providers.insert(name("contoso_x"));
+            p.pane.tools = vec![shown("contoso_x"), shown(PANE_TOOL)];
+        })
+    };
+    let catalog =
+        catalog([rep("contoso_rep"), rep("contoso_lead"), profile("contoso_new", |_| {})]);
+    let catalog = done(&catalog, &create::<SessionTemplates>("contoso_x", &session()));
+    let catalog = done(&catalog, &create::<TabTemplates>("contoso_x", &site()));
+    let catalog = done(&catalog, &create::<Tools>("contoso_x", &tool()));
+    done(&catalog, &create::<Providers>("contoso_x", &voice()))
+}
+
+/// The referrers that a refused delete names: kind, name.
+fn holding(catalog: &Catalog, command: &dyn Command) -> Vec<(String, String)> {
+    let refusal = command.plan(catalog, &context(1)).unwrap_err();
+    assert_eq!(refusal.reason, Reason::ObjectInUse);
+    assert_eq!(refusal.metadata["referrers"], refusal.preconditions.len().to_string());
+    assert_eq!(refusal.resources.len(), refusal.preconditions.len());
+    for precondition in &refusal.preconditions {
+        assert!(refusal.message.contains(&precondition.subject), "{}", refusal.message);
+    }
+    refusal.preconditions.into_iter().map(|p| (p.kind, p.subject)).collect()
+}
+
+fn pairs(kind: &str, subjects: &[&str]) -> Vec<(String, String)> {
+    subjects.iter().map(|subject| (kind.to_owned(), (*subject).to_owned())).collect()
+}
+
+fn goes_with_force<E: Entry + Clone>(left: impl Fn(&Profile) -> usize) {
+    let catalog = linked();
+    let held = holding(&catalog, &delete::<E>("contoso_x", false));
+    assert_eq!(held, pairs("Profile", &["contoso_lead", "contoso_rep"]));
+
+    let plan = delete::<E>("CONTOSO_x", true).plan(&catalog, &context(9)).unwrap();
+    assert_eq!(plan.changes.len(), 3);
+    let after = catalog.apply(&plan.changes, 9, Time::default());
+    assert!(E::table(&after).find("contoso_x").is_none());
+    for unique_name in ["contoso_rep", "contoso_lead"] {
+        let before = catalog.profiles.find(unique_name).unwrap();
+        let profile = after.profiles.find(unique_name).unwrap();
+        assert_eq!(left(profile), left(before) - 1);
+        assert_eq!(profile.stamp.revision, 19);
+    }
+}
+
+#[test]
+fn force_takes_references_of_profiles_along() {
+    goes_with_force::<SessionTemplates>(|p| p.session_templates.len());
+    goes_with_force::<Tools>(|p| p.pane.tools.len());
+    goes_with_force::<Providers>(|p| p.providers.len());
+}
+
+#[test]
+fn force_takes_additional_tabs_along_but_no_anchor() {
+    let tabs = || Some(names(&["contoso_x", "msdyn_search"]));
+    let made = linked();
+    let patch = SessionTemplatePatch { additional_tabs: tabs(), ..session() };
+    let made = done(&made, &create::<SessionTemplates>("contoso_case", &patch));
+    let plain = delete::<TabTemplates>("contoso_x", false);
+    let force = delete::<TabTemplates>("contoso_x", true);
+    assert_eq!(holding(&made, &plain), pairs("SessionTemplate", &["contoso_case"]));
+    let after = done(&made, &force);
+    let case = stored::<SessionTemplates>(&after, "contoso_case");
+    assert_eq!(case.additional_tabs, names(&["msdyn_search"]));
+
+    let anchor = Some(Some(name("contoso_x")));
+    let patch = SessionTemplatePatch { anchor_tab: anchor, additional_tabs: tabs(), ..generic() };
+    let made = done(&made, &create::<SessionTemplates>("contoso_chat", &patch));
+    let both = pairs("SessionTemplate", &["contoso_case", "contoso_chat"]);
+    assert_eq!(holding(&made, &plain), both);
+    assert_eq!(holding(&made, &force), both[1..]);
+    let refusal = force.plan(&made, &context(1)).unwrap_err();
+    assert!(refusal.preconditions[0].description.contains("anchor"));
+}
+
+#[test]
+fn force_changes_no_locked_referrer() {
+    let lock = |origin: Origin| {
+        let made = linked();
+        let mut rep = Profile::clone(made.profiles.find("contoso_rep").unwrap());
+        rep.common.origin = origin;
+        made.apply(&[Change::Put(rep.into_object())], made.revision, Time::default())
+    };
+    let bundle = Origin::Managed { bundle: "contoso_b".into(), version: "1".into() };
+    for catalog in [lock(bundle), lock(Origin::BuiltIn)] {
+        let held = holding(&catalog, &delete::<Providers>("contoso_x", true));
+        assert_eq!(held, pairs("Profile", &["contoso_rep"]));
+    }
+    let made = done(
+        &linked(),
+        &create::<SessionTemplates>(
+            "contoso_case",
+            &SessionTemplatePatch { additional_tabs: Some(names(&["contoso_x"])), ..session() },
+        ),
+    );
+    let locked = managed::<SessionTemplates>(&made, "contoso_case");
+    let held = holding(&locked, &delete::<TabTemplates>("contoso_x", true));
+    assert_eq!(held, pairs("SessionTemplate", &["contoso_case"]));
+}
+
+#[test]
+fn force_breaks_no_rule_of_a_referrer() {
+    // The tool is built in and so never deleted; were it a custom one, Copilot would hold it.
+    let mut tool =
+        crate::domain::library::ProductivityTool::clone(catalog([]).tools.find(PANE_TOOL).unwrap());
+    tool.common.origin = Origin::Custom;
+    let rep = |unique_name, setting| {
+        profile(unique_name, |p| {
+            p.pane.on = true;
+            p.pane.tools = vec![shown(PANE_TOOL)];
+            p.copilot.insert("ask_a_question".into(), setting);
+        })
+    };
+    let objects =
+        [tool.into_object(), rep("contoso_on", Setting::On), rep("contoso_off", Setting::Off)];
+    let seeded = builtin::objects(1, Time::default()).into_iter();
+    let no_profiles = seeded.filter(|object| object.kind() != Kind::Profile);
+    let catalog = Catalog::from_objects(no_profiles.chain(objects), 1, Time::default());
+    let held = holding(&catalog, &delete::<Tools>(PANE_TOOL, true));
+    assert_eq!(held, pairs("Profile", &["contoso_on"]));
+}
+
+#[test]
+fn what_nobody_refers_to_goes_without_force() {
+    let made = done(&linked(), &create::<SessionTemplates>("contoso_y", &session()));
+    let plan = delete::<SessionTemplates>("contoso_y", false).plan(&made, &context(1)).unwrap();
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!(plan.answer, None);
+    let mut other = SessionTemplate::clone(&stored::<SessionTemplates>(&made, "contoso_y"));
+    other.common.state = State::Inactive;
+    let etag = some("old");
+    let stale = Delete::<SessionTemplates>::new(name("contoso_y"), etag, true);
+    assert_eq!(told(&catalog([other.into_object()]), &stale), "ETAG_MISMATCH");
+}
