@@ -28,7 +28,7 @@ pub use self::{
 use super::{
     Command, Context, Plan,
     name::{new_name, not_taken},
-    not_built_in, not_found, not_managed, same_etag,
+    not_built_in, not_found, not_managed, same_etag, stored,
 };
 use crate::{
     catalog::Catalog,
@@ -155,6 +155,9 @@ impl<E: Entry> Command for Update<E> {
             let mut v = Violations::new();
             syntax::<E>(&self.patch, &mut v);
             v.finish()?;
+            if self.allow_missing {
+                stored::same_etag::<E::Object>(self.name.as_str(), None, self.etag.as_deref())?;
+            }
             return Err(not_found(E::KIND, self.name.as_str()));
         };
         let mut v = Violations::new();

@@ -7,7 +7,7 @@ use super::{
     name::{new_name, not_taken},
     not_built_in, not_found, not_managed,
     patch::{self, ProfilePatch},
-    same_etag,
+    same_etag, stored,
 };
 use crate::{
     catalog::Catalog,
@@ -169,7 +169,11 @@ impl UpdateProfile {
                 return create(catalog, context, self.profile.as_str(), &self.patch, more);
             }
             self.syntax()?;
-            return Err(not_found(Kind::Profile, self.profile.as_str()));
+            let name = self.profile.as_str();
+            if self.allow_missing {
+                stored::same_etag::<Profile>(name, None, self.etag.as_deref())?;
+            }
+            return Err(not_found(Kind::Profile, name));
         };
         self.syntax()?;
         let mut next = Profile::clone(target);

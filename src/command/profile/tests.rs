@@ -24,7 +24,7 @@ fn an_update_creates_what_is_missing_where_it_is_asked_to() {
             UpdateProfile { allow_missing: false, ..upsert("contoso_rep", named()) },
             Reason::ProfileNotFound,
         ),
-        (UpdateProfile { etag: seen(), ..upsert("contoso_rep", named()) }, Reason::ProfileNotFound),
+        (UpdateProfile { etag: seen(), ..upsert("contoso_rep", named()) }, Reason::EtagMismatch),
         (upsert("contoso_rep", ProfilePatch::default()), Reason::FieldInvalid),
         (upsert("MSDYN_rep", named()), Reason::ReservedPrefix),
         (upsert("msdyn_csw_default_profile", named()), Reason::BuiltInReadOnly),
