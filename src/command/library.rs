@@ -33,15 +33,12 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Common, ObjectKey, Origin, Reason, Refusal, Stamp, State, UniqueName, Violations,
+        Change, Common, ObjectKey, Origin, Refusal, Stamp, State, UniqueName, Violations,
         check::{self, Controls},
         refusal::Preconditions,
         stored::{Named, Stored},
     },
 };
-
-/// Largest object, in bytes (SPEC §2.1).
-const MAX_BYTES: usize = 128 * 1024;
 
 /// Makes a custom, active object.
 #[derive(Debug, Clone)]
@@ -317,14 +314,6 @@ fn finish<E: Entry>(
     before: Option<&E::Object>,
 ) -> Result<Plan, Refusal> {
     let name = next.common().unique_name.clone();
-    let size = E::size(&next);
-    if size > MAX_BYTES {
-        let message =
-            format!("{} {name} would have {size} of {MAX_BYTES} bytes.", E::KIND.as_str());
-        return Err(Refusal::new(Reason::ResourceTooLarge, message)
-            .with("limit", MAX_BYTES)
-            .with("size", size));
-    }
     E::references(catalog, &mut next, before)?;
     let mut failed = Preconditions::new();
     E::limits(&next, &mut failed);

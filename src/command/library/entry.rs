@@ -91,11 +91,6 @@ pub trait Entry: fmt::Debug + Send + Sync + 'static {
     /// Notes every list that holds too much.
     fn limits(_next: &Self::Object, _failed: &mut Preconditions) {}
 
-    /// Bytes of its texts; zero where the limits of the fields keep it small.
-    fn size(_next: &Self::Object) -> usize {
-        0
-    }
-
     /// The objects that refer to the one of that name.
     fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer>;
 }
