@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     catalog::builtin,
     domain::{
-        Actor, Object, Time,
+        Actor, Object, Reason, Time,
         template::{PageType, TabParameter},
     },
 };
