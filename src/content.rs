@@ -9,6 +9,7 @@ mod channels;
 mod copilot;
 mod draft;
 mod gates;
+mod inputs;
 mod pane;
 mod reach;
 mod sessions;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use self::draft::Draft;
 pub use self::{
     gates::{Gate, GateReport, GateSubject, Gates},
+    inputs::{Inputs, changed_sections},
     reach::Reach,
 };
 use crate::{

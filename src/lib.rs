@@ -4,7 +4,8 @@
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
-//! random number. [`store`] keeps what was committed.
+//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
+//! clients of what changed for them.
 
 pub mod auth;
 pub mod catalog;
@@ -17,3 +18,4 @@ pub mod render;
 pub mod resolve;
 pub mod service;
 pub mod store;
+pub mod watch;

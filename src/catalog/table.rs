@@ -54,6 +54,11 @@ impl<T> Table<T> {
         self.0.is_empty()
     }
 
+    /// Whether both are one and the same table, found without a look at the objects.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+
     pub(super) fn put(&mut self, name: &UniqueName, object: &Arc<T>) {
         self.0.insert(name.clone(), Arc::clone(object));
     }

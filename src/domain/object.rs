@@ -181,6 +181,31 @@ impl Object {
         ObjectKey::new(self.kind(), self.name())
     }
 
+    /// Whether both are one and the same stored state, found without a look at the fields.
+    pub fn is(&self, other: &Self) -> bool {
+        macro_rules! same {
+            ($($variant:ident),+) => {
+                match (self, other) {
+                    $((Self::$variant(mine), Self::$variant(other)) => Arc::ptr_eq(mine, other),)+
+                    _ => false,
+                }
+            };
+        }
+        same!(
+            Profile,
+            SessionTemplate,
+            TabTemplate,
+            NotificationTemplate,
+            Tool,
+            Provider,
+            Channel,
+            User,
+            Role,
+            Team,
+            Settings
+        )
+    }
+
     /// The server's notes on it.
     pub fn stamp(&self) -> &Stamp {
         match self {
