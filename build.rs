@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     prepared(&mut files, "ResolvedProfile", "content")?;
     prost_build::Config::new()
         .bytes(["."])
+        // Sorted maps: a request always encodes to the same bytes, so it can be recognised again.
+        .btree_map(["."])
         .service_generator(Box::new(Services::new()))
         .compile_fds(files)?;
 

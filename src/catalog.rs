@@ -278,7 +278,7 @@ impl Catalog {
     }
 
     /// All users from that id on, the id itself excluded, ascending.
-    pub fn users_after(&self, id: &UserId) -> impl Iterator<Item = &Seated> {
+    pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = &'a Seated> + use<'a> {
         let bounds = (std::ops::Bound::Excluded(id.clone()), std::ops::Bound::Unbounded);
         self.users.range(bounds).map(|(_, seated)| seated)
     }

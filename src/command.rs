@@ -146,8 +146,8 @@ pub struct Warning {
 pub struct Plan {
     /// Changes, each object at most once.
     pub changes: Vec<Change>,
-    /// The object to answer with, as it is after the write.
-    pub answer: Option<ObjectKey>,
+    /// The objects to answer with, as they are after the write.
+    pub answers: Vec<ObjectKey>,
     /// Remarks for the caller.
     pub warnings: Vec<Warning>,
     /// Findings of the write.
@@ -174,7 +174,7 @@ fn find_profile<'a>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a Profi
 }
 
 /// The refusal because an object does not exist.
-fn not_found(kind: Kind, name: &str) -> Refusal {
+pub(crate) fn not_found(kind: Kind, name: &str) -> Refusal {
     let message = format!("{} {name} does not exist.", kind.as_str());
     Refusal::new(kind.not_found(), message).resource(kind.as_str(), name, "does not exist")
 }

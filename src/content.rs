@@ -13,7 +13,7 @@ mod inputs;
 mod pane;
 mod reach;
 mod sessions;
-mod wire;
+pub(crate) mod wire;
 
 use bytes::Bytes;
 use deskplane_proto::v1;

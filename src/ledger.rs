@@ -50,8 +50,8 @@ pub struct Outcome {
     pub revision: i64,
     /// Whether anything changed.
     pub changed: bool,
-    /// The object as it is now; none after a delete.
-    pub object: Option<Object>,
+    /// The objects that the write is about, as they are now; none after a delete.
+    pub objects: Vec<Object>,
     /// Whose profile changed.
     pub affected: Affected,
     /// Remarks for the caller.

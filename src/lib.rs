@@ -5,7 +5,7 @@
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
-//! clients of what changed for them.
+//! clients of what changed for them; [`service`] is the API over them, [`server`] assembles all.
 
 pub mod auth;
 pub mod catalog;
@@ -16,6 +16,7 @@ pub mod domain;
 pub mod ledger;
 pub mod render;
 pub mod resolve;
+pub mod server;
 pub mod service;
 pub mod store;
 pub mod watch;

@@ -39,7 +39,7 @@ impl<T> Table<T> {
     }
 
     /// All objects after that name, ascending.
-    pub fn after(&self, name: &UniqueName) -> impl Iterator<Item = &Arc<T>> {
+    pub fn after<'a>(&'a self, name: &UniqueName) -> impl Iterator<Item = &'a Arc<T>> + use<'a, T> {
         let bounds = (std::ops::Bound::Excluded(name.clone()), std::ops::Bound::Unbounded);
         self.0.range(bounds).map(|(_, object)| object)
     }

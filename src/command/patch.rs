@@ -30,6 +30,8 @@ pub struct ProfilePatch {
     pub description: Option<String>,
     /// At most 100 characters.
     pub owner: Option<String>,
+    /// 1 to 100 characters; set at creation, immutable afterwards.
+    pub app_module: Option<String>,
     /// Entity templates, ordered; replaces the list.
     pub session_templates: Option<Vec<UniqueName>>,
     /// Whether the pane is shown.
@@ -66,6 +68,9 @@ impl ProfilePatch {
         if let Some(owner) = &self.owner {
             check::line(v, "owner", owner, 0..=100);
         }
+        if let Some(module) = &self.app_module {
+            check::line(v, "app_module", module, 1..=100);
+        }
         for (at, tool) in self.pane_tools.iter().flatten().enumerate() {
             let field = |name: &str| format!("pane.tools[{at}].{name}");
             check::range(v, &field("order"), tool.order.into(), 0..=i32::MAX.into());
@@ -96,6 +101,7 @@ impl ProfilePatch {
         }
         set(&mut profile.common.description, self.description.as_ref());
         set(&mut profile.common.owner, self.owner.as_ref());
+        set(&mut profile.app_module, self.app_module.as_ref());
         set(&mut profile.session_templates, self.session_templates.as_ref());
         set(&mut profile.pane.on, self.pane_on.as_ref());
         set(&mut profile.pane.mode, self.pane_mode.as_ref());

@@ -168,14 +168,14 @@ impl UpdateProfile {
                 let more = |profile: &mut Profile| self.link_all(profile);
                 return create(catalog, context, self.profile.as_str(), &self.patch, more);
             }
-            self.syntax()?;
+            self.syntax(None)?;
             let name = self.profile.as_str();
             if self.allow_missing {
                 stored::same_etag::<Profile>(name, None, self.etag.as_deref())?;
             }
             return Err(not_found(Kind::Profile, name));
         };
-        self.syntax()?;
+        self.syntax(Some(target))?;
         let mut next = Profile::clone(target);
         self.patch.apply(&mut next);
         self.link_all(&mut next);
@@ -186,8 +186,14 @@ impl UpdateProfile {
         finish(catalog, context, next, Some(target))
     }
 
-    fn syntax(&self) -> Result<(), Refusal> {
+    fn syntax(&self, target: Option<&Profile>) -> Result<(), Refusal> {
         let mut v = Violations::new();
+        if let (Some(target), Some(module)) = (target, &self.patch.app_module)
+            && target.app_module != *module
+        {
+            let text = format!("is immutable and is {}", target.app_module);
+            v.add(Reason::FieldImmutable, "app_module", text);
+        }
         self.patch.syntax(&mut v);
         patch::not_first_party(&mut v, &self.link);
         v.finish()

@@ -12,7 +12,7 @@ use crate::domain::{
 impl Plan {
     /// A plan that answers with the object of that kind and name.
     pub(super) fn about(kind: Kind, name: &str) -> Self {
-        Self { answer: Some(ObjectKey::new(kind, name)), ..Self::default() }
+        Self { answers: vec![ObjectKey::new(kind, name)], ..Self::default() }
     }
 
     /// Plans to write an object with the notes of this commit.

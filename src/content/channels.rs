@@ -2,7 +2,11 @@
 
 use deskplane_proto::v1;
 
-use super::{Gate, GateSubject, draft::Draft, wire};
+use super::{
+    Gate, GateSubject,
+    draft::Draft,
+    wire::{self, Coded as _},
+};
 use crate::domain::{
     FindingCode,
     provider::{ChannelProvider, FIRST_PARTY, SANDBOX_ALWAYS},
@@ -28,7 +32,7 @@ pub(super) fn channels(draft: &mut Draft<'_>) -> v1::ResolvedChannels {
         draft.find(FindingCode::PresenceRoleMissing, "", message);
     }
     let active = draft.catalog.channels.iter().filter(|channel| channel.common.is_active());
-    let mut kinds: Vec<i32> = active.map(|channel| wire::channel(channel.kind).into()).collect();
+    let mut kinds: Vec<i32> = active.map(|channel| channel.kind.wire().into()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     v1::ResolvedChannels { effective: true, presence, kinds }
@@ -86,7 +90,7 @@ fn launch(provider: &ChannelProvider) -> v1::LaunchDescriptor {
     sandbox.sort_unstable();
     sandbox.dedup();
     let declared = provider.capabilities.iter();
-    let mut capabilities: Vec<i32> = declared.map(|c| wire::capability(*c).into()).collect();
+    let mut capabilities: Vec<i32> = declared.map(|c| c.wire().into()).collect();
     capabilities.sort_unstable();
     v1::LaunchDescriptor {
         unique_name: provider.common.unique_name.as_str().to_owned(),
@@ -101,6 +105,6 @@ fn launch(provider: &ChannelProvider) -> v1::LaunchDescriptor {
         api_version: v1::ApiVersion::V2.into(),
         capabilities_declared: !capabilities.is_empty(),
         capabilities,
-        failover: wire::failover(provider.failover).into(),
+        failover: provider.failover.wire().into(),
     }
 }

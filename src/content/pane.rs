@@ -2,7 +2,7 @@
 
 use deskplane_proto::v1;
 
-use super::{Gate, GateSubject, draft::Draft, wire};
+use super::{Gate, GateSubject, draft::Draft, wire::Coded as _};
 use crate::domain::{
     FindingCode,
     library::{OrgGate, ProductivityTool},
@@ -81,7 +81,7 @@ fn resolved(entry: &PaneTool, tool: &ProductivityTool) -> v1::ResolvedPaneTool {
         tooltip: entry.tooltip.clone(),
         icon: or(&entry.icon, &tool.icon),
         data: tool.data.clone(),
-        category: wire::category(tool.category).into(),
+        category: tool.category.wire().into(),
         order: entry.order,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deskplane_proto::v1;
 
-use super::{draft::Draft, wire};
+use super::{draft::Draft, wire::Coded as _};
 use crate::{
     domain::{
         FindingCode, UniqueName,
@@ -63,7 +63,7 @@ fn expanded(draft: &mut Draft<'_>, template: &SessionTemplate) -> v1::ResolvedSe
         unique_name: name.to_owned(),
         entity: template.entity.clone(),
         title: template.title.clone(),
-        panel_mode: wire::panel_mode(template.panel_mode).into(),
+        panel_mode: template.panel_mode.wire().into(),
         title_on_anchor_tab: template.title_on_anchor_tab,
         scripts: Vec::new(),
         expression,
@@ -110,7 +110,7 @@ fn resolved(draft: &mut Draft<'_>, tab: &TabTemplate) -> v1::ResolvedTab {
     v1::ResolvedTab {
         template: name.to_owned(),
         title: tab.title.clone(),
-        page_type: wire::page_type(tab.page_type).into(),
+        page_type: tab.page_type.wire().into(),
         can_close: tab.can_close,
         parameters: parameters.collect(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Stamp,
+    Common, Stamp,
     channel::Channel,
     directory::{SecurityRole, Team, User},
     library::ProductivityTool,
@@ -204,6 +204,21 @@ impl Object {
             Team,
             Settings
         )
+    }
+
+    /// The fields that objects with a unique name share; none of users, teams and the settings.
+    pub fn common(&self) -> Option<&Common> {
+        match self {
+            Self::Profile(o) => Some(&o.common),
+            Self::SessionTemplate(o) => Some(&o.common),
+            Self::TabTemplate(o) => Some(&o.common),
+            Self::NotificationTemplate(o) => Some(&o.common),
+            Self::Tool(o) => Some(&o.common),
+            Self::Provider(o) => Some(&o.common),
+            Self::Channel(o) => Some(&o.common),
+            Self::Role(o) => Some(&o.common),
+            Self::User(_) | Self::Team(_) | Self::Settings(_) => None,
+        }
     }
 
     /// The server's notes on it.

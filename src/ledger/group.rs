@@ -180,11 +180,11 @@ fn send(answers: Vec<(Answer, Result<Outcome, Refusal>)>) {
 }
 
 fn outcome(old: &Catalog, new: &Catalog, plan: Plan, revision: i64) -> Outcome {
-    let object = plan.answer.as_ref().and_then(|key| find(new, key, &plan.changes));
+    let objects = plan.answers.iter().filter_map(|key| find(new, key, &plan.changes)).collect();
     Outcome {
         revision,
         changed: plan.changed(),
-        object,
+        objects,
         affected: affected(old, new, &plan.changes),
         warnings: plan.warnings,
         findings: plan.findings,

@@ -58,7 +58,7 @@ async fn refused_unchanged_and_validated_writes_take_no_revision() {
     let dry =
         ledger.submit(Submission { validate_only: true, ..create("contoso_rep") }).await.unwrap();
     assert_eq!((dry.revision, dry.changed), (1, true));
-    assert!(dry.object.is_some() && ledger.catalog().profiles.find("contoso_rep").is_none());
+    assert!(dry.objects.len() == 1 && ledger.catalog().profiles.find("contoso_rep").is_none());
     ledger.submit(create("contoso_rep")).await.unwrap();
     let default = || {
         let profile = UniqueName::known("contoso_rep");

@@ -51,3 +51,8 @@ impl From<Refusal> for Status {
         status(&refusal)
     }
 }
+
+/// The answer to a request that never reaches a service.
+pub fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
+    status(refusal).into_http()
+}

@@ -93,7 +93,7 @@ mod tests {
         let token = binding.issue(7, &digest);
         let same_user = UserId::parse("ann").unwrap();
         let folded = Binding { user: &same_user, ..binding.clone() };
-        assert_eq!(folded.read(&token, 7), Ok(digest.clone()));
+        assert_eq!(folded.read(&token, 7), Ok(digest));
         assert_eq!(binding.read(&token, 6), Err(Reset::StoreRestored));
         let other = Binding { app: App::Omnichannel, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::TokenOtherSubject));

@@ -1,5 +1,6 @@
 //! The executable cases of the specification.
 
+mod ask;
 mod resolution;
 mod state;
 mod writes;

@@ -6,3 +6,4 @@ mod auth;
 mod cases;
 mod layers;
 mod properties;
+mod server;

@@ -16,7 +16,7 @@ use crate::{
         stored::{fresh, same_etag},
     },
     domain::{
-        Kind, Reason, Refusal, UniqueName, UserId, Violations, check,
+        Kind, ObjectKey, Reason, Refusal, UniqueName, UserId, Violations, check,
         directory::{MAX_USER_ROLES, Team, User, UserKind},
         refusal::Preconditions,
     },
@@ -182,7 +182,8 @@ impl BatchUpsertUsers {
         let mut failed = Preconditions::new();
         let mut wanted = Vec::new();
         let mut inactive = BTreeMap::new();
-        let mut plan = Plan::default();
+        let key = |row: &UserRow| ObjectKey::new(Kind::User, row.id.as_str());
+        let mut plan = Plan { answers: self.rows.iter().map(key).collect(), ..Plan::default() };
         for (at, row) in self.rows.iter().enumerate() {
             let before = stored(catalog, &row.id);
             let mut next = start(&row.id, before, row_uid(context.uid, at), context);

@@ -209,6 +209,7 @@ impl World {
     ) -> i64 {
         let (link, unlink) = (providers.iter().map(|p| name(p)).collect(), Vec::new());
         let update = UpdateProfile {
+            allow_missing: false,
             profile: name(profile),
             etag: None,
             operation: "UPDATE",

@@ -7,8 +7,8 @@ use std::{
 
 use deskplane::{
     catalog::Catalog,
-    content::{Compiled, Gates, compile},
-    domain::{App, FindingCode, UniqueName, UserId},
+    content::{Gates, compile},
+    domain::{App, FindingCode, UserId},
     resolve::{Outcome, explain, organisation_findings, resolve},
 };
 use deskplane_proto::v1::ProfileContent;
@@ -54,7 +54,7 @@ struct Expect {
 /// Parts of the content; an absent one is not compared.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+pub(super) struct Content {
     tools: Option<Vec<String>>,
     copilot: Option<Vec<String>>,
     channels: Option<bool>,
@@ -153,7 +153,7 @@ fn differences(case: &Case, catalog: &Catalog) -> Vec<String> {
         let profile = catalog.profiles.get(&resolution.profile).unwrap();
         let compiled = compile(catalog, profile, &gates);
         if let Some(want) = &expect.content {
-            compare_content(&compiled, want, &mut same);
+            compare_content(&compiled.bytes, want, &mut same);
         }
         if let Some(want) = &expect.content_findings {
             let codes = compiled.findings.iter().map(|f| f.code);
@@ -167,27 +167,8 @@ fn differences(case: &Case, catalog: &Catalog) -> Vec<String> {
     found
 }
 
-/// Compares what a user's client gets with the parts that a write case names.
-pub(super) fn content_differs(
-    catalog: &Catalog,
-    user: &UserId,
-    profile: &UniqueName,
-    want: &serde_json::Value,
-) -> Vec<String> {
-    let want: Content = serde_json::from_value(want.clone()).unwrap();
-    let gates = Gates::of(catalog, catalog.class(catalog.user(user).unwrap().seat.class));
-    let compiled = compile(catalog, catalog.profiles.get(profile).unwrap(), &gates);
-    let mut found = Vec::new();
-    compare_content(&compiled, &want, &mut |what: &str, got: String, want: String| {
-        if got != want {
-            found.push(format!("{what}: got {got}, want {want}"));
-        }
-    });
-    found
-}
-
 /// Findings about presence, scripts, macros and tabs, which the cases leave out.
-const NOT_COMPARED: [FindingCode; 6] = [
+pub(super) const NOT_COMPARED: [FindingCode; 6] = [
     FindingCode::PresenceRoleMissing,
     FindingCode::ScriptInactive,
     FindingCode::ScriptCycle,
@@ -197,8 +178,8 @@ const NOT_COMPARED: [FindingCode; 6] = [
 ];
 
 /// Compares the parts that the case names with what a client would decode.
-fn compare_content(
-    compiled: &Compiled,
+pub(super) fn compare_content(
+    content: &[u8],
     want: &Content,
     same: &mut impl FnMut(&str, String, String),
 ) {
@@ -212,7 +193,7 @@ fn compare_content(
             same(what, format!("{got:?}"), format!("{want:?}"));
         }
     }
-    let got = ProfileContent::decode(compiled.bytes.as_ref()).unwrap();
+    let got = ProfileContent::decode(content).unwrap();
     let pane = got.pane.unwrap();
     let short = |name: &str| name.strip_prefix("msdyn_tool_").unwrap_or(name).to_owned();
     let tools = pane.tools.iter().map(|t| short(&t.tool)).collect();

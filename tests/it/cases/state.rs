@@ -329,15 +329,3 @@ fn user(given: &CaseUser) -> Object {
         business_unit: String::new(),
     }))
 }
-
-/// An active entity template of that name.
-pub(super) fn new_template(unique_name: &str, entity: &str) -> Object {
-    let (template_name, entity) = (unique_name.to_owned(), entity.to_owned());
-    template(&CaseTemplate { template: template_name, entity, active: true })
-}
-
-/// An active provider of that name.
-pub(super) fn new_provider(unique_name: &str) -> Object {
-    let unique_name = unique_name.to_owned();
-    provider(&CaseProvider { unique_name, order: 0, active: true, missing: false })
-}

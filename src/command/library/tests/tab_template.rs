@@ -135,7 +135,8 @@ fn lists_and_templates_have_their_limits() {
     for parameter in &mut old.parameters {
         parameter.value = "\u{1f600}".repeat(2_048);
     }
-    let refusal = copy.plan(&catalog([old.into_object()]), &context(1)).unwrap_err();
+    let held = catalog([old.into_object()]);
+    let refusal = crate::command::judge(&copy, &held, &context(1)).unwrap_err();
     assert_eq!((refusal.reason, &*refusal.metadata["limit"]), (Reason::ResourceTooLarge, "131072"));
 }
 

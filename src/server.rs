@@ -1,0 +1,170 @@
+//! Assembles a server: store, ledger, hub, services, listener. The listener and the signal to stop
+//! come from outside.
+
+mod gate;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use deskplane_proto::v1;
+use tokio::net::TcpListener;
+use tonic::transport::{Server, server::TcpIncoming};
+
+use self::gate::GateLayer;
+use crate::{
+    clock::Clock,
+    ledger::Ledger,
+    service::Service,
+    store::{self, Store},
+    watch::{self, Contents, Hub},
+};
+
+/// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Limits of the transport. None of them is left at "unlimited".
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Calls and streams that one connection may have open; further ones wait at the client.
+    pub streams_per_connection: u32,
+    /// Unary calls of one connection that are worked on at a time.
+    pub calls_per_connection: usize,
+    /// Bytes of the headers of one call.
+    pub header_bytes: u32,
+    /// Silence on a connection after which it is asked whether it lives.
+    pub keepalive_interval: Duration,
+    /// Time in which it must answer.
+    pub keepalive_timeout: Duration,
+    /// Age at which a connection is asked to end; open streams are seen through.
+    pub connection_age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams_per_connection: 1_024,
+            calls_per_connection: 1_024,
+            header_bytes: 16 * 1_024,
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            connection_age: Duration::from_secs(2 * 3_600),
+        }
+    }
+}
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where configuration is kept.
+    pub store: Arc<dyn Store>,
+    /// Time and identifiers.
+    pub clock: Clock,
+    /// Limits of the transport.
+    pub limits: Limits,
+    /// Times and limits of live updates.
+    pub watch: watch::Settings,
+}
+
+/// Why a server ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store cannot be read.
+    #[error("the store cannot be used: {0}")]
+    Store(#[from] store::Error),
+    /// The listener or the transport failed.
+    #[error("the transport failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The built-in descriptors cannot be served.
+    #[error("reflection cannot be served: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Serves until `shutdown` completes, then drains: streams are told, calls are finished, and what is
+/// left after the hard deadline is cut (SPEC §10.4).
+///
+/// # Errors
+/// When the store cannot be loaded or the transport fails.
+pub async fn serve(
+    parts: Parts,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let contents = Arc::new(Contents::new());
+    let deadline = parts.watch.drain_deadline;
+    let hub = Hub::new(
+        watch::StoreId::from(&parts.store.identity()),
+        parts.watch,
+        Arc::clone(&contents),
+        fastrand::Rng::new(),
+    );
+    let told = hub.clone();
+    let ledger =
+        Ledger::open(parts.store, parts.clock.clone(), move |published| told.published(published))
+            .await?;
+    let service = Service::new(ledger, hub.clone(), contents, parts.clock);
+
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let limits = parts.limits;
+    let mut server = Server::builder()
+        .layer(GateLayer)
+        .concurrency_limit_per_connection(limits.calls_per_connection)
+        .max_concurrent_streams(limits.streams_per_connection)
+        .http2_max_header_list_size(limits.header_bytes)
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        .max_connection_age(limits.connection_age);
+    let mut routes = server
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?);
+    macro_rules! add {
+        ($($module:ident :: $server:ident),+ $(,)?) => {$(
+            let part = v1::$module::$server::new(service.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            routes = routes.add_service(part);
+            health.set_serving::<v1::$module::$server<Service>>().await;
+        )+};
+    }
+    add! {
+        profile_service_server::ProfileServiceServer,
+        session_template_service_server::SessionTemplateServiceServer,
+        application_tab_template_service_server::ApplicationTabTemplateServiceServer,
+        productivity_tool_service_server::ProductivityToolServiceServer,
+        provider_service_server::ProviderServiceServer,
+        directory_service_server::DirectoryServiceServer,
+        settings_service_server::SettingsServiceServer,
+        agent_service_server::AgentServiceServer,
+        insight_service_server::InsightServiceServer,
+    }
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = routes.serve_with_incoming_shutdown(incoming, async {
+        let _ = stopped.await;
+    });
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        () = shutdown => {}
+    }
+    tracing::info!(streams = hub.streams(), "draining");
+    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    hub.drain();
+    let _ = stop.send(());
+    match tokio::time::timeout(deadline, serving).await {
+        Ok(ended) => Ok(ended?),
+        Err(_) => {
+            tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
+            Ok(())
+        }
+    }
+}
+
+/// Reflection over our own API with its comments, health, and the details of errors.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(deskplane_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+}

@@ -1,0 +1,208 @@
+//! AgentService: what agents' clients ask, once and live (SPEC §10).
+
+use std::{collections::BTreeSet, pin::Pin, sync::Arc};
+
+use deskplane_proto::v1;
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use super::{
+    Call, Credential, Service,
+    convert::{self, Reader},
+    no_user,
+    page::{self, Asked, Position},
+};
+use crate::{
+    auth,
+    catalog::{Catalog, Seated},
+    domain::{App, Refusal, UserId},
+    watch::{self, Resolved, Subscription},
+};
+
+const RESOLVE: &str = "deskplane.v1.AgentService/ResolveProfile";
+const WATCH: &str = "deskplane.v1.AgentService/WatchProfile";
+const BULK: &str = "deskplane.v1.AgentService/BulkResolve";
+
+/// Most users that a BulkResolve may name.
+const MAX_NAMED: usize = 1_000;
+
+impl Service {
+    /// The user that a call is about: the named one, or the caller's own.
+    pub(super) fn about(call: &Call, reader: &mut Reader<'_>, text: &str) -> Option<UserId> {
+        if text.is_empty() {
+            if call.actor.user.is_none() {
+                let text = "is required: the caller stands for no user";
+                reader.v.invalid("user", text);
+            }
+            return call.actor.user.clone();
+        }
+        Some(reader.user("user", text))
+    }
+
+    fn resolved(
+        &self,
+        catalog: &Catalog,
+        user: &UserId,
+        app: App,
+    ) -> Result<Option<Resolved>, Refusal> {
+        watch::resolved(catalog, &self.contents, user, app)
+    }
+
+    fn message(&self, resolved: &Resolved) -> v1::ResolvedProfile {
+        convert::resolved_profile(resolved, &self.hub, self.clock.now())
+    }
+
+    fn subscription(
+        &self,
+        call: Call,
+        metadata: &MetadataMap,
+        q: v1::WatchProfileRequest,
+    ) -> Result<Subscription, Refusal> {
+        let mut reader = Reader::new(&call.catalog);
+        let user = Self::about(&call, &mut reader, &q.user);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if q.client_id.len() > 64 || !q.client_id.chars().all(legal) {
+            reader.v.invalid("client_id", "must be 1 to 64 letters, digits, `.`, `_` or `-`");
+        }
+        crate::domain::check::line(&mut reader.v, "client_version", &q.client_version, 0..=64);
+        reader.v.finish()?;
+        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let credential = Credential::of(metadata).to_owned();
+        Ok(Subscription {
+            own_credential: call.actor.user.is_some(),
+            caller: call.actor,
+            user: user.clone(),
+            app,
+            client_id: (!q.client_id.is_empty()).then_some(q.client_id),
+            resume_token: q.resume_token,
+            digest: q.digest,
+            recheck: Box::new(move |catalog| {
+                let call = auth::Call {
+                    subject: Some(user.as_str()),
+                    validate_only: false,
+                    agent_explain: false,
+                };
+                auth::authorize(WATCH, &credential.caller(catalog)?, &call)
+            }),
+        })
+    }
+
+    fn bulk(
+        &self,
+        call: &Call,
+        q: &v1::BulkResolveRequest,
+    ) -> Result<v1::BulkResolveResponse, Refusal> {
+        let catalog = call.catalog.as_ref();
+        let mut reader = Reader::new(catalog);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        let full = match v1::BulkView::try_from(q.view) {
+            Ok(view) => view == v1::BulkView::Full,
+            Err(_) => {
+                reader.v.invalid("view", format!("has no value {}", q.view));
+                false
+            }
+        };
+        if q.users.len() > MAX_NAMED {
+            let text = format!("must name at most {MAX_NAMED} users, names {}", q.users.len());
+            reader.v.invalid("users", text);
+        }
+        let named: BTreeSet<UserId> = reader.users("users", &q.users);
+        let (app_text, view) = (q.app.to_string(), q.view.to_string());
+        let mut arguments = vec![BULK, &app_text, &view];
+        arguments.extend(q.users.iter().map(String::as_str));
+        let asked = Asked {
+            arguments: &arguments,
+            size: q.page_size,
+            token: &q.page_token,
+            now: self.clock.now(),
+        };
+        let (size, after) = page::read(&asked, reader.v)?;
+        let after = after.and_then(|position| UserId::parse(position.name()).ok());
+        let users: Box<dyn Iterator<Item = &Seated>> = if named.is_empty() {
+            let all: Box<dyn Iterator<Item = &Seated>> = match &after {
+                Some(id) => Box::new(catalog.users_after(id)),
+                None => Box::new(catalog.users()),
+            };
+            Box::new(all.filter(|seated| seated.user.is_counted()))
+        } else {
+            let mut found = Vec::with_capacity(named.len());
+            for id in &named {
+                found.push(catalog.user(id).ok_or_else(|| no_user(id.as_str()))?);
+            }
+            Box::new(found.into_iter().filter(|s| after.as_ref().is_none_or(|a| s.user.id > *a)))
+        };
+        let rows = users.filter_map(|seated| {
+            let id = &seated.user.id;
+            // Every user here exists, so resolving refuses nobody.
+            let resolved = self.resolved(catalog, id, app).ok()?;
+            let whole = resolved.as_ref().filter(|_| full).map(|resolved| self.message(resolved));
+            let row = convert::bulk_result(id.as_str(), resolved.as_ref(), whole);
+            Some((Position::named(id.as_str()), row))
+        });
+        let page = page::cut(&asked, size, rows);
+        Ok(v1::BulkResolveResponse {
+            results: page.rows,
+            next_page_token: page.next,
+            revision: catalog.revision,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl v1::agent_service_server::AgentService for Service {
+    async fn resolve_profile(
+        &self,
+        request: Request<v1::ResolveProfileRequest>,
+    ) -> Result<Response<v1::ResolveProfileResponse>, Status> {
+        let q = request.get_ref();
+        let call = self.enter(RESOLVE, request.metadata(), Some(&q.user), false)?;
+        let mut reader = Reader::new(&call.catalog);
+        let user = Self::about(&call, &mut reader, &q.user);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        reader.v.finish()?;
+        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let answer = match self.resolved(&call.catalog, &user, app)? {
+            None => convert::not_applicable(call.catalog.revision),
+            Some(resolved) if resolved.content.digest == q.if_digest_matches => {
+                convert::not_modified(&resolved)
+            }
+            Some(resolved) => v1::ResolveProfileResponse {
+                outcome: v1::Outcome::Resolved.into(),
+                profile: Some(self.message(&resolved)),
+                not_modified: None,
+                revision: resolved.revision,
+            },
+        };
+        Ok(Response::new(answer))
+    }
+
+    type WatchProfileStream =
+        Pin<Box<dyn Stream<Item = Result<v1::WatchProfileResponse, Status>> + Send>>;
+
+    async fn watch_profile(
+        &self,
+        request: Request<v1::WatchProfileRequest>,
+    ) -> Result<Response<Self::WatchProfileStream>, Status> {
+        let (metadata, _, q) = request.into_parts();
+        let call = self.enter(WATCH, &metadata, Some(&q.user), false)?;
+        let subscription = self.subscription(call, &metadata, q)?;
+        let ledger = self.ledger.clone();
+        let stream = self.hub.watch(move || -> Arc<Catalog> { ledger.catalog() }, subscription)?;
+        let (hub, clock) = (self.hub.clone(), self.clock.clone());
+        let events = stream.map(move |message| match message {
+            Ok(message) => Ok(convert::event(message, &hub, clock.now())),
+            Err(refusal) => Err(Status::from(refusal)),
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn bulk_resolve(
+        &self,
+        request: Request<v1::BulkResolveRequest>,
+    ) -> Result<Response<v1::BulkResolveResponse>, Status> {
+        let call = self.enter(BULK, request.metadata(), None, false)?;
+        Ok(Response::new(self.bulk(&call, request.get_ref())?))
+    }
+}

@@ -1,0 +1,185 @@
+//! The only place that knows both the messages of the API and the types of the product.
+//!
+//! Requests become commands and queries by [`Reader`], which notes every bad field instead of
+//! stopping at the first; domain objects become resources by [`Resource`].
+
+mod answer;
+mod directory;
+mod explanation;
+mod library;
+mod mask;
+mod profile;
+mod provider;
+mod reader;
+mod resolved;
+mod settings;
+
+use deskplane_proto::v1;
+
+use crate::{
+    command::{Affected, Command, Warning},
+    content::wire::Coded as _,
+    domain::{Finding, Kind, Object, Origin, Stamp, Time},
+};
+
+pub(super) use self::{
+    answer::Answer,
+    explanation::{explanation, user_match},
+    provider::report,
+    reader::Reader,
+    resolved::{bulk_result, event, not_applicable, not_modified, resolved_profile},
+};
+
+/// What every write carries beside its own arguments.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    /// A UUID, or empty.
+    pub request_id: String,
+    /// Judge only.
+    pub validate_only: bool,
+    /// Why, at most 500 characters.
+    pub reason: String,
+}
+
+/// A request that changes something.
+pub(super) trait WriteRequest: prost::Message + Default {
+    /// The command that it asks for.
+    type Command: Command + 'static;
+
+    /// Takes what every write carries; what is left identifies the payload (SPEC §7.1 rule 6).
+    fn take_envelope(&mut self) -> Envelope;
+
+    /// Reads the arguments; the command is of use only when no field was bad.
+    fn read(self, reader: &mut Reader<'_>) -> Self::Command;
+}
+
+/// Implements [`WriteRequest`]: `Request => Command, function;`.
+macro_rules! writes {
+    ($($request:ident => $command:ty, $read:expr;)+) => {$(
+        impl $crate::service::convert::WriteRequest for deskplane_proto::v1::$request {
+            type Command = $command;
+
+            fn take_envelope(&mut self) -> $crate::service::convert::Envelope {
+                $crate::service::convert::Envelope {
+                    request_id: std::mem::take(&mut self.request_id),
+                    validate_only: self.validate_only,
+                    reason: std::mem::take(&mut self.reason),
+                }
+            }
+
+            fn read(self, reader: &mut $crate::service::convert::Reader<'_>) -> Self::Command {
+                let read: fn(Self, &mut $crate::service::convert::Reader<'_>) -> $command = $read;
+                read(self, reader)
+            }
+        }
+    )+};
+}
+pub(super) use writes;
+
+/// What a resource needs beside the stored object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The catalog that the object is part of.
+    pub catalog: &'a crate::catalog::Catalog,
+    /// Measured health of providers.
+    pub hub: &'a crate::watch::Hub,
+}
+
+/// A resource of the API.
+pub(super) trait Resource: prost::Message + Default + Sized {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// The resource of a stored object; `None` when the object is of another kind.
+    fn of(object: &Object, context: Context<'_>) -> Option<Self>;
+}
+
+/// Fills the fields that resources share and adds the given ones.
+macro_rules! resource {
+    ($message:ident of $object:expr, $kind:expr; $($field:ident: $value:expr),+ $(,)?) => {{
+        let (bundle, bundle_version) = $crate::service::convert::bundle(&$object.common.origin);
+        deskplane_proto::v1::$message {
+            name: $crate::service::convert::resource_name($kind, $object.common.unique_name.as_str()),
+            uid: $object.stamp.uid.to_string(),
+            unique_name: $object.common.unique_name.as_str().to_owned(),
+            display_name: $object.common.display_name.clone(),
+            description: $object.common.description.clone(),
+            state: $object.common.state.wire().into(),
+            origin: $crate::content::wire::origin(&$object.common.origin).into(),
+            bundle,
+            bundle_version,
+            owner: $object.common.owner.clone(),
+            etag: $object.stamp.etag(),
+            revision: $object.stamp.revision,
+            create_time: Some($crate::service::convert::timestamp($object.stamp.create_time)),
+            update_time: Some($crate::service::convert::timestamp($object.stamp.update_time)),
+            created_by: $object.stamp.created_by.clone(),
+            updated_by: $object.stamp.updated_by.clone(),
+            $($field: $value,)+
+        }
+    }};
+}
+pub(super) use resource;
+
+/// `profiles/contoso_rep`.
+pub(super) fn resource_name(kind: Kind, name: &str) -> String {
+    format!("{}/{name}", kind.collection())
+}
+
+fn resource_names<'a, N: AsRef<str> + 'a>(
+    kind: Kind,
+    names: impl IntoIterator<Item = &'a N>,
+) -> Vec<String> {
+    names.into_iter().map(|name| resource_name(kind, name.as_ref())).collect()
+}
+
+fn bundle(origin: &Origin) -> (String, String) {
+    match origin {
+        Origin::Managed { bundle, version } => (bundle.clone(), version.clone()),
+        Origin::BuiltIn | Origin::Custom => (String::new(), String::new()),
+    }
+}
+
+pub(super) fn timestamp(time: Time) -> prost_types::Timestamp {
+    let (seconds, nanos) = time.parts();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+pub(super) fn finding(finding: &Finding) -> v1::Finding {
+    v1::Finding {
+        code: finding.code.wire().into(),
+        subject: finding.subject.clone(),
+        message: finding.message.clone(),
+    }
+}
+
+fn affected(affected: &Affected) -> v1::Affected {
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    v1::Affected {
+        total_count: count(affected.total_count),
+        users: affected
+            .users
+            .iter()
+            .map(|user| v1::AffectedUser {
+                user: user.user.as_str().to_owned(),
+                from: user.from.as_str().to_owned(),
+                to: user.to.as_str().to_owned(),
+            })
+            .collect(),
+        method_only: count(affected.method_only),
+        content_only: count(affected.content_only),
+    }
+}
+
+fn warning(warning: &Warning) -> v1::Warning {
+    v1::Warning {
+        code: warning.code.clone(),
+        subject: warning.subject.clone(),
+        message: warning.message.clone(),
+    }
+}
+
+/// A stamp's fields where a resource has no state, origin or owner.
+fn stamp_times(stamp: &Stamp) -> (Option<prost_types::Timestamp>, Option<prost_types::Timestamp>) {
+    (Some(timestamp(stamp.create_time)), Some(timestamp(stamp.update_time)))
+}

@@ -1,0 +1,107 @@
+//! Answers of writes: the resource as it now is, and what the write did.
+
+use deskplane_proto::v1;
+
+use super::{Context, Resource, affected, finding, warning};
+use crate::ledger::Outcome;
+
+/// An accepted write, about to be answered.
+#[derive(Debug)]
+pub(in crate::service) struct Answer<'a> {
+    /// What the ledger answered.
+    pub outcome: &'a Outcome,
+    /// For fields that are derived.
+    pub context: Context<'a>,
+}
+
+impl Answer<'_> {
+    /// The resources that the write is about; none after a delete.
+    fn resources<R: Resource>(&self) -> impl Iterator<Item = R> {
+        self.outcome.objects.iter().filter_map(|object| R::of(object, self.context))
+    }
+
+    /// The one resource.
+    fn resource<R: Resource>(&self) -> Option<R> {
+        self.resources().next()
+    }
+
+    fn write(&self) -> Option<v1::WriteResult> {
+        let outcome = self.outcome;
+        Some(v1::WriteResult {
+            revision: outcome.revision,
+            changed: outcome.changed,
+            affected: Some(affected(&outcome.affected)),
+            warnings: outcome.warnings.iter().map(warning).collect(),
+            findings: outcome.findings.iter().map(finding).collect(),
+        })
+    }
+}
+
+/// `Response { resource field }` of each write.
+macro_rules! answers {
+    ($($field:ident: $($response:ident)+;)+) => {$($(
+        impl From<Answer<'_>> for v1::$response {
+            fn from(answer: Answer<'_>) -> Self {
+                Self { $field: answer.resource(), write: answer.write() }
+            }
+        }
+    )+)+};
+}
+
+/// Responses of deletes.
+macro_rules! deleted {
+    ($($response:ident)+) => {$(
+        impl From<Answer<'_>> for v1::$response {
+            fn from(answer: Answer<'_>) -> Self {
+                Self { write: answer.write() }
+            }
+        }
+    )+};
+}
+
+answers! {
+    profile: CreateProfileResponse CloneProfileResponse UpdateProfileResponse
+        ActivateProfileResponse DeactivateProfileResponse SetDefaultResponse RemoveDefaultResponse
+        SetRankAndRolesResponse RemoveRankAndRolesResponse AddUsersResponse
+        AddSessionTemplateResponse LinkProvidersResponse UnlinkProvidersResponse SetPaneResponse
+        SetInboxResponse SetCopilotResponse SetChannelsResponse;
+    session_template: CreateSessionTemplateResponse CloneSessionTemplateResponse
+        UpdateSessionTemplateResponse ActivateSessionTemplateResponse
+        DeactivateSessionTemplateResponse;
+    application_tab_template: CreateApplicationTabTemplateResponse
+        CloneApplicationTabTemplateResponse UpdateApplicationTabTemplateResponse
+        ActivateApplicationTabTemplateResponse DeactivateApplicationTabTemplateResponse;
+    productivity_tool: CreateProductivityToolResponse CloneProductivityToolResponse
+        UpdateProductivityToolResponse ActivateProductivityToolResponse
+        DeactivateProductivityToolResponse;
+    channel_provider: CreateChannelProviderResponse CloneChannelProviderResponse
+        UpdateChannelProviderResponse ActivateChannelProviderResponse
+        DeactivateChannelProviderResponse;
+    user: UpsertUserResponse SetUserRolesResponse DisableUserResponse EnableUserResponse;
+    team: UpsertTeamResponse;
+    role: UpsertRoleResponse;
+    settings: UpdateSettingsResponse;
+}
+
+deleted! {
+    DeleteProfileResponse DeleteSessionTemplateResponse DeleteApplicationTabTemplateResponse
+    DeleteProductivityToolResponse DeleteChannelProviderResponse DeleteUserResponse
+    DeleteTeamResponse DeleteRoleResponse
+}
+
+impl From<Answer<'_>> for v1::BatchUpsertUsersResponse {
+    fn from(answer: Answer<'_>) -> Self {
+        Self { users: answer.resources().collect(), write: answer.write() }
+    }
+}
+
+impl From<Answer<'_>> for v1::RemoveUsersResponse {
+    fn from(answer: Answer<'_>) -> Self {
+        let not_assigned = answer.outcome.not_assigned.iter();
+        Self {
+            profile: answer.resource(),
+            write: answer.write(),
+            not_assigned: not_assigned.map(|user| user.as_str().to_owned()).collect(),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Channel providers and their health.
+
+use deskplane_proto::v1;
+
+use super::{
+    Context, Reader, Resource,
+    library::{Entry, library},
+    mask::{Access, Fields, Mask},
+    resource, timestamp,
+};
+use crate::{
+    command::library::{ProviderPatch, Providers},
+    content::wire::{Coded as _, coded},
+    domain::{Kind, Object, provider::ApiVersion},
+    watch::{Health, HealthState},
+};
+
+coded! {
+    ApiVersion => ApiVersion { V2 }
+    HealthState => HealthState { Unknown, Healthy, Degraded, Down }
+}
+
+/// Measured health, with its detail.
+fn health(health: &Health) -> v1::Health {
+    v1::Health {
+        state: health.state.wire().into(),
+        since: health.since.map(timestamp),
+        detail: String::new(),
+    }
+}
+
+/// Health as agents see it: without the detail (SPEC §8.7).
+pub(super) fn provider_health(provider: &str, health: &Health) -> v1::ProviderHealth {
+    v1::ProviderHealth {
+        provider: provider.to_owned(),
+        state: health.state.wire().into(),
+        since: health.since.map(timestamp),
+    }
+}
+
+impl Resource for v1::ChannelProvider {
+    const KIND: Kind = Kind::Provider;
+
+    fn of(object: &Object, context: Context<'_>) -> Option<Self> {
+        let Object::Provider(o) = object else { return None };
+        Some(resource! { ChannelProvider of o, Kind::Provider;
+            label: o.label.clone(),
+            channel_url: o.channel_url.clone(),
+            pinned_url: o.pinned_url,
+            outbound: o.outbound,
+            channel_order: o.channel_order,
+            api_version: v1::ApiVersion::V2.into(),
+            trusted_domains: o.trusted_domains.clone(),
+            custom_parameters: o.custom_parameters.clone(),
+            sandbox: o.sandbox.iter().cloned().collect(),
+            analytics: o.analytics,
+            capabilities: o.capabilities.iter().map(|c| c.wire().into()).collect(),
+            failover: o.failover.wire().into(),
+            adapter: o.adapter.clone(),
+            config: o.config.clone(),
+            secrets: Default::default(),
+            secret_states: Vec::new(),
+            health: Some(health(&context.hub.health(&o.common.unique_name))),
+        })
+    }
+}
+
+impl Entry for v1::ChannelProvider {
+    type Command = Providers;
+
+    const FIELDS: Fields = &[
+        ("label", Access::Mutable),
+        ("channel_url", Access::Mutable),
+        ("pinned_url", Access::Mutable),
+        ("outbound", Access::Mutable),
+        ("channel_order", Access::Mutable),
+        ("api_version", Access::Immutable),
+        ("trusted_domains", Access::Mutable),
+        ("custom_parameters", Access::Mutable),
+        ("sandbox", Access::Mutable),
+        ("analytics", Access::Mutable),
+        ("capabilities", Access::Mutable),
+        ("failover", Access::Mutable),
+        ("adapter", Access::Immutable),
+        ("config", Access::Mutable),
+        ("secrets", Access::Mutable),
+        ("secret_states", Access::Output),
+        ("health", Access::Action("ReportProviderHealth")),
+    ];
+
+    fn identity(&self) -> (&str, &str, &str, i32) {
+        (&self.name, &self.unique_name, &self.etag, self.state)
+    }
+
+    fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> ProviderPatch {
+        let failover = r.choice("failover", self.failover);
+        let mut capabilities = std::collections::BTreeSet::new();
+        for (at, number) in self.capabilities.iter().enumerate() {
+            let field = format!("capabilities[{at}]");
+            match (r.choice(&field, *number), number) {
+                (Some(capability), _) => {
+                    capabilities.insert(capability);
+                }
+                (None, 0) => r.v.invalid(field, "is not given"),
+                (None, _) => {}
+            }
+        }
+        ProviderPatch {
+            display_name: mask.text("display_name", &self.display_name),
+            description: mask.text("description", &self.description),
+            owner: mask.text("owner", &self.owner),
+            label: mask.text("label", &self.label),
+            channel_url: mask.text("channel_url", &self.channel_url),
+            pinned_url: mask.pick("pinned_url", self.pinned_url, self.pinned_url),
+            outbound: mask.pick("outbound", self.outbound, self.outbound),
+            channel_order: mask.pick("channel_order", self.channel_order != 0, self.channel_order),
+            trusted_domains: mask.pick(
+                "trusted_domains",
+                !self.trusted_domains.is_empty(),
+                self.trusted_domains.clone(),
+            ),
+            custom_parameters: mask.text("custom_parameters", &self.custom_parameters),
+            sandbox: mask.pick(
+                "sandbox",
+                !self.sandbox.is_empty(),
+                self.sandbox.iter().cloned().collect(),
+            ),
+            analytics: mask.pick("analytics", self.analytics, self.analytics),
+            capabilities: mask.pick("capabilities", !self.capabilities.is_empty(), capabilities),
+            api_version: r.choice("api_version", self.api_version),
+            failover: mask.pick("failover", self.failover != 0, failover.unwrap_or_default()),
+            adapter: (!self.adapter.is_empty()).then(|| self.adapter.clone()),
+            config: mask.text("config", &self.config),
+            secrets: self.secrets.clone(),
+        }
+    }
+}
+
+library! { ChannelProvider, channel_provider, Providers:
+    CreateChannelProviderRequest CloneChannelProviderRequest UpdateChannelProviderRequest
+    DeleteChannelProviderRequest ActivateChannelProviderRequest DeactivateChannelProviderRequest
+}
+
+/// What ReportProviderHealth says: the provider, its state and the detail.
+pub(in crate::service) fn report(
+    q: &v1::ReportProviderHealthRequest,
+    r: &mut Reader<'_>,
+) -> (crate::domain::UniqueName, HealthState, String) {
+    let name = r.name("name", Kind::Provider, &q.name);
+    let state = r.choice("state", q.state);
+    if q.state == 0 {
+        r.v.invalid("state", "is required");
+    }
+    crate::domain::check::line(&mut r.v, "detail", &q.detail, 0..=500);
+    (name, state.unwrap_or_default(), q.detail.clone())
+}

@@ -1,0 +1,212 @@
+//! Reads requests: every bad field is noted, and a stand-in takes its place until the call is
+//! refused for it.
+
+use crate::{
+    catalog::Catalog,
+    content::wire::Coded,
+    domain::{Kind, ObjectKey, Reason, TeamId, UniqueName, UserId, Violations, check},
+};
+
+use super::{
+    mask::{Access, COMMON, Fields, Mask},
+    settings::NAME as SETTINGS,
+};
+
+/// Reads the fields of one request.
+#[derive(Debug)]
+pub(in crate::service) struct Reader<'a> {
+    /// The newest catalog, to compare what may not change.
+    pub catalog: &'a Catalog,
+    /// The bad fields so far.
+    pub v: Violations,
+}
+
+/// Stands in for a name that was refused; no command ever sees it.
+const STAND_IN: &str = "refused_name";
+
+impl<'a> Reader<'a> {
+    /// Nothing read yet.
+    pub(in crate::service) fn new(catalog: &'a Catalog) -> Self {
+        Self { catalog, v: Violations::new() }
+    }
+
+    /// The bare name of `profiles/contoso_rep` or `contoso_rep`.
+    pub(in crate::service) fn bare<'t>(
+        &mut self,
+        field: &str,
+        kind: Kind,
+        text: &'t str,
+    ) -> &'t str {
+        match text.split_once('/') {
+            Some((collection, bare)) if collection == kind.collection() => bare,
+            Some(_) => {
+                let shown = format!("{}/…", kind.collection());
+                self.v.invalid(field, format!("must be `{shown}` or a bare name"));
+                STAND_IN
+            }
+            None if text.is_empty() => {
+                self.v.invalid(field, "is required");
+                STAND_IN
+            }
+            None => text,
+        }
+    }
+
+    /// The unique name of an object that is addressed or referred to.
+    pub(in crate::service) fn name(&mut self, field: &str, kind: Kind, text: &str) -> UniqueName {
+        let bare = self.bare(field, kind, text);
+        UniqueName::parse(bare).unwrap_or_else(|rule| {
+            self.v.invalid(field, rule);
+            UniqueName::known(STAND_IN)
+        })
+    }
+
+    /// The unique name of an object that need not be named.
+    pub(in crate::service) fn optional_name(
+        &mut self,
+        field: &str,
+        kind: Kind,
+        text: &str,
+    ) -> Option<UniqueName> {
+        (!text.is_empty()).then(|| self.name(field, kind, text))
+    }
+
+    /// The unique names of a list.
+    pub(in crate::service) fn names<C: FromIterator<UniqueName>>(
+        &mut self,
+        field: &str,
+        kind: Kind,
+        texts: &[String],
+    ) -> C {
+        let read = |(at, text): (usize, &String)| self.name(&format!("{field}[{at}]"), kind, text);
+        texts.iter().enumerate().map(read).collect()
+    }
+
+    /// The unique names of a list that must name something.
+    pub(in crate::service) fn some_names<C: FromIterator<UniqueName>>(
+        &mut self,
+        field: &str,
+        kind: Kind,
+        texts: &[String],
+    ) -> C {
+        if texts.is_empty() {
+            self.v.invalid(field, "must name at least one");
+        }
+        self.names(field, kind, texts)
+    }
+
+    /// The object that an update addresses: by its resource name, or by its unique name alone.
+    pub(in crate::service) fn addressed(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        unique_name: &str,
+    ) -> UniqueName {
+        if name.is_empty() {
+            return self.name("unique_name", kind, unique_name);
+        }
+        let addressed = self.name("name", kind, name);
+        if !unique_name.is_empty() && !addressed.as_str().eq_ignore_ascii_case(unique_name) {
+            let text = format!("is immutable; {addressed} cannot be renamed");
+            self.v.add(Reason::FieldImmutable, "unique_name", text);
+        }
+        addressed
+    }
+
+    /// Notes a field that the write would change and that only an action changes.
+    pub(super) fn changed_by_action(&mut self, field: &str, fields: Fields) {
+        let known = COMMON.iter().chain(fields).find(|(name, _)| *name == field);
+        let action = match known {
+            Some((_, Access::Action(action))) => *action,
+            _ => "an action of its own",
+        };
+        self.v.add(Reason::FieldImmutable, field, format!("is changed by {action} only"));
+    }
+
+    /// The key of an object of whatever kind.
+    pub(in crate::service) fn key(&mut self, field: &str, kind: Kind, text: &str) -> ObjectKey {
+        let name = match kind {
+            Kind::User => self.user(field, text).folded(),
+            Kind::Team => self.team(field, text).folded(),
+            Kind::Settings => {
+                if !matches!(text, "" | SETTINGS) {
+                    self.v.invalid(field, format!("must be `{SETTINGS}` or empty"));
+                }
+                String::new()
+            }
+            _ => self.name(field, kind, text).folded(),
+        };
+        ObjectKey { kind, name }
+    }
+
+    /// The id of a user.
+    pub(in crate::service) fn user(&mut self, field: &str, text: &str) -> UserId {
+        let bare = self.bare(field, Kind::User, text);
+        UserId::parse(bare).unwrap_or_else(|rule| {
+            self.v.invalid(field, rule);
+            user_stand_in()
+        })
+    }
+
+    /// The ids of users.
+    pub(in crate::service) fn users<C: FromIterator<UserId>>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+    ) -> C {
+        let read = |(at, text): (usize, &String)| self.user(&format!("{field}[{at}]"), text);
+        texts.iter().enumerate().map(read).collect()
+    }
+
+    /// The id of a team.
+    pub(in crate::service) fn team(&mut self, field: &str, text: &str) -> TeamId {
+        let bare = self.bare(field, Kind::Team, text);
+        TeamId::parse(bare).unwrap_or_else(|rule| {
+            self.v.invalid(field, rule);
+            team_stand_in()
+        })
+    }
+
+    /// The value of an enum; `None` when it is not given.
+    pub(in crate::service) fn choice<T: Coded>(&mut self, field: &str, number: i32) -> Option<T> {
+        if number == 0 {
+            return None;
+        }
+        let value = T::read(number);
+        if value.is_none() {
+            self.v.invalid(field, format!("has no value {number}"));
+        }
+        value
+    }
+
+    /// The message that a request is about.
+    pub(in crate::service) fn required<T: Default>(
+        &mut self,
+        field: &str,
+        message: Option<T>,
+    ) -> T {
+        if message.is_none() {
+            self.v.invalid(field, "is required");
+        }
+        message.unwrap_or_default()
+    }
+
+    /// The etag that the caller saw.
+    pub(in crate::service) fn etag(&mut self, text: &str) -> Option<String> {
+        check::line(&mut self.v, "etag", text, 0..=64);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The update mask of a request.
+    pub(super) fn mask(&mut self, mask: Option<&prost_types::FieldMask>, fields: Fields) -> Mask {
+        Mask::read(&mut self.v, mask, fields)
+    }
+}
+
+fn user_stand_in() -> UserId {
+    UserId::parse("refused").unwrap_or_else(|rule| unreachable!("{rule}"))
+}
+
+fn team_stand_in() -> TeamId {
+    TeamId::parse("refused").unwrap_or_else(|rule| unreachable!("{rule}"))
+}

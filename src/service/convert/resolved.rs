@@ -1,0 +1,155 @@
+//! Resolved profiles: the shared content in the envelope of one user.
+
+use deskplane_proto::v1;
+
+use super::{finding, provider::provider_health, timestamp};
+use crate::{
+    content::wire::{Coded as _, coded},
+    domain::{App, Finding, Time},
+    resolve::Resolution,
+    watch::{self, Hub, Resolved},
+};
+
+coded! {
+    watch::Reset => ResetReason {
+        TokenInvalid, TokenOtherSubject, ForeignStore, StoreRestored, SchemaChanged,
+    }
+    watch::CauseKind => Cause {
+        Initial, ProfileChanged, LibraryChanged, AssignmentChanged, UserRolesChanged,
+        RankOrRolesChanged, DefaultChanged, ProfileStateChanged, ProfileDeleted, ProviderChanged,
+        WorkstreamChanged, SettingsChanged, Import, Rollback, Reset,
+    }
+}
+
+fn resolution(app: App, r: &Resolution) -> v1::Resolution {
+    v1::Resolution {
+        app: app.wire().into(),
+        method: r.method.wire().into(),
+        label: r.method.label().to_owned(),
+        rank: r.rank.map(i32::from),
+        matched_roles: r.matched_roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        ambiguous: r.ambiguous,
+        reason: r.reason(),
+    }
+}
+
+/// Findings of the resolution and of the content, each once, ascending by code, then subject.
+fn findings(resolved: &Resolved) -> Vec<v1::Finding> {
+    let all = resolved.resolution.findings.iter().chain(&resolved.content.findings);
+    let mut all: Vec<&Finding> = all.collect();
+    all.sort_by(|a, b| (a.code, &a.subject).cmp(&(b.code, &b.subject)));
+    all.dedup_by(|a, b| (a.code, &a.subject) == (b.code, &b.subject));
+    all.into_iter().map(finding).collect()
+}
+
+/// The message of a resolved profile; only the envelope is encoded anew.
+pub(in crate::service) fn resolved_profile(
+    resolved: &Resolved,
+    hub: &Hub,
+    now: Time,
+) -> v1::ResolvedProfile {
+    let providers = resolved.content.providers.iter();
+    v1::ResolvedProfile {
+        user: resolved.user.as_str().to_owned(),
+        resolution: Some(resolution(resolved.app, &resolved.resolution)),
+        content: resolved.content.bytes.clone(),
+        digest: resolved.content.digest.clone(),
+        revision: resolved.revision,
+        resolve_time: Some(timestamp(now)),
+        findings: findings(resolved),
+        provider_health: providers
+            .map(|name| provider_health(name.as_str(), &hub.health(name)))
+            .collect(),
+    }
+}
+
+/// The answer that the caller has the current content.
+pub(in crate::service) fn not_modified(resolved: &Resolved) -> v1::ResolveProfileResponse {
+    v1::ResolveProfileResponse {
+        outcome: v1::Outcome::Resolved.into(),
+        profile: None,
+        not_modified: Some(v1::NotModified {
+            revision: resolved.revision,
+            digest: resolved.content.digest.clone(),
+        }),
+        revision: resolved.revision,
+    }
+}
+
+/// The answer in an app in which profiles do not apply.
+pub(in crate::service) fn not_applicable(revision: i64) -> v1::ResolveProfileResponse {
+    v1::ResolveProfileResponse {
+        outcome: v1::Outcome::NotApplicable.into(),
+        revision,
+        ..v1::ResolveProfileResponse::default()
+    }
+}
+
+/// One row of BulkResolve; `full` is the whole profile where it is asked for.
+pub(in crate::service) fn bulk_result(
+    user: &str,
+    resolved: Option<&Resolved>,
+    full: Option<v1::ResolvedProfile>,
+) -> v1::BulkResult {
+    let Some(resolved) = resolved else {
+        return v1::BulkResult {
+            user: user.to_owned(),
+            outcome: v1::Outcome::NotApplicable.into(),
+            ..v1::BulkResult::default()
+        };
+    };
+    v1::BulkResult {
+        user: user.to_owned(),
+        outcome: v1::Outcome::Resolved.into(),
+        profile: resolved.resolution.profile.as_str().to_owned(),
+        method: resolved.resolution.method.wire().into(),
+        ambiguous: resolved.resolution.ambiguous,
+        digest: resolved.content.digest.clone(),
+        resolved: full,
+    }
+}
+
+fn cause(cause: &watch::Cause) -> v1::ChangeCause {
+    v1::ChangeCause {
+        cause: cause.kind.wire().into(),
+        revision: cause.revision,
+        request_id: cause.request_id.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// One message of a stream.
+pub(in crate::service) fn event(
+    message: watch::Message,
+    hub: &Hub,
+    now: Time,
+) -> v1::WatchProfileResponse {
+    use v1::watch_profile_response::Event;
+    let event = match message {
+        watch::Message::Snapshot(snapshot) => Event::Snapshot(v1::Snapshot {
+            profile: Some(resolved_profile(&snapshot.resolved, hub, now)),
+            reset: snapshot.reset.is_some(),
+            reset_reason: snapshot.reset.map(|reason| reason.wire().into()).unwrap_or_default(),
+            causes: snapshot.causes.iter().map(cause).collect(),
+            changed_sections: snapshot.changed_sections.iter().map(ToString::to_string).collect(),
+            resume_token: snapshot.resume_token,
+        }),
+        watch::Message::InSync { revision, digest, resume_token } => {
+            Event::InSync(v1::InSync { resume_token, revision, digest })
+        }
+        watch::Message::Bookmark { revision, resume_token } => {
+            Event::Bookmark(v1::Bookmark { revision, resume_token })
+        }
+        watch::Message::ProviderHealth { provider, health } => {
+            Event::ProviderHealth(provider_health(provider.as_str(), &health))
+        }
+        watch::Message::Drain { reconnect_after, deadline } => {
+            let micros = i64::try_from(deadline.as_micros()).unwrap_or(i64::MAX);
+            let deadline = Time::from_micros(now.micros().saturating_add(micros));
+            Event::Drain(v1::Drain {
+                reconnect_after: prost_types::Duration::try_from(reconnect_after).ok(),
+                deadline: Some(timestamp(deadline)),
+            })
+        }
+    };
+    v1::WatchProfileResponse { event: Some(event) }
+}

@@ -1,0 +1,153 @@
+//! InsightService and the health report: why, who and what is odd (SPEC §6.4, §6.6, §11.1).
+
+use deskplane_proto::v1;
+use tonic::{Request, Response, Status};
+
+use super::{
+    Service,
+    convert::{self, Reader, Resource as _},
+    missing, no_user,
+    page::{self, Asked, Position},
+};
+use crate::{
+    catalog::Catalog,
+    content,
+    domain::{App, Finding, Kind, Method, ObjectKey, UserId, check},
+    resolve::{self, Outcome},
+    watch,
+};
+
+impl Service {
+    /// Explains why a user gets a profile, and every route that lost.
+    pub(super) async fn explain(
+        &self,
+        path: &'static str,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        let q = request.get_ref();
+        let call = self.enter(path, request.metadata(), Some(&q.user), false)?;
+        let catalog = call.catalog.as_ref();
+        let mut reader = Reader::new(catalog);
+        let user = Self::about(&call, &mut reader, &q.user);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        reader.v.finish()?;
+        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let seated = catalog.user(&user).ok_or_else(|| no_user(user.as_str()))?;
+        let explanation =
+            resolve::explain(catalog, &user, app).ok_or_else(|| no_user(user.as_str()))?;
+        let compiled = |profile: &_| self.contents.get(catalog, profile, seated.seat.class);
+        let answer = convert::explanation(seated, &explanation, compiled, catalog.revision);
+        Ok(Response::new(answer))
+    }
+
+    /// Finds users by the beginning of their id or name, with the profile of each.
+    pub(super) async fn search_by_user(
+        &self,
+        path: &'static str,
+        request: Request<v1::SearchByUserRequest>,
+    ) -> Result<Response<v1::SearchByUserResponse>, Status> {
+        let q = request.get_ref();
+        let call = self.enter(path, request.metadata(), None, false)?;
+        let catalog = call.catalog.as_ref();
+        let mut reader = Reader::new(catalog);
+        check::line(&mut reader.v, "text", &q.text, 0..=200);
+        let profile = reader.optional_name("profile", Kind::Profile, &q.profile);
+        let method: Option<Method> = reader.choice("method", q.method);
+        let method_text = q.method.to_string();
+        let arguments = [path, &q.text, &q.profile, &method_text];
+        let asked = Asked {
+            arguments: &arguments,
+            size: q.page_size,
+            token: &q.page_token,
+            now: self.clock.now(),
+        };
+        let (size, after) = page::read(&asked, reader.v)?;
+        let after = after.and_then(|position| UserId::parse(position.name()).ok());
+        let wanted = q.text.to_lowercase();
+        let begins = |text: &str| text.to_lowercase().starts_with(&wanted);
+        let users: Box<dyn Iterator<Item = _>> = match &after {
+            Some(id) => Box::new(catalog.users_after(id)),
+            None => Box::new(catalog.users()),
+        };
+        let rows = users
+            .filter(|s| begins(s.user.id.as_str()) || begins(&s.user.display_name))
+            .filter_map(|seated| {
+                let id = &seated.user.id;
+                let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified)
+                else {
+                    return None;
+                };
+                let fits = profile.as_ref().is_none_or(|name| found.profile == *name)
+                    && method.is_none_or(|method| found.method == method);
+                fits.then(|| (Position::named(id.as_str()), convert::user_match(seated, &found)))
+            });
+        let page = page::cut(&asked, size, rows);
+        Ok(Response::new(v1::SearchByUserResponse {
+            results: page.rows,
+            next_page_token: page.next,
+            revision: catalog.revision,
+        }))
+    }
+
+    /// Lists what is odd in the whole organisation.
+    pub(super) async fn list_findings(
+        &self,
+        path: &'static str,
+        request: Request<v1::ListFindingsRequest>,
+    ) -> Result<Response<v1::ListFindingsResponse>, Status> {
+        let q = request.get_ref();
+        let call = self.enter(path, request.metadata(), None, false)?;
+        let catalog = call.catalog.as_ref();
+        let asked = Asked {
+            arguments: &[path],
+            size: q.page_size,
+            token: &q.page_token,
+            now: self.clock.now(),
+        };
+        let (size, after) = page::read(&asked, Default::default())?;
+        let rows = findings(catalog).into_iter().map(|found| {
+            (Position::named(&format!("{} {}", found.code.as_str(), found.subject)), found)
+        });
+        let rows = rows
+            .filter(|(position, _)| after.as_ref().is_none_or(|after| position > after))
+            .map(|(position, found)| (position, convert::finding(&found)));
+        let page = page::cut(&asked, size, rows);
+        Ok(Response::new(v1::ListFindingsResponse {
+            findings: page.rows,
+            next_page_token: page.next,
+            revision: catalog.revision,
+        }))
+    }
+
+    /// Takes the health of a provider whose page measures it.
+    pub(super) async fn report_provider_health(
+        &self,
+        path: &'static str,
+        request: Request<v1::ReportProviderHealthRequest>,
+    ) -> Result<Response<v1::ReportProviderHealthResponse>, Status> {
+        let call = self.enter(path, request.metadata(), None, false)?;
+        let mut reader = Reader::new(&call.catalog);
+        let (name, state, _detail) = convert::report(request.get_ref(), &mut reader);
+        reader.v.finish()?;
+        let key = ObjectKey::new(Kind::Provider, name.as_str());
+        let object = call.catalog.object(&key).ok_or_else(|| missing(&key))?;
+        let changed = self.hub.health(&name).state != state;
+        if changed {
+            let since = Some(self.clock.now());
+            self.hub.provider_health(&name, watch::Health { state, since });
+        }
+        let channel_provider = v1::ChannelProvider::of(&object, self.context(&call.catalog));
+        Ok(Response::new(v1::ReportProviderHealthResponse { channel_provider, changed }))
+    }
+}
+
+/// Findings on the organisation and on the content of its profiles, ascending by code, then subject.
+fn findings(catalog: &Catalog) -> Vec<Finding> {
+    let mut all = resolve::organisation_findings(catalog);
+    for profile in catalog.profiles.iter() {
+        all.extend(content::profile_findings(catalog, profile));
+    }
+    all.sort_by(|a, b| (a.code, &a.subject).cmp(&(b.code, &b.subject)));
+    all.dedup_by(|a, b| (a.code, &a.subject) == (b.code, &b.subject));
+    all
+}

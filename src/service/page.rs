@@ -1,0 +1,245 @@
+//! Pages of lists (SPEC §2.4).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::filter::{Fields, Filter, FilterError, Order, Value};
+use crate::domain::{Reason, Refusal, Time, Violations};
+
+/// Rows of a page when the call names no number.
+const DEFAULT_SIZE: usize = 100;
+/// Most rows of a page; larger numbers are lowered to it.
+const MAX_SIZE: usize = 1_000;
+/// A page ends before its rows pass this many bytes.
+const MAX_BYTES: usize = 3 << 20;
+/// How long a page token is good for, in microseconds: 1 hour.
+const MAX_AGE: i64 = 3_600 * 1_000_000;
+
+/// A page as it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// Path of the RPC, and every other argument: a token is good for these only.
+    pub arguments: &'a [&'a str],
+    /// As sent.
+    pub size: i32,
+    /// As sent.
+    pub token: &'a str,
+    /// The time now.
+    pub now: Time,
+}
+
+/// Where a row stands in the order of its list. Ties go by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Position {
+    key: Key,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Key {
+    None,
+    Number(i64),
+    Text(String),
+}
+
+impl Position {
+    /// The position of a row in a list that is ordered by name.
+    pub(super) fn named(name: &str) -> Self {
+        Self { key: Key::None, name: name.to_ascii_lowercase() }
+    }
+
+    /// The position of a row in a list that is ordered by one of its fields.
+    fn of(row: &impl Fields, order: Option<&Order>, name: &str) -> Self {
+        let Some(order) = order else { return Self::named(name) };
+        let key = match row.field(&order.field) {
+            Some(Value::Number(Some(number)) | Value::Time(number)) => Key::Number(number),
+            // Rows without the value stand last.
+            Some(Value::Number(None)) => Key::Number(i64::MAX),
+            Some(Value::Text(text) | Value::Name(text)) => Key::Text(text.to_ascii_lowercase()),
+            _ => Key::None,
+        };
+        Self { key, name: name.to_ascii_lowercase() }
+    }
+
+    /// The name part: where a list ordered by name goes on.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Token {
+    expires: i64,
+    after: Position,
+}
+
+/// Length of the checksum in front of a token.
+const SUM: usize = 16;
+
+fn sum(arguments: &[&str], token: &[u8]) -> [u8; SUM] {
+    let mut hash = Sha256::new();
+    for argument in arguments {
+        hash.update((argument.len() as u64).to_be_bytes());
+        hash.update(argument);
+    }
+    hash.update(token);
+    let mut sum = [0; SUM];
+    sum.copy_from_slice(&hash.finalize()[..SUM]);
+    sum
+}
+
+impl Asked<'_> {
+    /// Number of rows that the page may hold.
+    pub(super) fn rows(&self, v: &mut Violations) -> usize {
+        match usize::try_from(self.size) {
+            Ok(0) => DEFAULT_SIZE,
+            Ok(size) => size.min(MAX_SIZE),
+            Err(_) => {
+                v.invalid("page_size", format!("must not be negative, is {}", self.size));
+                DEFAULT_SIZE
+            }
+        }
+    }
+
+    /// The position after which the page begins.
+    pub(super) fn after(&self, v: &mut Violations) -> Option<Position> {
+        if self.token.is_empty() {
+            return None;
+        }
+        let mut refuse = |why: &str| {
+            v.add(Reason::PageTokenInvalid, "page_token", why);
+            None
+        };
+        let Some(bytes) = URL_SAFE_NO_PAD.decode(self.token).ok().filter(|b| b.len() > SUM) else {
+            return refuse("is no page token of this server");
+        };
+        let (sent, token) = bytes.split_at(SUM);
+        if sent != sum(self.arguments, token) {
+            return refuse("belongs to another call; keep all other arguments as they were");
+        }
+        match serde_json::from_slice::<Token>(token) {
+            Ok(token) if token.expires >= self.now.micros() => Some(token.after),
+            Ok(_) => refuse("is older than one hour; begin with the first page again"),
+            Err(_) => refuse("is no page token of this server"),
+        }
+    }
+
+    fn token(&self, after: Position) -> String {
+        let token = Token { expires: self.now.micros() + MAX_AGE, after };
+        // A struct of numbers and texts always encodes.
+        let token = serde_json::to_vec(&token).unwrap_or_default();
+        let mut bytes = sum(self.arguments, &token).to_vec();
+        bytes.extend(token);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+/// One page of messages, and the token of the next.
+#[derive(Debug)]
+pub(super) struct Page<M> {
+    /// The rows.
+    pub rows: Vec<M>,
+    /// Empty after the last page.
+    pub next: String,
+}
+
+/// Cuts a page out of rows that come in the order of the list, after the asked position.
+pub(super) fn cut<M: Message>(
+    asked: &Asked<'_>,
+    size: usize,
+    rows: impl Iterator<Item = (Position, M)>,
+) -> Page<M> {
+    let mut page = Page { rows: Vec::new(), next: String::new() };
+    let (mut bytes, mut last) = (0, None);
+    for (position, row) in rows {
+        bytes += row.encoded_len() + 8;
+        if page.rows.len() == size || (bytes > MAX_BYTES && last.is_some()) {
+            page.next = last.map(|after| asked.token(after)).unwrap_or_default();
+            break;
+        }
+        page.rows.push(row);
+        last = Some(position);
+    }
+    page
+}
+
+/// The filter and order of a list call, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    filter: Filter,
+    order: Option<Order>,
+}
+
+impl Selection {
+    /// Reads both, noting what is wrong.
+    pub(super) fn read(
+        v: &mut Violations,
+        filter: &str,
+        order_by: &str,
+        schema: &[(&str, super::filter::FieldType)],
+        orders: &[&str],
+    ) -> Self {
+        let mut note = |field: &str, error: FilterError| {
+            v.add(Reason::FilterInvalid, field, error.to_string());
+        };
+        let filter = Filter::parse(filter, schema).map_err(|e| note("filter", e)).ok();
+        let order = super::filter::parse_order(order_by, orders).map_err(|e| note("order_by", e));
+        Self { filter: filter.unwrap_or_default(), order: order.ok().flatten() }
+    }
+
+    /// Whether rows go ascending by name, so that a page can begin in the middle.
+    fn by_name(&self) -> bool {
+        let name = |order: &Order| matches!(order.field.as_str(), "unique_name" | "id");
+        self.order.as_ref().is_none_or(|order| name(order) && !order.descending)
+    }
+
+    /// The page of rows that pass the filter. `rows` are ascending by name; those up to `after` may
+    /// be left out already when [`Self::seek`] said so.
+    pub(super) fn page<R: Fields, M: Message>(
+        &self,
+        asked: &Asked<'_>,
+        (size, after): (usize, Option<Position>),
+        rows: impl Iterator<Item = (R, String)>,
+        message: impl Fn(&R) -> M,
+    ) -> Page<M> {
+        let rows = rows.filter(|(row, _)| self.filter.matches(row));
+        if self.by_name() {
+            let rows = rows
+                .map(|(row, name)| (Position::named(&name), row))
+                .filter(|(at, _)| after.as_ref().is_none_or(|after| at > after));
+            return cut(asked, size, rows.map(|(at, row)| (at, message(&row))));
+        }
+        let order = self.order.as_ref();
+        let mut sorted: Vec<_> =
+            rows.map(|(row, name)| (Position::of(&row, order, &name), row)).collect();
+        let descending = order.is_some_and(|order| order.descending);
+        let compare = |a: &Position, b: &Position| {
+            let by_key = a.key.cmp(&b.key);
+            let by_key = if descending { by_key.reverse() } else { by_key };
+            by_key.then_with(|| a.name.cmp(&b.name))
+        };
+        sorted.sort_by(|(a, _), (b, _)| compare(a, b));
+        let rest = sorted
+            .into_iter()
+            .filter(|(at, _)| after.as_ref().is_none_or(|after| compare(at, after).is_gt()));
+        cut(asked, size, rest.map(|(at, row)| (at, message(&row))))
+    }
+
+    /// The name after which rows are of interest at all.
+    pub(super) fn seek<'p>(&self, after: Option<&'p Position>) -> Option<&'p str> {
+        after.filter(|_| self.by_name()).map(Position::name)
+    }
+}
+
+/// Refuses a page whose arguments are bad.
+pub(super) fn read(
+    asked: &Asked<'_>,
+    mut v: Violations,
+) -> Result<(usize, Option<Position>), Refusal> {
+    let size = asked.rows(&mut v);
+    let after = asked.after(&mut v);
+    v.finish()?;
+    Ok((size, after))
+}

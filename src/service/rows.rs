@@ -1,0 +1,187 @@
+//! What lists of each kind can be filtered and ordered by (SPEC §2.4).
+
+use std::borrow::Cow;
+
+use super::filter::{
+    FieldType::{self, Bool, List, Name, Names, Number, Text, Time},
+    Fields, Value,
+};
+use crate::{
+    catalog::Catalog,
+    domain::{
+        Common, Kind, Object, Origin, Stamp, UniqueName, UserId, directory::UserKind,
+        template::SessionType,
+    },
+};
+
+/// Fields of one list: name and what it holds.
+type Schema = &'static [(&'static str, FieldType)];
+
+/// The fields that a list of this kind can be filtered by.
+pub(super) fn schema(kind: Kind) -> Schema {
+    macro_rules! with_common {
+        ($($field:literal: $type:ident),*) => {
+            &[
+                ("unique_name", Name), ("display_name", Text), ("state", Text), ("origin", Text),
+                ("bundle", Text), ("owner", Text), ("create_time", Time), ("update_time", Time),
+                $(($field, $type)),*
+            ]
+        };
+    }
+    match kind {
+        Kind::Profile => with_common!(
+            "rank": Number, "roles": Names, "is_default": Bool, "session_templates": Names,
+            "providers": Names
+        ),
+        Kind::SessionTemplate => with_common!("type": Text, "entity": Text),
+        Kind::Provider => with_common!("adapter": Text),
+        Kind::User => &[
+            ("id", Name),
+            ("display_name", Text),
+            ("create_time", Time),
+            ("update_time", Time),
+            ("direct", Names),
+            ("roles", Names),
+            ("teams", List),
+            ("kind", Text),
+            ("disabled", Bool),
+            ("email", Text),
+            ("business_unit", Text),
+        ],
+        Kind::Team => {
+            &[("id", Name), ("display_name", Text), ("create_time", Time), ("update_time", Time)]
+        }
+        _ => with_common!(),
+    }
+}
+
+/// The fields that a list of this kind can be ordered by.
+pub(super) fn orders(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Profile => &["unique_name", "display_name", "create_time", "update_time", "rank"],
+        Kind::User | Kind::Team => &["id", "display_name", "create_time", "update_time"],
+        _ => &["unique_name", "display_name", "create_time", "update_time"],
+    }
+}
+
+/// Every object of a kind, ascending by name, from behind the given name on where one is given.
+pub(super) fn rows<'a>(
+    catalog: &'a Catalog,
+    kind: Kind,
+    after: Option<&str>,
+) -> Box<dyn Iterator<Item = Object> + 'a> {
+    macro_rules! table {
+        ($table:ident, $variant:ident) => {
+            match after.and_then(|name| UniqueName::parse(name).ok()) {
+                Some(name) => Box::new(catalog.$table.after(&name).cloned().map(Object::$variant)),
+                None => Box::new(catalog.$table.iter().cloned().map(Object::$variant)),
+            }
+        };
+    }
+    match kind {
+        Kind::Profile => table!(profiles, Profile),
+        Kind::SessionTemplate => table!(session_templates, SessionTemplate),
+        Kind::TabTemplate => table!(tab_templates, TabTemplate),
+        Kind::NotificationTemplate => table!(notification_templates, NotificationTemplate),
+        Kind::Tool => table!(tools, Tool),
+        Kind::Provider => table!(providers, Provider),
+        Kind::Channel => table!(channels, Channel),
+        Kind::Role => table!(roles, Role),
+        Kind::User => match after.and_then(|id| UserId::parse(id).ok()) {
+            Some(id) => Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.clone()))),
+            None => Box::new(catalog.users().map(|s| Object::User(s.user.clone()))),
+        },
+        Kind::Team => Box::new(catalog.teams.values().cloned().map(Object::Team)),
+        Kind::Settings => Box::new(std::iter::once(Object::Settings(catalog.settings.clone()))),
+        Kind::Script => Box::new(std::iter::empty()),
+    }
+}
+
+/// One object in a list.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    /// The object.
+    pub object: Object,
+    /// For what is derived.
+    pub catalog: &'a Catalog,
+}
+
+fn text(text: &str) -> Option<Value<'_>> {
+    Some(Value::Text(Cow::Borrowed(text)))
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a UniqueName>) -> Option<Value<'a>> {
+    Some(Value::Names(names.into_iter().map(|name| Cow::Borrowed(name.as_str())).collect()))
+}
+
+fn stamp_field<'a>(stamp: &'a Stamp, name: &str) -> Option<Value<'a>> {
+    match name {
+        "create_time" => Some(Value::Time(stamp.create_time.micros())),
+        "update_time" => Some(Value::Time(stamp.update_time.micros())),
+        _ => None,
+    }
+}
+
+fn common_field<'a>(common: &'a Common, name: &str) -> Option<Value<'a>> {
+    match name {
+        "unique_name" => Some(Value::Name(Cow::Borrowed(common.unique_name.as_str()))),
+        "display_name" => text(&common.display_name),
+        "state" => text(if common.is_active() { "ACTIVE" } else { "INACTIVE" }),
+        "origin" => text(match common.origin {
+            Origin::BuiltIn => "BUILT_IN",
+            Origin::Custom => "CUSTOM",
+            Origin::Managed { .. } => "MANAGED",
+        }),
+        "bundle" => match &common.origin {
+            Origin::Managed { bundle, .. } => text(bundle),
+            Origin::BuiltIn | Origin::Custom => text(""),
+        },
+        "owner" => text(&common.owner),
+        _ => None,
+    }
+}
+
+impl Row<'_> {
+    fn own_field(&self, name: &str) -> Option<Value<'_>> {
+        match (&self.object, name) {
+            (Object::Profile(o), "rank") => Some(Value::Number(o.rank.map(i64::from))),
+            (Object::Profile(o), "roles") => names(&o.roles),
+            (Object::Profile(o), "is_default") => Some(Value::Bool(o.is_default)),
+            (Object::Profile(o), "session_templates") => names(&o.session_templates),
+            (Object::Profile(o), "providers") => names(&o.providers),
+            (Object::SessionTemplate(o), "type") => text(match o.session_type {
+                SessionType::Generic => "GENERIC",
+                SessionType::Entity => "ENTITY",
+            }),
+            (Object::SessionTemplate(o), "entity") => text(&o.entity),
+            (Object::Provider(o), "adapter") => text(&o.adapter),
+            (Object::User(o), "id") => Some(Value::Name(Cow::Borrowed(o.id.as_str()))),
+            (Object::User(o), "display_name") => text(&o.display_name),
+            (Object::User(o), "direct") => names(o.direct.iter().map(|link| &link.profile)),
+            (Object::User(o), "roles") => names(&o.roles),
+            (Object::User(o), "teams") => {
+                let teams = self.catalog.teams_of(&o.id);
+                let teams = teams.map(|team| Cow::Owned(team.id.as_str().to_owned()));
+                Some(Value::List(teams.collect()))
+            }
+            (Object::User(o), "kind") => text(match o.kind {
+                UserKind::Human => "HUMAN",
+                UserKind::Application => "APPLICATION",
+            }),
+            (Object::User(o), "disabled") => Some(Value::Bool(o.disabled)),
+            (Object::User(o), "email") => text(&o.email),
+            (Object::User(o), "business_unit") => text(&o.business_unit),
+            (Object::Team(o), "id") => Some(Value::Name(Cow::Borrowed(o.id.as_str()))),
+            (Object::Team(o), "display_name") => text(&o.display_name),
+            _ => None,
+        }
+    }
+}
+
+impl Fields for Row<'_> {
+    fn field(&self, name: &str) -> Option<Value<'_>> {
+        stamp_field(self.object.stamp(), name)
+            .or_else(|| self.own_field(name))
+            .or_else(|| common_field(self.object.common()?, name))
+    }
+}

@@ -1,0 +1,138 @@
+//! A real server for a test: its own store, its own port, its own end.
+
+use std::sync::Arc;
+
+use deskplane::{
+    clock::Clock,
+    domain::{Actor, Change, Object, Time},
+    server::{Limits, Parts, serve},
+    store::{Batch, Memory, Record, Store},
+    watch,
+};
+use deskplane_proto::v1::{
+    agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
+    provider_service_client::ProviderServiceClient,
+    session_template_service_client::SessionTemplateServiceClient,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tonic::{
+    Request, Status,
+    metadata::AsciiMetadataValue,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+/// What the metadata of each call says of the caller.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct As {
+    user: Option<AsciiMetadataValue>,
+    scopes: Option<AsciiMetadataValue>,
+}
+
+impl As {
+    /// A caller with these scopes who stands for a user, or for nobody.
+    pub(crate) fn new(user: Option<&str>, scopes: Option<&str>) -> Self {
+        let text = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        Self { user: text(user), scopes: text(scopes) }
+    }
+}
+
+impl Interceptor for As {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        for (key, value) in [("x-deskplane-user", &self.user), ("x-deskplane-scopes", &self.scopes)]
+        {
+            if let Some(value) = value {
+                request.metadata_mut().insert(key, value.clone());
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// A channel that says who calls.
+pub(crate) type Caller = InterceptedService<Channel, As>;
+
+/// A running server; it ends with the value.
+#[derive(Debug)]
+pub(crate) struct Running {
+    channel: Channel,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), deskplane::server::Error>>,
+}
+
+impl Running {
+    /// A server over a store of its own with these objects, which no write check has seen.
+    pub(crate) async fn with(objects: Vec<Object>) -> Self {
+        let store = Memory::new();
+        if !objects.is_empty() {
+            load(&store, objects).await;
+        }
+        Self::over(Arc::new(store)).await
+    }
+
+    /// A server over a store.
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
+        Self::of(store, watch::Settings::default()).await
+    }
+
+    /// A server over a store, with times of its own for live updates.
+    pub(crate) async fn of(store: Arc<dyn Store>, watch: watch::Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let parts = Parts { store, clock: Clock::system(), limits: Limits::default(), watch };
+        let task = tokio::spawn(serve(parts, listener, async {
+            let _ = stopped.await;
+        }));
+        let channel =
+            Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self { channel, stop: Some(stop), task }
+    }
+
+    /// Ends the server and waits until it has.
+    pub(crate) async fn end(mut self) {
+        drop(self.stop.take());
+        drop(self.channel);
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// A channel for calls as somebody.
+    pub(crate) fn channel(&self, caller: As) -> Caller {
+        InterceptedService::new(self.channel.clone(), caller)
+    }
+}
+
+macro_rules! clients {
+    ($($name:ident: $client:ident),+ $(,)?) => {
+        impl Running {
+            $(
+                /// A client that calls as the administrator of this machine.
+                pub(crate) fn $name(&self) -> $client<Caller> {
+                    $client::new(self.channel(As::default()))
+                }
+            )+
+        }
+    };
+}
+
+clients! {
+    session_templates: SessionTemplateServiceClient,
+    providers: ProviderServiceClient,
+    agents: AgentServiceClient,
+    insight: InsightServiceClient,
+}
+
+/// Writes objects into an empty store as one record, below every check.
+pub(crate) async fn load(store: &dyn Store, objects: Vec<Object>) {
+    let record = Record {
+        revision: 1,
+        time: Time::from_micros(1),
+        operation: "Load".to_owned(),
+        actor: Actor::system(),
+        reason: String::new(),
+        flags: Vec::new(),
+        request: None,
+        changes: objects.into_iter().map(Change::Put).collect(),
+    };
+    store.commit(Batch::new(0, vec![record]).unwrap()).await.unwrap();
+}
