@@ -4,10 +4,11 @@
 //! A commit is handed to the [`Hub`], whose one task finds the streams that it concerns: users of
 //! one seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken. Each stream has one slot for what waits, in which the newest wins.
-//! What goes out is resolved when the stream is read, from the one catalog in its slot.
 
 mod cause;
+mod compare;
 mod contents;
+mod group;
 mod hub;
 mod index;
 mod slot;
@@ -45,7 +46,7 @@ pub struct Resolved {
     /// The app.
     pub app: App,
     /// Which profile, and why.
-    pub resolution: Resolution,
+    pub resolution: Arc<Resolution>,
     /// Its content.
     pub content: Arc<Compiled>,
 }
@@ -88,7 +89,7 @@ fn resolved_variant(
         revision: catalog.revision,
         user: seated.user.id.clone(),
         app,
-        resolution,
+        resolution: Arc::new(resolution),
         content: Arc::clone(&variant.content),
     };
     Ok(Some((resolved, variant)))

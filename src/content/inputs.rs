@@ -70,6 +70,11 @@ impl Inputs {
             && (self.tables.are_those_of(catalog) || self.same(&objects(catalog, &self.profile)))
     }
 
+    /// Whether no profile can have other inputs in the second catalog but by a change of its own.
+    pub fn library_is_same(one: &Catalog, other: &Catalog) -> bool {
+        switches(one) == switches(other) && Tables::of(one).are_those_of(other)
+    }
+
     /// Whether the object, existing or not, is one of them.
     pub fn include(&self, key: &ObjectKey) -> bool {
         self.objects.contains_key(key)

@@ -78,10 +78,14 @@ pub(super) struct Changes {
     pub(super) users: BTreeSet<UserId>,
     /// Whether a role changed: any user may have another seat.
     pub(super) roles: bool,
-    /// Whether users who did not change may have another profile.
-    pub(super) routing: bool,
-    /// Whether users who did not change may have other content.
-    pub(super) content: bool,
+    /// Whether settings changed that are part of content or of the choice of a profile.
+    pub(super) settings: bool,
+    /// Whether ranks, roles or defaults may lead users who did not change to another profile.
+    pub(super) classes: bool,
+    /// Profiles that changed.
+    pub(super) profiles: BTreeSet<UniqueName>,
+    /// Objects of the library that changed.
+    pub(super) objects: BTreeSet<ObjectKey>,
     causes: Vec<(Concern, Cause)>,
 }
 
@@ -118,40 +122,39 @@ impl Changes {
         old: Option<&Object>,
         new: Option<&Object>,
     ) {
-        let here = || Concern::Object(key.clone());
-        match key.kind {
-            Kind::User => self.user(record, key, old, new),
-            Kind::Team => {
-                let kept = before.object(key);
-                let members = [kept.as_ref(), old, new].into_iter().flatten();
-                for object in members {
-                    let Object::Team(team) = object else { continue };
-                    for member in &team.members {
-                        self.users.insert(member.clone());
-                        let concern = Concern::User(member.clone());
-                        self.add(record, concern, CauseKind::UserRolesChanged);
-                    }
-                }
-            }
+        let library = match key.kind {
+            Kind::User => return self.user(record, key, old, new),
+            Kind::Team => return self.team(record, [before.object(key).as_ref(), old, new]),
+            Kind::Profile => return self.profile(record, profile(old), profile(new)),
             Kind::Role => {
                 self.roles = true;
-                self.routing = true;
-                self.add(record, Concern::Everyone, CauseKind::UserRolesChanged);
+                return self.add(record, Concern::Everyone, CauseKind::UserRolesChanged);
             }
             Kind::Settings => {
-                self.routing = true;
-                self.add(record, Concern::Everyone, CauseKind::SettingsChanged);
+                self.settings = true;
+                return self.add(record, Concern::Everyone, CauseKind::SettingsChanged);
             }
-            Kind::Profile => self.profile(record, profile(old), profile(new)),
-            Kind::Provider => self.add(record, here(), CauseKind::ProviderChanged),
-            Kind::Channel => self.add(record, here(), CauseKind::WorkstreamChanged),
+            Kind::Provider => CauseKind::ProviderChanged,
+            Kind::Channel => CauseKind::WorkstreamChanged,
             Kind::SessionTemplate
             | Kind::TabTemplate
             | Kind::NotificationTemplate
             | Kind::Tool
-            | Kind::Script => self.add(record, here(), CauseKind::LibraryChanged),
+            | Kind::Script => CauseKind::LibraryChanged,
+        };
+        self.objects.insert(key.clone());
+        self.add(record, Concern::Object(key.clone()), library);
+    }
+
+    fn team(&mut self, record: &Record, states: [Option<&Object>; 3]) {
+        for object in states.into_iter().flatten() {
+            let Object::Team(team) = object else { continue };
+            for member in &team.members {
+                self.users.insert(member.clone());
+                let concern = Concern::User(member.clone());
+                self.add(record, concern, CauseKind::UserRolesChanged);
+            }
         }
-        self.content |= !matches!(key.kind, Kind::User | Kind::Team);
     }
 
     fn user(
@@ -174,37 +177,20 @@ impl Changes {
 
     fn profile(&mut self, record: &Record, old: Option<&Profile>, new: Option<&Profile>) {
         let Some(name) = new.or(old).map(|profile| profile.name().clone()) else { return };
-        let mut add = |kind| {
+        self.profiles.insert(name.clone());
+        let mut kinds = Vec::new();
+        match (old, new) {
+            (Some(old), Some(new)) => kinds.extend(differences(old, new)),
+            (_, Some(_)) => kinds.push(CauseKind::ProfileChanged),
+            (_, None) => kinds.push(CauseKind::ProfileDeleted),
+        }
+        let leads = |profile: &Profile| {
+            profile.is_default || !profile.roles.is_empty() || profile.common.is_built_in()
+        };
+        let moved = old.is_none() || kinds.iter().any(|kind| *kind != CauseKind::ProfileChanged);
+        self.classes |= moved && [old, new].into_iter().flatten().any(leads);
+        for kind in kinds {
             self.add(record, Concern::Profile(name.clone()), kind);
-            self.routing |= kind != CauseKind::ProfileChanged;
-        };
-        let (Some(old), Some(new)) = (old, new) else {
-            let gone = new.is_none();
-            add(if gone { CauseKind::ProfileDeleted } else { CauseKind::ProfileChanged });
-            self.routing = true;
-            return;
-        };
-        if old.common.state != new.common.state {
-            add(CauseKind::ProfileStateChanged);
-        }
-        if (old.is_default, old.default_set_time) != (new.is_default, new.default_set_time) {
-            add(CauseKind::DefaultChanged);
-        }
-        if (old.rank, &old.roles) != (new.rank, &new.roles) {
-            add(CauseKind::RankOrRolesChanged);
-        }
-        let mut rest = Profile {
-            stamp: old.stamp.clone(),
-            rank: old.rank,
-            roles: old.roles.clone(),
-            unmatched_roles: old.unmatched_roles.clone(),
-            is_default: old.is_default,
-            default_set_time: old.default_set_time,
-            ..new.clone()
-        };
-        rest.common.state = old.common.state;
-        if rest != *old {
-            add(CauseKind::ProfileChanged);
         }
     }
 
@@ -219,11 +205,11 @@ impl Changes {
         self.causes.push((concern, Cause { kind, revision: record.revision, request_id }));
     }
 
-    /// The causes for a user whose content was one and is now another.
-    pub(super) fn causes(&self, user: &UserId, old: &Variant, new: &Variant) -> Vec<Cause> {
+    /// The causes for those whose content was one and is now another; the user if he changed.
+    pub(super) fn causes(&self, user: Option<&UserId>, old: &Variant, new: &Variant) -> Vec<Cause> {
         let concerned = |concern: &Concern| match concern {
             Concern::Everyone => true,
-            Concern::User(id) => id == user,
+            Concern::User(id) => Some(id) == user,
             Concern::Profile(name) => [old, new].iter().any(|variant| variant.profile == *name),
             Concern::Object(key) => [old, new].iter().any(|variant| variant.inputs.include(key)),
         };
@@ -248,4 +234,27 @@ fn profile(object: Option<&Object>) -> Option<&Profile> {
         Some(Object::Profile(profile)) => Some(profile),
         _ => None,
     }
+}
+
+/// What differs between two states of a profile, each kind once.
+fn differences(old: &Profile, new: &Profile) -> impl Iterator<Item = CauseKind> {
+    let mut rest = Profile {
+        stamp: old.stamp.clone(),
+        rank: old.rank,
+        roles: old.roles.clone(),
+        unmatched_roles: old.unmatched_roles.clone(),
+        is_default: old.is_default,
+        default_set_time: old.default_set_time,
+        ..new.clone()
+    };
+    rest.common.state = old.common.state;
+    let flags = |profile: &Profile| (profile.is_default, profile.default_set_time);
+    [
+        (CauseKind::ProfileStateChanged, old.common.state != new.common.state),
+        (CauseKind::DefaultChanged, flags(old) != flags(new)),
+        (CauseKind::RankOrRolesChanged, (old.rank, &old.roles) != (new.rank, &new.roles)),
+        (CauseKind::ProfileChanged, rest != *old),
+    ]
+    .into_iter()
+    .filter_map(|(kind, differs)| differs.then_some(kind))
 }

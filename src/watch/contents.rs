@@ -1,17 +1,21 @@
 //! Compiled content, shared by all who need it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 
 use crate::{
     catalog::{Catalog, ClassId},
     content::{self, Compiled, Gates, Inputs},
-    domain::UniqueName,
+    domain::{Change, Kind, UniqueName},
     ledger::Published,
 };
 
-type Entries = imbl::HashMap<(UniqueName, Gates), Arc<Entry>>;
+/// By profile; few gates make a difference to one.
+type Entries = imbl::HashMap<UniqueName, Vec<Arc<Entry>>>;
 
 /// Compiled content, each profile and gates at most once per state of what it is made of.
 ///
@@ -23,6 +27,7 @@ pub struct Contents {
 
 #[derive(Debug)]
 struct Entry {
+    gates: Gates,
     revision: i64,
     inputs: Arc<Inputs>,
     content: Arc<OnceLock<Arc<Compiled>>>,
@@ -60,50 +65,82 @@ impl Contents {
     ) -> Option<Variant> {
         let profile = catalog.profiles.get(profile)?;
         let gates = Gates::of(catalog, catalog.class(class)).relevant_to(catalog, profile);
-        let key = (profile.name().clone(), gates);
-        let current = |entries: &Entries| {
-            entries.get(&key).filter(|entry| entry.inputs.hold_in(catalog)).cloned()
+        let name = profile.name();
+        let kept = |entries: &Entries| {
+            entries.get(name)?.iter().find(|entry| entry.gates == gates).cloned()
         };
-        let entry = current(&self.entries.load()).unwrap_or_else(|| {
+        let current = |entry: &Arc<Entry>| entry.inputs.hold_in(catalog);
+        let entry = kept(&self.entries.load()).filter(current).unwrap_or_else(|| {
             let fresh = Arc::new(Entry {
+                gates: gates.clone(),
                 revision: catalog.revision,
                 inputs: Arc::new(Inputs::of(catalog, profile)),
                 content: Arc::default(),
             });
             self.entries.rcu(|entries| {
-                let newer = |entry: &Arc<Entry>| entry.revision > catalog.revision;
-                if entries.get(&key).is_some_and(newer) || current(entries).is_some() {
-                    return Arc::clone(entries);
+                let mut of_profile = entries.get(name).cloned().unwrap_or_default();
+                match of_profile.iter_mut().find(|entry| entry.gates == gates) {
+                    Some(kept) if kept.revision > catalog.revision || current(kept) => {
+                        return Arc::clone(entries);
+                    }
+                    Some(kept) => *kept = Arc::clone(&fresh),
+                    None => of_profile.push(Arc::clone(&fresh)),
                 }
-                Arc::new(entries.update(key.clone(), Arc::clone(&fresh)))
+                Arc::new(entries.update(name.clone(), of_profile))
             });
-            current(&self.entries.load()).unwrap_or(fresh)
+            kept(&self.entries.load()).filter(current).unwrap_or(fresh)
         });
-        let compile = || Arc::new(content::compile(catalog, profile, &key.1));
+        let compile = || Arc::new(content::compile(catalog, profile, &gates));
         let content = Arc::clone(entry.content.get_or_init(compile));
-        Some(Variant { profile: key.0, inputs: Arc::clone(&entry.inputs), content })
+        Some(Variant { profile: name.clone(), inputs: Arc::clone(&entry.inputs), content })
     }
 
-    /// Drops what a commit made obsolete. Answers are right without it; it keeps memory small.
+    /// Drops what a commit made obsolete. Answers are right without it; it keeps memory small and
+    /// reading quick.
     pub fn published(&self, published: &Published) {
-        let after = &published.after;
+        let (before, after) = (&published.before, &published.after);
+        let changes = published.records.iter().flat_map(|record| &record.changes);
+        let keys = changes.map(Change::key).filter(|key| key.kind == Kind::Profile);
+        let changed: BTreeSet<_> =
+            keys.filter_map(|key| UniqueName::parse(&key.name).ok()).collect();
+        let everywhere = !Inputs::library_is_same(before, after);
+        if changed.is_empty() && !everywhere {
+            return;
+        }
         self.entries.rcu(|entries| {
-            let kept = entries.iter().filter_map(|(key, entry)| {
-                let profile = after.profiles.get(&key.0)?;
-                let entry = if entry.revision > after.revision {
-                    Arc::clone(entry)
-                } else if entry.inputs.hold_in(after) {
-                    Arc::new(Entry {
-                        revision: after.revision,
-                        inputs: Arc::new(Inputs::of(after, profile)),
-                        content: Arc::clone(&entry.content),
-                    })
-                } else {
-                    return None;
+            let mut next = Entries::clone(entries);
+            let mut renew = |name: &UniqueName, of_profile: &[Arc<Entry>]| {
+                match renewed(of_profile, after, name) {
+                    renewed if renewed.is_empty() => next.remove(name),
+                    renewed => next.insert(name.clone(), renewed),
                 };
-                Some((key.clone(), entry))
-            });
-            Arc::new(kept.collect::<Entries>())
+            };
+            if everywhere {
+                entries.iter().for_each(|(name, of_profile)| renew(name, of_profile));
+            } else {
+                let known = changed.iter().filter_map(|name| Some((name, entries.get(name)?)));
+                known.for_each(|(name, of_profile)| renew(name, of_profile));
+            }
+            Arc::new(next)
         });
     }
+}
+
+/// The entries that still hold, with inputs that are quick to compare with the newest catalog.
+fn renewed(entries: &[Arc<Entry>], catalog: &Catalog, name: &UniqueName) -> Vec<Arc<Entry>> {
+    let Some(profile) = catalog.profiles.get(name) else { return Vec::new() };
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if entry.revision > catalog.revision {
+            kept.push(Arc::clone(entry));
+        } else if entry.inputs.hold_in(catalog) {
+            kept.push(Arc::new(Entry {
+                gates: entry.gates.clone(),
+                revision: catalog.revision,
+                inputs: Arc::new(Inputs::of(catalog, profile)),
+                content: Arc::clone(&entry.content),
+            }));
+        }
+    }
+    kept
 }

@@ -1,7 +1,7 @@
 //! The hub: from a commit to the streams that it concerns.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicI64, Ordering},
@@ -17,9 +17,9 @@ use tokio::{
 
 use super::{
     Contents, Health, Reset, Resolved, Settings, StoreId, Stream, Subscription,
-    cause::Changes,
     contents::Variant,
-    index::{GroupKey, Id, Index, Watcher, permitted},
+    group::GroupKey,
+    index::{Index, Watcher, permitted},
     resolved_variant,
     slot::{Opening, Slot, slow_consumer},
     token::Binding,
@@ -84,8 +84,9 @@ impl Hub {
     ) -> Result<Stream, Refusal> {
         let shared = &self.shared;
         let (user, app) = (&subscription.user, subscription.app);
-        // Compiles where compiling holds up nobody.
-        shared.start(&catalog(), user, app)?;
+        // Resolves and compiles where that holds up nobody.
+        let early = catalog();
+        let answer = shared.start(&early, user, app)?;
 
         let mut wakers = Wakers::default();
         let mut index = shared.index();
@@ -99,7 +100,10 @@ impl Hub {
             Some(known) => Some(catalog()).filter(|c| c.revision > known.revision).unwrap_or(known),
             None => catalog(),
         };
-        let (resolved, variant) = shared.start(&catalog, user, app)?;
+        let (resolved, variant) = match Arc::ptr_eq(&early, &catalog) {
+            true => answer,
+            false => shared.start(&catalog, user, app)?,
+        };
         let Subscription { caller, own_credential, recheck, .. } = &subscription;
         permitted(caller, *own_credential, recheck, &catalog)?;
         match index.predecessor(&subscription) {
@@ -117,12 +121,14 @@ impl Hub {
         let watcher = Arc::new(Watcher::new(subscription, user, start, slot));
         let id = index.insert(&watcher);
         if index.catalog.is_none() {
-            shared.reached.store(start, Ordering::Release);
+            shared.reach(start);
             index.catalog = Some(Arc::clone(&catalog));
         }
         let compared = index.catalog.as_ref().is_some_and(|known| known.revision == start);
         match catalog.user(&watcher.user).filter(|_| compared) {
-            Some(seated) => index.place(id, (seated.seat.clone(), watcher.app), &variant),
+            Some(seated) => {
+                index.place(id, GroupKey::of(&catalog, seated, watcher.app), &variant);
+            }
             None => {
                 index.ahead.insert(id);
             }
@@ -177,10 +183,10 @@ impl Hub {
 
 /// Wakes streams when it goes out of scope, after the locks that were taken later.
 #[derive(Default)]
-struct Wakers(Vec<Waker>);
+pub(super) struct Wakers(Vec<Waker>);
 
 impl Wakers {
-    fn add(&mut self, waker: Option<Waker>) {
+    pub(super) fn add(&mut self, waker: Option<Waker>) {
         self.0.extend(waker);
     }
 }
@@ -223,6 +229,11 @@ impl Shared {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that every stream was compared with the catalog of this revision.
+    pub(super) fn reach(&self, revision: i64) {
+        self.reached.store(revision, Ordering::Release);
+    }
+
     pub(super) fn reached(&self) -> i64 {
         self.reached.load(Ordering::Acquire)
     }
@@ -261,66 +272,6 @@ impl Shared {
         Slot::new(opening, held.clone(), health, &self.settings, random)
     }
 
-    /// Compares the streams with what these commits, the oldest first, led to.
-    fn compare(&self, commits: &[Published]) {
-        if let Some(published) = commits.last() {
-            self.contents.published(published);
-        }
-        let known = self.index().catalog.as_ref().map_or(-1, |catalog| catalog.revision);
-        let news = || commits.iter().filter(|p| p.after.revision > known);
-        let Some(after) = news().next_back().map(|published| &published.after) else { return };
-        let changes = Changes::of(news());
-        let mut answers =
-            Answers { contents: &self.contents, catalog: after, known: HashMap::new() };
-        self.prepare(&changes, &mut answers);
-
-        let mut wakers = Wakers::default();
-        let mut index = self.index();
-        for id in touched(&mut index, &changes, &mut answers) {
-            let Some(watcher) = index.get(id).cloned() else { continue };
-            if watcher.start > after.revision {
-                continue;
-            }
-            index.ahead.remove(&id);
-            match judge(&watcher, &changes, &mut answers) {
-                Err(refusal) => wakers.add(index.end(id, refusal)),
-                Ok((key, variant)) => {
-                    index.place(id, key, &variant);
-                    let causes = |held: &Variant| changes.causes(&watcher.user, held, &variant);
-                    let (mut slot, now) = (watcher.slot(), Instant::now());
-                    wakers.add(slot.offer(after, &variant, causes, &self.settings, now));
-                }
-            }
-        }
-        index.catalog = Some(Arc::clone(after));
-        drop(index);
-        self.reached.store(after.revision, Ordering::Release);
-    }
-
-    /// Resolves and compiles what will be asked for, before the streams are locked.
-    fn prepare(&self, changes: &Changes, answers: &mut Answers<'_>) {
-        if !changes.content {
-            return;
-        }
-        let index = self.index();
-        let groups: Vec<_> = index
-            .groups
-            .iter()
-            .filter_map(|(key, group)| {
-                let user = &index.get(*group.members.first()?)?.user;
-                Some((key.clone(), user.clone(), group.variant.profile.clone()))
-            })
-            .collect();
-        drop(index);
-        for (key, user, profile) in groups {
-            if changes.routing {
-                answers.of(&user, key.1);
-            } else {
-                self.contents.variant(answers.catalog, &profile, key.0.class);
-            }
-        }
-    }
-
     /// Ends streams that nobody reads, and after the deadline of a drain all that are left.
     fn sweep(&self, now: Instant) {
         let mut wakers = Wakers::default();
@@ -338,81 +289,6 @@ impl Shared {
         }
         drop(index);
     }
-}
-
-/// Resolutions of one catalog, each seat and app once.
-struct Answers<'a> {
-    contents: &'a Contents,
-    catalog: &'a Arc<Catalog>,
-    known: HashMap<GroupKey, Variant>,
-}
-
-impl Answers<'_> {
-    /// The user's group and what it gets; none when the user is gone.
-    fn of(&mut self, user: &UserId, app: App) -> Option<(GroupKey, Variant)> {
-        let key = (self.catalog.user(user)?.seat.clone(), app);
-        if let Some(variant) = self.known.get(&key) {
-            return Some((key, variant.clone()));
-        }
-        let (_, variant) = resolved_variant(self.catalog, self.contents, user, app).ok()??;
-        self.known.insert(key.clone(), variant.clone());
-        Some((key, variant))
-    }
-}
-
-/// Streams to compare one by one: of users who changed, of groups whose digest differs, and those
-/// in no group yet.
-fn touched(index: &mut Index, changes: &Changes, answers: &mut Answers<'_>) -> BTreeSet<Id> {
-    if changes.roles {
-        return index.iter().map(|(id, _)| id).collect();
-    }
-    let mut found: BTreeSet<_> =
-        changes.users.iter().flat_map(|user| index.of_user(user).collect::<Vec<_>>()).collect();
-    found.extend(&index.ahead);
-    if !changes.content {
-        return found;
-    }
-    let keys: Vec<_> = index.groups.keys().cloned().collect();
-    for key in keys {
-        let Some(group) = index.groups.get(&key) else { continue };
-        // Users who changed may have another seat now, so they do not speak for the group.
-        let Some(sample) = group.members.iter().find(|id| !found.contains(id)) else { continue };
-        let Some(sample) = index.get(*sample).map(|watcher| watcher.user.clone()) else { continue };
-        let variant = if changes.routing {
-            answers.of(&sample, key.1).map(|(_, variant)| variant)
-        } else {
-            let profile = &group.variant.profile;
-            answers.contents.variant(answers.catalog, profile, key.0.class)
-        };
-        let differs = |variant: &Variant| variant.content.digest != group.variant.content.digest;
-        if variant.as_ref().is_none_or(differs) {
-            found.extend(&group.members);
-        } else if let (Some(group), Some(variant)) = (index.groups.get_mut(&key), variant) {
-            group.variant = variant;
-        }
-    }
-    found
-}
-
-/// What a stream gets now, or why it ends.
-fn judge(
-    watcher: &Watcher,
-    changes: &Changes,
-    answers: &mut Answers<'_>,
-) -> Result<(GroupKey, Variant), Refusal> {
-    let Some(answer) = answers.of(&watcher.user, watcher.app) else {
-        let message = format!("User {} was deleted.", watcher.user);
-        return Err(Refusal::new(Reason::UserDeleted, message).resource(
-            "User",
-            &watcher.user,
-            "deleted",
-        ));
-    };
-    let Watcher { caller, own_credential, recheck, .. } = watcher;
-    if changes.roles || caller.user.as_ref().is_some_and(|own| changes.users.contains(own)) {
-        permitted(caller, *own_credential, recheck, answers.catalog)?;
-    }
-    Ok(answer)
 }
 
 fn replaced() -> Refusal {

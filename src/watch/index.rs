@@ -9,17 +9,18 @@ use std::{
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::{Recheck, Slot, contents::Variant};
+use super::{
+    Recheck, Slot,
+    contents::Variant,
+    group::{GroupId, GroupKey, Groups},
+};
 use crate::{
-    catalog::{Catalog, Seat},
+    catalog::Catalog,
     domain::{Actor, App, Reason, Refusal, Scope, UserId},
 };
 
 /// Number of a stream; never used again.
 pub(super) type Id = u64;
-
-/// Users of one seat get one answer in one app.
-pub(super) type GroupKey = (Seat, App);
 
 /// Caller, user, app and client id: at most one stream each.
 type ClientKey = (String, UserId, App, String);
@@ -82,14 +83,7 @@ impl std::fmt::Debug for Watcher {
 #[derive(Debug)]
 struct Entry {
     watcher: Arc<Watcher>,
-    group: Option<GroupKey>,
-}
-
-/// Streams that get the same content.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) variant: Variant,
-    pub(super) members: BTreeSet<Id>,
+    group: Option<GroupId>,
 }
 
 /// All streams of the hub.
@@ -98,7 +92,7 @@ pub(super) struct Index {
     /// The newest catalog that the streams were compared with.
     pub(super) catalog: Option<Arc<Catalog>>,
     /// Groups by the seats of that catalog.
-    pub(super) groups: HashMap<GroupKey, Group>,
+    pub(super) groups: Groups,
     /// Streams that began with a newer catalog, so they are in no group yet.
     pub(super) ahead: BTreeSet<Id>,
     /// When the drain began.
@@ -114,7 +108,7 @@ impl Index {
     pub(super) fn new(random: Rng) -> Self {
         Self {
             catalog: None,
-            groups: HashMap::new(),
+            groups: Groups::default(),
             ahead: BTreeSet::new(),
             draining: None,
             random,
@@ -168,36 +162,23 @@ impl Index {
         id
     }
 
-    /// Puts a stream into the group of its seat.
+    /// Puts a stream into the group of that key.
     pub(super) fn place(&mut self, id: Id, key: GroupKey, variant: &Variant) {
-        self.ungroup(id);
         let Some(entry) = self.streams.get_mut(&id) else { return };
-        entry.group = Some(key.clone());
-        let group = self
-            .groups
-            .entry(key)
-            .or_insert_with(|| Group { variant: variant.clone(), members: BTreeSet::new() });
-        group.variant = variant.clone();
-        group.members.insert(id);
-    }
-
-    fn ungroup(&mut self, id: Id) {
-        let Some(key) = self.streams.get_mut(&id).and_then(|entry| entry.group.take()) else {
-            return;
-        };
-        if let Some(group) = self.groups.get_mut(&key) {
-            group.members.remove(&id);
-            if group.members.is_empty() {
-                self.groups.remove(&key);
-            }
+        let group = self.groups.join(id, key, variant);
+        let old = entry.group.replace(group).filter(|old| *old != group);
+        if let Some(old) = old {
+            self.groups.leave(id, old);
         }
     }
 
     /// Takes a stream out of every index.
     pub(super) fn remove(&mut self, id: Id) {
-        self.ungroup(id);
         self.ahead.remove(&id);
-        let Some(Entry { watcher, .. }) = self.streams.remove(&id) else { return };
+        let Some(Entry { watcher, group }) = self.streams.remove(&id) else { return };
+        if let Some(group) = group {
+            self.groups.leave(id, group);
+        }
         for user in watcher.users() {
             if let Some(ids) = self.users.get_mut(user) {
                 ids.remove(&id);

@@ -1,4 +1,6 @@
-//! What waits for one stream: the newest of each kind, and when it is due (SPEC §10.1 rules 2 to 7).
+//! What waits for one stream: the newest of each kind (SPEC §10.1 rule 6, §10.5).
+
+mod due;
 
 use std::{collections::BTreeMap, sync::Arc, task::Waker, time::Duration};
 
@@ -7,13 +9,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Cause, CauseKind, Contents, Health, Message, Reset, Resolved, Settings, Snapshot, StoreId,
-    contents::Variant, resolved, token::Binding,
+    Cause, CauseKind, Health, Message, Reset, Resolved, Settings, StoreId, contents::Variant,
 };
 use crate::{
-    catalog::Catalog,
-    content,
     domain::{App, Reason, Refusal, UniqueName, UserId},
+    resolve::Resolution,
 };
 
 /// Most causes of one snapshot; a client that waits longer hears of the newest.
@@ -29,7 +29,6 @@ type Causes = BTreeMap<(i64, CauseKind), Option<Uuid>>;
 pub(super) struct Face<'a> {
     pub(super) store: &'a StoreId,
     pub(super) settings: &'a Settings,
-    pub(super) contents: &'a Contents,
     pub(super) user: &'a UserId,
     pub(super) app: App,
     /// Whether the caller is told request ids.
@@ -46,9 +45,19 @@ pub(super) struct Opening {
     pub(super) since: Instant,
 }
 
+/// New content for a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Offer {
+    pub(super) revision: i64,
+    pub(super) resolution: Arc<Resolution>,
+    pub(super) variant: Variant,
+    pub(super) causes: Vec<Cause>,
+}
+
 #[derive(Debug)]
 struct Pending {
-    catalog: Arc<Catalog>,
+    revision: i64,
+    resolution: Arc<Resolution>,
     variant: Variant,
     causes: Causes,
     at_once: bool,
@@ -130,39 +139,41 @@ impl Slot {
         }
     }
 
-    /// Takes the content of a newer catalog; answers whom to wake.
+    /// What the client will hold once everything that waits is out.
+    pub(super) fn newest(&self) -> &Variant {
+        self.pending.as_ref().map_or(&self.held, |pending| &pending.variant)
+    }
+
+    /// Takes newer content; answers whom to wake.
     pub(super) fn offer(
         &mut self,
-        catalog: &Arc<Catalog>,
-        variant: &Variant,
-        causes: impl FnOnce(&Variant) -> Vec<Cause>,
+        offer: &Offer,
         settings: &Settings,
         now: Instant,
     ) -> Option<Waker> {
-        let digest = &variant.content.digest;
+        let digest = &offer.variant.content.digest;
         if *digest == self.held.content.digest {
             self.pending = None;
             return None;
         }
-        if self.pending.as_ref().is_some_and(|p| p.variant.content.digest == *digest) {
+        if *digest == self.newest().content.digest {
             return None;
         }
-        let causes = causes(&self.held);
         let quiet = settings.quiet;
         let off = quiet.is_zero() || settings.longest.is_zero();
         let at_once = off || self.sent_at.is_none_or(|at| now.duration_since(at) >= quiet);
-        let pending = self.pending.get_or_insert_with(|| Pending {
-            catalog: Arc::clone(catalog),
-            variant: variant.clone(),
-            causes: Causes::new(),
-            at_once,
-            first: now,
+        let waited = self.pending.take();
+        let pending = self.pending.insert(Pending {
+            revision: offer.revision,
+            resolution: Arc::clone(&offer.resolution),
+            variant: offer.variant.clone(),
+            at_once: waited.as_ref().map_or(at_once, |waited| waited.at_once),
+            first: waited.as_ref().map_or(now, |waited| waited.first),
             last: now,
+            causes: waited.map(|waited| waited.causes).unwrap_or_default(),
         });
-        pending.catalog = Arc::clone(catalog);
-        pending.variant = variant.clone();
-        pending.last = now;
-        pending.causes.extend(causes.into_iter().map(|c| ((c.revision, c.kind), c.request_id)));
+        let causes = offer.causes.iter().map(|c| ((c.revision, c.kind), c.request_id));
+        pending.causes.extend(causes);
         while pending.causes.len() > MAX_CAUSES {
             pending.causes.pop_first();
         }
@@ -258,125 +269,19 @@ impl Slot {
             }
         }
     }
-
-    fn due(
-        &mut self,
-        face: &Face<'_>,
-        reached: i64,
-        now: Instant,
-    ) -> Result<Option<Message>, Refusal> {
-        if let Some(opening) = self.opening.take() {
-            return self.first(face, opening).map(Some);
-        }
-        let leaving = self.leaving.as_ref();
-        let told_to_leave = leaving.is_some_and(|leaving| leaving.bookmarked);
-        let hurried = leaving.is_some();
-        let ready = |pending: &mut Pending| hurried || pending.due(face.settings) <= now;
-        if let Some(pending) = self.pending.take_if(|pending| !told_to_leave && ready(pending)) {
-            return self.newer(face, pending).map(Some);
-        }
-        if let Some(leaving) = &mut self.leaving {
-            if !leaving.bookmarked {
-                leaving.bookmarked = true;
-            } else if !leaving.drained {
-                leaving.drained = true;
-                let reconnect_after = leaving.reconnect_after;
-                let deadline = face.settings.drain_deadline;
-                return Ok(Some(Message::Drain { reconnect_after, deadline }));
-            } else {
-                return Err(leaving.refusal());
-            }
-            return Ok(Some(self.bookmark(face, reached)));
-        }
-        while let Some((provider, health)) = self.health.pop_first() {
-            self.health_since = self.health_since.filter(|_| !self.health.is_empty());
-            if self.held.content.providers.contains(&provider) {
-                return Ok(Some(Message::ProviderHealth { provider, health }));
-            }
-        }
-        let silent = self.bookmark_at <= now && self.pending.is_none();
-        Ok(silent.then(|| self.bookmark(face, reached)))
-    }
-
-    fn next(&self, settings: &Settings) -> Instant {
-        let pending = self.pending.as_ref().map(|pending| pending.due(settings));
-        pending.map_or(self.bookmark_at, |due| due).min(self.ages_at)
-    }
-
-    /// The first message; what came since the stream was opened is in it.
-    fn first(&mut self, face: &Face<'_>, opening: Opening) -> Result<Message, Refusal> {
-        let mut causes = Causes::new();
-        let (resolved, in_sync) = match self.pending.take() {
-            None => (opening.resolved, opening.in_sync),
-            Some(pending) => {
-                causes = pending.causes;
-                self.held = pending.variant;
-                (current(face, &pending.catalog)?, false)
-            }
-        };
-        self.told = resolved.revision;
-        if in_sync {
-            return Ok(Message::InSync {
-                revision: self.told,
-                digest: self.held.content.digest.clone(),
-                resume_token: self.token(face),
-            });
-        }
-        self.forget_health();
-        causes.insert((resolved.revision, CauseKind::Initial), None);
-        if opening.reset.is_some() {
-            causes.insert((resolved.revision, CauseKind::Reset), None);
-        }
-        Ok(self.snapshot(face, resolved, opening.reset, causes, Vec::new()))
-    }
-
-    fn newer(&mut self, face: &Face<'_>, pending: Pending) -> Result<Message, Refusal> {
-        let resolved = current(face, &pending.catalog)?;
-        let (before, after) = (&self.held.content.bytes, &pending.variant.content.bytes);
-        let changed = content::changed_sections(before, after);
-        self.held = pending.variant;
-        self.told = resolved.revision;
-        self.forget_health();
-        Ok(self.snapshot(face, resolved, None, pending.causes, changed))
-    }
-
-    /// A snapshot carries the health of every provider.
-    fn forget_health(&mut self) {
-        self.health.clear();
-        self.health_since = None;
-    }
-
-    fn snapshot(
-        &self,
-        face: &Face<'_>,
-        resolved: Resolved,
-        reset: Option<Reset>,
-        causes: Causes,
-        changed_sections: Vec<&'static str>,
-    ) -> Message {
-        let told = |request_id: Option<Uuid>| request_id.filter(|_| face.admin);
-        let causes = causes.into_iter().map(|((revision, kind), request_id)| Cause {
-            kind,
-            revision,
-            request_id: told(request_id),
-        });
-        let (causes, resume_token) = (causes.collect(), self.token(face));
-        let snapshot = Snapshot { resolved, reset, causes, changed_sections, resume_token };
-        Message::Snapshot(Box::new(snapshot))
-    }
-
-    fn bookmark(&mut self, face: &Face<'_>, reached: i64) -> Message {
-        self.told = self.told.max(reached);
-        Message::Bookmark { revision: self.told, resume_token: self.token(face) }
-    }
-
-    fn token(&self, face: &Face<'_>) -> String {
-        let binding = Binding { store: face.store, user: face.user, app: face.app };
-        binding.issue(self.told, &self.held.content.digest)
-    }
 }
 
 impl Pending {
+    fn resolved(&self, face: &Face<'_>) -> Resolved {
+        Resolved {
+            revision: self.revision,
+            user: face.user.clone(),
+            app: face.app,
+            resolution: Arc::clone(&self.resolution),
+            content: Arc::clone(&self.variant.content),
+        }
+    }
+
     /// When it goes out (SPEC §10.1 rule 6).
     fn due(&self, settings: &Settings) -> Instant {
         if self.at_once {
@@ -402,12 +307,6 @@ impl Leaving {
 pub(super) fn slow_consumer() -> Refusal {
     let message = "Messages could not be delivered in time; reconnect and read faster.";
     Refusal::new(Reason::SlowConsumer, message)
-}
-
-/// The profile that the stream shows, in that catalog.
-fn current(face: &Face<'_>, catalog: &Catalog) -> Result<Resolved, Refusal> {
-    let resolved = resolved(catalog, face.contents, face.user, face.app)?;
-    resolved.ok_or_else(|| Refusal::new(Reason::Internal, "Profiles no longer apply in the app."))
 }
 
 /// The duration, give or take a tenth.

@@ -41,7 +41,6 @@ impl futures_core::Stream for Stream {
             let face = Face {
                 store: &this.hub.store,
                 settings: &this.hub.settings,
-                contents: &this.hub.contents,
                 user: &this.watcher.user,
                 app: this.watcher.app,
                 admin: this.watcher.is_admin(),

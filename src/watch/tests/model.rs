@@ -9,7 +9,9 @@ use crate::{
     catalog::Catalog,
     command::ProfilePatch,
     domain::{
-        Change, Common, Kind, Object, Stamp, State, TeamId, directory::Team, profile::Profile,
+        Change, Common, Kind, Object, Stamp, State, TeamId,
+        directory::{DirectLink, Persona, Team},
+        profile::Profile,
     },
 };
 
@@ -50,7 +52,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
         4 => put_user(user(pick(random, &USERS), &some_roles(random))),
         5 => {
             let mut user = user(pick(random, &USERS), &some_roles(random));
-            user.direct = vec![crate::domain::directory::DirectLink {
+            user.direct = vec![DirectLink {
                 profile: name(pick(random, &PROFILES)),
                 assigned_at: None,
                 assigned_by: String::new(),
@@ -69,8 +71,8 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
                 let role = pick(random, &ROLES);
                 let mut role = catalog.roles.find(role).unwrap().as_ref().clone();
                 role.persona = match random.bool() {
-                    true => crate::domain::directory::Persona::Agent,
-                    false => crate::domain::directory::Persona::None,
+                    true => Persona::Agent,
+                    false => Persona::None,
                 };
                 Change::Put(Object::Role(Arc::new(role)))
             }
@@ -196,6 +198,54 @@ async fn run(seed: u64) {
                 assert_eq!(reader.digest.as_ref(), Some(&now.content.digest), "seed {seed}");
             }
         }
+    }
+}
+
+/// No gathering and no pause: readers race the writer on several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_that_race_the_writer_end_on_what_resolving_gives() {
+    let quiet = std::time::Duration::ZERO;
+    let world = Arc::new(World::with(Settings { quiet, ..Settings::default() }).await);
+    world.put(USERS.map(|u| put_user(user(u, &["msdyn_csr"]))).to_vec()).await;
+    let mut random = Rng::with_seed(3);
+    let mut readers = Vec::new();
+    for round in 0..300 {
+        if round % 10 == 0 {
+            let mut reader = Reader::open(&world, &mut random);
+            let world = Arc::clone(&world);
+            // Ends with the release that everybody is told last.
+            readers.push(tokio::spawn(async move {
+                loop {
+                    let Message::Snapshot(snapshot) = reader.watch.next().await else { continue };
+                    assert!(snapshot.resolved.revision > reader.revision);
+                    reader.revision = snapshot.resolved.revision;
+                    if snapshot.description() == "the end" {
+                        let now = reader.resolved(&world.ledger.catalog(), &world.contents);
+                        return assert_eq!(now.content, snapshot.resolved.content);
+                    }
+                }
+            }));
+        }
+        let change = change(&mut random, &world.ledger.catalog());
+        world.put(vec![change]).await;
+    }
+    let mut last = Common::custom(name("abc_last"), "Last");
+    last.description = "the end".to_owned();
+    let stamp = Stamp::new(Uuid::nil(), 1, Time::default(), "test");
+    let mut changes = vec![Change::Put(Object::Profile(Arc::new(Profile::empty(last, stamp))))];
+    changes.extend(USERS.map(|text| {
+        let mut user = user(text, &["msdyn_csr"]);
+        user.direct = vec![DirectLink {
+            profile: name("abc_last"),
+            assigned_at: None,
+            assigned_by: String::new(),
+        }];
+        put_user(user)
+    }));
+    world.put(changes).await;
+    for reader in readers {
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, reader).await.unwrap().unwrap();
     }
 }
 

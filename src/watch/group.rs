@@ -1,0 +1,167 @@
+//! Streams that get the same answer, and which of them a commit may concern.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{cause::Changes, contents::Variant, index::Id};
+use crate::{
+    catalog::{Catalog, Direct, Seat, Seated},
+    domain::{App, UniqueName},
+};
+
+/// Number of a group.
+pub(super) type GroupId = u64;
+
+/// All that tells the resolutions of two users apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct GroupKey {
+    pub(super) seat: Seat,
+    pub(super) app: App,
+    disabled: bool,
+    roleless: bool,
+}
+
+impl GroupKey {
+    pub(super) fn of(catalog: &Catalog, seated: &Seated, app: App) -> Self {
+        let user = &seated.user;
+        let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
+        Self { seat: seated.seat.clone(), app, disabled: user.disabled, roleless }
+    }
+}
+
+/// Streams of one key.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) key: GroupKey,
+    pub(super) variant: Variant,
+    pub(super) members: BTreeSet<Id>,
+}
+
+impl Group {
+    /// Whether nothing but the user's own link, or its profile, can lead him elsewhere.
+    fn is_fixed(&self) -> bool {
+        matches!(&self.key.seat.direct, Direct::One(link) if *link == self.variant.profile)
+    }
+
+    /// Profiles whose every change may concern the group.
+    fn profiles(&self) -> impl Iterator<Item = &UniqueName> {
+        let link = match &self.key.seat.direct {
+            Direct::One(link) => Some(link),
+            Direct::None | Direct::Many(_) => None,
+        };
+        [&self.variant.profile].into_iter().chain(link)
+    }
+}
+
+/// All groups, by the seats of one catalog.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: HashMap<GroupId, Group>,
+    keys: HashMap<GroupKey, GroupId>,
+    profiles: HashMap<UniqueName, BTreeSet<GroupId>>,
+    /// Groups that ranks, roles and defaults may lead elsewhere.
+    loose: BTreeSet<GroupId>,
+    next: GroupId,
+}
+
+impl Groups {
+    pub(super) fn get(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(&id)
+    }
+
+    pub(super) fn ids(&self) -> BTreeSet<GroupId> {
+        self.groups.keys().copied().collect()
+    }
+
+    /// Puts a stream into the group of that key, which has this content now.
+    pub(super) fn join(&mut self, stream: Id, key: GroupKey, variant: &Variant) -> GroupId {
+        let id = self.keys.get(&key).copied().unwrap_or(self.next);
+        if id == self.next {
+            self.next += 1;
+            self.keys.insert(key.clone(), id);
+            let members = BTreeSet::new();
+            let group = Group { key, variant: variant.clone(), members };
+            self.register(id, &group);
+            self.groups.insert(id, group);
+        } else {
+            self.change(id, variant);
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.members.insert(stream);
+        }
+        id
+    }
+
+    /// Takes a stream out of its group.
+    pub(super) fn leave(&mut self, stream: Id, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.members.remove(&stream);
+        if !group.members.is_empty() {
+            return;
+        }
+        if let Some(group) = self.groups.remove(&id) {
+            self.unregister(id, &group);
+            self.keys.remove(&group.key);
+        }
+    }
+
+    /// Gives a group other content.
+    pub(super) fn change(&mut self, id: GroupId, variant: &Variant) {
+        let Some(mut group) = self.groups.remove(&id) else { return };
+        if group.variant.profile == variant.profile {
+            group.variant = variant.clone();
+        } else {
+            self.unregister(id, &group);
+            group.variant = variant.clone();
+            self.register(id, &group);
+        }
+        self.groups.insert(id, group);
+    }
+
+    fn register(&mut self, id: GroupId, group: &Group) {
+        for profile in group.profiles() {
+            self.profiles.entry(profile.clone()).or_default().insert(id);
+        }
+        if !group.is_fixed() {
+            self.loose.insert(id);
+        }
+    }
+
+    fn unregister(&mut self, id: GroupId, group: &Group) {
+        for profile in group.profiles() {
+            if let Some(ids) = self.profiles.get_mut(profile) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.profiles.remove(profile);
+                }
+            }
+        }
+        self.loose.remove(&id);
+    }
+
+    /// Groups whose members may get something else, although their seats are what they were.
+    pub(super) fn affected(&self, changes: &Changes) -> BTreeSet<GroupId> {
+        if changes.settings {
+            return self.ids();
+        }
+        let mut found = BTreeSet::new();
+        for profile in &changes.profiles {
+            found.extend(self.profiles.get(profile).into_iter().flatten());
+        }
+        let many = |id: &&GroupId| {
+            let group = self.groups.get(id);
+            group.is_some_and(|group| matches!(group.key.seat.direct, Direct::Many(_)))
+        };
+        if changes.classes {
+            found.extend(&self.loose);
+        } else if !changes.profiles.is_empty() {
+            found.extend(self.loose.iter().filter(many));
+        }
+        if !changes.objects.is_empty() {
+            let made_of =
+                |group: &Group| changes.objects.iter().any(|key| group.variant.inputs.include(key));
+            let groups = self.groups.iter().filter(|(_, group)| made_of(group));
+            found.extend(groups.map(|(id, _)| *id));
+        }
+        found
+    }
+}
