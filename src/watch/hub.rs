@@ -32,8 +32,8 @@ use crate::{
 
 /// Commits that are looked at together.
 const BATCH: usize = 256;
-/// How often within the time of a stall it is looked for.
-const SWEEPS: u32 = 5;
+/// How often within the time of a stall, or until the end of a drain, streams are looked at.
+const SWEEPS: u32 = 2;
 
 /// All live streams of a server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,7 +66,8 @@ impl Hub {
             reached: AtomicI64::new(0),
             feed,
         });
-        tokio::spawn(run(Arc::downgrade(&shared), commits, shared.settings.stalled / SWEEPS));
+        let pace = shared.settings.stalled.min(shared.settings.drain_deadline) / SWEEPS;
+        tokio::spawn(run(Arc::downgrade(&shared), commits, pace));
         Self { shared }
     }
 

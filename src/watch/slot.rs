@@ -91,12 +91,12 @@ pub(super) enum Step {
 /// The state of one stream.
 #[derive(Debug)]
 pub(super) struct Slot {
-    opening: Option<Opening>,
+    opening: Option<Box<Opening>>,
     pending: Option<Pending>,
     health: BTreeMap<UniqueName, Health>,
     health_since: Option<Instant>,
     leaving: Option<Leaving>,
-    ended: Option<Refusal>,
+    ended: Option<Box<Refusal>>,
     over: bool,
     /// What the client holds once the opening is out.
     held: Variant,
@@ -122,7 +122,7 @@ impl Slot {
         let now = opening.since;
         Self {
             told: opening.resolved.revision,
-            opening: Some(opening),
+            opening: Some(Box::new(opening)),
             pending: None,
             health_since: (!health.is_empty()).then_some(now),
             health,
@@ -213,7 +213,7 @@ impl Slot {
     pub(super) fn end(&mut self, refusal: Refusal) -> Option<Waker> {
         self.opening = None;
         self.pending = None;
-        self.ended = Some(refusal);
+        self.ended = Some(Box::new(refusal));
         self.waker.take()
     }
 
@@ -244,7 +244,7 @@ impl Slot {
         }
         if let Some(refusal) = self.ended.take() {
             self.over = true;
-            return Step::End(refusal);
+            return Step::End(*refusal);
         }
         if self.is_stalled(face.settings, now) {
             self.over = true;

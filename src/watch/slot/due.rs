@@ -17,7 +17,7 @@ impl Slot {
         now: Instant,
     ) -> Result<Option<Message>, Refusal> {
         if let Some(opening) = self.opening.take() {
-            return Ok(Some(self.first(face, opening)));
+            return Ok(Some(self.first(face, *opening)));
         }
         let leaving = self.leaving.as_ref();
         let told_to_leave = leaving.is_some_and(|leaving| leaving.bookmarked);

@@ -167,7 +167,7 @@ async fn p10_5_a_client_that_does_not_read_is_let_go() {
 
     let mut forgotten = world.watching("ann").await;
     world.describe("abc_one", "unread too").await;
-    pass(6_100).await;
+    pass(7_600).await;
     assert_eq!(world.hub.streams(), 0, "it counts no longer although nobody asked");
     let end = forgotten.end().await;
     assert!(end.reason == Reason::SlowConsumer && end.retry_after_ms.is_some());

@@ -45,18 +45,20 @@ fn profile(random: &mut Rng) -> Change {
     Change::Put(Object::Profile(Arc::new(profile)))
 }
 
+fn link(profile: &str, at: i64) -> DirectLink {
+    let assigned_at = Some(Time::from_micros(at));
+    DirectLink { profile: name(profile), assigned_at, assigned_by: String::new() }
+}
+
 fn change(random: &mut Rng, catalog: &Catalog) -> Change {
     match random.u8(..9) {
         0..=2 => profile(random),
         3 => delete(Kind::Profile, pick(random, &PROFILES)),
-        4 => put_user(user(pick(random, &USERS), &some_roles(random))),
-        5 => {
+        4 | 5 => {
             let mut user = user(pick(random, &USERS), &some_roles(random));
-            user.direct = vec![DirectLink {
-                profile: name(pick(random, &PROFILES)),
-                assigned_at: None,
-                assigned_by: String::new(),
-            }];
+            user.disabled = random.u8(..4) == 0;
+            let links = random.usize(..3);
+            user.direct = (0..links).map(|at| link(pick(random, &PROFILES), at as i64)).collect();
             put_user(user)
         }
         6 => put_provider("abc_voice", pick(random, &["one", "two"])),
@@ -235,11 +237,7 @@ async fn readers_that_race_the_writer_end_on_what_resolving_gives() {
     let mut changes = vec![Change::Put(Object::Profile(Arc::new(Profile::empty(last, stamp))))];
     changes.extend(USERS.map(|text| {
         let mut user = user(text, &["msdyn_csr"]);
-        user.direct = vec![DirectLink {
-            profile: name("abc_last"),
-            assigned_at: None,
-            assigned_by: String::new(),
-        }];
+        user.direct = vec![link("abc_last", 0)];
         put_user(user)
     }));
     world.put(changes).await;
