@@ -38,7 +38,9 @@ pub type ChangeStream = Pin<Box<dyn Stream<Item = Result<Record>> + Send>>;
 /// What tells one store from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Made with the store; a restored or re-created store has another one.
+    /// Made with the store; a restore keeps it.
+    pub store: Uuid,
+    /// Made with the store and anew by every restore.
     pub incarnation: Uuid,
     /// Name of the engine: `sled`, `memory`.
     pub engine: &'static str,

@@ -105,9 +105,8 @@ pub struct StoreId {
 }
 
 impl From<&store::Identity> for StoreId {
-    /// A store that is restored is another one, so both are the same.
     fn from(identity: &store::Identity) -> Self {
-        Self { store: identity.incarnation, incarnation: identity.incarnation }
+        Self { store: identity.store, incarnation: identity.incarnation }
     }
 }
 

@@ -127,15 +127,14 @@ impl Service {
     ) -> Result<Response<v1::ReportProviderHealthResponse>, Status> {
         let call = self.enter(path, request.metadata(), None, false)?;
         let mut reader = Reader::new(&call.catalog);
-        let (name, state, _detail) = convert::report(request.get_ref(), &mut reader);
+        let (name, state, detail) = convert::report(request.get_ref(), &mut reader);
         reader.v.finish()?;
         let key = ObjectKey::new(Kind::Provider, name.as_str());
         let object = call.catalog.object(&key).ok_or_else(|| missing(&key))?;
-        let changed = self.hub.health(&name).state != state;
-        if changed {
-            let since = Some(self.clock.now());
-            self.hub.provider_health(&name, watch::Health { state, since });
-        }
+        let known = self.hub.health(&name);
+        let changed = known.state != state;
+        let since = if changed { Some(self.clock.now()) } else { known.since };
+        self.hub.provider_health(&name, watch::Health { state, since }, &detail);
         let channel_provider = v1::ChannelProvider::of(&object, self.context(&call.catalog));
         Ok(Response::new(v1::ReportProviderHealthResponse { channel_provider, changed }))
     }

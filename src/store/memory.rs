@@ -19,6 +19,7 @@ use crate::domain::Change;
 /// A store that lasts as long as the process. Clones share their content, as a reopened store does.
 #[derive(Debug, Clone)]
 pub struct Memory {
+    store: Uuid,
     incarnation: Uuid,
     records: Arc<Mutex<Vec<Record>>>,
     head: watch::Sender<Revision>,
@@ -27,7 +28,12 @@ pub struct Memory {
 impl Memory {
     /// An empty store.
     pub fn new() -> Self {
-        Self { incarnation: Uuid::new_v4(), records: Arc::default(), head: watch::Sender::new(0) }
+        Self {
+            store: Uuid::new_v4(),
+            incarnation: Uuid::new_v4(),
+            records: Arc::default(),
+            head: watch::Sender::new(0),
+        }
     }
 
     fn records(&self) -> MutexGuard<'_, Vec<Record>> {
@@ -46,6 +52,7 @@ impl Default for Memory {
 impl Store for Memory {
     fn identity(&self) -> Identity {
         Identity {
+            store: self.store,
             incarnation: self.incarnation,
             engine: "memory",
             max_batch_bytes: MAX_BATCH_BYTES,

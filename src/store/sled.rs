@@ -4,7 +4,7 @@
 //!
 //! | Key | Value |
 //! |---|---|
-//! | `m/format`, `m/incarnation`, `m/head` | layout of the folder, identity, revision and time of the last commit |
+//! | `m/format`, `m/store`, `m/incarnation`, `m/head` | layout of the folder, identity, revision and time of the last commit |
 //! | `s/<collection>/<name>` | the object as it is now |
 //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
@@ -51,6 +51,7 @@ const CACHE: u64 = 64 << 20;
 /// A store in a folder of the local disk.
 #[derive(Debug)]
 pub struct Sled {
+    store: Uuid,
     incarnation: Uuid,
     disk: Arc<Disk>,
     /// Revision of the last durable commit. Change streams end when it goes.
@@ -85,11 +86,11 @@ impl Sled {
         let folder = folder.into();
         spawn_blocking(move || {
             let (db, lock) = open_db(&folder)?;
-            let incarnation = identify(&db, &folder)?;
+            let (store, incarnation) = identify(&db, &folder)?;
             let (revision, time) = read_head(&db)?;
             let head = Mutex::new(Head { revision, time, broken: false });
             let durable = watch::Sender::new(revision);
-            Ok(Self { incarnation, disk: Arc::new(Disk { db, head, _lock: lock }), durable })
+            Ok(Self { store, incarnation, disk: Arc::new(Disk { db, head, _lock: lock }), durable })
         })
         .await?
     }
@@ -98,7 +99,12 @@ impl Sled {
 #[async_trait]
 impl Store for Sled {
     fn identity(&self) -> Identity {
-        Identity { incarnation: self.incarnation, engine: "sled", max_batch_bytes: MAX_BATCH_BYTES }
+        Identity {
+            store: self.store,
+            incarnation: self.incarnation,
+            engine: "sled",
+            max_batch_bytes: MAX_BATCH_BYTES,
+        }
     }
 
     async fn load(&self) -> Result<Loaded> {
@@ -265,17 +271,18 @@ fn try_open(folder: &Path) -> Result<Db> {
     }
 }
 
-/// Reads the incarnation of the store, or makes it in a new folder.
-fn identify(db: &Db, folder: &Path) -> Result<Uuid> {
+/// Reads the ids of the store and of its incarnation, or makes them in a new folder.
+fn identify(db: &Db, folder: &Path) -> Result<(Uuid, Uuid)> {
     let damaged = || Error::Damaged(format!("{} holds no Deskplane store", folder.display()));
     if db.is_empty() {
-        let incarnation = Uuid::new_v4();
+        let (store, incarnation) = (Uuid::new_v4(), Uuid::new_v4());
         let mut writes = Writes::default();
         writes.insert(b"m/format", &LAYOUT.to_be_bytes());
+        writes.insert(b"m/store", store.as_bytes());
         writes.insert(b"m/incarnation", incarnation.as_bytes());
         db.apply_batch(writes)?;
         db.flush()?;
-        return Ok(incarnation);
+        return Ok((store, incarnation));
     }
     let format = db.get(b"m/format")?.ok_or_else(damaged)?;
     let found = u32::from_be_bytes(format.as_ref().try_into().map_err(|_| damaged())?);
@@ -283,8 +290,11 @@ fn identify(db: &Db, folder: &Path) -> Result<Uuid> {
         let what = folder.display().to_string();
         return Err(Error::NewerFormat { what, found, known: LAYOUT });
     }
-    let incarnation = db.get(b"m/incarnation")?.ok_or_else(damaged)?;
-    Uuid::from_slice(&incarnation).map_err(|_| damaged())
+    let id = |key: &[u8]| {
+        let bytes = db.get(key)?.ok_or_else(damaged)?;
+        Uuid::from_slice(&bytes).map_err(|_| damaged())
+    };
+    Ok((id(b"m/store")?, id(b"m/incarnation")?))
 }
 
 fn read_head(db: &Db) -> Result<(Revision, Time)> {

@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) contents: Arc<Contents>,
     index: Mutex<Index>,
-    health: Mutex<HashMap<UniqueName, Health>>,
+    health: Mutex<HashMap<UniqueName, (Health, String)>>,
     /// Every stream was compared with the catalog of this revision.
     reached: AtomicI64,
     feed: mpsc::UnboundedSender<Published>,
@@ -138,10 +138,12 @@ impl Hub {
         Ok(Stream::new(Arc::clone(shared), watcher, id))
     }
 
-    /// Takes the health of a provider; a change goes to the watchers whose content lists it.
-    pub fn provider_health(&self, provider: &UniqueName, health: Health) {
-        let old = self.shared.health().insert(provider.clone(), health);
-        if old.unwrap_or_default() == health {
+    /// Takes the health of a provider; a change goes to the watchers whose content lists it, without
+    /// the detail, which is for operators.
+    pub fn provider_health(&self, provider: &UniqueName, health: Health, detail: &str) {
+        let measured = (health, detail.to_owned());
+        let old = self.shared.health().insert(provider.clone(), measured);
+        if old.unwrap_or_default().0 == health {
             return;
         }
         let (index, now) = (self.shared.index(), Instant::now());
@@ -154,7 +156,12 @@ impl Hub {
 
     /// The newest health of a provider.
     pub fn health(&self, provider: &UniqueName) -> Health {
-        self.shared.health().get(provider).copied().unwrap_or_default()
+        self.shared.health().get(provider).map(|(health, _)| *health).unwrap_or_default()
+    }
+
+    /// What was said with the newest health of a provider.
+    pub fn health_detail(&self, provider: &UniqueName) -> String {
+        self.shared.health().get(provider).map(|(_, detail)| detail.clone()).unwrap_or_default()
     }
 
     /// Ends every stream as planned, their reconnects spread over the drain window, and opens no
@@ -226,7 +233,7 @@ impl Shared {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn health(&self) -> MutexGuard<'_, HashMap<UniqueName, Health>> {
+    fn health(&self) -> MutexGuard<'_, HashMap<UniqueName, (Health, String)>> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,7 +276,7 @@ impl Shared {
         let opening = Opening { resolved, reset: sent.err(), in_sync, since: Instant::now() };
         let known = self.health();
         let listed = held.content.providers.iter();
-        let health = listed.filter_map(|p| Some((p.clone(), *known.get(p)?))).collect();
+        let health = listed.filter_map(|p| Some((p.clone(), known.get(p)?.0))).collect();
         Slot::new(opening, held.clone(), health, &self.settings, random)
     }
 

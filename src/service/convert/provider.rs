@@ -11,8 +11,8 @@ use super::{
 use crate::{
     command::library::{ProviderPatch, Providers},
     content::wire::{Coded as _, coded},
-    domain::{Kind, Object, provider::ApiVersion},
-    watch::{Health, HealthState},
+    domain::{Kind, Object, UniqueName, provider::ApiVersion},
+    watch::{Health, HealthState, Hub},
 };
 
 coded! {
@@ -21,11 +21,12 @@ coded! {
 }
 
 /// Measured health, with its detail.
-fn health(health: &Health) -> v1::Health {
+fn health(hub: &Hub, provider: &UniqueName) -> v1::Health {
+    let health = hub.health(provider);
     v1::Health {
         state: health.state.wire().into(),
         since: health.since.map(timestamp),
-        detail: String::new(),
+        detail: hub.health_detail(provider),
     }
 }
 
@@ -60,7 +61,7 @@ impl Resource for v1::ChannelProvider {
             config: o.config.clone(),
             secrets: Default::default(),
             secret_states: Vec::new(),
-            health: Some(health(&context.hub.health(&o.common.unique_name))),
+            health: Some(health(context.hub, &o.common.unique_name)),
         })
     }
 }

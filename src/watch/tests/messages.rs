@@ -365,8 +365,8 @@ async fn p10_1_health_goes_to_those_whose_content_lists_the_provider() {
     assert_eq!(world.hub.health(&voice), Health::default());
     for state in [HealthState::Degraded, HealthState::Down] {
         let since = Some(Time::from_micros(5));
-        world.hub.provider_health(&voice, Health { state, since });
-        world.hub.provider_health(&voice, Health { state, since });
+        world.hub.provider_health(&voice, Health { state, since }, "measured");
+        world.hub.provider_health(&voice, Health { state, since }, "measured");
     }
     match ann.next().await {
         Message::ProviderHealth { provider, health } => {
