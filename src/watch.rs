@@ -127,6 +127,8 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// How long the transport may take nothing while something waits.
     pub stalled: Duration,
+    /// Most streams of the server; a further one is told that the server is busy.
+    pub max_streams: usize,
 }
 
 impl Default for Settings {
@@ -139,6 +141,7 @@ impl Default for Settings {
             drain_window: Duration::from_secs(10),
             drain_deadline: Duration::from_secs(30),
             stalled: Duration::from_secs(5),
+            max_streams: 100_000,
         }
     }
 }

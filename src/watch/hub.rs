@@ -114,6 +114,9 @@ impl Hub {
                 if index.count(&caller.subject, user) >= limit {
                     return Err(too_many(user, limit));
                 }
+                if index.len() >= shared.settings.max_streams {
+                    return Err(busy(shared.settings.max_streams));
+                }
             }
         }
 
@@ -302,6 +305,11 @@ impl Shared {
 fn replaced() -> Refusal {
     let message = "A newer stream of the same client took the place of this one; do not reconnect.";
     Refusal::new(Reason::Replaced, message)
+}
+
+fn busy(limit: usize) -> Refusal {
+    let message = format!("The server has {limit} streams, as many as it admits; try another one.");
+    Refusal::new(Reason::ServerBusy, message).with("limit", limit).retry_after_ms(5_000)
 }
 
 fn too_many(user: &UserId, limit: usize) -> Refusal {

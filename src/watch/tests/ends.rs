@@ -197,6 +197,16 @@ async fn p10_6_streams_are_counted_by_caller_and_watched_user() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p10_6_a_full_server_says_so() {
+    let world = World::with(Settings { max_streams: 2, ..Settings::default() }).await;
+    let open = [world.watching("ann").await, world.watching("bob").await];
+    let refusal = world.try_watch(own("ann")).map(|_| ()).unwrap_err();
+    assert_eq!((refusal.reason, refusal.retry_after_ms), (Reason::ServerBusy, Some(5_000)));
+    drop(open);
+    world.watching("ann").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn p10_6_the_same_client_replaces_its_predecessor() {
     let world = World::new().await;
     let mut open: Vec<_> =
