@@ -5,12 +5,15 @@
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
-//! clients of what changed for them; [`service`] is the API over them, [`server`] assembles all.
+//! clients of what changed for them; [`service`] is the API over them, [`server`] assembles all,
+//! and [`cli`] starts a server with its [`config`] or speaks to one.
 
 pub mod auth;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod config;
 pub mod content;
 pub mod domain;
 pub mod ledger;
@@ -19,4 +22,5 @@ pub mod resolve;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod telemetry;
 pub mod watch;

@@ -4,6 +4,8 @@
 
 mod auth;
 mod cases;
+mod cli;
+mod crash;
 mod layers;
 mod properties;
 mod server;

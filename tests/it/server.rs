@@ -1,6 +1,6 @@
 //! A real server for a test: its own store, its own port, its own end.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
@@ -55,6 +55,8 @@ pub(crate) type Caller = InterceptedService<Channel, As>;
 /// A running server; it ends with the value.
 #[derive(Debug)]
 pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     channel: Channel,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), deskplane::server::Error>>,
@@ -86,7 +88,7 @@ impl Running {
         }));
         let channel =
             Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        Self { channel, stop: Some(stop), task }
+        Self { address, channel, stop: Some(stop), task }
     }
 
     /// Ends the server and waits until it has.

@@ -1,0 +1,98 @@
+//! The command line: a server to start, and a client of the public API like any other.
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry;
+
+mod apply;
+mod client;
+mod demo;
+mod error;
+mod explain;
+mod kind;
+mod output;
+mod read;
+mod resolve;
+mod serve;
+mod watch;
+
+pub use client::{Api, Client, Connection, WriteOptions};
+pub use error::{Error, Result};
+pub use output::{Format, Io};
+
+/// Ends the help of the program.
+const EXIT_CODES: &str = "Exit codes:
+  0   done
+  1   refused by the server, or failed
+  2   the command line or a document makes no sense
+  64  the configuration of the server cannot be used";
+
+/// Experience profiles for agent desktops: resolved, explained and pushed live.
+#[derive(Debug, Parser)]
+#[command(name = "deskplane", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    /// Form of the output.
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    output: Format,
+    /// What to log to standard error: a level, or directives such as `warn,deskplane=debug`.
+    /// Default: `info` for serve, `warn` for all else.
+    #[arg(long, global = true, env = "DESKPLANE_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::Args),
+    /// Shows the product in a minute: a server of its own, an example, a live update.
+    Demo(demo::Args),
+    /// Shows one resource.
+    Get(read::GetArgs),
+    /// Lists the resources of a kind.
+    List(read::ListArgs),
+    /// Creates or changes resources as YAML or JSON documents describe them.
+    Apply(apply::Args),
+    /// Shows the profile that applies to a user.
+    Resolve(resolve::Args),
+    /// Shows why a profile applies to a user, and what lost.
+    Explain(explain::Args),
+    /// Shows the profile of a user whenever it changes.
+    Watch(watch::Args),
+}
+
+/// Runs one command, and tells what went wrong; answers the exit code of the program.
+pub async fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
+    let outcome = dispatch(cli, io).await;
+    let Err(error) = outcome else { return 0 };
+    let code = error.exit_code();
+    if code != 0 {
+        // When not even that can be written, the exit code has to do.
+        io.note(&error).ok();
+    }
+    code
+}
+
+async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
+    let Cli { connection, output, log, command } = cli;
+    if let Command::Serve(args) = command {
+        return serve::run(args, log, output, io).await;
+    }
+    telemetry::start(log.as_deref().unwrap_or("warn"))?;
+    if let Command::Demo(args) = command {
+        return Box::pin(demo::run(args, io)).await;
+    }
+    let client = Client::connect(&connection).await?;
+    match command {
+        Command::Get(args) => read::get(&client, args, output, io).await,
+        Command::List(args) => read::list(&client, args, output, io).await,
+        Command::Apply(args) => apply::run(client, args, output, io).await,
+        Command::Resolve(args) => resolve::run(&client, args, output, io).await,
+        Command::Explain(args) => explain::run(&client, args, output, io).await,
+        Command::Watch(args) => watch::run(&client, args, output, io).await,
+        Command::Serve(_) | Command::Demo(_) => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! `demo`: a server of its own, the documented example, a live update; then it is yours to try.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::{Client, Connection, Error, Io, Result, serve};
+use crate::{
+    clock::Clock,
+    server::{self, Limits, Parts},
+    store::Sled,
+    watch,
+};
+
+mod tour;
+
+/// Port that is tried first: the one that every other command looks at.
+const USUAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7700);
+
+/// Time in which the server of the demo must have ended: nobody else depends on its streams.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// End after the tour instead of serving on.
+    #[arg(long)]
+    once: bool,
+    /// Loopback address to listen on. Default: 127.0.0.1:7700, or a free port when that is taken.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs the demo.
+pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr()?;
+    let folder = tempfile::Builder::new().prefix("deskplane-demo-").tempdir()?;
+    let store = Sled::open(folder.path()).await;
+    let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
+    let watch =
+        watch::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
+    let parts =
+        Parts { store: Arc::new(store), clock: Clock::system(), limits: Limits::default(), watch };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(server::serve(parts, listener, async {
+        // Ends as well when the other half is dropped.
+        stopped.await.ok();
+    }));
+
+    io.line(format!(
+        "A Deskplane server runs on {address}, with its store in {}.",
+        folder.path().display()
+    ))?;
+    let outcome = show(address, args.once, io).await;
+    drop(stop);
+    match server.await {
+        Ok(Ok(())) => outcome,
+        Ok(Err(error)) => outcome.and(Err(Error::start("serve", error))),
+        Err(error) => outcome.and(Err(Error::start("serve", error))),
+    }
+}
+
+async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
+    let Some(address) = wanted else {
+        return match TcpListener::bind(USUAL).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => Ok(TcpListener::bind((USUAL.0, 0)).await?),
+        };
+    };
+    if !address.ip().is_loopback() {
+        return Err(Error::Usage(format!("{address} is no loopback address")));
+    }
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Error::start(&format!("listen on {address}"), error))
+}
+
+/// Takes the tour, and leaves the server to whoever wants to try it.
+async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
+    let server = format!("http://{address}");
+    let connection = Connection { server, caller: None, scopes: None };
+    let client = Client::connect(&connection).await?;
+    tour::run(&client, io).await?;
+    io.line(try_yourself(address))?;
+    if !once {
+        io.line("\nServing until Ctrl-C.")?;
+        serve::told_to_end().await;
+    }
+    Ok(())
+}
+
+/// Commands to go on with.
+fn try_yourself(address: SocketAddr) -> String {
+    let call = |data: &str, method: &str| {
+        format!("  grpcurl -plaintext -d '{data}' {address} deskplane.v1.{method}")
+    };
+    let lines = [
+        "\nTry it yourself, in another terminal:\n".to_owned(),
+        format!("  grpcurl -plaintext {address} list"),
+        format!("  grpcurl -plaintext {address} describe deskplane.v1.ProfileService"),
+        call(r#"{"user": "john.doe"}"#, "AgentService/ResolveProfile"),
+        call(r#"{"user": "casey.jensen"}"#, "AgentService/WatchProfile"),
+        call(
+            r#"{"name": "datum_supervisor", "replace_current": true}"#,
+            "ProfileService/SetDefault",
+        ),
+        "\nThe last one changes what the one before shows. Or with this program:\n".to_owned(),
+        format!("  deskplane --server http://{address} list profiles"),
+        format!("  deskplane --server http://{address} explain rowan.lee"),
+        format!("  deskplane --server http://{address} get profile contoso_rep -o yaml"),
+    ];
+    lines.join("\n")
+}

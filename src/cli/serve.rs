@@ -1,0 +1,94 @@
+//! `serve`: the server itself.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::net::TcpListener;
+
+use super::{Error, Format, Io, Result};
+use crate::{
+    clock::Clock,
+    config::{Config, Flags, Sources},
+    server::{self, Parts},
+    store::Sled,
+    telemetry,
+};
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Settings come from their defaults, then the file, then the environment \
+(DESKPLANE_LISTEN, DESKPLANE_WATCH__QUIET_MS), then flags. Until credentials can be configured the \
+server listens on loopback addresses only, and every caller is an administrator unless the metadata \
+x-deskplane-user and x-deskplane-scopes say otherwise.")]
+pub(super) struct Args {
+    /// Configuration file, TOML.
+    #[arg(long, env = "DESKPLANE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+    /// Print the settings in effect as a file, and end.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Runs the server until the process is told to end.
+pub(super) async fn run(
+    args: Args,
+    log: Option<String>,
+    format: Format,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let env = std::env::vars_os();
+    let text = |name: std::ffi::OsString| name.into_string().ok();
+    let sources = Sources {
+        file: args.config,
+        env: env.filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
+        flags: Flags { log, ..args.flags },
+    };
+    let config = Config::load(&sources)?;
+    if args.print_config {
+        return match format {
+            Format::Table => Ok(write!(io.out, "{}", config.to_toml()?)?),
+            _ => io.value(format, &config),
+        };
+    }
+    telemetry::start(&config.log)?;
+    let unusable = |why| Error::start(&format!("listen on {}", config.listen), why);
+    let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
+    let store = Sled::open(&config.data_dir).await;
+    let store =
+        store.map_err(|why| Error::start(&format!("open {}", config.data_dir.display()), why))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
+    tracing::warn!(
+        "no credentials are configured: loopback only, and every caller is an administrator unless \
+         the metadata x-deskplane-user and x-deskplane-scopes say otherwise"
+    );
+    let parts = Parts {
+        store: Arc::new(store),
+        clock: Clock::system(),
+        limits: config.limits.settings(),
+        watch: config.watch.settings(),
+    };
+    let served = server::serve(parts, listener, told_to_end()).await;
+    served.map_err(|why| Error::start("serve", why))
+}
+
+/// Ends when the process is told to: Ctrl-C, or the signal that service managers send.
+pub(super) async fn told_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a way to be told there is nothing to wait for but the end of the process.
+    if interrupt.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

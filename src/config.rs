@@ -1,0 +1,310 @@
+//! The configuration of the server: defaults, then a file, then the environment, then flags; a
+//! later source wins. It is judged as a whole, and every mistake is named at once.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Value},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{server, telemetry, watch};
+
+mod layer;
+
+use layer::Layer;
+
+#[cfg(test)]
+mod tests;
+
+/// What the name of every environment variable of the program begins with.
+pub const PREFIX: &str = "DESKPLANE_";
+
+const HOUR_S: u64 = 60 * 60;
+const DAY_S: u64 = 24 * HOUR_S;
+
+/// Variables with the prefix that are no settings of the server: they belong to the command line,
+/// to secrets of providers and to tests, or a cluster sets them for every pod beside a service that
+/// is called `deskplane`.
+const NO_SETTING: &[&str] =
+    &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "SECRET_", "SERVICE_", "PORT"];
+
+/// All settings of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Folder of the embedded store; made when it is not there.
+    pub data_dir: PathBuf,
+    /// What is logged: a level, or directives such as `warn,deskplane=debug`.
+    pub log: String,
+    /// Limits of the transport.
+    pub limits: Limits,
+    /// Live updates.
+    pub watch: Watch,
+}
+
+/// Limits of the transport; none of them can be switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Calls and streams that one connection may have open.
+    pub streams_per_connection: u32,
+    /// Calls of one connection that are worked on at a time.
+    pub calls_per_connection: u32,
+    /// Bytes of the headers of one call.
+    pub header_bytes: u32,
+    /// Seconds of silence after which a connection is asked whether it lives.
+    pub keepalive_interval_s: u64,
+    /// Seconds in which it must answer.
+    pub keepalive_timeout_s: u64,
+    /// Minutes after which a connection is asked to end.
+    pub connection_age_min: u64,
+}
+
+/// Settings of live updates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// Milliseconds a client must be without a change before gathered ones go out; 0 gathers none.
+    pub quiet_ms: u64,
+    /// Milliseconds that a change waits at most for further ones; 0 gathers none.
+    pub longest_ms: u64,
+    /// Seconds of silence after which a bookmark is sent, give or take a tenth.
+    pub bookmark_s: u64,
+    /// Minutes after which a stream ends, give or take a tenth.
+    pub max_age_min: u64,
+    /// Seconds over which the reconnects of drained streams are spread.
+    pub drain_window_s: u64,
+    /// Seconds after which drained streams that did not end are cut.
+    pub drain_deadline_s: u64,
+    /// Seconds that the transport may take nothing while something waits.
+    pub stalled_s: u64,
+    /// Most streams of the server.
+    pub max_streams: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            data_dir: PathBuf::from("./deskplane-data"),
+            log: "info".to_owned(),
+            limits: Limits::default(),
+            watch: Watch::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let server = server::Limits::default();
+        Self {
+            streams_per_connection: server.streams_per_connection,
+            calls_per_connection: server.calls_per_connection.try_into().unwrap_or(u32::MAX),
+            header_bytes: server.header_bytes,
+            keepalive_interval_s: server.keepalive_interval.as_secs(),
+            keepalive_timeout_s: server.keepalive_timeout.as_secs(),
+            connection_age_min: server.connection_age.as_secs() / 60,
+        }
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let hub = watch::Settings::default();
+        let ms = |time: Duration| time.as_millis().try_into().unwrap_or(u64::MAX);
+        Self {
+            quiet_ms: ms(hub.quiet),
+            longest_ms: ms(hub.longest),
+            bookmark_s: hub.bookmark.as_secs(),
+            max_age_min: hub.max_age.as_secs() / 60,
+            drain_window_s: hub.drain_window.as_secs(),
+            drain_deadline_s: hub.drain_deadline.as_secs(),
+            stalled_s: hub.stalled.as_secs(),
+            max_streams: hub.max_streams.try_into().unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Settings that have a flag; the names are those of [`Config`].
+#[derive(Debug, Clone, Default, Serialize, clap::Args)]
+pub struct Flags {
+    /// Address and port to listen on, e.g. `127.0.0.1:7700`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Folder of the embedded store; made when it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// What to log; the flag `--log` stands at the program.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+/// Where settings come from, beside the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Variables of the environment.
+    pub env: Vec<(String, String)>,
+    /// Flags of the command line.
+    pub flags: Flags,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration cannot be used")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Config {
+    /// Reads all sources and judges the outcome.
+    pub fn load(sources: &Sources) -> Result<Self, Mistakes> {
+        let one = |error: figment::Error| Mistakes(vec![error.to_string()]);
+        let defaults = Figment::from(Serialized::defaults(Self::default()));
+        let known = layer::leaves(&defaults.extract::<Dict>().map_err(one)?);
+        let mut given = Figment::new();
+        if let Some(file) = &sources.file {
+            given = given.merge(Toml::file_exact(file));
+        }
+        given = given.merge(Layer::environment(&sources.env, &known));
+        let flags = Value::serialize(&sources.flags).map_err(one)?;
+        given = given.merge(Layer::flags(flags.into_dict().unwrap_or_default()));
+
+        let mut mistakes = Vec::new();
+        for (key, value) in layer::leaves(&given.extract::<Dict>().map_err(one)?) {
+            let alone = defaults.clone().merge(Layer::single(&key, value));
+            let problem = match alone.extract::<Self>() {
+                _ if !known.contains_key(&key) => "there is no such setting".to_owned(),
+                Err(error) => error.kind.to_string(),
+                Ok(_) => continue,
+            };
+            let source = given.find_metadata(&key).map(layer::describe).unwrap_or_default();
+            mistakes.push(format!("`{key}`{source}: {problem}"));
+        }
+        if !mistakes.is_empty() {
+            return Err(Mistakes(mistakes));
+        }
+        let config = defaults.merge(given).extract::<Self>().map_err(one)?;
+        config.check()
+    }
+
+    /// The configuration as a file that [`Config::load`] reads.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// Judges what no single value shows.
+    fn check(self) -> Result<Self, Mistakes> {
+        let mut mistakes = Vec::new();
+        if !self.listen.ip().is_loopback() {
+            mistakes.push(format!(
+                "`listen`: {} can be reached from other machines. No credentials can be configured \
+                 yet, and without them every caller is an administrator; use a loopback address \
+                 such as 127.0.0.1:7700",
+                self.listen
+            ));
+        }
+        if self.data_dir.as_os_str().is_empty() {
+            mistakes.push("`data_dir`: must name a folder".to_owned());
+        }
+        if let Err(error) = telemetry::filter(&self.log) {
+            mistakes.push(format!("`log`: {error}"));
+        }
+        self.limits.check(&mut mistakes);
+        self.watch.check(&mut mistakes);
+        if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
+    }
+}
+
+/// Notes a value outside its range.
+fn range<T: PartialOrd + fmt::Display>(
+    mistakes: &mut Vec<String>,
+    key: &str,
+    value: T,
+    least: T,
+    most: T,
+) {
+    if value < least || value > most {
+        mistakes.push(format!("`{key}`: {value} is not within {least} to {most}"));
+    }
+}
+
+impl Limits {
+    fn check(&self, mistakes: &mut Vec<String>) {
+        let mut counts = |key: &str, value: u32, least: u32, most: u32| {
+            range(mistakes, &format!("limits.{key}"), value, least, most);
+        };
+        counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
+        counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
+        counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
+        let mut times = |key: &str, value: u64, most: u64| {
+            range(mistakes, &format!("limits.{key}"), value, 1, most);
+        };
+        times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
+        times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
+        times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
+    }
+
+    /// The limits as the server takes them.
+    pub fn settings(&self) -> server::Limits {
+        server::Limits {
+            streams_per_connection: self.streams_per_connection,
+            calls_per_connection: self.calls_per_connection.try_into().unwrap_or(usize::MAX),
+            header_bytes: self.header_bytes,
+            keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
+            keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
+            connection_age: Duration::from_secs(self.connection_age_min * 60),
+        }
+    }
+}
+
+impl Watch {
+    fn check(&self, mistakes: &mut Vec<String>) {
+        let mut times = |key: &str, value: u64, least: u64, most: u64| {
+            range(mistakes, &format!("watch.{key}"), value, least, most);
+        };
+        times("quiet_ms", self.quiet_ms, 0, 60_000);
+        times("longest_ms", self.longest_ms, 0, 60_000);
+        times("bookmark_s", self.bookmark_s, 1, DAY_S);
+        times("max_age_min", self.max_age_min, 1, DAY_S / 60);
+        times("drain_window_s", self.drain_window_s, 0, HOUR_S);
+        times("drain_deadline_s", self.drain_deadline_s, 0, HOUR_S);
+        times("stalled_s", self.stalled_s, 1, HOUR_S);
+        times("max_streams", self.max_streams, 1, 10_000_000);
+        if self.longest_ms != 0 && self.longest_ms < self.quiet_ms {
+            mistakes.push(format!(
+                "`watch.longest_ms`: {} is less than `watch.quiet_ms`, {}",
+                self.longest_ms, self.quiet_ms
+            ));
+        }
+    }
+
+    /// The times as the hub takes them.
+    pub fn settings(&self) -> watch::Settings {
+        watch::Settings {
+            quiet: Duration::from_millis(self.quiet_ms),
+            longest: Duration::from_millis(self.longest_ms),
+            bookmark: Duration::from_secs(self.bookmark_s),
+            max_age: Duration::from_secs(self.max_age_min * 60),
+            drain_window: Duration::from_secs(self.drain_window_s),
+            drain_deadline: Duration::from_secs(self.drain_deadline_s),
+            stalled: Duration::from_secs(self.stalled_s),
+            max_streams: self.max_streams.try_into().unwrap_or(usize::MAX),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+
+fn sources(file: Option<&str>, env: &[(&str, &str)], flags: Flags) -> (tempfile::TempDir, Sources) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file.map(|text| {
+        let path = folder.path().join("deskplane.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    (folder, Sources { file, env, flags })
+}
+
+fn load(file: Option<&str>, env: &[(&str, &str)], flags: Flags) -> Result<Config, Vec<String>> {
+    let (_folder, sources) = sources(file, env, flags);
+    Config::load(&sources).map_err(|mistakes| mistakes.0)
+}
+
+#[test]
+fn without_sources_there_are_the_defaults() {
+    assert_eq!(load(None, &[], Flags::default()), Ok(Config::default()));
+    assert_eq!(load(None, &[("PATH", "/bin")], Flags::default()), Ok(Config::default()));
+}
+
+#[test]
+fn a_later_source_wins() {
+    let file = "listen = '127.0.0.1:1'\ndata_dir = 'a'\nlog = 'warn'\n[watch]\nquiet_ms = 1\n";
+    let env = [
+        ("DESKPLANE_DATA_DIR", "2"),
+        ("DESKPLANE_LISTEN", "[::1]:2"),
+        ("DESKPLANE_WATCH__BOOKMARK_S", "9"),
+        ("DESKPLANE_WATCH__STALLED_S", "8"),
+    ];
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
+    let config = load(Some(file), &env, flags).unwrap();
+    let watch = Watch { quiet_ms: 1, bookmark_s: 9, stalled_s: 8, ..Watch::default() };
+    let listen = "127.0.0.1:3".parse().unwrap();
+    let (data_dir, log) = ("2".into(), "warn".into());
+    assert_eq!(config, Config { listen, data_dir, log, limits: Limits::default(), watch });
+}
+
+#[test]
+fn variables_that_are_no_settings_are_left_alone() {
+    let env = [
+        ("DESKPLANE_CONFIG", "x"),
+        ("DESKPLANE_SERVER", "x"),
+        ("DESKPLANE_SECRET_TWILIO", "x"),
+        ("DESKPLANE_SERVICE_HOST", "10.0.0.1"),
+        ("DESKPLANE_PORT_7700_TCP", "x"),
+    ];
+    assert_eq!(load(None, &env, Flags::default()), Ok(Config::default()));
+}
+
+#[test]
+fn mistakes_are_named_together_with_key_and_source() {
+    let file = "colour = 1\nlisten = 'here'\n[watch]\nquite_ms = 5\nmax_age_min = 'long'\n";
+    let env = [("DESKPLANE_WATCH__STALLED_S", "soon"), ("DESKPLANE_LOGS", "info")];
+    let mistakes = load(Some(file), &env, Flags::default()).unwrap_err();
+    let expected = [
+        ("`colour` (", "there is no such setting"),
+        ("`listen` (", "invalid socket address"),
+        ("`logs` (environment)", "there is no such setting"),
+        ("`watch.max_age_min` (", "found string \"long\""),
+        ("`watch.quite_ms` (", "there is no such setting"),
+        ("`watch.stalled_s` (environment)", "found string \"soon\""),
+    ];
+    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+    for (mistake, (key, problem)) in mistakes.iter().zip(expected) {
+        assert!(mistake.starts_with(key) && mistake.contains(problem), "{mistake}");
+    }
+    assert!(mistakes[0].contains("deskplane.toml"), "{}", mistakes[0]);
+}
+
+#[test]
+fn rules_across_values_are_judged_together() {
+    let env = [
+        ("DESKPLANE_LISTEN", "0.0.0.0:7700"),
+        ("DESKPLANE_LOG", "deskplane=loud"),
+        ("DESKPLANE_DATA_DIR", ""),
+        ("DESKPLANE_WATCH__QUIET_MS", "300"),
+        ("DESKPLANE_WATCH__BOOKMARK_S", "0"),
+        ("DESKPLANE_LIMITS__STREAMS_PER_CONNECTION", "0"),
+    ];
+    let mistakes = load(None, &env, Flags::default()).unwrap_err();
+    let keys: Vec<_> = mistakes.iter().map(|m| m.split(':').next().unwrap()).collect();
+    assert_eq!(
+        keys,
+        [
+            "`listen`",
+            "`data_dir`",
+            "`log`",
+            "`limits.streams_per_connection`",
+            "`watch.bookmark_s`",
+            "`watch.longest_ms`"
+        ],
+        "{mistakes:#?}"
+    );
+    assert!(mistakes[0].contains("credentials"), "{}", mistakes[0]);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_toml_is_a_mistake() {
+    let missing = Sources { file: Some("/nowhere/deskplane.toml".into()), ..Sources::default() };
+    assert!(Config::load(&missing).is_err());
+    assert_eq!(load(Some("listen ="), &[], Flags::default()).unwrap_err().len(), 1);
+}
+
+#[test]
+fn what_is_printed_reads_back_the_same() {
+    let config = load(None, &[("DESKPLANE_WATCH__QUIET_MS", "0")], Flags::default()).unwrap();
+    let printed = config.to_toml().unwrap();
+    assert_eq!(load(Some(&printed), &[], Flags::default()), Ok(config));
+}
+
+#[test]
+fn the_settings_say_what_the_file_says() {
+    let limits = Limits { keepalive_interval_s: 7, connection_age_min: 3, ..Limits::default() };
+    assert_eq!(limits.settings().keepalive_interval, Duration::from_secs(7));
+    assert_eq!(limits.settings().connection_age, Duration::from_secs(180));
+    let watch = Watch { quiet_ms: 9, max_age_min: 2, ..Watch::default() };
+    assert_eq!(watch.settings().quiet, Duration::from_millis(9));
+    assert_eq!(watch.settings().max_age, Duration::from_secs(120));
+}
