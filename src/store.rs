@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod io;
 mod memory;
 mod record;
 mod sled;
