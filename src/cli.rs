@@ -20,6 +20,9 @@ pub use client::{Api, Client, Connection, WriteOptions};
 pub use error::{Error, Result};
 pub use output::{Format, Io};
 
+/// Heading of what every command takes.
+const GLOBAL: &str = "Global options";
+
 /// Ends the help of the program.
 const EXIT_CODES: &str = "Exit codes:
   0   done
@@ -34,11 +37,25 @@ pub struct Cli {
     #[command(flatten)]
     connection: Connection,
     /// Form of the output.
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        value_enum,
+        default_value_t,
+        value_name = "FORM"
+    )]
     output: Format,
     /// What to log to standard error: a level, or directives such as `warn,deskplane=debug`.
     /// Default: `info` for serve, `warn` for all else.
-    #[arg(long, global = true, env = "DESKPLANE_LOG", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = GLOBAL,
+        env = "DESKPLANE_LOG",
+        value_name = "LEVEL"
+    )]
     log: Option<String>,
     #[command(subcommand)]
     command: Command,

@@ -35,16 +35,29 @@ pub struct Connection {
     #[arg(
         long,
         global = true,
+        help_heading = super::GLOBAL,
         env = "DESKPLANE_SERVER",
         value_name = "URL",
         default_value = "http://127.0.0.1:7700"
     )]
     pub server: String,
     /// User to call as, where no credentials are configured (metadata `x-deskplane-user`).
-    #[arg(long = "user", global = true, env = "DESKPLANE_USER", value_name = "ID")]
+    #[arg(
+        long = "user",
+        global = true,
+        help_heading = super::GLOBAL,
+        env = "DESKPLANE_USER",
+        value_name = "ID"
+    )]
     pub caller: Option<String>,
     /// Scopes to call with: admin, reader, agent, service (metadata `x-deskplane-scopes`).
-    #[arg(long, global = true, env = "DESKPLANE_SCOPES", value_name = "LIST")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = super::GLOBAL,
+        env = "DESKPLANE_SCOPES",
+        value_name = "LIST"
+    )]
     pub scopes: Option<String>,
 }
 

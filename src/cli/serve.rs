@@ -25,7 +25,7 @@ pub(super) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
-    /// Print the settings in effect as a file, and end.
+    /// Print the settings in effect, and end; as a configuration file unless -o says otherwise.
     #[arg(long)]
     print_config: bool,
 }

@@ -1,25 +1,13 @@
 //! The command line against a real server.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex},
-};
+use std::{fs, io::Write, path::PathBuf};
 
 use clap::Parser;
 use deskplane::cli::{self, Cli, Io};
-use deskplane_proto::v1::{
-    GetSettingsRequest, OrganizationSettings, UpdateSettingsRequest, UpdateSettingsResponse,
-    settings_service_server::{SettingsService, SettingsServiceServer},
-};
-use tokio::{net::TcpListener, sync::mpsc};
-use tonic::{
-    Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
-};
 
 use crate::server::Running;
+
+mod live;
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -181,6 +169,16 @@ async fn applying_twice_changes_nothing_more() {
     for part in ["contoso_rep (Contoso Rep)", "contoso_order_session (salesorder)", "case_summary"]
     {
         assert!(found.contains(part), "{part} is not in {found}");
+    }
+}
+
+#[tokio::test]
+async fn the_documented_example_can_be_applied() {
+    let world = World::new().await;
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/contoso.yaml");
+    for outcome in ["created", "unchanged"] {
+        let out = world.out(&["apply", "-f", example]).await;
+        assert!(outcomes(&out).iter().all(|(_, found)| *found == outcome), "{out}");
     }
 }
 
@@ -362,52 +360,6 @@ async fn an_explanation_is_for_people_or_programs() {
     );
 }
 
-/// Hands every line to a test as it is written.
-struct Lines(mpsc::UnboundedSender<String>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send(String::from_utf8_lossy(bytes).into_owned()).unwrap();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_watcher_sees_the_change() {
-    let world = World::new().await;
-    assert_eq!(world.apply(ALL, &[]).await.code, 0);
-    let (sender, mut written) = mpsc::unbounded_channel();
-    let mut out = Lines(sender);
-    let url = world.url();
-    let watching = run(&mut out, &url, &["watch", "john.doe", "-n", "2"]);
-    let changing = async {
-        let mut first = String::new();
-        while !first.contains('\n') {
-            first += &written.recv().await.unwrap();
-        }
-        let change = "kind: Profile\nuniqueName: contoso_rep\ndisplayName: New Name\n";
-        assert_eq!(world.apply(change, &[]).await.code, 0);
-        first
-    };
-    let ((code, err), mut lines) = tokio::join!(watching, changing);
-    assert_eq!((code, err.as_str()), (0, ""));
-    drop(out);
-    while let Some(more) = written.recv().await {
-        lines += &more;
-    }
-    let lines: Vec<_> = lines.lines().collect();
-    assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert!(
-        lines[0].contains("  contoso_rep  d1:") && lines[0].contains("  INITIAL@"),
-        "{lines:?}"
-    );
-    assert!(lines[1].contains("  PROFILE_CHANGED@"), "{lines:?}");
-}
-
 #[tokio::test]
 async fn mistakes_of_the_caller_have_their_exit_code() {
     let world = World::new().await;
@@ -431,71 +383,4 @@ async fn mistakes_of_the_caller_have_their_exit_code() {
     let (code, err) = run(&mut Vec::new(), &url, &["list", "users"]).await;
     assert_eq!(code, 1);
     assert!(err.starts_with(&format!("cannot reach {url}: ")), "{err}");
-}
-
-/// Fails the first write, and keeps the request id of every one.
-#[derive(Clone, Default)]
-struct Flaky(Arc<Mutex<Vec<String>>>);
-
-#[tonic::async_trait]
-impl SettingsService for Flaky {
-    async fn get_settings(
-        &self,
-        _: Request<GetSettingsRequest>,
-    ) -> Result<Response<OrganizationSettings>, Status> {
-        Ok(Response::new(OrganizationSettings::default()))
-    }
-
-    async fn update_settings(
-        &self,
-        request: Request<UpdateSettingsRequest>,
-    ) -> Result<Response<UpdateSettingsResponse>, Status> {
-        let mut seen = self.0.lock().unwrap();
-        seen.push(request.into_inner().request_id);
-        if seen.len() == 1 {
-            return Err(Status::unavailable("not now"));
-        }
-        Ok(Response::new(UpdateSettingsResponse::default()))
-    }
-}
-
-#[tokio::test]
-async fn a_write_that_was_not_answered_is_sent_again_with_its_id() {
-    let flaky = Flaky::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server::builder().add_service(SettingsServiceServer::new(flaky.clone()));
-    let server = tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("settings.yaml");
-    fs::write(&file, "kind: Settings\ncopilotOptIn: false\n").unwrap();
-    let (code, err) = run(&mut Vec::new(), &url, &["apply", "-f", file.to_str().unwrap()]).await;
-    server.abort();
-    assert_eq!(code, 0, "{err}");
-    let seen = flaky.0.lock().unwrap();
-    assert_eq!(seen.len(), 2);
-    assert_eq!(seen[0], seen[1]);
-    assert_eq!(seen[0].len(), 36);
-}
-
-#[tokio::test]
-async fn the_demo_goes_as_documented() {
-    let mut out = Vec::new();
-    let args = ["demo", "--once", "--listen", "127.0.0.1:0"];
-    let (code, err) = run(&mut out, "http://unused", &args).await;
-    let out = String::from_utf8(out).unwrap();
-    assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    for part in ["datum_rep", "WORSE_RANK", "ASSIGNMENT_CHANGED@", "grpcurl -plaintext 127.0.0.1:"]
-    {
-        assert!(out.contains(part), "{part} is not in {out}");
-    }
-    let folder = out.lines().next().unwrap().split(' ').next_back().unwrap().trim_end_matches('.');
-    assert!(!Path::new(folder).exists(), "{folder} is still there");
-}
-
-#[tokio::test]
-async fn the_demo_listens_on_this_machine_only() {
-    let (code, err) =
-        run(&mut Vec::new(), "http://unused", &["demo", "--listen", "0.0.0.0:0"]).await;
-    assert_eq!((code, err.as_str()), (2, "0.0.0.0:0 is no loopback address\n"));
 }

@@ -63,3 +63,32 @@ fn every_layer_uses_only_what_lies_below_it() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+/// What the command line never names: it knows the product as any other client does.
+const INSIDE: &[&str] =
+    &["auth", "catalog", "command", "content", "domain", "ledger", "render", "resolve", "service"];
+
+/// What only the files that start a server name in addition.
+const HOSTS: (&[&str], &[&str]) =
+    (&["serve.rs", "demo.rs"], &["clock", "server", "store", "watch"]);
+
+#[test]
+fn the_command_line_talks_to_the_public_api_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src.join("cli"), &mut files);
+    assert!(files.len() > 10, "src/cli has no files");
+    for (path, text) in files {
+        let host = HOSTS.0.iter().any(|name| path.ends_with(&format!("cli/{name}")));
+        let hosted = HOSTS.1.iter().filter(|_| !host);
+        for module in INSIDE.iter().chain(hosted) {
+            let (inline, listed) = (format!("crate::{module}"), format!("{module}::"));
+            let named = |line: &str| line.contains(&inline) && !line.contains("crate::cli");
+            // `use crate::{` is followed by one module a line.
+            let block = text.split_once("use crate::{").map(|(_, rest)| rest.split("};").next());
+            let block = block.flatten().unwrap_or_default();
+            assert!(!text.lines().any(named), "{path} names {module}");
+            assert!(!block.split_whitespace().any(|w| w.starts_with(&listed)), "{path}: {module}");
+        }
+    }
+}
