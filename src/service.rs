@@ -1,6 +1,6 @@
 //! What stands between the wire and the product: who calls, what the call says, what it answers.
 //!
-//! The generated services are implemented in [`rpcs`] by four generic ways: write, get, list and the
+//! The generated services are implemented in `rpcs` by four generic ways: write, get, list and the
 //! few calls that are like no other.
 
 mod agent;
