@@ -1,6 +1,7 @@
 //! Assembles a server: store, ledger, hub, services, listener. The listener and the signal to stop
 //! come from outside.
 
+mod framing;
 mod gate;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -8,6 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use deskplane_proto::v1;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
+use tower::util::MapResponseLayer;
 
 use self::gate::GateLayer;
 use crate::{
@@ -107,6 +109,7 @@ pub async fn serve(
     let limits = parts.limits;
     let mut server = Server::builder()
         .layer(GateLayer)
+        .layer(MapResponseLayer::new(framing::name_malformed))
         .concurrency_limit_per_connection(limits.calls_per_connection)
         .max_concurrent_streams(limits.streams_per_connection)
         .http2_max_header_list_size(limits.header_bytes)

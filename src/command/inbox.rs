@@ -69,7 +69,9 @@ fn one(v: &mut Violations, field: &str, view: &InboxView) {
         v.invalid(at("name"), "may hold only letters, digits and spaces");
     }
     if !(1..=10).contains(&view.record_types.len()) {
+        // Every other rule holds each part against these, so a long list would cost its square.
         v.invalid(at("record_types"), "must name 1 to 10 record types");
+        return;
     }
     for record_type in &view.record_types {
         if filter_values(record_type).is_none() {
@@ -101,6 +103,9 @@ fn one(v: &mut Violations, field: &str, view: &InboxView) {
         check::count(v, &at("card"), attributes.len(), 10);
         if !view.record_types.contains(record_type) {
             v.invalid(at("card"), format!("`{record_type}` is no record type of the view"));
+        }
+        for attribute in attributes {
+            check::line(v, &at("card"), attribute, 1..=100);
         }
     }
 }

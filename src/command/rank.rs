@@ -8,7 +8,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{
-        Reason, Refusal, UniqueName, Violations,
+        Reason, Refusal, TeamId, UniqueName, Violations,
         profile::{MAX_RANK, MAX_ROLES, Profile},
         refusal::Preconditions,
     },
@@ -115,6 +115,14 @@ impl SetRankAndRoles {
         let rank = self.rank.unwrap_or_default();
         if !(0..=i64::from(MAX_RANK)).contains(&rank) {
             v.add(Reason::RankOutOfRange, "rank", format!("must be 0 to 100, is {rank}"));
+        }
+        for (at, given) in self.roles.iter().enumerate() {
+            // What could be a team is looked up, to be told apart from a role.
+            if TeamId::parse(given).is_err()
+                && let Err(rule) = UniqueName::parse(given)
+            {
+                v.invalid(format!("roles[{at}]"), rule);
+            }
         }
         v.finish()?;
         Ok(rank as u8)

@@ -389,7 +389,8 @@ impl Preconditions {
             self.first = Some(refusal);
             return;
         };
-        first.message = format!("{} {}", first.message, refusal.message);
+        first.message.push(' ');
+        first.message.push_str(&refusal.message);
         first.violations.extend(refusal.violations);
         first.preconditions.extend(refusal.preconditions);
         first.resources.extend(refusal.resources);

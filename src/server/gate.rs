@@ -45,9 +45,10 @@ fn is_local(authority: &str) -> bool {
 }
 
 fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let host = request.headers().get(header::HOST).map(|value| value.to_str().unwrap_or_default());
+    let hosts = request.headers().get_all(header::HOST).into_iter();
+    let hosts = hosts.map(|value| value.to_str().unwrap_or_default());
     let named = request.uri().authority().map(Authority::as_str);
-    match [named, host].into_iter().flatten().find(|authority| !is_local(authority)) {
+    match named.into_iter().chain(hosts).find(|authority| !is_local(authority)) {
         None => Ok(()),
         Some(foreign) => {
             let shown: String = foreign.chars().take(100).collect();

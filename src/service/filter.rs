@@ -148,6 +148,7 @@ impl Filter {
                 lexer.expect_and()?;
             }
             if comparisons.len() == MAX_COMPARISONS {
+                lexer.at_end();
                 let message = format!("at most {MAX_COMPARISONS} comparisons are allowed");
                 return Err(FilterError::new(lexer.offset(), message));
             }

@@ -8,17 +8,16 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::refusal::{Code as Canonical, Refusal};
 
-/// Most bytes of all details. A status travels in headers, base64-encoded, and many clients take
-/// headers of 8 KiB at most.
-const MAX_DETAILS: usize = 4_200;
-/// Most bytes of the message as it travels, where what is not printable ASCII takes three.
-const MAX_MESSAGE: usize = 1_000;
-/// Most bytes of one text in a detail.
-const MAX_TEXT: usize = 300;
+/// Most bytes of the message and of the details as headers carry them. Both together, the details
+/// in base64 and with the message once more, stay below 8 KiB: clients end the whole connection,
+/// with every stream on it, over headers that are too long.
+const MAX_MESSAGE: usize = 1_024;
+const MAX_DETAILS: usize = 4_096;
+/// Most bytes of one text among the details.
+const MAX_TEXT: usize = 512;
 
-/// The status of a refusal, with every detail that the caller needs to repair the call.
-///
-/// What does not fit into headers is left out from the end and counted in the metadata `more`.
+/// The status of a refusal, with every detail that the caller needs to repair the call and that
+/// headers have room for; metadata `omitted` counts the rest.
 pub fn status(refusal: &Refusal) -> Status {
     let code = match refusal.reason.code() {
         Canonical::InvalidArgument => Code::InvalidArgument,
@@ -32,74 +31,81 @@ pub fn status(refusal: &Refusal) -> Status {
         Canonical::Unavailable => Code::Unavailable,
         Canonical::Internal => Code::Internal,
     };
-    let mut room = Room { left: MAX_DETAILS, refused: 0 };
-    let mut metadata: HashMap<String, String> = HashMap::new();
-    for (key, value) in &refusal.metadata {
-        let value = cut(value, MAX_TEXT, |_| 1);
-        if room.take(&[key, &value]) {
-            metadata.insert(key.clone(), value);
-        }
-    }
+    let mut room = Room { left: MAX_DETAILS, omitted: 0 };
+    let metadata = refusal.metadata.iter().filter_map(|(key, value)| {
+        let [key, value] = room.take([key, value])?;
+        Some((key, value))
+    });
+    let mut metadata: HashMap<_, _> = metadata.collect();
     let mut details = ErrorDetails::new();
+    // A status holds one ResourceInfo; further objects stand among the preconditions and in the text.
+    if let Some(first) = refusal.resources.first()
+        && let Some([kind, name, about]) = room.take([&first.kind, &first.name, &first.description])
+    {
+        details.set_resource_info(kind, name, "", about);
+    }
     for violation in &refusal.violations {
-        let field = cut(&violation.field, MAX_TEXT, |_| 1);
-        let description = cut(&violation.description, MAX_TEXT, |_| 1);
-        if room.take(&[&field, &description]) {
-            details.add_bad_request_violation(field, description);
+        if let Some([field, rule]) = room.take([&violation.field, &violation.description]) {
+            details.add_bad_request_violation(field, rule);
         }
     }
-    for precondition in &refusal.preconditions {
-        let description = cut(&precondition.description, MAX_TEXT, |_| 1);
-        if room.take(&[&precondition.kind, &precondition.subject, &description]) {
-            details.add_precondition_failure_violation(
-                &precondition.kind,
-                &precondition.subject,
-                description,
-            );
+    for broken in &refusal.preconditions {
+        let texts = [&broken.kind, &broken.subject, &broken.description];
+        if let Some([kind, subject, about]) = room.take(texts) {
+            details.add_precondition_failure_violation(kind, subject, about);
         }
     }
+    if room.omitted > 0 {
+        metadata.insert("omitted".to_owned(), room.omitted.to_string());
+    }
+    details.set_error_info(refusal.reason.as_str(), ERROR_DOMAIN, metadata);
     if let Some(millis) = refusal.retry_after_ms {
         details.set_retry_info(Some(Duration::from_millis(millis)));
     }
-    // A status holds one ResourceInfo; further objects stand among the preconditions and in the text.
-    if let Some(first) = refusal.resources.first() {
-        details.set_resource_info(&first.kind, &first.name, "", &first.description);
-    }
-    if room.refused > 0 {
-        metadata.insert("more".to_owned(), room.refused.to_string());
-    }
-    details.set_error_info(refusal.reason.as_str(), ERROR_DOMAIN, metadata);
-    let travelling =
-        |c: char| if matches!(c, ' '..='~' if c != '%') { 1 } else { 3 * c.len_utf8() };
-    Status::with_error_details(code, cut(&refusal.message, MAX_MESSAGE, travelling), details)
+    Status::with_error_details(code, cut(&refusal.message, MAX_MESSAGE), details)
 }
 
-/// Room for details, in bytes.
+/// The room that is left for details.
 struct Room {
     left: usize,
-    refused: usize,
+    omitted: usize,
 }
 
 impl Room {
-    /// Whether the texts of one detail still fit.
-    fn take(&mut self, texts: &[&str]) -> bool {
-        let size = texts.iter().map(|text| text.len() + 3).sum::<usize>() + 3;
-        if self.refused > 0 || size > self.left {
-            self.refused += 1;
-            return false;
+    /// The texts of one detail, each cut to its limit; `None` when no room is left for them.
+    fn take<const N: usize>(&mut self, texts: [&String; N]) -> Option<[String; N]> {
+        /// Tags and lengths around a detail and its texts.
+        const FRAME: usize = 9;
+        let texts = texts.map(|text| cut(text, MAX_TEXT));
+        let size = FRAME + texts.iter().map(String::len).sum::<usize>();
+        match self.left.checked_sub(size).filter(|_| self.omitted == 0) {
+            Some(left) => self.left = left,
+            None => {
+                self.omitted += 1;
+                return None;
+            }
         }
-        self.left -= size;
-        true
+        Some(texts)
     }
 }
 
-/// The beginning of a text that takes at most `max` by this measure, with `…` where it was cut.
-fn cut(text: &str, max: usize, measure: impl Fn(char) -> usize) -> String {
+/// The beginning of a text, at most so many bytes once it is percent-encoded.
+fn cut(text: &str, max: usize) -> String {
+    const MORE: &str = "\u{2026}";
+    let encoded = |c: char| match c {
+        '%' => 3,
+        ' '..='~' => 1,
+        c => 3 * c.len_utf8(),
+    };
     let mut size = 0;
+    let mut end = 0;
     for (at, c) in text.char_indices() {
-        size += measure(c);
+        size += encoded(c);
         if size > max {
-            return format!("{}…", &text[..at]);
+            return format!("{}{MORE}", &text[..end]);
+        }
+        if size + 3 * MORE.len() <= max {
+            end = at + c.len_utf8();
         }
     }
     text.to_owned()
@@ -119,39 +125,44 @@ pub fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Reason;
+    use crate::domain::{Reason, Violations};
 
     #[test]
-    fn a_status_fits_into_the_headers_of_any_client() {
-        let mut refusal = Refusal::new(Reason::UserNotFound, "Nutzer fehlt: ü".repeat(500))
-            .with("direct_users", 1_000)
-            .resource("User", "u".repeat(128), "does not exist");
-        for at in 0..1_000 {
-            refusal = refusal
-                .precondition("DIRECT_USER", format!("user.{at}"), "contoso_rep")
-                .violation(&format!("users[{at}]"), "ä".repeat(600));
-        }
-        let status = status(&refusal);
-        let encoded = status.details().len().div_ceil(3) * 4;
-        let message: usize = status.message().bytes().map(|b| if b < 0x80 { 1 } else { 3 }).sum();
-        assert!(encoded + message < 8_192 - 256, "{encoded} + {message}");
-        let details = status.get_error_details();
-        let info = details.error_info().unwrap();
-        assert_eq!(info.metadata["direct_users"], "1000");
-        let told = details.bad_request().unwrap().field_violations.len();
-        assert!(told > 0);
-        assert_eq!(info.metadata["more"], (2_000 - told).to_string());
+    fn texts_are_cut_between_characters_and_keep_their_limit() {
+        assert_eq!(cut("short", 20), "short");
+        assert_eq!(cut("exactly twenty chars", 20), "exactly twenty chars");
+        assert_eq!(cut("exactly twenty-one ch", 20), "exactly twe\u{2026}");
+        assert_eq!(cut("\u{1f600}\u{1f600}\u{1f600}", 30), "\u{1f600}\u{2026}");
+        assert_eq!(cut("100 %", 4), "\u{2026}");
     }
 
     #[test]
-    fn what_is_small_stays_whole() {
-        let mut refusal = Refusal::new(Reason::ProfileInUse, "In use.").with("direct_users", 100);
-        for at in 0..100 {
-            refusal = refusal.precondition("DIRECT_USER", format!("user{at:04}"), "acme_rep");
+    fn headers_have_room_for_every_refusal() {
+        let mut v = Violations::new();
+        for at in 0..1_000 {
+            v.invalid(format!("users[{at}]"), "\u{1f600}".repeat(at));
         }
+        let refusal = v.finish().unwrap_err().with("detail", "\0".repeat(1 << 20));
         let status = status(&refusal);
+        let headers = status.clone().into_http::<()>().into_parts().0.headers;
+        let size: usize = headers.iter().map(|(key, value)| key.as_str().len() + value.len()).sum();
+        assert!(size < 8 << 10, "{size} bytes");
         let details = status.get_error_details();
-        assert_eq!(details.precondition_failure().unwrap().violations.len(), 100);
-        assert!(!details.error_info().unwrap().metadata.contains_key("more"));
+        let info = details.error_info().unwrap();
+        let shown = details.bad_request().unwrap().field_violations.len();
+        assert!(shown > 1);
+        assert_eq!(info.metadata["omitted"], (1_000 - shown).to_string());
+    }
+
+    #[test]
+    fn a_refusal_that_fits_is_whole() {
+        let refusal = Refusal::new(Reason::ProfileNotFound, "Profile abc_x does not exist.")
+            .resource("Profile", "abc_x", "does not exist")
+            .with("key", "value");
+        let status = status(&refusal);
+        assert_eq!(status.message(), refusal.message);
+        let details = status.get_error_details();
+        assert_eq!(details.resource_info().unwrap().resource_name, "abc_x");
+        assert_eq!(details.error_info().unwrap().metadata, [("key".into(), "value".into())].into());
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod cases;
 mod cli;
 mod crash;
+mod hostile;
 mod layers;
 mod properties;
 mod server;

@@ -139,7 +139,7 @@ fn upsert_team(text: &str, patch: TeamPatch) -> UpsertTeam {
 }
 
 fn row(text: &str, patch: UserPatch, profile: Option<&str>) -> UserRow {
-    UserRow { id: id(text), patch, profile: profile.map(name) }
+    UserRow { id: id(text), etag: None, patch, profile: profile.map(name) }
 }
 
 fn titled(text: &str) -> RolePatch {

@@ -161,6 +161,8 @@ impl UpsertUser {
 pub struct UserRow {
     /// The user.
     pub id: UserId,
+    /// State that the caller saw.
+    pub etag: Option<String>,
     /// New values; roles replace those held.
     pub patch: UserPatch,
     /// Profile to link the user to; `None` leaves links as they are.
@@ -207,6 +209,10 @@ impl BatchUpsertUsers {
             plan.put_changed(next, before, context);
         }
         references.finish()?;
+        for row in &self.rows {
+            let before = stored(catalog, &row.id).map(Arc::as_ref);
+            same_etag(row.id.as_str(), before, row.etag.as_deref())?;
+        }
         let advice = "Move them by AddUsers with move first.";
         if let Err(refusal) = assignment::nobody_elsewhere(catalog, wanted, advice) {
             failed.fail(refusal);

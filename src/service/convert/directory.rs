@@ -182,6 +182,7 @@ fn batch(q: v1::BatchUpsertUsersRequest, r: &mut Reader<'_>) -> BatchUpsertUsers
         let path = format!("rows[{at}].user.");
         UserRow {
             id: user_id(r, &user, &path),
+            etag: r.etag_at(&format!("{path}etag"), &user.etag),
             patch: user_patch(r, &user, &Mask::Present, &path),
             profile: r.optional_name(&format!("rows[{at}].profile"), Kind::Profile, &row.profile),
         }
@@ -239,12 +240,7 @@ fn upsert_role(q: v1::UpsertRoleRequest, r: &mut Reader<'_>) -> UpsertRole {
     let name = if role.name.is_empty() {
         role.unique_name.clone()
     } else {
-        let bare = r.bare("name", Kind::Role, &role.name).to_owned();
-        if !role.unique_name.is_empty() && !bare.eq_ignore_ascii_case(&role.unique_name) {
-            let text = format!("is immutable; {bare} cannot be renamed");
-            r.v.add(crate::domain::Reason::FieldImmutable, "unique_name", text);
-        }
-        bare
+        r.addressed(Kind::Role, &role.name, &role.unique_name).as_str().to_owned()
     };
     let persona = r.choice("persona", role.persona);
     UpsertRole {

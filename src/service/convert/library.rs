@@ -14,7 +14,7 @@ use crate::{
     },
     content::wire::Coded as _,
     domain::{
-        Kind, Object, UniqueName,
+        Kind, Object, State, UniqueName,
         template::{PanelMode, TabParameter},
     },
 };
@@ -83,7 +83,7 @@ pub(super) fn create<E: Entry>(
     object: &E,
 ) -> crate::command::library::Create<E::Command> {
     let (_, unique_name, _, state) = object.identity();
-    if state != 0 && state != i32::from(v1::State::Active) {
+    if r.choice::<State>("state", state).is_some_and(|state| state != State::Active) {
         r.changed_by_action("state", E::FIELDS);
     }
     let patch = object.patch(r, &Mask::Present);
@@ -101,7 +101,7 @@ pub(super) fn update<E: Entry>(
     let name = r.addressed(E::KIND, name, unique_name);
     let stored = r.catalog.object(&crate::domain::ObjectKey::new(E::KIND, name.as_str()));
     let stored = stored.and_then(|object| object.common().map(|c| c.state)).unwrap_or_default();
-    if state != 0 && state != i32::from(stored.wire()) {
+    if r.choice::<State>("state", state).is_some_and(|state| state != stored) {
         r.changed_by_action("state", E::FIELDS);
     }
     let etag = r.etag(etag);

@@ -31,34 +31,30 @@ impl<'a> Reader<'a> {
     }
 
     /// The bare name of `profiles/contoso_rep` or `contoso_rep`.
-    pub(in crate::service) fn bare<'t>(
-        &mut self,
-        field: &str,
-        kind: Kind,
-        text: &'t str,
-    ) -> &'t str {
+    fn bare<'t>(&mut self, field: &str, kind: Kind, text: &'t str) -> Option<&'t str> {
         match text.split_once('/') {
-            Some((collection, bare)) if collection == kind.collection() => bare,
+            Some((collection, bare)) if collection == kind.collection() => Some(bare),
             Some(_) => {
                 let shown = format!("{}/…", kind.collection());
                 self.v.invalid(field, format!("must be `{shown}` or a bare name"));
-                STAND_IN
+                None
             }
             None if text.is_empty() => {
                 self.v.invalid(field, "is required");
-                STAND_IN
+                None
             }
-            None => text,
+            None => Some(text),
         }
     }
 
     /// The unique name of an object that is addressed or referred to.
     pub(in crate::service) fn name(&mut self, field: &str, kind: Kind, text: &str) -> UniqueName {
-        let bare = self.bare(field, kind, text);
-        UniqueName::parse(bare).unwrap_or_else(|rule| {
-            self.v.invalid(field, rule);
-            UniqueName::known(STAND_IN)
-        })
+        self.read_name(field, kind, text).unwrap_or_else(|| UniqueName::known(STAND_IN))
+    }
+
+    fn read_name(&mut self, field: &str, kind: Kind, text: &str) -> Option<UniqueName> {
+        let bare = self.bare(field, kind, text)?;
+        UniqueName::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok()
     }
 
     /// The unique name of an object that need not be named.
@@ -105,7 +101,9 @@ impl<'a> Reader<'a> {
         if name.is_empty() {
             return self.name("unique_name", kind, unique_name);
         }
-        let addressed = self.name("name", kind, name);
+        let Some(addressed) = self.read_name("name", kind, name) else {
+            return UniqueName::known(STAND_IN);
+        };
         if !unique_name.is_empty() && !addressed.as_str().eq_ignore_ascii_case(unique_name) {
             let text = format!("is immutable; {addressed} cannot be renamed");
             self.v.add(Reason::FieldImmutable, "unique_name", text);
@@ -141,11 +139,10 @@ impl<'a> Reader<'a> {
 
     /// The id of a user.
     pub(in crate::service) fn user(&mut self, field: &str, text: &str) -> UserId {
-        let bare = self.bare(field, Kind::User, text);
-        UserId::parse(bare).unwrap_or_else(|rule| {
-            self.v.invalid(field, rule);
-            user_stand_in()
-        })
+        let read = self
+            .bare(field, Kind::User, text)
+            .and_then(|bare| UserId::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok());
+        read.unwrap_or_else(user_stand_in)
     }
 
     /// The ids of users.
@@ -160,11 +157,10 @@ impl<'a> Reader<'a> {
 
     /// The id of a team.
     pub(in crate::service) fn team(&mut self, field: &str, text: &str) -> TeamId {
-        let bare = self.bare(field, Kind::Team, text);
-        TeamId::parse(bare).unwrap_or_else(|rule| {
-            self.v.invalid(field, rule);
-            team_stand_in()
-        })
+        let read = self
+            .bare(field, Kind::Team, text)
+            .and_then(|bare| TeamId::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok());
+        read.unwrap_or_else(team_stand_in)
     }
 
     /// The value of an enum; `None` when it is not given.
@@ -193,7 +189,12 @@ impl<'a> Reader<'a> {
 
     /// The etag that the caller saw.
     pub(in crate::service) fn etag(&mut self, text: &str) -> Option<String> {
-        check::line(&mut self.v, "etag", text, 0..=64);
+        self.etag_at("etag", text)
+    }
+
+    /// The etag of one of several objects.
+    pub(super) fn etag_at(&mut self, field: &str, text: &str) -> Option<String> {
+        check::line(&mut self.v, field, text, 0..=64);
         (!text.is_empty()).then(|| text.to_owned())
     }
 

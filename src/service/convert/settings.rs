@@ -48,6 +48,7 @@ impl Resource for v1::OrganizationSettings {
 fn update(q: v1::UpdateSettingsRequest, r: &mut Reader<'_>) -> UpdateSettings {
     let s = r.required("settings", q.settings);
     let mask = r.mask(q.update_mask.as_ref(), FIELDS);
+    r.key("name", Kind::Settings, &s.name);
     // What the mask names and the request leaves out goes back to its initial value.
     let initial = Settings::initial(r.catalog.settings.stamp.clone());
     let flag = |field: &str, value: Option<bool>, initial: bool| {

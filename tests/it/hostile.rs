@@ -1,0 +1,12 @@
+//! Hostile requests against a real server: whatever a caller sends, the answer is one that the
+//! specification names, a refused call changes nothing, and the server goes on.
+
+mod bombs;
+mod callers;
+mod exact;
+mod fields;
+mod frames;
+mod numbers;
+mod pages;
+mod sites;
+mod target;
