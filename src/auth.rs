@@ -84,6 +84,11 @@ fn self_only(rpc: &Rpc, actor: &Actor, id: &str) -> Refusal {
     Refusal::new(Reason::SelfOnly, message).resource(Kind::User.as_str(), id, "not the caller")
 }
 
+/// The refusal with which a stream ends whose caller would no longer be let in.
+pub fn revoked(refusal: Refusal) -> Refusal {
+    Refusal { reason: Reason::ScopeRevoked, ..refusal }
+}
+
 fn scope_required(rpc: &Rpc, actor: &Actor, allowed: Scopes) -> Refusal {
     let names: Vec<_> = Scope::ALL
         .iter()

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, Notify, mpsc, oneshot},
+    task::JoinHandle,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -84,6 +87,8 @@ struct Job {
 pub struct Ledger {
     current: Arc<ArcSwap<Catalog>>,
     queue: mpsc::Sender<Job>,
+    finish: Arc<Notify>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Ledger {
@@ -111,8 +116,18 @@ impl Ledger {
             requests,
             publish: Box::new(publish),
         };
-        tokio::spawn(task.run(jobs));
-        Ok(Self { current, queue })
+        let finish = Arc::new(Notify::new());
+        let task = tokio::spawn(task.run(jobs, Arc::clone(&finish)));
+        Ok(Self { current, queue, finish, task: Arc::new(Mutex::new(Some(task))) })
+    }
+
+    /// Finishes the writes that were handed in, takes no further one, and lets go of the store.
+    pub async fn close(&self) {
+        self.finish.notify_one();
+        if let Some(task) = self.task.lock().await.take() {
+            // A task that failed has let go, too.
+            let _ = task.await;
+        }
     }
 
     /// The newest catalog.

@@ -8,7 +8,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use deskplane_proto::v1;
 use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    server::NamedService,
+    transport::{Server, server::TcpIncoming},
+};
 use tower::util::MapResponseLayer;
 
 use self::gate::GateLayer;
@@ -92,7 +95,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let contents = Arc::new(Contents::new());
-    let deadline = parts.watch.drain_deadline;
+    let (drain_window, deadline) = (parts.watch.drain_window, parts.watch.drain_deadline);
     let hub = Hub::new(
         watch::StoreId::from(&parts.store.identity()),
         parts.watch,
@@ -103,9 +106,9 @@ pub async fn serve(
     let ledger =
         Ledger::open(parts.store, parts.clock.clone(), move |published| told.published(published))
             .await?;
-    let service = Service::new(ledger, hub.clone(), contents, parts.clock);
+    let service = Service::new(ledger.clone(), hub.clone(), contents, parts.clock);
 
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let (mut health, health_service) = tonic_health::server::health_reporter();
     let limits = parts.limits;
     let mut server = Server::builder()
         .layer(GateLayer)
@@ -120,6 +123,7 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
+    let mut served = vec![""];
     macro_rules! add {
         ($($module:ident :: $server:ident),+ $(,)?) => {$(
             let part = v1::$module::$server::new(service.clone())
@@ -127,6 +131,7 @@ pub async fn serve(
                 .max_encoding_message_size(MAX_MESSAGE_BYTES);
             routes = routes.add_service(part);
             health.set_serving::<v1::$module::$server<Service>>().await;
+            served.push(<v1::$module::$server<Service> as NamedService>::NAME);
         )+};
     }
     add! {
@@ -152,16 +157,28 @@ pub async fn serve(
         () = shutdown => {}
     }
     tracing::info!(streams = hub.streams(), "draining");
-    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    for service in &served {
+        health.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+    }
     hub.drain();
     let _ = stop.send(());
-    match tokio::time::timeout(deadline, serving).await {
-        Ok(ended) => Ok(ended?),
-        Err(_) => {
-            tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
-            Ok(())
+    let ended = tokio::time::timeout(deadline, async {
+        tokio::select! {
+            ended = &mut serving => return ended,
+            () = tokio::time::sleep(drain_window) => {}
         }
+        // Who still watches the health of a server that ends would hold it up for ever.
+        for service in &served {
+            health.clear_service_status(service).await;
+        }
+        serving.await
+    })
+    .await;
+    if ended.is_err() {
+        tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
     }
+    ledger.close().await;
+    Ok(ended.unwrap_or(Ok(()))?)
 }
 
 /// Reflection over our own API with its comments, health, and the details of errors.

@@ -27,7 +27,7 @@ use crate::{
     auth,
     catalog::Catalog,
     clock::Clock,
-    command,
+    command::{self, Command, Plan},
     domain::{Actor, Kind, ObjectKey, Refusal, Violations, check},
     ledger::{Ledger, Submission},
     watch::{Contents, Hub},
@@ -125,9 +125,14 @@ impl Service {
             .map(|id| (id, payload.finalize().into()));
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
-        self.refuse_bad_fields(reader.v, &command, &call)?;
+        let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
+            None => Box::new(command),
+            // A repetition gets its answer, although what it sends fits the state no longer.
+            Some(bad) if request.is_some() => Box::new(Refused(bad)),
+            Some(bad) => return Err(bad.into()),
+        };
         let submission = Submission {
-            command: Box::new(command),
+            command,
             actor: call.actor,
             request,
             validate_only: envelope.validate_only,
@@ -139,15 +144,15 @@ impl Service {
         Ok(Response::new(A::from(Answer { outcome: &outcome, context })))
     }
 
-    /// Refuses a call with bad fields, together with those that only the command knows.
-    fn refuse_bad_fields(
+    /// The refusal of bad fields, together with those that only the command knows.
+    fn bad_fields(
         &self,
         mut v: Violations,
-        command: &impl command::Command,
+        command: &impl Command,
         call: &Call,
-    ) -> Result<(), Refusal> {
+    ) -> Option<Refusal> {
         if v.is_empty() {
-            return Ok(());
+            return None;
         }
         let context = command::Context {
             actor: call.actor.clone(),
@@ -160,7 +165,7 @@ impl Service {
                 v.add(violation.reason, violation.field, violation.description);
             }
         }
-        v.finish()
+        v.finish().err()
     }
 
     /// One resource by name.
@@ -206,6 +211,24 @@ impl Service {
             R::of(&row.object, context).unwrap_or_default()
         });
         Ok((page.rows, page.next, catalog.revision))
+    }
+}
+
+/// A write that is refused before it is judged, unless it repeats an accepted one.
+#[derive(Debug)]
+struct Refused(Refusal);
+
+impl Command for Refused {
+    fn operation(&self) -> &'static str {
+        "Refused"
+    }
+
+    fn flags(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn plan(&self, _: &Catalog, _: &command::Context) -> Result<Plan, Refusal> {
+        Err(self.0.clone())
     }
 }
 

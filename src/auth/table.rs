@@ -77,7 +77,7 @@ use Cell::{No, Own, OwnIfExplained, ValidateOnly, Yes};
 // Columns: AGENT, READER, ADMIN, SERVICE, PRODUCTIVITY.
 const RESOLVE: Access = row(Own, Yes, Yes, Yes, Own);
 const BULK: Access = row(No, Yes, Yes, Yes, No);
-const EXPLAIN: Access = row(OwnIfExplained, Yes, Yes, No, OwnIfExplained);
+const EXPLAIN: Access = row(OwnIfExplained, Yes, Yes, Yes, OwnIfExplained);
 const READ: Access = row(No, Yes, Yes, No, No);
 const READ_LIBRARY: Access = row(No, Yes, Yes, No, Yes);
 const READ_DIRECTORY: Access = row(No, Yes, Yes, Yes, No);

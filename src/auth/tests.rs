@@ -16,7 +16,7 @@ use crate::{
 const ROWS: &[(&str, &str, [&str; 5])] = &[
     ("AgentService", "ResolveProfile WatchProfile", ["self", "any", "any", "any", "self"]),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
-    ("InsightService", "Explain", ["explain", "any", "any", "-", "explain"]),
+    ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),
     ("InsightService", "SearchByUser ListFindings", ["-", "any", "any", "-", "-"]),
     ("ProfileService", "GetProfile ListProfiles", ["-", "any", "any", "-", "-"]),
     ("SettingsService", "GetSettings", ["-", "any", "any", "-", "-"]),
@@ -150,6 +150,7 @@ fn scopes_add_up_and_none_allows_nothing() {
 fn refusals_say_which_scopes_would_do() {
     const RESOLVE: &str = "deskplane.v1.AgentService/ResolveProfile";
     const EXPLAIN: &str = "deskplane.v1.InsightService/Explain";
+    const FINDINGS: &str = "deskplane.v1.InsightService/ListFindings";
     const SET_DEFAULT: &str = "deskplane.v1.ProfileService/SetDefault";
     let (agent, service) = ([Scope::Agent], [Scope::Service]);
     let call =
@@ -160,9 +161,9 @@ fn refusals_say_which_scopes_would_do() {
         (RESOLVE, &[], call(Some("jane"), false, false), Some("ADMIN,READER,SERVICE")),
         (RESOLVE, &[], call(None, false, false), Some("ADMIN,READER,AGENT,SERVICE,PRODUCTIVITY")),
         (RESOLVE, &agent, call(Some("users/jane"), false, false), None),
-        (EXPLAIN, &agent, call(Some("jane"), false, false), Some("ADMIN,READER")),
+        (EXPLAIN, &agent, call(Some("jane"), false, false), Some("ADMIN,READER,SERVICE")),
         (EXPLAIN, &agent, call(Some("jane"), false, true), None),
-        (EXPLAIN, &service, call(Some("jane"), false, true), Some("ADMIN,READER")),
+        (FINDINGS, &service, call(None, false, true), Some("ADMIN,READER")),
     ];
     for (path, scopes, call, required) in cases {
         let refusal = authorize(path, &actor(scopes), call).unwrap_err();

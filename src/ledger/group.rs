@@ -3,19 +3,23 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{GROUP, Job, Outcome, Published, Submission, requests::Requests};
+use super::{
+    GROUP, Job, Outcome, Published, Submission,
+    requests::{Requests, reused},
+};
 use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{Context, Plan, affected, judge},
-    domain::{Change, Object, ObjectKey, Reason, Refusal, Time},
+    domain::{Actor, Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     store::{Batch, Commit, Record, Request, Store},
 };
 
-type Answer = oneshot::Sender<Result<Outcome, Refusal>>;
+type Judged = Result<Outcome, Refusal>;
+type Answer = oneshot::Sender<Judged>;
 
 pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
@@ -35,16 +39,35 @@ impl fmt::Debug for Committer {
 struct Group {
     catalog: Arc<Catalog>,
     records: Vec<Record>,
-    answers: Vec<(Answer, Result<Outcome, Refusal>)>,
+    answers: Vec<(Answer, Judged)>,
     /// Requests of this group: a second copy waits for the outcome of the first.
     asked: HashMap<(String, Uuid), ([u8; 32], Outcome)>,
 }
 
+impl Group {
+    /// The answer to a request that this group holds already; see [`Requests::replay`].
+    fn replay(&self, actor: &Actor, id: Uuid, payload: &[u8; 32]) -> Option<Judged> {
+        let (known, outcome) = self.asked.get(&(actor.subject.clone(), id))?;
+        Some(if known == payload { Ok(outcome.clone()) } else { Err(reused(id)) })
+    }
+}
+
 impl Committer {
-    /// Takes jobs until every handle is gone.
-    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    /// Takes jobs until every handle is gone, or until it is told to finish those that wait.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, finish: Arc<Notify>) {
         let mut taken = Vec::with_capacity(GROUP);
-        while jobs.recv_many(&mut taken, GROUP).await > 0 {
+        loop {
+            tokio::select! {
+                count = jobs.recv_many(&mut taken, GROUP) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                () = finish.notified() => {
+                    jobs.close();
+                    continue;
+                }
+            }
             let mut group = Group {
                 catalog: self.current.load_full(),
                 records: Vec::new(),
@@ -62,29 +85,10 @@ impl Committer {
     }
 
     /// Judges one write on the group's newest catalog.
-    fn judge(&mut self, group: &mut Group, submission: Submission) -> Result<Outcome, Refusal> {
+    fn judge(&mut self, group: &mut Group, submission: Submission) -> Judged {
         let now = self.clock.now();
         self.requests.expire(now);
         let request = submission.request.filter(|_| !submission.validate_only);
-        if let Some((id, payload)) = &request {
-            let key = (submission.actor.subject.clone(), *id);
-            if let Some((known, outcome)) =
-                group.asked.get(&key).filter(|(known, _)| known == payload)
-            {
-                debug_assert_eq!(known, payload);
-                return Ok(outcome.clone());
-            }
-            if group.asked.contains_key(&key) {
-                let message =
-                    format!("Request id {id} was used with another payload; choose a new one.");
-                return Err(Refusal::new(Reason::RequestIdReused, message)
-                    .with("request_id", id)
-                    .violation("request_id", "was used with another payload"));
-            }
-            if let Some(replayed) = self.requests.replay(&submission.actor, *id, payload) {
-                return replayed;
-            }
-        }
         let old = Arc::clone(&group.catalog);
         let context = Context {
             actor: submission.actor.clone(),
@@ -92,7 +96,20 @@ impl Committer {
             time: Time::next_commit(now, old.time),
             uid: self.clock.uid(),
         };
-        let (plan, next) = judge(submission.command.as_ref(), &old, &context)?;
+        let known = request.and_then(|(id, payload)| {
+            let known = group.replay(&submission.actor, id, &payload);
+            known.or_else(|| self.requests.replay(&submission.actor, id, &payload))
+        });
+        if let Some(Ok(first)) = known {
+            return Ok(first);
+        }
+        let judged = judge(submission.command.as_ref(), &old, &context);
+        if let Some(Err(reused)) = known {
+            // Bad fields come before the question whether the id is known (SPEC §7.2).
+            let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
+            return Err(bad.unwrap_or(reused));
+        }
+        let (plan, next) = judged?;
         if !plan.changed() {
             return Ok(outcome(&old, &old, plan, old.revision));
         }
@@ -172,7 +189,7 @@ impl Committer {
     }
 }
 
-fn send(answers: Vec<(Answer, Result<Outcome, Refusal>)>) {
+fn send(answers: Vec<(Answer, Judged)>) {
     for (answer, result) in answers {
         // A caller who no longer waits needs no answer.
         let _ = answer.send(result);

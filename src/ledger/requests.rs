@@ -47,14 +47,18 @@ impl Requests {
     ) -> Option<Result<Outcome, Refusal>> {
         let (known, answer) = self.known.get(&(actor.subject.clone(), id))?;
         if known != payload {
-            let message =
-                format!("Request id {id} was used with another payload; choose a new one.");
-            return Some(Err(Refusal::new(Reason::RequestIdReused, message)
-                .with("request_id", id)
-                .violation("request_id", "was used with another payload")));
+            return Some(Err(reused(id)));
         }
         Some(serde_json::from_value(answer.clone()).map_err(|error| {
             Refusal::new(Reason::Internal, format!("The stored answer cannot be read: {error}"))
         }))
     }
+}
+
+/// The refusal because a request id came with another payload.
+pub(super) fn reused(id: Uuid) -> Refusal {
+    let message = format!("Request id {id} was used with another payload; choose a new one.");
+    Refusal::new(Reason::RequestIdReused, message)
+        .with("request_id", id)
+        .violation("request_id", "was used with another payload")
 }

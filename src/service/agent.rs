@@ -84,7 +84,8 @@ impl Service {
                     validate_only: false,
                     agent_explain: false,
                 };
-                auth::authorize(WATCH, &credential.caller(catalog)?, &call)
+                let caller = credential.caller(catalog)?;
+                auth::authorize(WATCH, &caller, &call).map_err(auth::revoked)
             }),
         })
     }

@@ -1,5 +1,7 @@
 //! InsightService and the health report: why, who and what is odd (SPEC §6.4, §6.6, §11.1).
 
+use std::sync::Arc;
+
 use deskplane_proto::v1;
 use tonic::{Request, Response, Status};
 
@@ -12,9 +14,8 @@ use super::{
 use crate::{
     catalog::Catalog,
     content,
-    domain::{App, Finding, Kind, Method, ObjectKey, UserId, check},
+    domain::{App, Finding, Kind, Method, Object, ObjectKey, UserId, check, provider::WIDGET},
     resolve::{self, Outcome},
-    watch,
 };
 
 impl Service {
@@ -128,13 +129,18 @@ impl Service {
         let call = self.enter(path, request.metadata(), None, false)?;
         let mut reader = Reader::new(&call.catalog);
         let (name, state, detail) = convert::report(request.get_ref(), &mut reader);
+        let stored = call.catalog.providers.get(&name);
+        if let Some(measured) = stored.filter(|provider| provider.adapter != WIDGET) {
+            let text = format!("is measured for adapter {}, not reported", measured.adapter);
+            reader.v.invalid("state", text);
+        }
         reader.v.finish()?;
-        let key = ObjectKey::new(Kind::Provider, name.as_str());
-        let object = call.catalog.object(&key).ok_or_else(|| missing(&key))?;
-        let known = self.hub.health(&name);
-        let changed = known.state != state;
-        let since = if changed { Some(self.clock.now()) } else { known.since };
-        self.hub.provider_health(&name, watch::Health { state, since }, &detail);
+        let provider =
+            stored.ok_or_else(|| missing(&ObjectKey::new(Kind::Provider, name.as_str())))?;
+        // Watchers are told the stored spelling.
+        let name = &provider.common.unique_name;
+        let changed = self.hub.report(name, state, detail, self.clock.now());
+        let object = Object::Provider(Arc::clone(provider));
         let channel_provider = v1::ChannelProvider::of(&object, self.context(&call.catalog));
         Ok(Response::new(v1::ReportProviderHealthResponse { channel_provider, changed }))
     }
@@ -146,7 +152,8 @@ fn findings(catalog: &Catalog) -> Vec<Finding> {
     for profile in catalog.profiles.iter() {
         all.extend(content::profile_findings(catalog, profile));
     }
-    all.sort_by(|a, b| (a.code, &a.subject).cmp(&(b.code, &b.subject)));
+    // Names ascend without case, as the positions of pages do.
+    all.sort_by_cached_key(|found| (found.code, found.subject.to_ascii_lowercase()));
     all.dedup_by(|a, b| (a.code, &a.subject) == (b.code, &b.subject));
     all
 }

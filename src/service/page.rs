@@ -245,30 +245,4 @@ pub(super) fn read(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asked<'a>(arguments: &'a [&'a str], token: &'a str, now: i64) -> Asked<'a> {
-        Asked { arguments, size: 1, token, now: Time::from_micros(now) }
-    }
-
-    fn refused(asked: &Asked<'_>) -> Option<Reason> {
-        let refusal = read(asked, Violations::new()).err()?;
-        assert_eq!(refusal.violations[0].field, "page_token");
-        Some(refusal.reason)
-    }
-
-    #[test]
-    fn a_token_lives_one_hour_and_for_its_arguments() {
-        let (own, other) = (["List", "filter"], ["List", "filter "]);
-        let token = asked(&own, "", 7).token(Position::named("Contoso_Rep"));
-        let (_, after) = read(&asked(&own, &token, 7 + MAX_AGE), Violations::new()).unwrap();
-        assert_eq!(after.unwrap().name(), "contoso_rep");
-        let bad = Some(Reason::PageTokenInvalid);
-        assert_eq!(refused(&asked(&own, &token, 8 + MAX_AGE)), bad);
-        assert_eq!(refused(&asked(&other, &token, 7)), bad);
-        // Where one argument ends is part of what a token is bound to.
-        assert_eq!(refused(&asked(&["Listfilter", ""], &token, 7)), bad);
-        assert_eq!(refused(&asked(&own, &token[1..], 7)), bad);
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Contents, Health, Reset, Resolved, Settings, StoreId, Stream, Subscription,
+    Contents, Health, HealthState, Reset, Resolved, Settings, StoreId, Stream, Subscription,
     contents::Variant,
     group::GroupKey,
     index::{Index, Watcher, permitted},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    domain::{App, Reason, Refusal, UniqueName, UserId},
+    domain::{App, Reason, Refusal, Time, UniqueName, UserId},
     ledger::Published,
 };
 
@@ -141,30 +141,43 @@ impl Hub {
         Ok(Stream::new(Arc::clone(shared), watcher, id))
     }
 
-    /// Takes the health of a provider; a change goes to the watchers whose content lists it, without
-    /// the detail, which is for operators.
-    pub fn provider_health(&self, provider: &UniqueName, health: Health, detail: &str) {
-        let measured = (health, detail.to_owned());
-        let old = self.shared.health().insert(provider.clone(), measured);
-        if old.unwrap_or_default().0 == health {
-            return;
+    /// Takes the health of a provider as it was seen at `time`; answers whether state or detail
+    /// changed. A new state goes to the watchers whose content lists the provider.
+    pub fn report(
+        &self,
+        provider: &UniqueName,
+        state: HealthState,
+        detail: String,
+        time: Time,
+    ) -> bool {
+        let mut known = self.shared.health();
+        let (health, old) = known.entry(provider.clone()).or_default();
+        let same = health.state == state;
+        let changed = !same || *old != detail;
+        *old = detail;
+        if same {
+            return changed;
         }
+        *health = Health { state, since: Some(time) };
+        let health = *health;
+        drop(known);
         let (index, now) = (self.shared.index(), Instant::now());
         let mut wakers = Wakers::default();
         for (_, watcher) in index.iter() {
             wakers.add(watcher.slot().report(provider, health, now));
         }
         drop(index);
+        true
     }
 
     /// The newest health of a provider.
     pub fn health(&self, provider: &UniqueName) -> Health {
-        self.shared.health().get(provider).map(|(health, _)| *health).unwrap_or_default()
+        self.described_health(provider).0
     }
 
-    /// What was said with the newest health of a provider.
-    pub fn health_detail(&self, provider: &UniqueName) -> String {
-        self.shared.health().get(provider).map(|(_, detail)| detail.clone()).unwrap_or_default()
+    /// The newest health of a provider, with its detail for administrators.
+    pub fn described_health(&self, provider: &UniqueName) -> (Health, String) {
+        self.shared.health().get(provider).cloned().unwrap_or_default()
     }
 
     /// Ends every stream as planned, their reconnects spread over the drain window, and opens no

@@ -1,6 +1,9 @@
 //! Properties of resolution over random states, valid and broken ones (SPEC §13; the numbers are
 //! those of its list).
 
+mod live;
+mod writes;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use deskplane::{

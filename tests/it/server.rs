@@ -86,14 +86,24 @@ impl Running {
         let task = tokio::spawn(serve(parts, listener, async {
             let _ = stopped.await;
         }));
-        let channel =
-            Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let uri = format!("http://{address}");
+        let channel = Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
         Self { address, channel, stop: Some(stop), task }
+    }
+
+    /// Where the server listens.
+    pub(crate) fn uri(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Tells the server to end.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
     }
 
     /// Ends the server and waits until it has.
     pub(crate) async fn end(mut self) {
-        drop(self.stop.take());
+        self.stop();
         drop(self.channel);
         self.task.await.unwrap().unwrap();
     }

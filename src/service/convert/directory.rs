@@ -114,11 +114,11 @@ fn grant(scope: Scope) -> v1::Grant {
 impl Resource for v1::SecurityRole {
     const KIND: Kind = Kind::Role;
 
-    fn of(object: &Object, context: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, _: Context<'_>) -> Option<Self> {
         let Object::Role(o) = object else { return None };
         let (create_time, update_time) = stamp_times(&o.stamp);
-        let root = context.catalog.root(&o.common.unique_name);
-        let family = root.as_ref().and_then(family).map(|family| family.wire().into());
+        let root = o.root_role.as_ref().unwrap_or(&o.common.unique_name);
+        let family = family(root).map(|family| family.wire().into());
         let root_role = o.root_role.as_ref().map(|root| resource_name(Kind::Role, root.as_str()));
         Some(Self {
             name: resource_name(Kind::Role, o.common.unique_name.as_str()),

@@ -243,7 +243,11 @@ impl Entry for v1::ApplicationTabTemplate {
             owner: mask.text("owner", &self.owner),
             title: mask.text("title", &self.title),
             page_type: r.choice("page_type", self.page_type),
-            can_close: mask.pick("can_close", self.can_close.is_some(), self.can_close()),
+            can_close: mask.pick(
+                "can_close",
+                self.can_close.is_some(),
+                self.can_close.unwrap_or(true),
+            ),
             parameters: mask
                 .sets("parameters", !self.parameters.is_empty())
                 .then(|| parameters(r, &self.parameters)),

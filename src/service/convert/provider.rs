@@ -11,8 +11,8 @@ use super::{
 use crate::{
     command::library::{ProviderPatch, Providers},
     content::wire::{Coded as _, coded},
-    domain::{Kind, Object, UniqueName, provider::ApiVersion},
-    watch::{Health, HealthState, Hub},
+    domain::{Kind, Object, provider::ApiVersion},
+    watch::{Health, HealthState},
 };
 
 coded! {
@@ -21,13 +21,8 @@ coded! {
 }
 
 /// Measured health, with its detail.
-fn health(hub: &Hub, provider: &UniqueName) -> v1::Health {
-    let health = hub.health(provider);
-    v1::Health {
-        state: health.state.wire().into(),
-        since: health.since.map(timestamp),
-        detail: hub.health_detail(provider),
-    }
+fn health((health, detail): (Health, String)) -> v1::Health {
+    v1::Health { state: health.state.wire().into(), since: health.since.map(timestamp), detail }
 }
 
 /// Health as agents see it: without the detail (SPEC §8.7).
@@ -61,7 +56,7 @@ impl Resource for v1::ChannelProvider {
             config: o.config.clone(),
             secrets: Default::default(),
             secret_states: Vec::new(),
-            health: Some(health(context.hub, &o.common.unique_name)),
+            health: Some(health(context.hub.described_health(&o.common.unique_name))),
         })
     }
 }

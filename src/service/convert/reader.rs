@@ -99,7 +99,10 @@ impl<'a> Reader<'a> {
         unique_name: &str,
     ) -> UniqueName {
         if name.is_empty() {
-            return self.name("unique_name", kind, unique_name);
+            return UniqueName::parse(unique_name).unwrap_or_else(|rule| {
+                self.v.add(Reason::UniqueNameInvalid, "unique_name", rule);
+                UniqueName::known(STAND_IN)
+            });
         }
         let Some(addressed) = self.read_name("name", kind, name) else {
             return UniqueName::known(STAND_IN);

@@ -364,9 +364,11 @@ async fn p10_1_health_goes_to_those_whose_content_lists_the_provider() {
     let voice = name("abc_voice");
     assert_eq!(world.hub.health(&voice), Health::default());
     for state in [HealthState::Degraded, HealthState::Down] {
-        let since = Some(Time::from_micros(5));
-        world.hub.provider_health(&voice, Health { state, since }, "measured");
-        world.hub.provider_health(&voice, Health { state, since }, "measured");
+        let report = |detail: &str, at| {
+            world.hub.report(&voice, state, detail.to_owned(), Time::from_micros(at))
+        };
+        let changes = [report("slow", 5), report("slow", 6), report("slower", 7)];
+        assert_eq!(changes, [true, false, true]);
     }
     match ann.next().await {
         Message::ProviderHealth { provider, health } => {
@@ -374,7 +376,9 @@ async fn p10_1_health_goes_to_those_whose_content_lists_the_provider() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(world.hub.health(&voice).state, HealthState::Down);
+    let since = Some(Time::from_micros(5));
+    let want = (Health { state: HealthState::Down, since }, "slower".to_owned());
+    assert_eq!(world.hub.described_health(&voice), want);
     ann.silent(1_000).await;
     bob.silent(1_000).await;
     // A client that resumes without a snapshot is told what it may have missed.
