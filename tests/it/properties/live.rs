@@ -130,7 +130,7 @@ async fn agree(writes: &[(&'static str, Value)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn p8_p12_all_ways_to_ask_agree_after_any_writes(

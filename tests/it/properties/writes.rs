@@ -38,7 +38,7 @@ prop_compose! {
         profile in 0u8..5,
         other in 0u8..5,
         users in proptest::collection::btree_set(0u8..4, 1..3),
-        roles in proptest::collection::btree_set(0u8..4, 0..3),
+        roles in proptest::collection::btree_set(0u8..4, 1..3),
         rank in prop_oneof![9 => 0i64..3, 1 => 98i64..103],
         displace in 0u8..3,
         flags in any::<(bool, bool)>(),
@@ -169,6 +169,25 @@ impl Step {
     }
 }
 
+/// Random writes after those that make every profile, role and user, so that most are accepted.
+fn steps(at_most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let make = |write, profile| Step {
+        write,
+        profile,
+        other: profile,
+        users: (0..4).collect(),
+        roles: BTreeSet::from([2]),
+        rank: 0,
+        displace: 0,
+        flags: (write == 19, false),
+    };
+    let first: Vec<_> = [(0, 0), (0, 1), (0, 2), (0, 3), (19, 0), (19, 1), (16, 4)]
+        .map(|(write, profile)| make(write, profile))
+        .into();
+    proptest::collection::vec(step(), 1..at_most)
+        .prop_map(move |steps| first.iter().cloned().chain(steps).collect())
+}
+
 /// The rules of SPEC §13.9 that a state breaks.
 fn broken(catalog: &Catalog) -> Vec<String> {
     let mut found = Vec::new();
@@ -209,10 +228,10 @@ fn without_role(catalog: &Catalog) -> BTreeSet<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn p9_no_writes_lead_to_a_broken_state(steps in proptest::collection::vec(step(), 1..40)) {
+    fn p9_no_writes_lead_to_a_broken_state(steps in steps(40)) {
         let mut catalog =
             Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
         for step in &steps {
@@ -285,11 +304,11 @@ async fn asked_first(steps: &[Step]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn p11_questions_and_refusals_change_nothing(
-        steps in proptest::collection::vec(step(), 1..25),
+        steps in steps(25),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(asked_first(&steps))?;
