@@ -10,7 +10,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{server, telemetry, watch};
+use crate::{server, store::durable, telemetry, watch};
 
 mod layer;
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// Live updates.
     pub watch: Watch,
+    /// The embedded store.
+    pub store: Store,
 }
 
 /// Limits of the transport; none of them can be switched off.
@@ -87,6 +89,20 @@ pub struct Watch {
     pub max_streams: u64,
 }
 
+/// Settings of the embedded store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// MiB of a segment of the journal.
+    pub segment_mib: u64,
+    /// MiB of the journal after which a checkpoint is made.
+    pub checkpoint_mib: u64,
+    /// Free MiB of the disk below which the server is read-only.
+    pub min_free_mib: u64,
+    /// Records that history and changes go back.
+    pub keep_records: u64,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -95,6 +111,7 @@ impl Default for Config {
             log: "info".to_owned(),
             limits: Limits::default(),
             watch: Watch::default(),
+            store: Store::default(),
         }
     }
 }
@@ -126,6 +143,18 @@ impl Default for Watch {
             drain_deadline_s: hub.drain_deadline.as_secs(),
             stalled_s: hub.stalled.as_secs(),
             max_streams: hub.max_streams.try_into().unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        let store = durable::Settings::default();
+        Self {
+            segment_mib: store.segment_bytes >> 20,
+            checkpoint_mib: store.checkpoint_bytes >> 20,
+            min_free_mib: store.min_free_bytes >> 20,
+            keep_records: store.retention.records,
         }
     }
 }
@@ -227,6 +256,7 @@ impl Config {
         }
         self.limits.check(&mut mistakes);
         self.watch.check(&mut mistakes);
+        self.store.check(&mut mistakes);
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
     }
 }
@@ -305,6 +335,28 @@ impl Watch {
             drain_deadline: Duration::from_secs(self.drain_deadline_s),
             stalled: Duration::from_secs(self.stalled_s),
             max_streams: self.max_streams.try_into().unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl Store {
+    fn check(&self, mistakes: &mut Vec<String>) {
+        let mut sizes = |key: &str, value: u64, least: u64, most: u64| {
+            range(mistakes, &format!("store.{key}"), value, least, most);
+        };
+        sizes("segment_mib", self.segment_mib, 1, 1 << 10);
+        sizes("checkpoint_mib", self.checkpoint_mib, 1, 1 << 20);
+        sizes("min_free_mib", self.min_free_mib, 0, 1 << 20);
+        sizes("keep_records", self.keep_records, 1, 1 << 40);
+    }
+
+    /// The sizes as the store takes them.
+    pub fn settings(&self) -> durable::Settings {
+        durable::Settings {
+            segment_bytes: self.segment_mib << 20,
+            checkpoint_bytes: self.checkpoint_mib << 20,
+            min_free_bytes: self.min_free_mib << 20,
+            retention: durable::Retention { records: self.keep_records },
         }
     }
 }

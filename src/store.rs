@@ -6,21 +6,22 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod durable;
 pub mod io;
 mod memory;
 mod record;
-mod sled;
 
 use std::{fmt, path::PathBuf, pin::Pin};
 
 use async_trait::async_trait;
 use futures_core::Stream;
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 pub use self::{
+    durable::Durable,
     memory::Memory,
     record::{FORMAT, Header, Record, Request},
-    sled::Sled,
 };
 use crate::domain::{Object, ObjectKey, Time};
 
@@ -43,7 +44,7 @@ pub struct Identity {
     pub store: Uuid,
     /// Made with the store and anew by every restore.
     pub incarnation: Uuid,
-    /// Name of the engine: `sled`, `memory`.
+    /// Name of the engine: `embedded`, `memory`.
     pub engine: &'static str,
     /// Most bytes of one batch, as encoded records.
     pub max_batch_bytes: usize,
@@ -135,6 +136,12 @@ pub enum Error {
     /// A commit failed before, so nothing more is written until the store is opened again.
     #[error("a write failed earlier; open the store again")]
     Broken,
+    /// The disk is almost full: nothing was written, and writes are taken again when there is room.
+    #[error("read-only: disk almost full, {free} bytes are free")]
+    ReadOnly {
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The engine failed.
     #[error("the store's engine failed: {0}")]
     Engine(String),
@@ -170,8 +177,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Follows the commits after the revision: first those of the past, then those to come.
     ///
     /// **P2** Nobody sees a revision before it is durable, neither here nor by another method.
-    /// **P5** Every commit comes once and in order, or the call is [`Error::Compacted`]. The
-    /// engines of this module keep every record, so far.
+    /// **P5** Every commit comes once and in order, or the call is [`Error::Compacted`]; a stream
+    /// that falls so far behind ends with that error.
     async fn changes(&self, after: Revision) -> Result<ChangeStream>;
 
     /// Answers a page of past records, newest first.
@@ -243,7 +250,7 @@ impl Error {
     /// Whether the same call may succeed later without anybody's help.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::InUse(_) => true,
+            Self::InUse(_) | Self::ReadOnly { .. } => true,
             Self::Compacted { .. }
             | Self::Malformed(_)
             | Self::NewerFormat { .. }
@@ -251,5 +258,17 @@ impl Error {
             | Self::Broken
             | Self::Engine(_) => false,
         }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        Self::Engine(error.to_string())
     }
 }

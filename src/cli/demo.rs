@@ -12,7 +12,7 @@ use super::{Client, Connection, Error, Io, Result, serve};
 use crate::{
     clock::Clock,
     server::{self, Limits, Parts},
-    store::Sled,
+    store::{Durable, durable::Settings},
     watch,
 };
 
@@ -40,7 +40,8 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
     let folder = tempfile::Builder::new().prefix("deskplane-demo-").tempdir()?;
-    let store = Sled::open(folder.path()).await;
+    let settings = Settings { min_free_bytes: 0, ..Settings::default() };
+    let store = Durable::open(folder.path(), settings).await;
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
     let watch =
         watch::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     config::{Config, Flags, Sources},
     server::{self, Parts},
-    store::Sled,
+    store::Durable,
     telemetry,
 };
 
@@ -54,7 +54,7 @@ pub(super) async fn run(
     telemetry::start(&config.log)?;
     let unusable = |why| Error::start(&format!("listen on {}", config.listen), why);
     let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
-    let store = Sled::open(&config.data_dir).await;
+    let store = Durable::open(&config.data_dir, config.store.settings()).await;
     let store =
         store.map_err(|why| Error::start(&format!("open {}", config.data_dir.display()), why))?;
     let address = listener.local_addr()?;
@@ -63,14 +63,29 @@ pub(super) async fn run(
         "no credentials are configured: loopback only, and every caller is an administrator unless \
          the metadata x-deskplane-user and x-deskplane-scopes say otherwise"
     );
+    let store = Arc::new(store);
     let parts = Parts {
-        store: Arc::new(store),
+        store: Arc::<Durable>::clone(&store),
         clock: Clock::system(),
         limits: config.limits.settings(),
         watch: config.watch.settings(),
     };
-    let served = server::serve(parts, listener, told_to_end()).await;
-    served.map_err(|why| Error::start("serve", why))
+    // After a failed write only a new start finds out what is on the disk.
+    let failed = store.failed();
+    let mut failure = None;
+    let end = async {
+        tokio::select! {
+            () = told_to_end() => {}
+            why = failed => failure = Some(why),
+        }
+    };
+    let served = server::serve(parts, listener, end).await;
+    if let Some(why) = failure {
+        return Err(Error::start("go on", why));
+    }
+    let closed = store.close().await;
+    served.map_err(|why| Error::start("serve", why))?;
+    closed.map_err(|why| Error::start("close the store", why))
 }
 
 /// Ends when the process is told to: Ctrl-C, or the signal that service managers send.

@@ -36,7 +36,7 @@ fn a_later_source_wins() {
     let watch = Watch { quiet_ms: 1, bookmark_s: 9, stalled_s: 8, ..Watch::default() };
     let listen = "127.0.0.1:3".parse().unwrap();
     let (data_dir, log) = ("2".into(), "warn".into());
-    assert_eq!(config, Config { listen, data_dir, log, limits: Limits::default(), watch });
+    assert_eq!(config, Config { listen, data_dir, log, watch, ..Config::default() });
 }
 
 #[test]
@@ -80,6 +80,7 @@ fn rules_across_values_are_judged_together() {
         ("DESKPLANE_WATCH__QUIET_MS", "300"),
         ("DESKPLANE_WATCH__BOOKMARK_S", "0"),
         ("DESKPLANE_LIMITS__STREAMS_PER_CONNECTION", "0"),
+        ("DESKPLANE_STORE__SEGMENT_MIB", "0"),
     ];
     let mistakes = load(None, &env, Flags::default()).unwrap_err();
     let keys: Vec<_> = mistakes.iter().map(|m| m.split(':').next().unwrap()).collect();
@@ -91,7 +92,8 @@ fn rules_across_values_are_judged_together() {
             "`log`",
             "`limits.streams_per_connection`",
             "`watch.bookmark_s`",
-            "`watch.longest_ms`"
+            "`watch.longest_ms`",
+            "`store.segment_mib`"
         ],
         "{mistakes:#?}"
     );
@@ -120,4 +122,7 @@ fn the_settings_say_what_the_file_says() {
     let watch = Watch { quiet_ms: 9, max_age_min: 2, ..Watch::default() };
     assert_eq!(watch.settings().quiet, Duration::from_millis(9));
     assert_eq!(watch.settings().max_age, Duration::from_secs(120));
+    let store = Store { segment_mib: 2, keep_records: 5, ..Store::default() }.settings();
+    assert_eq!((store.segment_bytes, store.retention.records), (2 << 20, 5));
+    assert_eq!(Store::default().settings(), durable::Settings::default());
 }

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     command::{Context, Plan, affected, judge},
     domain::{Actor, Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
-    store::{Batch, Commit, Record, Request, Store},
+    store::{Batch, Commit, Error, Record, Request, Store},
 };
 
 type Judged = Result<Outcome, Refusal>;
@@ -176,6 +176,12 @@ impl Committer {
             Ok(Commit::Refused(limit)) => {
                 let message = format!("The write is too large for the store: {limit}.");
                 (Refusal::new(Reason::ResourceTooLarge, message), true)
+            }
+            Err(error @ Error::ReadOnly { .. }) => {
+                let message = format!(
+                    "The store takes no writes at present ({error}). Free disk space, then try again."
+                );
+                (Refusal::new(Reason::StoreUnavailable, message), true)
             }
             Ok(Commit::Unknown) | Err(_) => {
                 let message = "The store did not answer; whether the write took effect is not known. \

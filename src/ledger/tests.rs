@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     command::{CreateProfile, ProfilePatch, SetDefault},
     domain::{UniqueName, profile::InboxView},
-    store::Memory,
+    store::{Durable, Memory, durable},
 };
 
 async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
@@ -115,4 +115,28 @@ async fn sizes_are_judged_for_dry_runs_and_commits_alike() {
         assert_eq!(ledger.submit(write).await.unwrap_err().reason, Reason::ResourceTooLarge);
     }
     assert_eq!(ledger.catalog().revision, 1);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_almost_full_refuses_writes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |min_free_bytes| {
+        let settings = durable::Settings { min_free_bytes, ..durable::Settings::default() };
+        Durable::open(folder.path(), settings)
+    };
+    let store = Arc::new(open(0).await.unwrap());
+    let ledger = Ledger::open(Arc::clone(&store) as _, Clock::system(), |_| {}).await.unwrap();
+    ledger.submit(create("contoso_rep")).await.unwrap();
+    store.close().await.unwrap();
+    drop((ledger, store));
+    tokio::task::yield_now().await;
+
+    let store = Arc::new(open(u64::MAX).await.unwrap());
+    let ledger = Ledger::open(store as _, Clock::system(), |_| {}).await.unwrap();
+    for name in ["contoso_lead", "contoso_lead"] {
+        let refused = ledger.submit(create(name)).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::StoreUnavailable);
+        assert!(refused.message.contains("read-only: disk almost full"), "{}", refused.message);
+    }
+    assert!(ledger.catalog().profiles.find("contoso_rep").is_some());
 }

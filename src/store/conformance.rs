@@ -11,8 +11,8 @@ use futures_util::{FutureExt, StreamExt};
 
 use self::fixtures::{asked, batch, delete_user, put_user, record, user_key};
 use super::{
-    Batch, ChangeStream, Commit, Error, HistoryQuery, MAX_BATCH_BYTES, Memory, Page, Record,
-    Revision, Sled, Store,
+    Batch, ChangeStream, Commit, Durable, Error, HistoryQuery, MAX_BATCH_BYTES, Memory, Page,
+    Record, Revision, Store, durable::Settings,
 };
 
 /// Somewhere to keep a store.
@@ -40,8 +40,14 @@ impl Default for OnDisk {
 
 impl Place for OnDisk {
     async fn open(&self) -> Box<dyn Store> {
-        Box::new(Sled::open(self.0.path()).await.unwrap())
+        Box::new(Durable::open(self.0.path(), settings()).await.unwrap())
     }
+}
+
+/// Small enough that segments, checkpoints and their removal are met by the way.
+fn settings() -> Settings {
+    let (segment_bytes, checkpoint_bytes) = (8 << 10, 16 << 10);
+    Settings { segment_bytes, checkpoint_bytes, min_free_bytes: 0, ..Settings::default() }
 }
 
 macro_rules! conformance {
@@ -77,7 +83,7 @@ macro_rules! engines {
     };
 }
 
-engines!(memory = super::InMemory, sled = super::OnDisk);
+engines!(memory = super::InMemory, durable = super::OnDisk);
 
 async fn commit(store: &dyn Store, batch: Batch) -> Commit {
     store.commit(batch).await.unwrap()

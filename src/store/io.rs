@@ -5,10 +5,18 @@
 //! [`File::sync`] of the file, and what a folder lists only after [`Io::sync_dir`] of the folder. A
 //! failed sync says that the data may be gone for good; nobody may sync again and believe it.
 
+mod disk;
+#[cfg(any(test, feature = "fault"))]
+pub mod fault;
+#[cfg(test)]
+mod suite;
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
+
+pub use self::disk::Disk;
 
 /// A file system.
 pub trait Io: fmt::Debug + Send + Sync + 'static {

@@ -114,29 +114,21 @@ mod tests {
         store::conformance::fixtures,
     };
 
-    /// A record as format 1 wrote it. Never edit it: stores of users hold such bytes.
-    const V1: &[u8] = concat!(
-        "\x01",
-        r#"{"revision":7,"time":1772352000000001,"operation":"UpdateUser","#,
-        r#""actor":{"subject":"john.doe","user":"john.doe","scopes":1},"reason":"moved","#,
-        r#""flags":["move"],"request":{"id":"00000000-0000-0000-0000-00000000002a","#,
-        r#""payload":[3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3],"#,
-        r#""answer":{"changed":true}},"changes":[{"Put":{"User":{"id":"Kendall","stamp":"#,
-        r#"{"uid":"00000000-0000-0000-0000-000000000001","revision":7,"create_time":5,"#,
-        r#""update_time":1772352000000001,"created_by":"system","updated_by":"john.doe"},"#,
-        r#""display_name":"","kind":"Human","roles":[],"direct":[],"disabled":false}}},"#,
-        r#"{"Delete":{"kind":"Team","name":"contoso desk"}}]}"#,
-    )
-    .as_bytes();
+    /// A record as each format wrote it; see `tests/data/records/README.md`.
+    const FIXTURES: &[&[u8]] = &[include_bytes!("../../tests/data/records/format-1.record")];
 
     #[test]
-    fn format_1_is_read_and_written_as_ever() {
-        let record = Record::decode(V1).unwrap();
-        assert_eq!(record.revision, 7);
-        assert_eq!(record.time.to_string(), "2026-03-01T08:00:00.000001Z");
-        assert_eq!(record.header().unwrap().request.payload, [3; 32]);
-        assert_eq!(record.changes[0].key(), ObjectKey::new(Kind::User, "KENDALL"));
-        assert_eq!(record.encode().unwrap(), V1);
+    fn every_format_is_read_and_the_newest_written_as_ever() {
+        assert_eq!(FIXTURES.len(), usize::from(FORMAT));
+        for (fixture, format) in FIXTURES.iter().zip(1..) {
+            assert_eq!(fixture[0], format);
+            let record = Record::decode(fixture).unwrap();
+            assert_eq!(record.revision, 7);
+            assert_eq!(record.time.to_string(), "2026-03-01T08:00:00.000001Z");
+            assert_eq!(record.header().unwrap().request.payload, [3; 32]);
+            assert_eq!(record.changes[0].key(), ObjectKey::new(Kind::User, "KENDALL"));
+            assert_eq!(record.encode().unwrap(), FIXTURES[FIXTURES.len() - 1]);
+        }
     }
 
     #[test]
@@ -150,10 +142,11 @@ mod tests {
 
     #[test]
     fn unknown_versions_and_damage_are_errors() {
-        let mut newer = V1.to_vec();
-        newer[0] = 2;
-        assert!(matches!(Record::decode(&newer), Err(Error::NewerFormat { found: 2, .. })));
-        for damaged in [&b""[..], b"\x00{}", b"\x01", b"\x01{}", &V1[..V1.len() - 1]] {
+        let newest = FIXTURES[FIXTURES.len() - 1];
+        let mut newer = newest.to_vec();
+        newer[0] = FORMAT + 1;
+        assert!(matches!(Record::decode(&newer), Err(Error::NewerFormat { known: 1, .. })));
+        for damaged in [&b""[..], b"\x00{}", b"\x01", b"\x01{}", &newest[..newest.len() - 1]] {
             assert!(matches!(Record::decode(damaged), Err(Error::Damaged(_))), "{damaged:?}");
         }
     }

@@ -72,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sled_answers_what_the_model_answers(steps in prop::collection::vec(step(), 1..16)) {
+    fn the_durable_store_answers_what_the_model_answers(steps in prop::collection::vec(step(), 1..16)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(compare(steps));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deskplane::store::Sled;
+use deskplane::store::durable::{self, Durable};
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -83,7 +83,10 @@ async fn copies_in_flight_have_one_effect_and_one_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_kept_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let open = async || Running::over(Arc::new(Sled::open(folder.path()).await.unwrap())).await;
+    let open = async || {
+        let store = Durable::open(folder.path(), durable::Settings::default()).await.unwrap();
+        Running::over(Arc::new(store)).await
+    };
     let server = open().await;
     let first = Api::admin(&server).ok("CreateProfile", create("contoso_rep", ID)).await;
     server.end().await;

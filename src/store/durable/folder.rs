@@ -1,5 +1,4 @@
-//! The folder of a store belongs to one process: who may touch it, and what must go before it is
-//! opened.
+//! The folders of the local disk: who may touch them, and what must go before the index is opened.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -19,17 +18,38 @@ const SLED_LOCK: &str = "db";
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Takes the folder for this process, as long as the file lives. Nothing in it is touched before
-/// the lock is ours; then it is made ready to be opened.
+/// the lock is ours.
 pub(super) fn take(folder: &Path) -> Result<File> {
     std::fs::create_dir_all(folder)?;
     let lock =
         OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
-    if !locked(&lock)? {
-        return Err(Error::InUse(folder.to_owned()));
+    if locked(&lock)? { Ok(lock) } else { Err(Error::InUse(folder.to_owned())) }
+}
+
+/// Makes the folder of an index ready to be opened, if it is there.
+pub(super) fn make_ready(index: &Path) -> Result<()> {
+    if index.is_dir() {
+        await_sled(index)?;
+        remove_leftovers(index)?;
     }
-    await_sled(folder)?;
-    remove_leftovers(folder)?;
-    Ok(lock)
+    Ok(())
+}
+
+/// Makes everything in a folder durable, which sled's own flush does not.
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { sync(&path)? } else { File::open(path)?.sync_all()? }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a folder with its content, if it is there.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Takes the lock of a file; false when another one has it.

@@ -1,0 +1,265 @@
+//! The boot protocol: from whatever the last process, or the power, left behind to a store that
+//! holds exactly what was acknowledged, or to a refusal that names the cure.
+//!
+//! 1. Take the lock; look at the marks, the checkpoints and the journal. All of this only reads, so
+//!    a refusal leaves everything as it was. Then the store is marked as
+//!    open.
+//! 2. The index is believed after a clean stop, and while the machine is up that wrote it: a killed
+//!    process loses nothing that it handed to the operating system. Then the journal is replayed
+//!    above its revision.
+//! 3. Otherwise, or when it cannot be opened, the index is built anew in a fresh folder from the
+//!    newest good checkpoint and the journal, and takes the place of the old one.
+//! 4. A torn group at the end of the journal is cut, and the boot of the machine is noted once the
+//!    index is whole.
+
+use std::{fs, path::Path};
+
+use uuid::Uuid;
+
+use super::{
+    Ids, Place, Settings, checkpoint, damaged, files, folder,
+    index::Index,
+    journal::{self, Journal, Scan},
+    mark::{self, Boot, State},
+};
+use crate::store::{Error, Result, Revision};
+
+/// A store that is ready.
+#[derive(Debug)]
+pub(super) struct Booted {
+    pub(super) ids: Ids,
+    pub(super) index: Index,
+    pub(super) journal: Journal,
+    /// Revision of the last group.
+    pub(super) revision: Revision,
+    /// Revisions of the checkpoints, rising.
+    pub(super) checkpoints: Vec<Revision>,
+    /// Bytes of the journal above the newest checkpoint.
+    pub(super) uncovered: u64,
+    pub(super) lock: fs::File,
+}
+
+/// What is known before anything is changed.
+struct Boots<'a> {
+    place: &'a Place,
+    settings: &'a Settings,
+    ids: Ids,
+    /// Where the store was closed; none if it was not.
+    closed_at: Option<Revision>,
+    /// Whether the machine is up since the index was whole.
+    same_boot: bool,
+    checkpoints: Vec<Revision>,
+}
+
+/// Opens the store of a place, and makes it if there is none.
+pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
+    let lock = folder::take(&place.local)?;
+    folder::make_ready(&place.index())?;
+    let (io, dir) = (&*place.io, place.folder.as_path());
+    let ids = match mark::read::<Ids>(io, dir)? {
+        Some(ids) => ids,
+        None => make(place)?,
+    };
+    let checkpoints = checkpoint::list(io, &place.checkpoints())?;
+    let state = believed(mark::read::<State>(io, dir))?;
+    let state = state.filter(|state| state.incarnation == ids.incarnation);
+    let closed_at = state.and_then(|state| state.closed_at);
+    let noted = believed(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
+    let same_boot = noted.is_some() && noted == place.boot_id;
+    let mut boots = Boots { place, settings, ids, closed_at, same_boot, checkpoints };
+
+    let mut scan = boots.scan()?;
+    // Written even if it says so already: whether that reached the disk is not known.
+    mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None })?;
+    folder::remove(&place.fresh_index())?;
+    let index = match boots.believe_index(&scan)? {
+        Some(index) => index,
+        None => {
+            let lowest = boots.lowest()?;
+            if scan.from > lowest {
+                scan = Scan::read(io, &place.journal(), ids, lowest)?;
+            }
+            boots.rebuild(&scan)?
+        }
+    };
+    let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
+    let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
+    if !clean {
+        // Whether the folder was made durable is not known either.
+        mark::write(io, dir, &ids)?;
+    }
+    let above = index.head()?.revision;
+    journal::replay(io, &place.journal(), ids, &scan, above, |records| index.apply(&records))?;
+    match &place.boot_id {
+        Some(_) if same_boot => {}
+        Some(boot_id) => mark::write(io, dir, &Boot { boot_id: boot_id.clone() })?,
+        None => mark::remove::<Boot>(io, dir)?,
+    }
+    let uncovered = scan.bytes_above(boots.checkpoints.last().copied().unwrap_or(0));
+    let checkpoints = boots.checkpoints;
+    Ok(Booted { ids, index, journal, revision: scan.end, checkpoints, uncovered, lock })
+}
+
+/// Makes a new store; anything that looks like part of one is not overwritten.
+fn make(place: &Place) -> Result<Ids> {
+    let (io, dir) = (&*place.io, place.folder.as_path());
+    let parts = [place.journal(), place.checkpoints()];
+    for part in &parts {
+        if !files::list_all(io, part)?.is_empty() {
+            return Err(damaged(part, 0, "it is there, but the mark of the store is gone"));
+        }
+    }
+    for other in ["index", "db", "conf"] {
+        let other = place.local.join(other);
+        if other.exists() {
+            return Err(damaged(
+                &other,
+                0,
+                "the folder is not empty, and no store of this program",
+            ));
+        }
+    }
+    io.make_dir(dir)?;
+    for part in &parts {
+        io.make_dir(part)?;
+    }
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        io.sync_dir(above)?;
+    }
+    io.sync_dir(dir)?;
+    let ids = Ids { store: Uuid::new_v4(), incarnation: Uuid::new_v4() };
+    mark::write(io, dir, &ids)?;
+    Ok(ids)
+}
+
+/// A mark that cannot be read is none: what it would promise is then established the long way.
+fn believed<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
+    match mark {
+        Err(Error::Damaged(what)) => {
+            tracing::warn!(what, "ignored a damaged mark");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+// === impl Boots ===
+
+impl Boots<'_> {
+    /// The revision that every way to an index can begin at: nothing, or a checkpoint, and the
+    /// journal above it.
+    fn lowest(&self) -> Result<Revision> {
+        let kept = self.checkpoints.iter().rev().take(checkpoint::KEPT).rev().copied();
+        let nothing = (self.checkpoints.len() < checkpoint::KEPT).then_some(0);
+        let mut ways = nothing.into_iter().chain(kept);
+        let segments = journal::list(&*self.place.io, &self.place.journal())?;
+        let first = segments.first().copied().unwrap_or(0);
+        Ok(ways.find(|way| *way >= first).unwrap_or(0))
+    }
+
+    /// Looks at the journal as far as it is needed, and checks it against the marks.
+    fn scan(&self) -> Result<Scan> {
+        let (io, dir) = (&*self.place.io, self.place.journal());
+        let from = match self.closed_at {
+            Some(closed_at) => closed_at,
+            None => self.lowest()?,
+        };
+        let scan = Scan::read(io, &dir, self.ids, from)?;
+        let ends = |known: &str, at: Revision| {
+            let what =
+                format!("the journal ends at revision {}, but {known} revision {at}", scan.end);
+            Err(damaged(&dir, 0, &what))
+        };
+        match (self.closed_at, self.checkpoints.last()) {
+            (Some(closed_at), _) if closed_at != scan.end || scan.torn() => {
+                ends("the store was closed at", closed_at)
+            }
+            (_, Some(&newest)) if newest > scan.end => ends("a checkpoint is of", newest),
+            _ => Ok(scan),
+        }
+    }
+
+    /// Opens the index, if it can be believed and the journal can be replayed above it.
+    fn believe_index(&self, scan: &Scan) -> Result<Option<Index>> {
+        if self.closed_at.is_none() && !self.same_boot {
+            return Ok(None);
+        }
+        let index = match self.open(&self.place.index()) {
+            Ok(index) => index,
+            Err(Error::Damaged(what) | Error::Engine(what)) => {
+                tracing::warn!(what, "the index cannot be used");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let head = index.head()?.revision;
+        if head > scan.end {
+            let what = format!(
+                "the journal ends at revision {}, but the index has seen revision {head}",
+                scan.end
+            );
+            return Err(damaged(&self.place.journal(), 0, &what));
+        }
+        let closed_at_it = self.closed_at.is_none_or(|closed_at| closed_at == head);
+        if closed_at_it && head >= scan.from {
+            return Ok(Some(index));
+        }
+        drop(index);
+        folder::make_ready(&self.place.index())?;
+        Ok(None)
+    }
+
+    /// Builds the index anew from the newest good checkpoint and the journal.
+    fn rebuild(&mut self, scan: &Scan) -> Result<Index> {
+        tracing::info!(journal = scan.end, "building the index from checkpoint and journal");
+        let (io, dir) = (&*self.place.io, self.place.checkpoints());
+        let (folder, fresh) = (self.place.index(), self.place.fresh_index());
+        let mut usable: Vec<Option<Revision>> =
+            self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
+        if scan.from == 0 {
+            usable.insert(0, None);
+        }
+        let mut result = Err(damaged(&dir, 0, "no checkpoint fits the journal"));
+        let mut bad = Vec::new();
+        for base in usable.into_iter().rev() {
+            result = self.build(scan, base);
+            folder::make_ready(&fresh)?;
+            match (&result, base) {
+                (Err(Error::Damaged(what)), Some(at)) => {
+                    tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");
+                    bad.push(at);
+                }
+                _ => break,
+            }
+        }
+        result?;
+        for at in bad {
+            // Put aside, so that it counts as none.
+            let path = checkpoint::path(&dir, at);
+            io.rename(&path, &path.with_extension("damaged"))?;
+            self.checkpoints.retain(|kept| *kept != at);
+        }
+        folder::remove(&folder)?;
+        fs::rename(&fresh, &folder)?;
+        self.open(&folder)
+    }
+
+    /// Fills a fresh folder from a checkpoint, or from nothing, and the journal.
+    fn build(&self, scan: &Scan, base: Option<Revision>) -> Result<()> {
+        let (io, fresh) = (&*self.place.io, self.place.fresh_index());
+        folder::remove(&fresh)?;
+        let index = self.open(&fresh)?;
+        if let Some(base) = base {
+            let path = checkpoint::path(&self.place.checkpoints(), base);
+            index.import(|each| checkpoint::read(io, &path, self.ids, each))?;
+        }
+        let above = index.head()?.revision;
+        let journal = self.place.journal();
+        journal::replay(io, &journal, self.ids, scan, above, |records| index.apply(&records))?;
+        index.flush()
+    }
+
+    fn open(&self, folder: &Path) -> Result<Index> {
+        Index::open(folder, self.ids, self.settings.retention.records)
+    }
+}

@@ -1,0 +1,72 @@
+//! Small files: read as a whole, replaced as a whole.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::store::io::Io;
+
+/// What the name of a file ends with until its content is durable.
+pub(super) const UNFINISHED: &str = "tmp";
+
+/// The content of a file; none when there is no such file.
+pub(super) fn read(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match io.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Writes a file under its name at once and durably: the old content or the new, never another.
+pub(super) fn replace(io: &dyn Io, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let path = dir.join(name);
+    let unfinished = path.with_extension(UNFINISHED);
+    remove(io, &unfinished)?;
+    let mut file = io.create(&unfinished)?;
+    file.write_at(0, bytes)?;
+    file.sync()?;
+    drop(file);
+    io.rename(&unfinished, &path)?;
+    io.sync_dir(dir)
+}
+
+/// Removes a file that may not be there; whether it was.
+pub(super) fn remove(io: &dyn Io, path: &Path) -> io::Result<bool> {
+    match io.remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true),
+    }
+}
+
+/// The entries of a folder, in order; none when there is no such folder.
+pub(super) fn list_all(io: &dyn Io, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = match io.list(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    paths.sort();
+    Ok(paths)
+}
+
+/// The entries with that ending.
+pub(super) fn list(io: &dyn Io, dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = list_all(io, dir)?;
+    paths.retain(|path| path.extension().is_some_and(|found| found == ending));
+    Ok(paths)
+}
+
+/// The number that a file is named by.
+pub(super) fn number(path: &Path) -> Option<i64> {
+    let stem = path.file_stem()?.to_str()?;
+    (stem.len() == 20).then(|| stem.parse().ok())?
+}
+
+/// Whether an error says that there is no room, so that nothing is wrong with the disk.
+pub(super) fn no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,95 @@
+//! What is durable and waits for the index: bounded, so that a slow index slows the writers.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::index::Stored;
+
+/// Bytes that may wait, one group more or less.
+const WAITING: usize = 64 << 20;
+/// Bytes from which groups are no longer taken together.
+const TOGETHER: usize = 1 << 20;
+
+/// Groups on their way from the journal to the index.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    groups: VecDeque<(usize, Vec<Stored>)>,
+    bytes: usize,
+    closed: bool,
+}
+
+// === impl Queue ===
+
+impl Queue {
+    /// Waits until there is room; false when nothing is taken any more.
+    pub(super) fn wait_for_room(&self) -> bool {
+        let mut state = self.lock();
+        while state.bytes >= WAITING && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        !state.closed
+    }
+
+    /// Adds a group of that many bytes.
+    pub(super) fn push(&self, bytes: usize, group: Vec<Stored>) {
+        let mut state = self.lock();
+        state.bytes += bytes;
+        state.groups.push_back((bytes, group));
+        self.changed.notify_all();
+    }
+
+    /// Waits for groups; the records of some, with the bytes that they took. None at the end.
+    pub(super) fn take(&self) -> Option<(usize, Vec<Stored>)> {
+        let mut state = self.lock();
+        while state.groups.is_empty() && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.abandoned() {
+            return None;
+        }
+        let (mut bytes, mut records) = state.groups.pop_front()?;
+        while bytes < TOGETHER
+            && let Some((more, group)) = state.groups.pop_front()
+        {
+            bytes += more;
+            records.extend(group);
+        }
+        state.bytes -= bytes;
+        self.changed.notify_all();
+        Some((bytes, records))
+    }
+
+    /// Takes no more groups; those that wait are seen through.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Drops what waits: the journal has it.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+        self.close();
+    }
+
+    /// Whether whoever works on the groups should stop at once.
+    pub(super) fn abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is whole at once, so a panic elsewhere leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,81 @@
+//! The engine over real folders, and over a file system that loses its power.
+
+mod boot;
+mod engine;
+mod power;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::*;
+use crate::store::{
+    conformance::fixtures,
+    io::fault::{Fault, Faulty, Op},
+};
+
+/// Sizes at which a few commits meet every path.
+fn small() -> Settings {
+    Settings {
+        segment_bytes: 4 << 10,
+        checkpoint_bytes: 12 << 10,
+        min_free_bytes: 0,
+        retention: Retention::default(),
+    }
+}
+
+/// Sizes at which nothing happens by itself.
+fn large() -> Settings {
+    Settings { min_free_bytes: 0, segment_bytes: 64 << 10, ..Settings::default() }
+}
+
+async fn open(folder: &Path) -> Result<Durable> {
+    Durable::open(folder, large()).await
+}
+
+/// Opens a folder as after another boot of the machine.
+async fn open_rebooted(folder: &Path, boot: &str) -> Result<Durable> {
+    let place = Place::new(Arc::new(Disk), folder, folder, Some(boot.to_owned()));
+    Durable::open_at(place, large()).await
+}
+
+/// Commits one revision after another.
+async fn fill(store: &Durable, revisions: std::ops::RangeInclusive<Revision>) {
+    for at in revisions {
+        let batch = fixtures::batch(at - 1, &[at]);
+        assert_eq!(store.commit(batch).await.unwrap(), Commit::Committed(at));
+    }
+}
+
+/// The revisions of the whole history, oldest first.
+async fn history(store: &Durable) -> Vec<Revision> {
+    let query = HistoryQuery { limit: 100_000, ..HistoryQuery::default() };
+    let page = store.history(query).await.unwrap();
+    page.items.iter().rev().map(|record| record.revision).collect()
+}
+
+/// Files of a folder below the store with that ending.
+fn files_of(folder: &Path, part: &str, ending: &str) -> Vec<PathBuf> {
+    files::list(&Disk, &folder.join(part), ending).unwrap()
+}
+
+/// Every file of the folder with its content.
+fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .flat_map(|path| match path.is_dir() {
+            true => content(&path),
+            false => vec![(path.clone(), std::fs::read(path).unwrap())],
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Turns over bits of a file.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
