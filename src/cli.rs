@@ -5,14 +5,17 @@ use clap::{Parser, Subcommand};
 use crate::telemetry;
 
 mod apply;
+mod backup;
 mod client;
 mod demo;
+mod doctor;
 mod error;
 mod explain;
 mod kind;
 mod output;
 mod read;
 mod resolve;
+mod restore;
 mod serve;
 mod watch;
 
@@ -27,7 +30,7 @@ const GLOBAL: &str = "Global options";
 const EXIT_CODES: &str = "Exit codes:
   0   done
   1   refused by the server, or failed
-  2   the command line or a document makes no sense
+  2   the command line or a document makes no sense; doctor: the store would not start
   64  the configuration of the server cannot be used";
 
 /// Experience profiles for agent desktops: resolved, explained and pushed live.
@@ -65,6 +68,12 @@ pub struct Cli {
 enum Command {
     /// Runs the server.
     Serve(serve::Args),
+    /// Copies a store while a server uses it.
+    Backup(backup::Args),
+    /// Makes a data directory from a backup.
+    Restore(restore::Args),
+    /// Examines the data directory of a stopped server, and repairs it when told.
+    Doctor(doctor::Args),
     /// Shows the product in a minute: a server of its own, an example, a live update.
     Demo(demo::Args),
     /// Shows one resource.
@@ -99,9 +108,13 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         return serve::run(args, log, output, io).await;
     }
     telemetry::start(log.as_deref().unwrap_or("warn"))?;
-    if let Command::Demo(args) = command {
-        return Box::pin(demo::run(args, io)).await;
-    }
+    let command = match command {
+        Command::Demo(args) => return Box::pin(demo::run(args, io)).await,
+        Command::Backup(args) => return backup::run(args, io),
+        Command::Restore(args) => return restore::run(args, io),
+        Command::Doctor(args) => return doctor::run(args, output, io),
+        other => other,
+    };
     let client = Client::connect(&connection).await?;
     match command {
         Command::Get(args) => read::get(&client, args, output, io).await,
@@ -110,6 +123,10 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,
-        Command::Serve(_) | Command::Demo(_) => Ok(()),
+        Command::Serve(_)
+        | Command::Demo(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Doctor(_) => Ok(()),
     }
 }

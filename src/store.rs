@@ -142,6 +142,9 @@ pub enum Error {
         /// Bytes that are free.
         free: u64,
     },
+    /// What was asked makes no sense with what is there; nothing was touched.
+    #[error("{0}")]
+    Refused(String),
     /// The engine failed.
     #[error("the store's engine failed: {0}")]
     Engine(String),
@@ -256,6 +259,7 @@ impl Error {
             | Self::NewerFormat { .. }
             | Self::Damaged(_)
             | Self::Broken
+            | Self::Refused(_)
             | Self::Engine(_) => false,
         }
     }

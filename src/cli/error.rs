@@ -33,6 +33,9 @@ pub enum Error {
     /// A part of what was asked was refused; what exactly has been told already.
     #[error("{0}")]
     Partly(String),
+    /// A store would not start as it is.
+    #[error("{0}")]
+    Sick(String),
     /// The server cannot start.
     #[error("cannot {what}: {why}")]
     Start {
@@ -58,7 +61,7 @@ impl Error {
     /// Exit code of the program, as its help lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Sick(_) => 2,
             Self::Config(_) => 64,
             // The reader of a pipe went away: it has what it wanted.
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,

@@ -14,16 +14,20 @@
 //! After a power cut only what was synced is believed: see the boot protocol in `boot.rs`. Journal,
 //! checkpoints and marks are touched through [`Io`] alone, so tests can cut the power at every call.
 
+mod backup;
 mod boot;
 mod checkpoint;
+mod doctor;
 mod engine;
 mod files;
 mod folder;
 mod frame;
 mod index;
 mod journal;
+mod manifest;
 mod mark;
 mod queue;
+mod restore;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -42,6 +46,12 @@ use tokio::{sync::watch, task::spawn_blocking};
 use uuid::Uuid;
 
 use self::engine::Engine;
+pub use self::{
+    backup::{Target, backup},
+    doctor::{Examined, Health, Report, examine},
+    manifest::{Manifest, Part},
+    restore::{Restored, Source, restore},
+};
 use super::{
     Batch, ChangeStream, Commit, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES, Page,
     Record, Result, Revision, Store,
@@ -131,8 +141,7 @@ impl Durable {
     /// [`Error::Damaged`], and nothing is touched.
     pub async fn open(folder: impl Into<PathBuf>, settings: Settings) -> Result<Self> {
         let folder = folder.into();
-        let boot_id = std::fs::read_to_string(BOOT_ID).ok().map(|id| id.trim().to_owned());
-        Self::open_at(Place::new(Arc::new(Disk), &folder, &folder, boot_id), settings).await
+        Self::open_at(Place::new(Arc::new(Disk), &folder, &folder, boot_id()), settings).await
     }
 
     async fn open_at(place: Place, settings: Settings) -> Result<Self> {
@@ -292,12 +301,17 @@ impl Place {
     }
 }
 
+/// Which boot of the machine this is.
+fn boot_id() -> Option<String> {
+    std::fs::read_to_string(BOOT_ID).ok().map(|id| id.trim().to_owned())
+}
+
+/// What helps against damage.
+const CURE: &str = "; restore a backup, or see what `deskplane doctor` finds";
+
 /// Stored bytes are not what was written: says where, and what helps.
 fn damaged(path: &Path, offset: usize, what: &str) -> Error {
-    let path = path.display();
-    Error::Damaged(format!(
-        "{path}, byte {offset}: {what}; restore a backup, or see what `deskplane doctor` finds"
-    ))
+    Error::Damaged(format!("{}, byte {offset}: {what}{CURE}", path.display()))
 }
 
 /// Refuses the format of a newer program.

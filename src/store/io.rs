@@ -8,6 +8,7 @@
 mod disk;
 #[cfg(any(test, feature = "fault"))]
 pub mod fault;
+mod read_only;
 #[cfg(test)]
 mod suite;
 
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::disk::Disk;
+pub use self::{disk::Disk, read_only::ReadOnly};
 
 /// A file system.
 pub trait Io: fmt::Debug + Send + Sync + 'static {

@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod backup;
 mod cases;
 mod cli;
 mod crash;

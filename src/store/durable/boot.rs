@@ -40,14 +40,14 @@ pub(super) struct Booted {
 }
 
 /// What is known before anything is changed.
-struct Boots<'a> {
+pub(super) struct Boots<'a> {
     place: &'a Place,
     settings: &'a Settings,
     ids: Ids,
     /// Where the store was closed; none if it was not.
-    closed_at: Option<Revision>,
+    pub(super) closed_at: Option<Revision>,
     /// Whether the machine is up since the index was whole.
-    same_boot: bool,
+    pub(super) same_boot: bool,
     checkpoints: Vec<Revision>,
 }
 
@@ -60,13 +60,7 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
         Some(ids) => ids,
         None => make(place)?,
     };
-    let checkpoints = checkpoint::list(io, &place.checkpoints())?;
-    let state = believed(mark::read::<State>(io, dir))?;
-    let state = state.filter(|state| state.incarnation == ids.incarnation);
-    let closed_at = state.and_then(|state| state.closed_at);
-    let noted = believed(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
-    let same_boot = noted.is_some() && noted == place.boot_id;
-    let mut boots = Boots { place, settings, ids, closed_at, same_boot, checkpoints };
+    let mut boots = Boots::look(place, settings, ids)?;
 
     let mut scan = boots.scan()?;
     // Written even if it says so already: whether that reached the disk is not known.
@@ -91,7 +85,7 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     let above = index.head()?.revision;
     journal::replay(io, &place.journal(), ids, &scan, above, |records| index.apply(&records))?;
     match &place.boot_id {
-        Some(_) if same_boot => {}
+        Some(_) if boots.same_boot => {}
         Some(boot_id) => mark::write(io, dir, &Boot { boot_id: boot_id.clone() })?,
         None => mark::remove::<Boot>(io, dir)?,
     }
@@ -145,7 +139,19 @@ fn believed<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
 
 // === impl Boots ===
 
-impl Boots<'_> {
+impl<'a> Boots<'a> {
+    /// Looks at marks and names.
+    pub(super) fn look(place: &'a Place, settings: &'a Settings, ids: Ids) -> Result<Self> {
+        let (io, dir) = (&*place.io, place.folder.as_path());
+        let checkpoints = checkpoint::list(io, &place.checkpoints())?;
+        let state = believed(mark::read::<State>(io, dir))?;
+        let state = state.filter(|state| state.incarnation == ids.incarnation);
+        let closed_at = state.and_then(|state| state.closed_at);
+        let noted = believed(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
+        let same_boot = noted.is_some() && noted == place.boot_id;
+        Ok(Self { place, settings, ids, closed_at, same_boot, checkpoints })
+    }
+
     /// The revision that every way to an index can begin at: nothing, or a checkpoint, and the
     /// journal above it.
     fn lowest(&self) -> Result<Revision> {
@@ -158,7 +164,7 @@ impl Boots<'_> {
     }
 
     /// Looks at the journal as far as it is needed, and checks it against the marks.
-    fn scan(&self) -> Result<Scan> {
+    pub(super) fn scan(&self) -> Result<Scan> {
         let (io, dir) = (&*self.place.io, self.place.journal());
         let from = match self.closed_at {
             Some(closed_at) => closed_at,

@@ -133,9 +133,19 @@ pub(super) fn read(
     io: &dyn Io,
     path: &Path,
     ids: Ids,
+    each: impl FnMut(Entry<'_>) -> Result<()>,
+) -> Result<Head> {
+    read_file(&*io.open(path)?, path, ids, each)
+}
+
+/// The same for a file that is open already.
+pub(super) fn read_file(
+    file: &dyn File,
+    path: &Path,
+    ids: Ids,
     mut each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<Head> {
-    let mut reader = Reader { file: io.open(path)?, path, at: 0 };
+    let mut reader = Reader { file, path, at: 0 };
     reader.header(ids)?;
     let (mut hash, mut count) = (Sha256::new(), 0_u64);
     loop {
@@ -173,7 +183,7 @@ pub(super) fn read(
 }
 
 struct Reader<'a> {
-    file: Box<dyn File>,
+    file: &'a dyn File,
     path: &'a Path,
     at: u64,
 }

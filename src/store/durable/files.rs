@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::store::io::Io;
+use crate::store::io::{File, Io};
 
 /// What the name of a file ends with until its content is durable.
 pub(super) const UNFINISHED: &str = "tmp";
@@ -16,10 +16,15 @@ pub(super) fn read(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
+    content(&*file).map(Some)
+}
+
+/// The content of a file that is open.
+pub(super) fn content(file: &dyn File) -> io::Result<Vec<u8>> {
     let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
     let mut bytes = vec![0; len];
     file.read_at(0, &mut bytes)?;
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Writes a file under its name at once and durably: the old content or the new, never another.

@@ -26,6 +26,23 @@ pub(super) fn take(folder: &Path) -> Result<File> {
     if locked(&lock)? { Ok(lock) } else { Err(Error::InUse(folder.to_owned())) }
 }
 
+/// Takes the folder without making anything: none when nobody ever had a store open there.
+pub(super) fn take_existing(folder: &Path) -> Result<Option<File>> {
+    // A lock asks for no right to write.
+    match File::open(folder.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => {
+            let lock = opened?;
+            if locked(&lock)? { Ok(Some(lock)) } else { Err(Error::InUse(folder.to_owned())) }
+        }
+    }
+}
+
+/// Removes the file of the lock, which this process holds.
+pub(super) fn give_up(folder: &Path) {
+    std::fs::remove_file(folder.join(LOCK)).ok();
+}
+
 /// Makes the folder of an index ready to be opened, if it is there.
 pub(super) fn make_ready(index: &Path) -> Result<()> {
     if index.is_dir() {

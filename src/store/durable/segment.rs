@@ -112,6 +112,15 @@ impl Segment {
     pub(super) fn read(io: &dyn Io, path: &Path, ids: Ids) -> Result<Self> {
         let bytes =
             files::read(io, path)?.ok_or_else(|| damaged(path, 0, "the segment is gone"))?;
+        match Self::judge(path, bytes, ids)? {
+            (segment, None) => Ok(segment),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The groups up to the first damage, and what that is. An error is a header that does not
+    /// belong here.
+    pub(super) fn judge(path: &Path, bytes: Vec<u8>, ids: Ids) -> Result<(Self, Option<Error>)> {
         let after = read_header(path, &bytes, ids)?;
         let mut segment = Self {
             path: path.to_owned(),
@@ -121,9 +130,15 @@ impl Segment {
             torn: false,
             bytes,
         };
-        while let Some(group) = segment.group(segment.end, segment.last(), ids)? {
-            segment.end = group.at.end;
-            segment.groups.push(group);
+        loop {
+            match segment.group(segment.end, segment.last(), ids) {
+                Ok(Some(group)) => {
+                    segment.end = group.at.end;
+                    segment.groups.push(group);
+                }
+                Ok(None) => break,
+                Err(error) => return Ok((segment, Some(error))),
+            }
         }
         let last = segment.last();
         segment.torn = !is_zero(&segment.bytes[segment.end..]);
@@ -134,14 +149,25 @@ impl Segment {
             && let Some(good) = frame::find(&segment.bytes, segment.end, ids.incarnation, later)
         {
             let what = format!("a bad frame, though a good one follows at byte {good}");
-            return Err(damaged(path, segment.end, &what));
+            let error = damaged(path, segment.end, &what);
+            return Ok((segment, Some(error)));
         }
-        Ok(segment)
+        Ok((segment, None))
     }
 
     /// The last revision in it, or before it.
     pub(super) fn last(&self) -> Revision {
         self.groups.last().map_or(self.after, |group| group.revision)
+    }
+
+    /// The header and all whole groups, as they lie there.
+    pub(super) fn whole(&self) -> &[u8] {
+        &self.bytes[..self.end]
+    }
+
+    /// What follows the groups.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.bytes[self.end..]
     }
 
     /// The stored form of a group.

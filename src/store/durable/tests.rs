@@ -1,5 +1,6 @@
 //! The engine over real folders, and over a file system that loses its power.
 
+mod backup;
 mod boot;
 mod engine;
 mod power;

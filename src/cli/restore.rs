@@ -1,0 +1,38 @@
+//! `restore`: a new data directory from a backup.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, Io, Result, backup::STREAM};
+use crate::store::durable::{self, Part, Source};
+
+/// Arguments of `restore`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Every byte of the backup is checked; when one is wrong, nothing is left \
+behind. The restored store is a new incarnation: clients that resume get everything afresh.")]
+pub(super) struct Args {
+    /// Folder of the backup; `-` reads a stream from standard input.
+    #[arg(long, value_name = "FOLDER|-")]
+    from: PathBuf,
+    /// Folder for the store, new or empty.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+}
+
+/// Restores a backup.
+pub(super) fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
+    let Args { from, data_dir } = args;
+    let done = {
+        let mut told = |part: &Part| {
+            // Nobody has to listen.
+            writeln!(io.err, "restored {}, {} bytes", part.name, part.size).ok();
+        };
+        let mut input = std::io::stdin();
+        let stream = from == Path::new(STREAM);
+        let source = if stream { Source::Stream(&mut input) } else { Source::Folder(&from) };
+        durable::restore(source, &data_dir, &mut told)
+    };
+    let restored = done.map_err(|why| Error::start("restore", why))?;
+    let (revision, store) = (restored.manifest.revision, restored.manifest.store);
+    let folder = data_dir.display();
+    io.line(format!("restored revision {revision} of store {store} to {folder}"))
+}

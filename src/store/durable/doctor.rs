@@ -1,0 +1,404 @@
+//! The doctor: looks at every file of a store that no server uses, says what the next start would
+//! do, and repairs only when told.
+
+mod repair;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    CURE, Ids, Place, Settings,
+    boot::Boots,
+    boot_id, checkpoint, files, folder, frame, journal,
+    mark::{self, Boot, Mark, State},
+    segment::{self, Segment},
+};
+use crate::store::{
+    Error, Result, Revision,
+    io::{Disk, Io, ReadOnly},
+};
+
+/// State of a file with nothing wrong.
+const OK: &str = "ok";
+
+/// How a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// The next start needs no hand.
+    Healthy,
+    /// The next start works, but something is not as it should be.
+    NeedsAttention,
+    /// The next start would be refused.
+    RefusesToStart,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The store in it, if its mark says so.
+    pub store: Option<Uuid>,
+    /// The incarnation of the store.
+    pub incarnation: Option<Uuid>,
+    /// Its marks, checkpoints and segments.
+    pub files: Vec<Examined>,
+    /// How it is.
+    pub health: Health,
+    /// What the next start would do, or why it would be refused.
+    pub next_start: String,
+    /// What to do.
+    pub advice: Vec<String>,
+    /// What was repaired.
+    pub repaired: Vec<String>,
+}
+
+/// A file that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Examined {
+    /// Its name within the folder.
+    pub file: String,
+    /// First and last revision of its records.
+    pub revisions: Option<(Revision, Revision)>,
+    /// Number of its records.
+    pub records: Option<u64>,
+    /// Its length.
+    pub bytes: u64,
+    /// `ok`, `torn tail …`, `damaged …`, `foreign …`, `newer format …`, `gap …`, `missing`.
+    pub state: String,
+    /// Whether somebody should look at it.
+    pub wrong: bool,
+}
+
+/// Looks at the store in a folder, which no server may use, and changes nothing unless told to
+/// repair.
+///
+/// # Errors
+/// When a server uses the folder, there is no store in it, or it cannot be read or repaired.
+pub fn examine(folder: &Path, repair: bool) -> Result<Report> {
+    let _lock = folder::take_existing(folder)?;
+    let place = |io: Arc<dyn Io>| Place::new(io, folder, folder, boot_id());
+    examine_at(&place(Arc::new(ReadOnly)), repair.then(|| place(Arc::new(Disk))).as_ref())
+}
+
+/// Looks at a place, and repairs what is the same place open for writing.
+pub(super) fn examine_at(place: &Place, writable: Option<&Place>) -> Result<Report> {
+    let parts = [place.journal(), place.checkpoints(), place.folder.join(Ids::NAME)];
+    let mut listed = files::list_all(&*place.io, &place.folder)?;
+    listed.retain(|path| parts.contains(path));
+    if listed.is_empty() {
+        return Err(Error::Refused(format!("{}: there is no store", place.folder.display())));
+    }
+    let found = Found::look(place)?;
+    let (Some(plan), Some(ids), Some(writable)) = (found.plan(), found.ids, writable) else {
+        return Ok(found.report(place));
+    };
+    if found.report(place).health == Health::Healthy {
+        return Ok(found.report(place));
+    }
+    let repaired = plan.carry_out(&found, writable, ids)?;
+    Ok(Report { repaired, ..Found::look(place)?.report(place) })
+}
+
+/// What lies in the folder.
+struct Found {
+    ids: Option<Ids>,
+    files: Vec<Examined>,
+    /// Rising.
+    checkpoints: Vec<Kept>,
+    /// Rising.
+    segments: Vec<Kept>,
+    /// Why nothing can be done about it here.
+    hopeless: Option<String>,
+}
+
+/// A checkpoint or segment.
+struct Kept {
+    path: PathBuf,
+    /// Revision of the checkpoint, or the one before the segment.
+    at: Revision,
+    /// Last revision before the end, or before the damage; none when nothing of it can be used.
+    last: Option<Revision>,
+    /// Where that is.
+    end: usize,
+    /// Whether there is no damage.
+    whole: bool,
+    /// Records that can be used.
+    records: u64,
+    /// The highest revision that anything in it speaks of.
+    highest: Revision,
+}
+
+// === impl Found ===
+
+impl Found {
+    fn look(place: &Place) -> Result<Self> {
+        let mut found = Self {
+            ids: None,
+            files: Vec::new(),
+            checkpoints: Vec::new(),
+            segments: Vec::new(),
+            hopeless: None,
+        };
+        found.ids = found.mark::<Ids>(place, |_| true)?;
+        let ours = found.ids.map(|ids| ids.incarnation);
+        found.mark::<Boot>(place, |_| true)?;
+        found.mark::<State>(place, |state| Some(state.incarnation) == ours)?;
+        let Some(ids) = found.ids else {
+            found.hopeless.get_or_insert_with(|| {
+                format!("{}: it cannot be read", place.folder.join(Ids::NAME).display())
+            });
+            return Ok(found);
+        };
+        let dir = place.checkpoints();
+        for at in checkpoint::list(&*place.io, &dir)? {
+            found.checkpoint(place, ids, checkpoint::path(&dir, at), at)?;
+        }
+        let dir = place.journal();
+        let listed = journal::list(&*place.io, &dir)?;
+        for (nth, after) in listed.iter().enumerate() {
+            let last = nth + 1 == listed.len();
+            found.segment(place, ids, segment::path(&dir, *after), *after, last)?;
+        }
+        Ok(found)
+    }
+
+    fn mark<M: Mark>(&mut self, place: &Place, ours: impl Fn(&M) -> bool) -> Result<Option<M>> {
+        let path = place.folder.join(M::NAME);
+        let bytes = files::read(&*place.io, &path)?.map_or(0, |bytes| bytes.len() as u64);
+        let (mark, state) = match mark::read::<M>(&*place.io, &place.folder) {
+            Ok(Some(mark)) if ours(&mark) => (Some(mark), OK.to_owned()),
+            Ok(Some(_)) => (None, "foreign".to_owned()),
+            Ok(None) => (None, "missing".to_owned()),
+            Err(error) => (None, self.state(&path, error, None)?),
+        };
+        let wrong = state != OK && (M::NAME == Ids::NAME || state != "missing");
+        self.list(place, &path, bytes, state, wrong);
+        Ok(mark)
+    }
+
+    fn checkpoint(&mut self, place: &Place, ids: Ids, path: PathBuf, at: Revision) -> Result<()> {
+        let file = place.io.open(&path)?;
+        let bytes = file.len()?;
+        let read = checkpoint::read_file(&*file, &path, ids, |_| Ok(()));
+        let (head, state) = match read {
+            Ok(head) => (Some(head), OK.to_owned()),
+            Err(error) => (None, self.state(&path, error, Some((ids, &header(&*file)?)))?),
+        };
+        self.list(place, &path, bytes, state, head.is_none());
+        if let (Some(head), Some(row)) = (head, self.files.last_mut()) {
+            row.revisions = Some((head.trimmed + 1, head.revision)).filter(|_| head.records > 0);
+            row.records = u64::try_from(head.records).ok();
+        }
+        let last = head.map(|head| head.revision);
+        let whole = head.is_some();
+        self.checkpoints.push(Kept { path, at, last, end: 0, whole, records: 0, highest: at });
+        Ok(())
+    }
+
+    fn segment(
+        &mut self,
+        place: &Place,
+        ids: Ids,
+        path: PathBuf,
+        at: Revision,
+        is_last: bool,
+    ) -> Result<()> {
+        let bytes = files::read(&*place.io, &path)?.unwrap_or_default();
+        let (len, head) = (bytes.len() as u64, bytes[..bytes.len().min(64)].to_vec());
+        let judged = Segment::judge(&path, bytes, ids);
+        let mut kept = Kept { path, at, last: None, end: 0, whole: false, records: 0, highest: at };
+        let mut state = OK.to_owned();
+        let mut wrong = true;
+        match judged {
+            Err(error) => state = self.state(&kept.path, error, Some((ids, &head)))?,
+            Ok((segment, error)) => {
+                let bad = kept.take(&segment, ids);
+                let torn = segment.torn && error.is_none();
+                if let Some(error) = bad.or(error) {
+                    state = self.state(&kept.path, error, Some((ids, &head)))?;
+                } else if torn && !is_last {
+                    state = format!("damaged at byte {}: a segment follows", kept.end);
+                } else {
+                    kept.whole = true;
+                    wrong = false;
+                    if torn {
+                        state = format!("torn tail at byte {}", kept.end);
+                    }
+                }
+            }
+        }
+        if let Some(before) = self.segments.last()
+            && let Some(end) = before.last.filter(|_| before.whole)
+            && end != at
+            && !wrong
+        {
+            state = format!("gap: revisions {} to {at} are missing before it", end + 1);
+            wrong = true;
+        }
+        self.list(place, &kept.path, len, state, wrong);
+        if let (Some(last), Some(row)) = (kept.last, self.files.last_mut()) {
+            row.revisions = Some((at + 1, last)).filter(|_| last > at);
+            row.records = Some(kept.records);
+        }
+        self.segments.push(kept);
+        Ok(())
+    }
+
+    /// What is wrong with a file, in few words; failures to read it go on.
+    fn state(&mut self, path: &Path, error: Error, head: Option<(Ids, &[u8])>) -> Result<String> {
+        let prefix = format!("{}, byte ", path.display());
+        match error {
+            Error::NewerFormat { found, .. } => {
+                self.hopeless.get_or_insert_with(|| error.to_string());
+                Ok(format!("newer format {found}"))
+            }
+            Error::Damaged(_) if head.is_some_and(|(ids, head)| is_foreign(ids, head)) => {
+                Ok("foreign: of another store or incarnation".to_owned())
+            }
+            Error::Damaged(what) => {
+                let what = what.strip_suffix(CURE).unwrap_or(&what);
+                let what = what.strip_prefix(&prefix).unwrap_or(what);
+                Ok(format!("damaged at byte {what}"))
+            }
+            other => Err(other),
+        }
+    }
+
+    fn list(&mut self, place: &Place, path: &Path, bytes: u64, state: String, wrong: bool) {
+        let file = path.strip_prefix(&place.folder).unwrap_or(path).display().to_string();
+        self.files.push(Examined { file, revisions: None, records: None, bytes, state, wrong });
+    }
+
+    fn report(&self, place: &Place) -> Report {
+        let foreseen = match (&self.hopeless, self.ids) {
+            (None, Some(ids)) => self.foresee(place, ids),
+            (why, _) => Err(Error::Refused(why.clone().unwrap_or_default())),
+        };
+        let wrong = self.files.iter().any(|file| file.wrong);
+        let (health, next_start) = match foreseen {
+            Ok(start) if wrong => (Health::NeedsAttention, start),
+            Ok(start) => (Health::Healthy, start),
+            Err(why) => {
+                let why = why.to_string();
+                let why = why.strip_suffix(CURE).unwrap_or(&why);
+                (Health::RefusesToStart, format!("refused: {why}"))
+            }
+        };
+        Report {
+            folder: place.folder.clone(),
+            store: self.ids.map(|ids| ids.store),
+            incarnation: self.ids.map(|ids| ids.incarnation),
+            files: self.files.clone(),
+            health,
+            next_start,
+            advice: self.advice(health),
+            repaired: Vec::new(),
+        }
+    }
+
+    /// What the next start does, as far as can be told without opening the index.
+    fn foresee(&self, place: &Place, ids: Ids) -> Result<String> {
+        let settings = Settings::default();
+        let boots = Boots::look(place, &settings, ids)?;
+        let scan = boots.scan()?;
+        let torn = match scan.torn() {
+            true => "cuts a group that was being written and was never answered, ",
+            false => "",
+        };
+        if let Some(at) = boots.closed_at {
+            return Ok(format!("clean: the store was closed at revision {at}"));
+        }
+        if boots.same_boot {
+            let end = scan.end;
+            return Ok(format!("{torn}opens the index and replays the journal up to {end}"));
+        }
+        let good = self.checkpoints.iter().filter(|kept| kept.whole && kept.at >= scan.from);
+        let base = good.map(|kept| kept.at).max().or((scan.from == 0).then_some(0));
+        let base = base.ok_or_else(|| {
+            super::damaged(&place.checkpoints(), 0, "no checkpoint fits the journal")
+        })?;
+        let above = scan.sizes.iter().filter(|(at, _)| *at > base).count();
+        Ok(format!(
+            "{torn}builds the index from {} and replays {above} groups up to revision {}",
+            if base == 0 { "nothing".to_owned() } else { format!("the checkpoint of {base}") },
+            scan.end
+        ))
+    }
+
+    fn advice(&self, health: Health) -> Vec<String> {
+        match (health, self.plan()) {
+            (Health::Healthy, _) => Vec::new(),
+            (Health::NeedsAttention, _) => {
+                vec![
+                    "make a backup now: the next start does not need what is wrong".to_owned(),
+                    "`deskplane doctor --repair` puts aside what is wrong".to_owned(),
+                ]
+            }
+            (Health::RefusesToStart, Some(plan)) => {
+                let backup = "restore a backup, if it has more than the repair leaves".to_owned();
+                vec![backup, format!("or `deskplane doctor --repair`, which {}", plan.says())]
+            }
+            (Health::RefusesToStart, None) if self.files.iter().any(Examined::is_newer) => {
+                vec!["use the newer program that wrote it".to_owned()]
+            }
+            (Health::RefusesToStart, None) => vec!["restore a backup".to_owned()],
+        }
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Notes what of a segment can be used; what is wrong with its first bad record.
+    fn take(&mut self, segment: &Segment, ids: Ids) -> Option<Error> {
+        (self.last, self.end) = (Some(segment.after), segment::HEADER);
+        let mut bad = None;
+        for group in &segment.groups {
+            match segment.records(group) {
+                Ok(records) => self.records += records.len() as u64,
+                Err(error) => {
+                    bad = Some(error);
+                    break;
+                }
+            }
+            (self.last, self.end) = (Some(group.revision), group.at.end);
+        }
+        self.highest = segment.last();
+        let (rest, mut at) = (segment.rest(), 0);
+        while let Some(good) = frame::find(rest, at, ids.incarnation, |_| true) {
+            let Some(frame) = frame::parse(&rest[good..]) else { break };
+            self.highest = self.highest.max(frame.revision);
+            at = good + frame.size();
+        }
+        bad
+    }
+}
+
+// === impl Examined ===
+
+impl Examined {
+    fn is_newer(&self) -> bool {
+        self.state.starts_with("newer format")
+    }
+}
+
+/// The first bytes of a file, as many as a header may have.
+fn header(file: &dyn crate::store::io::File) -> Result<Vec<u8>> {
+    let mut head = vec![0; usize::try_from(file.len()?.min(64)).unwrap_or(0)];
+    file.read_at(0, &mut head)?;
+    Ok(head)
+}
+
+/// Whether a checkpoint or segment begins as one of another store or incarnation.
+fn is_foreign(ids: Ids, head: &[u8]) -> bool {
+    let known = [b"DPJRNL\r\n", b"DPCKPT\r\n"].iter().any(|magic| head.starts_with(*magic));
+    let ours = [*ids.store.as_bytes(), *ids.incarnation.as_bytes()].concat();
+    known && head.get(16..48).is_some_and(|theirs| theirs != ours)
+}

@@ -1,0 +1,140 @@
+//! Repairs: what can be kept of a damaged journal, and how it is made to start again. Nothing is
+//! deleted but marks: what is cut stays beside as `*.damaged`.
+
+use std::path::{Path, PathBuf};
+
+use super::{Boot, Found, State};
+use crate::store::{
+    Result, Revision,
+    durable::{Ids, Place, files, mark, segment},
+    io::Io,
+};
+
+/// How a store can start again.
+#[derive(Debug, PartialEq)]
+pub(super) struct Plan {
+    /// Revision of the checkpoint that the journal goes on from; 0 without one.
+    base: Revision,
+    /// The last revision that is kept.
+    end: Revision,
+    /// First and last revision that are lost.
+    lost: Option<(Revision, Revision)>,
+    /// First and last segment that are kept; none when the journal begins anew behind the base.
+    kept: Option<(usize, usize)>,
+    /// Whether the last one is cut.
+    cut: bool,
+}
+
+impl Found {
+    /// The way that keeps the most; none when nothing can be kept.
+    pub(super) fn plan(&self) -> Option<Plan> {
+        if self.hopeless.is_some() {
+            return None;
+        }
+        let whole = self.checkpoints.iter().filter(|kept| kept.whole).map(|kept| kept.at);
+        let from_nothing = self.segments.first().is_some_and(|first| first.at == 0);
+        let bases = from_nothing.then_some(0).into_iter().chain(whole);
+        let mut best: Option<Plan> = None;
+        for plan in bases.map(|base| self.plan_from(base)) {
+            if best.as_ref().is_none_or(|best| plan.end > best.end) {
+                best = Some(plan);
+            }
+        }
+        best.filter(|plan| plan.end > 0)
+    }
+
+    fn plan_from(&self, base: Revision) -> Plan {
+        let (mut end, mut cut, mut last) = (base, false, None);
+        let start = self.segments.partition_point(|kept| kept.at <= base).saturating_sub(1);
+        for (nth, segment) in self.segments.iter().enumerate().skip(start) {
+            let follows = if nth == start { segment.at <= base } else { segment.at == end };
+            let Some(to) = segment.last.filter(|_| follows) else { break };
+            (end, cut, last) = (to, !segment.whole, Some(nth));
+            if cut {
+                break;
+            }
+        }
+        let highest = self.segments.iter().chain(&self.checkpoints).map(|kept| kept.highest).max();
+        let mut kept = last.filter(|_| end >= base).map(|last| (start, last));
+        if let Some((first, _)) = &mut kept {
+            while let Some(before) = first.checked_sub(1)
+                && self.segments[before].whole
+                && self.segments[before].last == Some(self.segments[*first].at)
+            {
+                *first = before;
+            }
+        }
+        let end = end.max(base);
+        let lost = highest.filter(|highest| *highest > end).map(|highest| (end + 1, highest));
+        Plan { base, end, lost, cut: cut && kept.is_some(), kept }
+    }
+}
+
+impl Plan {
+    /// What it does, in words.
+    pub(super) fn says(&self) -> String {
+        let lost = match self.lost {
+            Some((first, last)) => format!("losing revisions {first} to {last}"),
+            None => "losing nothing that is known of".to_owned(),
+        };
+        format!("keeps everything up to revision {}, {lost}", self.end)
+    }
+
+    /// Does it; what was done, line by line. Interrupted, it can be done again.
+    pub(super) fn carry_out(&self, found: &Found, place: &Place, ids: Ids) -> Result<Vec<String>> {
+        let (io, journal) = (&*place.io, place.journal());
+        let mut done = vec![self.says()];
+        // The index may be ahead of what is kept, so it is built anew.
+        mark::remove::<State>(io, &place.folder)?;
+        mark::remove::<Boot>(io, &place.folder)?;
+        // From the last one on, so that the damage stays until the end.
+        for (nth, segment) in found.segments.iter().enumerate().rev() {
+            if self.kept.is_none_or(|(first, last)| nth < first || nth > last) {
+                aside(io, &journal, &segment.path, &mut done)?;
+            }
+        }
+        match self.kept {
+            None => drop(segment::create(io, &journal, ids, self.base, segment::HEADER as u64)?),
+            Some((_, last)) if self.cut => {
+                let segment = &found.segments[last];
+                let bytes = files::read(io, &segment.path)?.unwrap_or_default();
+                let copy = free_name(io, &segment.path)?;
+                let (dir, name) = (journal.as_path(), name(&segment.path));
+                files::replace(io, dir, &self::name(&copy), &bytes)?;
+                files::replace(io, dir, &name, &bytes[..segment.end.min(bytes.len())])?;
+                let copy = self::name(&copy);
+                done.push(format!("cut {name} at byte {}; all of it is in {copy}", segment.end));
+            }
+            Some(_) => {}
+        }
+        for checkpoint in found.checkpoints.iter().filter(|kept| !kept.whole) {
+            aside(io, &place.checkpoints(), &checkpoint.path, &mut done)?;
+        }
+        Ok(done)
+    }
+}
+
+/// Puts a file aside.
+fn aside(io: &dyn Io, dir: &Path, path: &Path, done: &mut Vec<String>) -> Result<()> {
+    let to = free_name(io, path)?;
+    io.rename(path, &to)?;
+    io.sync_dir(dir)?;
+    done.push(format!("put {} aside as {}", name(path), name(&to)));
+    Ok(())
+}
+
+/// A name ending with `.damaged` that no file has.
+fn free_name(io: &dyn Io, path: &Path) -> Result<PathBuf> {
+    let taken = files::list_all(io, path.parent().unwrap_or(path))?;
+    let mut free = path.with_extension("damaged");
+    let mut nth = 1_u32;
+    while taken.contains(&free) {
+        nth += 1;
+        free = path.with_extension(format!("{nth}.damaged"));
+    }
+    Ok(free)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
