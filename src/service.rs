@@ -96,7 +96,6 @@ impl Service {
     ) -> Result<Call, Refusal> {
         let catalog = self.ledger.catalog();
         let actor = Credential::of(metadata).caller(&catalog)?;
-        let subject = subject.map(|text| text.strip_prefix("users/").unwrap_or(text));
         let agent_explain = catalog.settings.allow_agent_explain;
         auth::authorize(path, &actor, &auth::Call { subject, validate_only, agent_explain })?;
         Ok(Call { catalog, actor })
@@ -115,14 +114,16 @@ impl Service {
         let (metadata, _, mut message) = request.into_parts();
         let envelope = message.take_envelope();
         let call = self.enter(path, &metadata, None, envelope.validate_only)?;
-        let payload = Sha256::new().chain_update(path).chain_update(message.encode_to_vec());
         let mut reader = Reader::new(&call.catalog);
         let request = (!envelope.request_id.is_empty())
             .then(|| uuid::Uuid::try_parse(&envelope.request_id))
             .and_then(|parsed| {
                 parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
             })
-            .map(|id| (id, payload.finalize().into()));
+            .map(|id| {
+                let payload = Sha256::new().chain_update(path);
+                (id, payload.chain_update(message.encode_to_vec()).finalize().into())
+            });
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {

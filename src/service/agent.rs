@@ -24,9 +24,6 @@ const RESOLVE: &str = "deskplane.v1.AgentService/ResolveProfile";
 const WATCH: &str = "deskplane.v1.AgentService/WatchProfile";
 const BULK: &str = "deskplane.v1.AgentService/BulkResolve";
 
-/// Most users that a BulkResolve may name.
-const MAX_NAMED: usize = 1_000;
-
 impl Service {
     /// The user that a call is about: the named one, or the caller's own.
     pub(super) fn about(call: &Call, reader: &mut Reader<'_>, text: &str) -> Option<UserId> {
@@ -62,11 +59,7 @@ impl Service {
         let mut reader = Reader::new(&call.catalog);
         let user = Self::about(&call, &mut reader, &q.user);
         let app = reader.choice("app", q.app).unwrap_or_default();
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if q.client_id.len() > 64 || !q.client_id.chars().all(legal) {
-            reader.v.invalid("client_id", "must be 1 to 64 letters, digits, `.`, `_` or `-`");
-        }
-        crate::domain::check::line(&mut reader.v, "client_version", &q.client_version, 0..=64);
+        let client_id = convert::client(&q, &mut reader);
         reader.v.finish()?;
         let user = user.ok_or_else(|| no_user(&q.user))?;
         let credential = Credential::of(metadata).to_owned();
@@ -75,7 +68,7 @@ impl Service {
             caller: call.actor,
             user: user.clone(),
             app,
-            client_id: (!q.client_id.is_empty()).then_some(q.client_id),
+            client_id,
             resume_token: q.resume_token,
             digest: q.digest,
             recheck: Box::new(move |catalog| {
@@ -97,19 +90,7 @@ impl Service {
     ) -> Result<v1::BulkResolveResponse, Refusal> {
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
-        let app = reader.choice("app", q.app).unwrap_or_default();
-        let full = match v1::BulkView::try_from(q.view) {
-            Ok(view) => view == v1::BulkView::Full,
-            Err(_) => {
-                reader.v.invalid("view", format!("has no value {}", q.view));
-                false
-            }
-        };
-        if q.users.len() > MAX_NAMED {
-            let text = format!("must name at most {MAX_NAMED} users, names {}", q.users.len());
-            reader.v.invalid("users", text);
-        }
-        let named: BTreeSet<UserId> = reader.users("users", &q.users);
+        let query = convert::bulk(q, &mut reader);
         let (app_text, view) = (q.app.to_string(), q.view.to_string());
         let mut arguments = vec![BULK, &app_text, &view];
         arguments.extend(q.users.iter().map(String::as_str));
@@ -120,25 +101,12 @@ impl Service {
             now: self.clock.now(),
         };
         let (size, after) = page::read(&asked, reader.v)?;
-        let after = after.and_then(|position| UserId::parse(position.name()).ok());
-        let users: Box<dyn Iterator<Item = &Seated>> = if named.is_empty() {
-            let all: Box<dyn Iterator<Item = &Seated>> = match &after {
-                Some(id) => Box::new(catalog.users_after(id)),
-                None => Box::new(catalog.users()),
-            };
-            Box::new(all.filter(|seated| seated.user.is_counted()))
-        } else {
-            let mut found = Vec::with_capacity(named.len());
-            for id in &named {
-                found.push(catalog.user(id).ok_or_else(|| no_user(id.as_str()))?);
-            }
-            Box::new(found.into_iter().filter(|s| after.as_ref().is_none_or(|a| s.user.id > *a)))
-        };
+        let users = users(catalog, &query.named, after.as_ref())?;
         let rows = users.filter_map(|seated| {
             let id = &seated.user.id;
             // Every user here exists, so resolving refuses nobody.
-            let resolved = self.resolved(catalog, id, app).ok()?;
-            let whole = resolved.as_ref().filter(|_| full).map(|resolved| self.message(resolved));
+            let resolved = self.resolved(catalog, id, query.app).ok()?;
+            let whole = resolved.as_ref().filter(|_| query.full).map(|found| self.message(found));
             let row = convert::bulk_result(id.as_str(), resolved.as_ref(), whole);
             Some((Position::named(id.as_str()), row))
         });
@@ -148,6 +116,32 @@ impl Service {
             next_page_token: page.next,
             revision: catalog.revision,
         })
+    }
+}
+
+/// The named users, or everybody who counts, from behind a position on.
+fn users<'a>(
+    catalog: &'a Catalog,
+    named: &BTreeSet<UserId>,
+    after: Option<&Position>,
+) -> Result<Box<dyn Iterator<Item = &'a Seated> + 'a>, Refusal> {
+    if named.is_empty() {
+        return Ok(Box::new(from(catalog, after).filter(|seated| seated.user.is_counted())));
+    }
+    let known = |id: &UserId| catalog.user(id).ok_or_else(|| no_user(id.as_str()));
+    let found = named.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    let after = after.and_then(|position| UserId::parse(position.name()).ok());
+    Ok(Box::new(found.into_iter().filter(move |s| after.as_ref().is_none_or(|a| s.user.id > *a))))
+}
+
+/// All users from behind a position on, ascending by id.
+pub(super) fn from<'a>(
+    catalog: &'a Catalog,
+    after: Option<&Position>,
+) -> Box<dyn Iterator<Item = &'a Seated> + 'a> {
+    match after.and_then(|position| UserId::parse(position.name()).ok()) {
+        Some(id) => Box::new(catalog.users_after(&id)),
+        None => Box::new(catalog.users()),
     }
 }
 

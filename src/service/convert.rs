@@ -10,6 +10,7 @@ mod library;
 mod mask;
 mod profile;
 mod provider;
+mod query;
 mod reader;
 mod resolved;
 mod settings;
@@ -26,6 +27,7 @@ pub(super) use self::{
     answer::Answer,
     explanation::{explanation, user_match},
     provider::report,
+    query::{bulk, client, search},
     reader::Reader,
     resolved::{bulk_result, event, not_applicable, not_modified, resolved_profile},
 };

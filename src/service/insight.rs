@@ -6,7 +6,7 @@ use deskplane_proto::v1;
 use tonic::{Request, Response, Status};
 
 use super::{
-    Service,
+    Service, agent,
     convert::{self, Reader, Resource as _},
     missing, no_user,
     page::{self, Asked, Position},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     content,
-    domain::{App, Finding, Kind, Method, Object, ObjectKey, UserId, check, provider::WIDGET},
+    domain::{App, Finding, Kind, Object, ObjectKey, provider::WIDGET},
     resolve::{self, Outcome},
 };
 
@@ -51,9 +51,7 @@ impl Service {
         let call = self.enter(path, request.metadata(), None, false)?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
-        check::line(&mut reader.v, "text", &q.text, 0..=200);
-        let profile = reader.optional_name("profile", Kind::Profile, &q.profile);
-        let method: Option<Method> = reader.choice("method", q.method);
+        let query = convert::search(q, &mut reader);
         let method_text = q.method.to_string();
         let arguments = [path, &q.text, &q.profile, &method_text];
         let asked = Asked {
@@ -63,25 +61,15 @@ impl Service {
             now: self.clock.now(),
         };
         let (size, after) = page::read(&asked, reader.v)?;
-        let after = after.and_then(|position| UserId::parse(position.name()).ok());
-        let wanted = q.text.to_lowercase();
-        let begins = |text: &str| text.to_lowercase().starts_with(&wanted);
-        let users: Box<dyn Iterator<Item = _>> = match &after {
-            Some(id) => Box::new(catalog.users_after(id)),
-            None => Box::new(catalog.users()),
-        };
-        let rows = users
-            .filter(|s| begins(s.user.id.as_str()) || begins(&s.user.display_name))
-            .filter_map(|seated| {
-                let id = &seated.user.id;
-                let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified)
-                else {
-                    return None;
-                };
-                let fits = profile.as_ref().is_none_or(|name| found.profile == *name)
-                    && method.is_none_or(|method| found.method == method);
-                fits.then(|| (Position::named(id.as_str()), convert::user_match(seated, &found)))
-            });
+        let users = agent::from(catalog, after.as_ref()).filter(|seated| query.names(seated));
+        let rows = users.filter_map(|seated| {
+            let id = &seated.user.id;
+            let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified) else {
+                return None;
+            };
+            let row = || (Position::named(id.as_str()), convert::user_match(seated, &found));
+            query.fits(&found).then(row)
+        });
         let page = page::cut(&asked, size, rows);
         Ok(Response::new(v1::SearchByUserResponse {
             results: page.rows,

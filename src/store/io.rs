@@ -6,7 +6,7 @@
 //! failed sync says that the data may be gone for good; nobody may sync again and believe it.
 
 mod disk;
-#[cfg(any(test, feature = "fault"))]
+#[cfg(test)]
 pub mod fault;
 mod read_only;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod ask;
 mod resolution;
+mod send;
 mod state;
 mod writes;
 

@@ -30,7 +30,7 @@ macro_rules! reflected {
         let mut ask = async |question| {
             let q =
                 ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-            let answers = client.server_reflection_info(tokio_stream::iter([q])).await;
+            let answers = client.server_reflection_info(futures_util::stream::iter([q])).await;
             answers.unwrap().into_inner().message().await.unwrap().unwrap().message_response
         };
         let Some(Answer::ListServicesResponse(list)) = ask(Ask::ListServices(String::new())).await

@@ -15,8 +15,8 @@ use deskplane_proto::v1::{
     settings_service_server::{SettingsService, SettingsServiceServer},
     watch_profile_response::Event,
 };
+use futures_util::stream::{self, Iter};
 use tokio::{net::TcpListener, sync::mpsc};
-use tokio_stream::Iter;
 use tonic::{
     Request, Response, Status,
     transport::{Server, server::TcpIncoming},
@@ -94,7 +94,7 @@ impl AgentService for Draining {
             let in_sync = InSync { revision: 7, digest: "d1:00".into(), ..Default::default() };
             vec![send(Event::InSync(in_sync))]
         };
-        Ok(Response::new(tokio_stream::iter(messages)))
+        Ok(Response::new(stream::iter(messages)))
     }
 
     async fn resolve_profile(
