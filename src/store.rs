@@ -4,6 +4,7 @@
 //! objects that [`Store::load`] answers are what their changes add up to. The promises P1 to P7 are
 //! written at the methods of [`Store`]; `store/conformance.rs` holds every engine to them.
 
+mod condition;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod durable;
@@ -15,10 +16,11 @@ use std::{fmt, path::PathBuf, pin::Pin};
 
 use async_trait::async_trait;
 use futures_core::Stream;
-use tokio::task::JoinError;
+use tokio::{sync::watch, task::JoinError};
 use uuid::Uuid;
 
 pub use self::{
+    condition::{Condition, Writes},
     durable::Durable,
     memory::Memory,
     record::{FORMAT, Header, Record, Request},
@@ -189,6 +191,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Answers a revision at least as new as every commit acknowledged before the call.
     async fn linearize(&self) -> Result<Revision>;
+
+    /// Follows how the store is. The receiver ends with the store.
+    fn condition(&self) -> watch::Receiver<Condition>;
 }
 
 // === impl Batch ===

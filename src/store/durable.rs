@@ -16,16 +16,19 @@
 
 mod backup;
 mod boot;
+mod care;
 mod checkpoint;
 mod doctor;
 mod engine;
 mod files;
 mod folder;
 mod frame;
+mod heal;
 mod index;
 mod journal;
 mod manifest;
 mod mark;
+mod meters;
 mod queue;
 mod restore;
 mod segment;
@@ -37,6 +40,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -45,16 +49,17 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::spawn_blocking};
 use uuid::Uuid;
 
-use self::engine::Engine;
 pub use self::{
     backup::{Target, backup},
     doctor::{Examined, Health, Report, examine},
     manifest::{Manifest, Part},
+    meters::{BUCKETS, Meters},
     restore::{Restored, Source, restore},
 };
+use self::{care::Restless, engine::Engine};
 use super::{
-    Batch, ChangeStream, Commit, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES, Page,
-    Record, Result, Revision, Store,
+    Batch, ChangeStream, Commit, Condition, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
+    Page, Record, Result, Revision, Store, Writes,
     io::{Disk, Io},
 };
 
@@ -72,6 +77,17 @@ pub struct Durable {
     durable: watch::Sender<Revision>,
     /// Carries what is durable to the index.
     follower: Mutex<Option<JoinHandle<()>>>,
+    /// Looks after the files.
+    attendant: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What surrounds a store.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// The file system of journal, checkpoints and marks.
+    pub io: Arc<dyn Io>,
+    /// Where its figures go.
+    pub meters: Meters,
 }
 
 /// Sizes of the store.
@@ -114,6 +130,13 @@ struct Place {
     boot_id: Option<String>,
 }
 
+impl Default for Host {
+    /// The disk of the machine, and nobody who collects figures.
+    fn default() -> Self {
+        Self { io: Arc::new(Disk), meters: Meters::default() }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -140,23 +163,58 @@ impl Durable {
     /// [`Error::NewerFormat`]. What cannot be told apart from lost or changed data is
     /// [`Error::Damaged`], and nothing is touched.
     pub async fn open(folder: impl Into<PathBuf>, settings: Settings) -> Result<Self> {
-        let folder = folder.into();
-        Self::open_at(Place::new(Arc::new(Disk), &folder, &folder, boot_id()), settings).await
+        Self::open_on(Host::default(), folder, settings).await
     }
 
-    async fn open_at(place: Place, settings: Settings) -> Result<Self> {
+    /// The same, with surroundings of one's own.
+    pub async fn open_on(
+        host: Host,
+        folder: impl Into<PathBuf>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let folder = folder.into();
+        let place = Place::new(host.io, &folder, &folder, boot_id());
+        Self::boot(place, settings, host.meters).await
+    }
+
+    async fn boot(place: Place, settings: Settings, meters: Meters) -> Result<Self> {
         spawn_blocking(move || {
             let booted = boot::boot(&place, &settings)?;
             let durable = watch::Sender::new(booted.revision);
-            let (engine, upkeep) = Engine::new(place, settings, booted);
+            let (engine, upkeep) = Engine::new(place, settings, booted, meters);
             let engine = Arc::new(engine);
             let follower = Arc::clone(&engine);
             let follower = thread::Builder::new()
                 .name("deskplane-index".to_owned())
                 .spawn(move || follower.follow(upkeep))?;
-            Ok(Self { engine, durable, follower: Mutex::new(Some(follower)) })
+            let follower = Mutex::new(Some(follower));
+            Ok(Self { engine, durable, follower, attendant: Mutex::default() })
         })
         .await?
+    }
+
+    /// Has the store looked after until it is closed: the free space every 10 s, and every file read
+    /// again once in each period; no period reads nothing.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn attend(&self, period: Option<Duration>) -> Result<()> {
+        let engine = Arc::clone(&self.engine);
+        let thread = thread::Builder::new().name("deskplane-care".to_owned());
+        let thread = thread.spawn(move || engine.attend(period))?;
+        *self.attendant.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    /// Reads every file once more, without rest; says what is damaged. It is noted as the condition
+    /// of the store, and healed soon after.
+    ///
+    /// # Errors
+    /// When the store is closed or has failed.
+    pub async fn verify_once(&self) -> Result<Vec<String>> {
+        let engine = Arc::clone(&self.engine);
+        let verified = spawn_blocking(move || engine.verify(Duration::ZERO, &Restless)).await?;
+        verified.ok_or(Error::Broken)
     }
 
     /// Closes the store: no more commits, a last checkpoint, everything on the disk. The next start
@@ -165,11 +223,13 @@ impl Durable {
     /// # Errors
     /// When a write has failed before, or now; the next start then repairs.
     pub async fn close(&self) -> Result<()> {
-        let Some(follower) = self.take_follower() else {
+        let Some(follower) = take(&self.follower) else {
             return Ok(());
         };
-        let engine = Arc::clone(&self.engine);
+        self.engine.stop.tell();
+        let (engine, attendant) = (Arc::clone(&self.engine), take(&self.attendant));
         spawn_blocking(move || {
+            attendant.map(JoinHandle::join);
             engine.shut();
             // A panic in there is noted as a failure.
             follower.join().ok();
@@ -181,28 +241,31 @@ impl Durable {
     /// Completes when a write has failed, with the reason. Nothing is written from then on: the
     /// process should end, and the next start finds out what is on the disk.
     pub fn failed(&self) -> impl Future<Output = String> + Send + use<> {
-        let mut failure = self.engine.failure.subscribe();
+        let mut condition = self.engine.condition.subscribe();
         async move {
-            let why = failure.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-            match why {
-                Some(why) => why,
+            let failed = |condition: &Condition| matches!(condition.writes, Writes::Failed(_));
+            let writes = condition.wait_for(failed).await.map(|condition| condition.writes.clone());
+            match writes {
+                Ok(Writes::Failed(why)) => why,
                 // The store was dropped without a failure.
-                None => std::future::pending().await,
+                _ => std::future::pending().await,
             }
         }
     }
+}
 
-    fn take_follower(&self) -> Option<JoinHandle<()>> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+/// Takes a thread to wait for its end.
+fn take(thread: &Mutex<Option<JoinHandle<()>>>) -> Option<JoinHandle<()>> {
+    thread.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Drop for Durable {
     fn drop(&mut self) {
+        self.engine.stop.tell();
         self.engine.queue.abandon();
-        if let Some(follower) = self.take_follower() {
-            // It ends after the group that it is at, and has told of a failure itself.
-            follower.join().ok();
+        for thread in [take(&self.follower), take(&self.attendant)].into_iter().flatten() {
+            // It ends after the group or piece that it is at, and has told of a failure itself.
+            thread.join().ok();
         }
     }
 }
@@ -258,6 +321,10 @@ impl Store for Durable {
 
     async fn linearize(&self) -> Result<Revision> {
         Ok(*self.durable.borrow())
+    }
+
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.engine.condition.subscribe()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Batch, ChangeStream, Commit, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES, Page,
+    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES, Page,
     REQUEST_AGE, Record, Result, Revision, Store,
 };
 use crate::domain::Change;
@@ -23,6 +23,7 @@ pub struct Memory {
     incarnation: Uuid,
     records: Arc<Mutex<Vec<Record>>>,
     head: watch::Sender<Revision>,
+    condition: watch::Sender<Condition>,
 }
 
 impl Memory {
@@ -33,6 +34,7 @@ impl Memory {
             incarnation: Uuid::new_v4(),
             records: Arc::default(),
             head: watch::Sender::new(0),
+            condition: watch::Sender::default(),
         }
     }
 
@@ -134,5 +136,9 @@ impl Store for Memory {
 
     async fn linearize(&self) -> Result<Revision> {
         Ok(*self.head.borrow())
+    }
+
+    fn condition(&self) -> watch::Receiver<Condition> {
+        self.condition.subscribe()
     }
 }

@@ -210,11 +210,15 @@ impl Reader<'_> {
     }
 
     fn block(&mut self) -> Result<Vec<u8>> {
-        let head = self.take(8)?;
+        let (start, head) = (self.at, self.take(8)?);
         let number =
             |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let block = self.take(number(0) as usize)?;
-        if crc32c::crc32c(&block) == number(4) { Ok(block) } else { Err(self.bad("a bad block")) }
+        if crc32c::crc32c(&block) == number(4) {
+            return Ok(block);
+        }
+        self.at = start;
+        Err(self.bad("a bad block"))
     }
 
     fn take(&mut self, length: usize) -> Result<Vec<u8>> {

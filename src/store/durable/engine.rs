@@ -4,7 +4,8 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use tokio::sync::watch;
@@ -12,35 +13,43 @@ use tokio::sync::watch;
 use super::{
     Ids, Place, Settings,
     boot::Booted,
+    care::Stop,
     checkpoint, files, folder, frame,
+    heal::Hurt,
     index::Index,
     journal::Journal,
     mark::{self, State},
-    queue::Queue,
+    meters::Meters,
+    queue::{Queue, Work},
 };
-use crate::store::{Batch, Commit, Error, Result, Revision};
+use crate::store::{Batch, Commit, Condition, Error, Result, Revision, Writes};
 
 /// What all calls share. Its own calls block.
 #[derive(Debug)]
 pub(super) struct Engine {
-    place: Place,
-    settings: Settings,
+    pub(super) place: Place,
+    pub(super) settings: Settings,
     pub(super) ids: Ids,
-    writer: Mutex<Writer>,
+    pub(super) writer: Mutex<Writer>,
+    /// Revisions of the checkpoints, rising.
+    checkpoints: Mutex<Vec<Revision>>,
     pub(super) index: Index,
     pub(super) queue: Queue,
     /// How far the index is.
     pub(super) progress: watch::Sender<Progress>,
-    /// Why nothing is written any more.
-    pub(super) failure: watch::Sender<Option<String>>,
+    /// Whether writes are taken, and what is damaged.
+    pub(super) condition: watch::Sender<Condition>,
+    pub(super) meters: Meters,
+    /// Ends what is done in the background.
+    pub(super) stop: Stop,
     /// Stands after the index, so that it is released after it.
     _lock: fs::File,
 }
 
 #[derive(Debug)]
-struct Writer {
-    journal: Journal,
-    head: Revision,
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    pub(super) head: Revision,
     /// Set while a group is being written, for good when that fails, and at the end.
     shut: bool,
 }
@@ -56,31 +65,39 @@ pub(super) struct Progress {
 /// What only the thread of the index needs.
 #[derive(Debug)]
 pub(super) struct Upkeep {
-    /// Revisions of the checkpoints, rising.
-    checkpoints: Vec<Revision>,
-    /// Bytes of the journal since the newest one.
+    /// Bytes of the journal since the newest checkpoint.
     uncovered: u64,
     /// Length of the last one that was written here.
     length: u64,
+    /// Damage that is to be healed once the index is far enough.
+    pub(super) hurt: Option<Hurt>,
 }
 
 // === impl Engine ===
 
 impl Engine {
-    pub(super) fn new(place: Place, settings: Settings, booted: Booted) -> (Self, Upkeep) {
+    pub(super) fn new(
+        place: Place,
+        settings: Settings,
+        booted: Booted,
+        meters: Meters,
+    ) -> (Self, Upkeep) {
         let Booted { ids, index, journal, revision, checkpoints, uncovered, lock } = booted;
         let engine = Self {
             place,
             settings,
             ids,
             writer: Mutex::new(Writer { journal, head: revision, shut: false }),
+            checkpoints: Mutex::new(checkpoints),
             index,
             queue: Queue::default(),
             progress: watch::Sender::new(Progress { revision, ended: false }),
-            failure: watch::Sender::new(None),
+            condition: watch::Sender::default(),
+            meters,
+            stop: Stop::default(),
             _lock: lock,
         };
-        (engine, Upkeep { checkpoints, uncovered, length: 0 })
+        (engine, Upkeep { uncovered, length: 0, hurt: None })
     }
 
     /// The revision of the last durable group.
@@ -106,9 +123,11 @@ impl Engine {
         let revisions = batch.records.iter().map(|record| record.revision);
         let group: Vec<_> = revisions.zip(encoded).collect();
         let bytes = frame::encode(self.ids.incarnation, batch.after, &group);
-        if let Err(error) = self.check_space(writer.journal.lacks(bytes.len())) {
-            if !error.retryable() {
-                self.fail(&format!("the free space could not be read: {error}"));
+        let lacks = writer.journal.lacks(bytes.len());
+        if let Err(error) = self.check_space(lacks) {
+            match error {
+                Error::ReadOnly { free } => self.note_room(free, lacks),
+                _ => self.fail(&format!("the free space could not be read: {error}")),
             }
             return Err(error);
         }
@@ -117,17 +136,25 @@ impl Engine {
         if let Err(error) = writer.journal.make_room(batch.after, bytes.len()) {
             if files::no_room(&error) {
                 writer.shut = false;
+                self.note_writes(Writes::ReadOnly { free: 0, needed: lacks });
                 return Err(Error::ReadOnly { free: 0 });
             }
             self.fail(&format!("a segment could not be made: {error}"));
             return Err(error.into());
         }
+        let since = Instant::now();
         if let Err(error) = writer.journal.write(&bytes) {
             self.fail(&format!("the journal could not be written: {error}"));
             return Ok(Commit::Unknown);
         }
         writer.shut = false;
-        writer.head = group.last().map_or(writer.head, |(revision, _)| *revision);
+        let head = group.last().map_or(writer.head, |(revision, _)| *revision);
+        self.meters.commits.increment(1);
+        self.meters.commit_seconds.record(since.elapsed());
+        self.meters.group_records.record(group.len() as f64);
+        self.meters.index_lag.increment((head - writer.head) as f64);
+        self.note_writes(Writes::Taken);
+        writer.head = head;
         durable.send_replace(writer.head);
         let stored = batch.records.into_iter().zip(group.into_iter().map(|(_, bytes)| bytes));
         self.queue.push(bytes.len(), stored.collect());
@@ -137,6 +164,7 @@ impl Engine {
     /// Refuses before the disk is full: what is underway still finds its place.
     fn check_space(&self, wanted: u64) -> Result<()> {
         let free = self.place.io.free_space(&self.place.folder)?;
+        self.meters.free_bytes.set(free as f64);
         if free >= self.settings.min_free_bytes.saturating_add(wanted) {
             return Ok(());
         }
@@ -146,11 +174,17 @@ impl Engine {
     /// Carries groups to the index until there are no more; at a clean end with a last checkpoint.
     pub(super) fn follow(&self, mut upkeep: Upkeep) {
         let followed = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
-            while let Some((bytes, records)) = self.queue.take() {
-                self.index.apply(&records)?;
-                let revision = records.last().map_or(0, |(record, _)| record.revision);
-                self.progress.send_replace(Progress { revision, ended: false });
-                upkeep.uncovered += bytes as u64;
+            while let Some(work) = self.queue.take() {
+                match work {
+                    Work::Heal(damages) => self.prepare(&mut upkeep, damages),
+                    Work::Apply(bytes, records) => {
+                        self.index.apply(&records)?;
+                        let revision = records.last().map_or(0, |(record, _)| record.revision);
+                        self.note_progress(revision);
+                        upkeep.uncovered += bytes as u64;
+                    }
+                }
+                self.heal(&mut upkeep);
                 if upkeep.uncovered >= self.settings.checkpoint_bytes {
                     self.checkpoint(&mut upkeep);
                 }
@@ -172,7 +206,6 @@ impl Engine {
     /// Writes a checkpoint and removes what it makes superfluous. When that fails the journal goes
     /// further back than it need, and nothing else is lost.
     fn checkpoint(&self, upkeep: &mut Upkeep) {
-        let (io, dir) = (&*self.place.io, self.place.checkpoints());
         upkeep.uncovered = 0;
         let Err(error) = self.try_checkpoint(upkeep) else {
             return;
@@ -180,20 +213,34 @@ impl Engine {
         if !self.queue.abandoned() {
             tracing::error!(%error, "a checkpoint could not be written; the journal is kept instead");
         }
-        // The next checkpoint tries again, so what cannot be removed now is removed then.
+        self.sweep();
+    }
+
+    /// Removes what is no checkpoint of the list. The next one tries again, so what cannot be
+    /// removed now is removed then.
+    pub(super) fn sweep(&self) {
+        let (io, dir) = (&*self.place.io, self.place.checkpoints());
         for path in files::list_all(io, &dir).unwrap_or_default() {
-            if !files::number(&path).is_some_and(|at| upkeep.checkpoints.contains(&at)) {
+            if !files::number(&path).is_some_and(|at| self.checkpoints().contains(&at)) {
                 io.remove(&path).ok();
             }
         }
     }
 
     fn try_checkpoint(&self, upkeep: &mut Upkeep) -> Result<()> {
-        let (io, dir) = (&*self.place.io, self.place.checkpoints());
         let head = self.index.head()?;
-        if upkeep.checkpoints.last().copied().unwrap_or(0) >= head.revision {
+        if self.checkpoints().last().copied().unwrap_or(0) >= head.revision {
             return Ok(());
         }
+        self.write_checkpoint(upkeep)?;
+        self.retain_checkpoints(|_| true)?;
+        if self.checkpoints().len() < checkpoint::KEPT { Ok(()) } else { self.release() }
+    }
+
+    /// Writes a checkpoint of the index as it is now; its revision.
+    pub(super) fn write_checkpoint(&self, upkeep: &mut Upkeep) -> Result<Revision> {
+        let (io, dir, since) = (&*self.place.io, self.place.checkpoints(), Instant::now());
+        let head = self.index.head()?;
         self.check_space(upkeep.length)?;
         let writer = self.index.export(
             |head| Ok(checkpoint::Writer::new(io, &dir, self.ids, head)?),
@@ -203,24 +250,52 @@ impl Engine {
             },
         )?;
         upkeep.length = writer.finish()?;
+        self.meters.checkpoint_seconds.record(since.elapsed());
         tracing::debug!(revision = head.revision, bytes = upkeep.length, "wrote a checkpoint");
-        upkeep.checkpoints.push(head.revision);
-        while upkeep.checkpoints.len() > checkpoint::KEPT {
-            files::remove(io, &checkpoint::path(&dir, upkeep.checkpoints[0]))?;
-            upkeep.checkpoints.remove(0);
+        let mut checkpoints = self.checkpoints();
+        checkpoints.retain(|at| *at != head.revision);
+        checkpoints.push(head.revision);
+        Ok(head.revision)
+    }
+
+    /// Removes the checkpoints that the test does not keep, and of the others all but the newest.
+    pub(super) fn retain_checkpoints(&self, keep: impl Fn(Revision) -> bool) -> Result<()> {
+        let mut checkpoints = self.checkpoints();
+        let before = checkpoints.clone();
+        checkpoints.retain(|at| keep(*at));
+        let beyond = checkpoints.len().saturating_sub(checkpoint::KEPT);
+        checkpoints.drain(..beyond);
+        let gone = before.iter().filter(|at| !checkpoints.contains(at));
+        let gone: Vec<_> =
+            gone.map(|at| checkpoint::path(&self.place.checkpoints(), *at)).collect();
+        drop(checkpoints);
+        for path in gone {
+            files::remove(&*self.place.io, &path)?;
         }
-        if upkeep.checkpoints.len() < checkpoint::KEPT {
+        Ok(())
+    }
+
+    /// Removes the segments that lie below the oldest checkpoint.
+    pub(super) fn release(&self) -> Result<()> {
+        let Some(oldest) = self.checkpoints().first().copied() else {
             return Ok(());
-        }
+        };
         // The index must not fall back behind the journal when the process is killed.
         self.index.flush()?;
         let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
-        let superfluous = writer.journal.release(upkeep.checkpoints[0]);
+        let superfluous = writer.journal.release(oldest);
         drop(writer);
+        let io = &*self.place.io;
         for path in &superfluous {
             io.remove(path)?;
         }
         if superfluous.is_empty() { Ok(()) } else { Ok(io.sync_dir(&self.place.journal())?) }
+    }
+
+    /// Revisions of the checkpoints, rising.
+    pub(super) fn checkpoints(&self) -> MutexGuard<'_, Vec<Revision>> {
+        // Every change is whole at once.
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the index has everything up to a revision.
@@ -246,7 +321,7 @@ impl Engine {
     pub(super) fn seal(&self) -> Result<()> {
         let revision = self.head()?;
         let complete = self.progress.borrow().revision == revision;
-        if !complete || self.failure.borrow().is_some() {
+        if !complete || self.failed() {
             return Err(Error::Broken);
         }
         self.index.flush()?;
@@ -256,12 +331,60 @@ impl Engine {
     }
 
     /// Notes that nothing can be written any more; the first reason stays.
-    fn fail(&self, why: &str) {
+    pub(super) fn fail(&self, why: &str) {
         tracing::error!(why, "the store takes no more writes");
-        self.failure.send_if_modified(|known| {
-            let first = known.is_none();
-            known.get_or_insert_with(|| why.to_owned());
-            first
+        self.note_writes(Writes::Failed(why.to_owned()));
+    }
+
+    /// Whether a write failed.
+    pub(super) fn failed(&self) -> bool {
+        matches!(self.condition.borrow().writes, Writes::Failed(_))
+    }
+
+    /// Notes how much is free where so much more than the reserve is wanted.
+    pub(super) fn note_room(&self, free: u64, wanted: u64) {
+        let needed = self.settings.min_free_bytes.saturating_add(wanted);
+        self.note_writes(match free >= needed {
+            true => Writes::Taken,
+            false => Writes::ReadOnly { free, needed },
         });
+    }
+
+    /// Notes whether writes are taken; a failure stays.
+    fn note_writes(&self, writes: Writes) {
+        if self.condition.borrow().writes == writes {
+            return;
+        }
+        self.note(|condition| {
+            let changed =
+                condition.writes != writes && !matches!(condition.writes, Writes::Failed(_));
+            if changed {
+                condition.writes = writes;
+            }
+            changed
+        });
+    }
+
+    /// Changes the condition; the function says whether it did.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Condition) -> bool) {
+        self.condition.send_if_modified(|condition| {
+            let before = condition.writable();
+            let changed = change(condition);
+            self.meters.condition(condition);
+            match &condition.writes {
+                Writes::ReadOnly { free, needed } if before => {
+                    tracing::warn!(free, needed, "read-only: the disk is almost full");
+                }
+                Writes::Taken if !before => tracing::info!("writes are taken again"),
+                _ => {}
+            }
+            changed
+        });
+    }
+
+    /// Notes how far the index is.
+    fn note_progress(&self, revision: Revision) {
+        let before = self.progress.send_replace(Progress { revision, ended: false });
+        self.meters.index_lag.decrement((revision - before.revision) as f64);
     }
 }

@@ -214,6 +214,23 @@ impl Journal {
         Ok(())
     }
 
+    /// Begins another segment after the last group, so that the one before can be released.
+    pub(super) fn roll(&mut self, head: Revision) -> io::Result<()> {
+        // If this fails the next group makes the segment: nothing goes to the old one any more.
+        self.current = None;
+        self.make_room(head, 0)
+    }
+
+    /// The first revision that each segment may hold, less one; rising.
+    pub(super) fn segments(&self) -> &[Revision] {
+        &self.segments
+    }
+
+    /// Where the groups of the segment that is written end; none before it is made.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.at)
+    }
+
     /// Takes off the list the segments that lie wholly at or below a revision; the last one stays.
     pub(super) fn release(&mut self, revision: Revision) -> Vec<PathBuf> {
         let needed = self.segments.partition_point(|after| *after <= revision).saturating_sub(1);

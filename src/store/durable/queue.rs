@@ -1,4 +1,5 @@
-//! What is durable and waits for the index: bounded, so that a slow index slows the writers.
+//! What the thread of the index is to do: groups that are durable and wait for it, bounded so that a
+//! slow index slows the writers, and damage that it is to heal.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +9,7 @@ use std::{
     },
 };
 
-use super::index::Stored;
+use super::{heal::Damage, index::Stored};
 
 /// Bytes that may wait, one group more or less.
 const WAITING: usize = 64 << 20;
@@ -27,7 +28,17 @@ pub(super) struct Queue {
 struct State {
     groups: VecDeque<(usize, Vec<Stored>)>,
     bytes: usize,
+    damages: Vec<Damage>,
     closed: bool,
+}
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Add these records, which took that many bytes.
+    Apply(usize, Vec<Stored>),
+    /// Make superfluous what is damaged.
+    Heal(Vec<Damage>),
 }
 
 // === impl Queue ===
@@ -50,14 +61,23 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for groups; the records of some, with the bytes that they took. None at the end.
-    pub(super) fn take(&self) -> Option<(usize, Vec<Stored>)> {
+    /// Adds damage that is to be healed.
+    pub(super) fn heal(&self, damage: Damage) {
+        self.lock().damages.push(damage);
+        self.changed.notify_all();
+    }
+
+    /// Waits for work: damage, or the records of some groups. None at the end.
+    pub(super) fn take(&self) -> Option<Work> {
         let mut state = self.lock();
-        while state.groups.is_empty() && !state.closed {
+        while state.groups.is_empty() && state.damages.is_empty() && !state.closed {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if self.abandoned() {
             return None;
+        }
+        if !state.damages.is_empty() {
+            return Some(Work::Heal(std::mem::take(&mut state.damages)));
         }
         let (mut bytes, mut records) = state.groups.pop_front()?;
         while bytes < TOGETHER
@@ -68,7 +88,7 @@ impl Queue {
         }
         state.bytes -= bytes;
         self.changed.notify_all();
-        Some((bytes, records))
+        Some(Work::Apply(bytes, records))
     }
 
     /// Takes no more groups; those that wait are seen through.

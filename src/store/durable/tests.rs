@@ -2,6 +2,7 @@
 
 mod backup;
 mod boot;
+mod care;
 mod engine;
 mod power;
 
@@ -29,6 +30,13 @@ fn small() -> Settings {
 /// Sizes at which nothing happens by itself.
 fn large() -> Settings {
     Settings { min_free_bytes: 0, segment_bytes: 64 << 10, ..Settings::default() }
+}
+
+impl Durable {
+    /// Opens the store of a place.
+    async fn open_at(place: Place, settings: Settings) -> Result<Self> {
+        Self::boot(place, settings, Meters::default()).await
+    }
 }
 
 async fn open(folder: &Path) -> Result<Durable> {

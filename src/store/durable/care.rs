@@ -1,0 +1,348 @@
+//! Care for a store at work: how much room is left, and whether what was written can still be read.
+//!
+//! Verification reads every checkpoint and every segment again, the one that is being written up to
+//! its last durable group, with the readers that a start uses. It reads little at a time and rests
+//! between. What it finds is noted, logged and healed; see `heal.rs`.
+
+use std::{
+    cell::Cell,
+    fmt, io,
+    path::PathBuf,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    CURE, checkpoint, damaged, engine::Engine, files, frame, heal::Damage, segment,
+    segment::Segment,
+};
+use crate::store::{Error, Result, Revision, io::File};
+
+/// How often the free space is looked at.
+const LOOK: Duration = Duration::from_secs(10);
+/// Time after a start in which nothing is verified.
+const SETTLE: Duration = Duration::from_secs(60);
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 20;
+/// Rest after each of them: at most 16 MiB are read a second.
+const PAUSE: Duration = Duration::from_micros(62_500);
+
+/// How a reader in the background rests.
+pub(super) trait Rest: fmt::Debug + Sync {
+    /// Rests so long; false when the work is to end.
+    fn rest(&self, time: Duration) -> bool;
+}
+
+/// Tells a thread that rests to end.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    told: Mutex<bool>,
+    changed: Condvar,
+}
+
+/// Rests while it looks at the free space from time to time.
+#[derive(Debug)]
+struct Looking<'a> {
+    engine: &'a Engine,
+    next: Mutex<Instant>,
+}
+
+/// Reads on at once.
+#[derive(Debug)]
+pub(super) struct Restless;
+
+/// A file that can be verified.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Checkpoint(Revision),
+    /// The segment after a revision.
+    Segment(Revision),
+}
+
+/// What a part should be.
+struct Expected {
+    path: PathBuf,
+    /// How much of it is durable, if that is not all.
+    end: Option<u64>,
+    /// Its last revision.
+    last: Revision,
+}
+
+/// How a part is.
+enum State {
+    Sound,
+    Damaged(Damage, String),
+    /// It is not needed any more, or cannot be opened now.
+    Passed,
+    /// The work is to end.
+    Ended,
+}
+
+/// The durable part of a file, read in pieces.
+#[derive(Debug)]
+struct Paced<'a> {
+    file: Box<dyn File>,
+    len: u64,
+    engine: &'a Engine,
+    rest: &'a dyn Rest,
+    /// Where it could not be read.
+    unread: Cell<Option<u64>>,
+    ended: Cell<bool>,
+}
+
+// === impl Stop ===
+
+impl Stop {
+    pub(super) fn tell(&self) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits so long; false when told to end.
+    fn wait(&self, time: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(told, time, |told| !*told);
+        !*waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+// === impl Looking ===
+
+impl Rest for Looking<'_> {
+    fn rest(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Instant::now();
+            if now >= *next {
+                self.engine.look();
+                *next = now + LOOK;
+            }
+            let wait = end.min(*next).saturating_duration_since(now);
+            if !self.engine.stop.wait(wait) || self.engine.failed() {
+                return false;
+            }
+            if Instant::now() >= end {
+                return true;
+            }
+        }
+    }
+}
+
+impl Rest for Restless {
+    fn rest(&self, _: Duration) -> bool {
+        true
+    }
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// Looks after the store until it is told to stop; verifies everything once in each period.
+    pub(super) fn attend(&self, period: Option<Duration>) {
+        let rest = Looking { engine: self, next: Mutex::new(Instant::now()) };
+        let mut go_on = rest.rest(SETTLE);
+        while go_on {
+            go_on = match period {
+                Some(period) => self.verify(period, &rest).is_some(),
+                None => rest.rest(LOOK),
+            };
+        }
+    }
+
+    /// Sees how much room there is, before a write asks for it.
+    pub(super) fn look(&self) {
+        let Ok(lacks) = self.writer.lock().map(|writer| writer.journal.lacks(frame::HEAD)) else {
+            return;
+        };
+        match self.place.io.free_space(&self.place.folder) {
+            Ok(free) => {
+                self.meters.free_bytes.set(free as f64);
+                self.note_room(free, lacks);
+            }
+            // A write that cannot tell either ends the store; this is only a look.
+            Err(error) => tracing::warn!(%error, "the free space could not be read"),
+        }
+        let io = &*self.place.io;
+        let segments = files::list(io, &self.place.journal(), segment::ENDING).unwrap_or_default();
+        let len = |path: &PathBuf| io.open(path).and_then(|file| file.len()).unwrap_or(0);
+        self.meters.journal_bytes.set(segments.iter().map(len).sum::<u64>() as f64);
+    }
+
+    /// Reads every file once, spread over a period; what is damaged. None when it was told to end.
+    pub(super) fn verify(&self, period: Duration, rest: &dyn Rest) -> Option<Vec<String>> {
+        let mut parts: Vec<_> = self.checkpoints().iter().copied().map(Part::Checkpoint).collect();
+        match self.writer.lock() {
+            Ok(writer) => {
+                parts.extend(writer.journal.segments().iter().copied().map(Part::Segment));
+            }
+            Err(_) => return None,
+        }
+        // Each has its turn, also when the server is started so often that no pass comes to its end.
+        fastrand::shuffle(&mut parts);
+        let share = period / u32::try_from(parts.len().max(1)).unwrap_or(u32::MAX);
+        let mut found = Vec::new();
+        for part in &parts {
+            match self.examine(*part, rest) {
+                State::Sound | State::Passed => {}
+                State::Damaged(damage, what) => {
+                    tracing::error!(
+                        what,
+                        "a file of the store is damaged. Nothing is served from it, and a fresh \
+                         checkpoint is to take its place; see to the disk, and make a backup"
+                    );
+                    self.note(|condition| {
+                        condition.damaged = Some(what.clone());
+                        true
+                    });
+                    self.queue.heal(damage);
+                    found.push(what);
+                }
+                State::Ended => return None,
+            }
+            if !rest.rest(share) {
+                return None;
+            }
+        }
+        if found.is_empty() {
+            self.note(|condition| condition.damaged.take().is_some());
+        }
+        // A store without a file yet waits for the next pass.
+        (!parts.is_empty() || rest.rest(period)).then_some(found)
+    }
+
+    /// Reads one file.
+    fn examine(&self, part: Part, rest: &dyn Rest) -> State {
+        let Some(expected) = self.expected(part) else {
+            return State::Passed;
+        };
+        let path = &expected.path;
+        let opened = self.place.io.open(path).and_then(|file| Ok((file.len()?, file)));
+        let (len, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It may have been removed as superfluous a moment ago.
+                return match self.expected(part) {
+                    Some(expected) => part.damaged(&expected, damaged(path, 0, "the file is gone")),
+                    None => State::Passed,
+                };
+            }
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "a file of the store could not be verified");
+                return State::Passed;
+            }
+        };
+        let len = expected.end.map_or(len, |end| end.min(len));
+        let (unread, ended) = (Cell::new(None), Cell::new(false));
+        let paced = Paced { file, len, engine: self, rest, unread, ended };
+        let read = self.read(part, &expected, &paced);
+        match (read, paced.unread.get()) {
+            _ if paced.ended.get() => State::Ended,
+            (Ok(()), _) => State::Sound,
+            (Err(error), Some(at)) => {
+                let what = format!("it cannot be read: {error}");
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                part.damaged(&expected, damaged(path, at, &what))
+            }
+            (Err(error), None) => part.damaged(&expected, error),
+        }
+    }
+
+    fn read(&self, part: Part, expected: &Expected, file: &dyn File) -> Result<()> {
+        let path = &expected.path;
+        if let Part::Checkpoint(_) = part {
+            return checkpoint::read_file(file, path, self.ids, |_| Ok(())).map(drop);
+        }
+        let (segment, error) = Segment::judge(path, files::content(file)?, self.ids)?;
+        // What a sound beginning holds is looked at first: its place is the first damage.
+        for group in &segment.groups {
+            segment.records(group)?;
+        }
+        let bad = |what: &str| Err(damaged(path, segment.end, what));
+        match error {
+            Some(error) => Err(error),
+            None if segment.torn => bad("a bad frame behind the last group"),
+            None if segment.last() != expected.last => bad(&format!(
+                "it ends at revision {}, but its last one is {}",
+                segment.last(),
+                expected.last
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What a part should be; none when it is not needed any more.
+    fn expected(&self, part: Part) -> Option<Expected> {
+        match part {
+            Part::Checkpoint(at) => {
+                let kept = self.checkpoints().contains(&at);
+                let path = checkpoint::path(&self.place.checkpoints(), at);
+                kept.then_some(Expected { path, end: None, last: at })
+            }
+            Part::Segment(after) => {
+                let writer = self.writer.lock().ok()?;
+                let segments = writer.journal.segments();
+                let place = segments.iter().position(|at| *at == after)?;
+                let (end, last) = match segments.get(place + 1) {
+                    Some(next) => (None, *next),
+                    None => (writer.journal.end(), writer.head),
+                };
+                let path = segment::path(&self.place.journal(), after);
+                Some(Expected { path, end, last })
+            }
+        }
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    fn damaged(self, expected: &Expected, error: Error) -> State {
+        let what = match error {
+            Error::Damaged(what) => what.strip_suffix(CURE).unwrap_or(&what).to_owned(),
+            other => other.to_string(),
+        };
+        let damage = match self {
+            Self::Checkpoint(at) => Damage::Checkpoint(at),
+            Self::Segment(after) => Damage::Segment { after, last: expected.last },
+        };
+        State::Damaged(damage, what)
+    }
+}
+
+// === impl Paced ===
+
+impl File for Paced<'_> {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.len)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let starts = (offset..).step_by(PIECE);
+        for (at, piece) in starts.zip(buffer.chunks_mut(PIECE)) {
+            if let Err(error) = self.file.read_at(at, piece) {
+                self.unread.set(Some(at));
+                return Err(error);
+            }
+            self.engine.meters.verified_bytes.increment(piece.len() as u64);
+            if !self.rest.rest(PAUSE.mul_f64(piece.len() as f64 / PIECE as f64)) {
+                self.ended.set(true);
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn reserve(&mut self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+}
