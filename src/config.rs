@@ -37,6 +37,8 @@ const NO_SETTING: &[&str] =
 pub struct Config {
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address and port for probes and metrics; nobody listens for them without.
+    pub metrics_listen: Option<SocketAddr>,
     /// Folder of the embedded store; made when it is not there.
     pub data_dir: PathBuf,
     /// What is logged: a level, or directives such as `warn,deskplane=debug`.
@@ -101,12 +103,15 @@ pub struct Store {
     pub min_free_mib: u64,
     /// Records that history and changes go back.
     pub keep_records: u64,
+    /// Hours in which every file is read again to see whether it is sound; 0 reads none.
+    pub verify_hours: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            metrics_listen: None,
             data_dir: PathBuf::from("./deskplane-data"),
             log: "info".to_owned(),
             limits: Limits::default(),
@@ -155,6 +160,7 @@ impl Default for Store {
             checkpoint_mib: store.checkpoint_bytes >> 20,
             min_free_mib: store.min_free_bytes >> 20,
             keep_records: store.retention.records,
+            verify_hours: 24,
         }
     }
 }
@@ -166,6 +172,10 @@ pub struct Flags {
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
+    /// Address and port for probes and metrics, e.g. `127.0.0.1:9700`; none without.
+    #[arg(long, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Folder of the embedded store; made when it is not there.
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -348,6 +358,12 @@ impl Store {
         sizes("checkpoint_mib", self.checkpoint_mib, 1, 1 << 20);
         sizes("min_free_mib", self.min_free_mib, 0, 1 << 20);
         sizes("keep_records", self.keep_records, 1, 1 << 40);
+        sizes("verify_hours", self.verify_hours, 0, 366 * 24);
+    }
+
+    /// The time in which every file is read again, if it is to be.
+    pub fn verify(&self) -> Option<Duration> {
+        (self.verify_hours > 0).then(|| Duration::from_secs(self.verify_hours * HOUR_S))
     }
 
     /// The sizes as the store takes them.

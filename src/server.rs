@@ -3,28 +3,34 @@
 
 mod framing;
 mod gate;
+mod monitor;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use deskplane_proto::v1;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch as changes, task::JoinSet};
 use tonic::{
     server::NamedService,
     transport::{Server, server::TcpIncoming},
 };
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::util::MapResponseLayer;
 
 use self::gate::GateLayer;
+pub use self::monitor::Monitor;
 use crate::{
     clock::Clock,
     ledger::Ledger,
     service::Service,
-    store::{self, Store},
+    store::{self, Condition, Store},
     watch::{self, Contents, Hub},
 };
 
 /// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Name by which health says whether writes are taken.
+pub const WRITES: &str = "deskplane.v1.writes";
 
 /// Limits of the transport. None of them is left at "unlimited".
 #[derive(Debug, Clone)]
@@ -67,6 +73,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Times and limits of live updates.
     pub watch: watch::Settings,
+    /// Who answers probes and collectors of metrics, if anybody.
+    pub monitor: Option<Monitor>,
 }
 
 /// Why a server ended before it was told to.
@@ -102,12 +110,13 @@ pub async fn serve(
         Arc::clone(&contents),
         fastrand::Rng::new(),
     );
-    let told = hub.clone();
+    let (told, condition) = (hub.clone(), parts.store.condition());
     let ledger =
         Ledger::open(parts.store, parts.clock.clone(), move |published| told.published(published))
             .await?;
     let service = Service::new(ledger.clone(), hub.clone(), contents, parts.clock);
 
+    let monitor = parts.monitor;
     let (mut health, health_service) = tonic_health::server::health_reporter();
     let limits = parts.limits;
     let mut server = Server::builder()
@@ -123,7 +132,7 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
-    let mut served = vec![""];
+    let mut served = vec!["", WRITES];
     macro_rules! add {
         ($($module:ident :: $server:ident),+ $(,)?) => {$(
             let part = v1::$module::$server::new(service.clone())
@@ -146,6 +155,13 @@ pub async fn serve(
         insight_service_server::InsightServiceServer,
     }
 
+    let writes = status(&condition.borrow());
+    health.set_service_status(WRITES, writes).await;
+    let mut tellers = JoinSet::new();
+    tellers.spawn(tell_condition(health.clone(), condition.clone()));
+    if let Some(monitor) = &monitor {
+        monitor.serving(ledger.clone(), hub.clone(), condition);
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving = routes.serve_with_incoming_shutdown(incoming, async {
@@ -157,8 +173,13 @@ pub async fn serve(
         () = shutdown => {}
     }
     tracing::info!(streams = hub.streams(), "draining");
+    // Nobody says otherwise after it was said that the server ends.
+    tellers.shutdown().await;
+    if let Some(monitor) = &monitor {
+        monitor.draining();
+    }
     for service in &served {
-        health.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+        health.set_service_status(service, ServingStatus::NotServing).await;
     }
     hub.drain();
     let _ = stop.send(());
@@ -179,6 +200,21 @@ pub async fn serve(
     }
     ledger.close().await;
     Ok(ended.unwrap_or(Ok(()))?)
+}
+
+/// Has health say whether writes are taken, as long as there is a store.
+async fn tell_condition(health: HealthReporter, mut condition: changes::Receiver<Condition>) {
+    while condition.changed().await.is_ok() {
+        let now = status(&condition.borrow_and_update());
+        health.set_service_status(WRITES, now).await;
+    }
+}
+
+fn status(condition: &Condition) -> ServingStatus {
+    match condition.writable() {
+        true => ServingStatus::Serving,
+        false => ServingStatus::NotServing,
+    }
 }
 
 /// Reflection over our own API with its comments, health, and the details of errors.

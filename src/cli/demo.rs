@@ -45,8 +45,13 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
     let watch =
         watch::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
-    let parts =
-        Parts { store: Arc::new(store), clock: Clock::system(), limits: Limits::default(), watch };
+    let parts = Parts {
+        store: Arc::new(store),
+        clock: Clock::system(),
+        limits: Limits::default(),
+        watch,
+        monitor: None,
+    };
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(server::serve(parts, listener, async {
         // Ends as well when the other half is dropped.

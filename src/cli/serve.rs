@@ -1,6 +1,6 @@
 //! `serve`: the server itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::net::TcpListener;
 
@@ -8,8 +8,8 @@ use super::{Error, Format, Io, Result};
 use crate::{
     clock::Clock,
     config::{Config, Flags, Sources},
-    server::{self, Parts},
-    store::Durable,
+    server::{self, Monitor, Parts},
+    store::{Durable, durable::Host},
     telemetry,
 };
 
@@ -52,11 +52,17 @@ pub(super) async fn run(
         };
     }
     telemetry::start(&config.log)?;
-    let unusable = |why| Error::start(&format!("listen on {}", config.listen), why);
-    let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
-    let store = Durable::open(&config.data_dir, config.store.settings()).await;
+    let listener = listen(config.listen).await?;
+    let monitor = match config.metrics_listen {
+        Some(address) => Some(monitor(address).await?),
+        None => None,
+    };
+    let meters = monitor.as_ref().map(Monitor::meters).unwrap_or_default();
+    let host = Host { meters, ..Host::default() };
+    let store = Durable::open_on(host, &config.data_dir, config.store.settings()).await;
     let store =
         store.map_err(|why| Error::start(&format!("open {}", config.data_dir.display()), why))?;
+    store.attend(config.store.verify()).map_err(|why| Error::start("look after the store", why))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
     tracing::warn!(
@@ -69,6 +75,7 @@ pub(super) async fn run(
         clock: Clock::system(),
         limits: config.limits.settings(),
         watch: config.watch.settings(),
+        monitor,
     };
     // After a failed write only a new start finds out what is on the disk.
     let failed = store.failed();
@@ -86,6 +93,18 @@ pub(super) async fn run(
     let closed = store.close().await;
     served.map_err(|why| Error::start("serve", why))?;
     closed.map_err(|why| Error::start("close the store", why))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let unusable = |why| Error::start(&format!("listen on {address}"), why);
+    TcpListener::bind(address).await.map_err(unusable)
+}
+
+/// Answers probes from now on: a start may take its time.
+async fn monitor(address: SocketAddr) -> Result<Monitor> {
+    let listener = listen(address).await?;
+    tracing::info!(monitor = %listener.local_addr()?, "answering probes and collectors of metrics");
+    Monitor::start(listener).map_err(|why| Error::start("collect metrics", why))
 }
 
 /// Ends when the process is told to: Ctrl-C, or the signal that service managers send.

@@ -81,6 +81,7 @@ fn rules_across_values_are_judged_together() {
         ("DESKPLANE_WATCH__BOOKMARK_S", "0"),
         ("DESKPLANE_LIMITS__STREAMS_PER_CONNECTION", "0"),
         ("DESKPLANE_STORE__SEGMENT_MIB", "0"),
+        ("DESKPLANE_STORE__VERIFY_HOURS", "9000"),
     ];
     let mistakes = load(None, &env, Flags::default()).unwrap_err();
     let keys: Vec<_> = mistakes.iter().map(|m| m.split(':').next().unwrap()).collect();
@@ -93,7 +94,8 @@ fn rules_across_values_are_judged_together() {
             "`limits.streams_per_connection`",
             "`watch.bookmark_s`",
             "`watch.longest_ms`",
-            "`store.segment_mib`"
+            "`store.segment_mib`",
+            "`store.verify_hours`"
         ],
         "{mistakes:#?}"
     );
@@ -125,4 +127,20 @@ fn the_settings_say_what_the_file_says() {
     let store = Store { segment_mib: 2, keep_records: 5, ..Store::default() }.settings();
     assert_eq!((store.segment_bytes, store.retention.records), (2 << 20, 5));
     assert_eq!(Store::default().settings(), durable::Settings::default());
+    let verify = |hours| Store { verify_hours: hours, ..Store::default() }.verify();
+    assert_eq!((verify(0), verify(2)), (None, Some(Duration::from_secs(7_200))));
+}
+
+#[test]
+fn nobody_listens_for_metrics_unless_told_where() {
+    assert_eq!(Config::default().metrics_listen, None);
+    let at = |env: &[(&str, &str)]| load(None, env, Flags::default()).unwrap().metrics_listen;
+    // Figures may be asked for from other machines.
+    let anywhere = "0.0.0.0:9700".parse().unwrap();
+    assert_eq!(at(&[("DESKPLANE_METRICS_LISTEN", "0.0.0.0:9700")]), Some(anywhere));
+    assert_eq!(at(&[]), None);
+    let flags = Flags { metrics_listen: Some(anywhere), ..Flags::default() };
+    let config = load(Some("metrics_listen = '[::1]:1'"), &[], flags).unwrap();
+    assert_eq!(config.metrics_listen, Some(anywhere));
+    assert_eq!(load(Some(&config.to_toml().unwrap()), &[], Flags::default()), Ok(config));
 }

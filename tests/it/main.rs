@@ -10,5 +10,6 @@ mod cli;
 mod crash;
 mod hostile;
 mod layers;
+mod metrics;
 mod properties;
 mod server;

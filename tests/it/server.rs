@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use deskplane::{
     clock::Clock,
     domain::{Actor, Change, Object, Time},
-    server::{Limits, Parts, serve},
+    server::{Limits, Monitor, Parts, serve},
     store::{Batch, Memory, Record, Store},
     watch,
 };
@@ -79,10 +79,20 @@ impl Running {
 
     /// A server over a store, with times of its own for live updates.
     pub(crate) async fn of(store: Arc<dyn Store>, watch: watch::Settings) -> Self {
+        Self::monitored(store, watch, None).await
+    }
+
+    /// A server that is asked for figures, too.
+    pub(crate) async fn monitored(
+        store: Arc<dyn Store>,
+        watch: watch::Settings,
+        monitor: Option<Monitor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let parts = Parts { store, clock: Clock::system(), limits: Limits::default(), watch };
+        let (clock, limits) = (Clock::system(), Limits::default());
+        let parts = Parts { store, clock, limits, watch, monitor };
         let task = tokio::spawn(serve(parts, listener, async {
             let _ = stopped.await;
         }));

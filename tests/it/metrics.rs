@@ -1,0 +1,346 @@
+//! What a server tells probes and collectors of metrics, and how a store that fills up or rots is
+//! seen from outside.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use deskplane::{
+    server::Monitor,
+    store::{
+        Condition, Durable, Store,
+        durable::{Host, Settings},
+        io::{Disk, File, Io},
+    },
+    watch,
+};
+use deskplane_proto::v1::watch_profile_response::Event;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{
+    api::Api,
+    server::{As, Running},
+};
+
+/// Free bytes below which the stores here take no writes.
+const RESERVE: u64 = 1 << 30;
+
+/// The disk of the machine, which says it has as much room as the test wants.
+#[derive(Debug, Clone)]
+struct Room {
+    free: Arc<AtomicU64>,
+}
+
+impl Io for Room {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        Disk.make_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        Disk.list(dir)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Disk.open(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        Disk.create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        Disk.sync_dir(dir)
+    }
+
+    fn free_space(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.free.load(Ordering::SeqCst))
+    }
+}
+
+/// A server with a store on a disk of any size, and what it tells.
+struct World {
+    server: Running,
+    store: Arc<Durable>,
+    free: Arc<AtomicU64>,
+    folder: tempfile::TempDir,
+    monitor: SocketAddr,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = Arc::new(AtomicU64::new(RESERVE * 2));
+        let (monitor, address) = monitor().await;
+        let io = Arc::new(Room { free: Arc::clone(&free) });
+        let host = Host { io, meters: monitor.meters() };
+        let settings = Settings { min_free_bytes: RESERVE, ..Settings::default() };
+        let store = Arc::new(Durable::open_on(host, folder.path(), settings).await.unwrap());
+        // Long enough that the test ends the drain.
+        let watch =
+            watch::Settings { drain_window: Duration::from_secs(20), ..watch::Settings::default() };
+        let served: Arc<dyn Store> = Arc::<Durable>::clone(&store);
+        let server = Running::monitored(served, watch, Some(monitor)).await;
+        let world = Self { server, store, free, folder, monitor: address };
+        // The listener is there before the server is ready.
+        world.writes(ServingStatus::Serving).await;
+        world
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        get(self.monitor, "GET", path)
+    }
+
+    fn ready(&self) -> (u16, Value) {
+        let (status, body) = self.get("/readyz");
+        (status, serde_json::from_str(&body).unwrap())
+    }
+
+    fn figures(&self) -> BTreeMap<String, f64> {
+        let (status, text) = self.get("/metrics");
+        assert_eq!(status, 200);
+        figures(&text)
+    }
+
+    async fn health(&self, service: &str) -> ServingStatus {
+        let mut client = HealthClient::new(self.server.channel(As::default()));
+        let q = HealthCheckRequest { service: service.to_owned() };
+        client.check(q).await.unwrap().into_inner().status()
+    }
+
+    /// Waits until health says so: it follows the store.
+    async fn writes(&self, expected: ServingStatus) {
+        let mut client = HealthClient::new(self.server.channel(As::default()));
+        let q = HealthCheckRequest { service: "deskplane.v1.writes".to_owned() };
+        let mut stream = client.watch(q).await.unwrap().into_inner();
+        while stream.message().await.unwrap().unwrap().status() != expected {}
+    }
+}
+
+async fn monitor() -> (Monitor, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (Monitor::start(listener).unwrap(), address)
+}
+
+/// Status and body of an answer.
+fn get(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The samples of an exposition by name and labels; each has its help and its type.
+fn figures(text: &str) -> BTreeMap<String, f64> {
+    let samples = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    samples
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let base = name.split('{').next().unwrap();
+            let base = ["_bucket", "_sum", "_count"]
+                .iter()
+                .fold(base, |base, end| base.strip_suffix(end).unwrap_or(base));
+            for word in ["HELP", "TYPE"] {
+                assert!(text.contains(&format!("# {word} {base} ")), "{base} has no {word}");
+            }
+            (name.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_have_stable_names_and_right_values() {
+    let world = World::new().await;
+    let api = Api::admin(&world.server);
+    for user in ["ann", "bob", "cat"] {
+        api.ok("UpsertUser", json!({"user": {"id": user}})).await;
+    }
+    let mut watcher = api.watch("ann").await;
+    watcher.snapshot().await;
+    world.store.verify_once().await.unwrap();
+    world.store.load().await.unwrap();
+    let (figures, revision) = (world.figures(), api.revision().await as f64);
+    let is = |name: &str, value: f64| assert_eq!(figures.get(name), Some(&value), "{name}");
+    is("deskplane_revision", revision);
+    is("deskplane_watch_streams", 1.0);
+    is("deskplane_store_read_only", 0.0);
+    is("deskplane_store_damaged", 0.0);
+    is("deskplane_store_free_bytes", (RESERVE * 2) as f64);
+    is("deskplane_store_index_lag_revisions", 0.0);
+    // The built-in content is the first write.
+    is("deskplane_store_commits_total", 4.0);
+    is("deskplane_store_commit_seconds_count", 4.0);
+    is("deskplane_store_commit_seconds_bucket{le=\"+Inf\"}", 4.0);
+    is("deskplane_store_group_records_sum", revision);
+    is("deskplane_store_checkpoint_seconds_count", 0.0);
+    assert!(figures["deskplane_store_verified_bytes_total"] > 1_000.0);
+    assert!(figures.contains_key("deskplane_store_journal_bytes"));
+    drop((api, watcher));
+    world.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_takes_no_writes_and_everything_else_goes_on() {
+    let world = World::new().await;
+    let api = Api::admin(&world.server);
+    let user = |name: &str| json!({"user": {"id": "ann", "display_name": name}});
+    api.ok("UpsertUser", user("Ann")).await;
+    let mut watcher = api.watch("ann").await;
+    watcher.snapshot().await;
+    assert_eq!(world.health("deskplane.v1.writes").await, ServingStatus::Serving);
+    assert_eq!(world.ready(), (200, json!({"ready": true, "writable": true, "damaged": null})));
+
+    world.free.store(RESERVE - 1, Ordering::SeqCst);
+    let refused = api.refused("UpsertUser", user("Anna")).await;
+    assert_eq!(refused, (Code::Unavailable, "STORE_UNAVAILABLE".to_owned()));
+    world.writes(ServingStatus::NotServing).await;
+    assert_eq!(world.health("").await, ServingStatus::Serving);
+    assert_eq!(world.health("deskplane.v1.AgentService").await, ServingStatus::Serving);
+    assert_eq!(world.ready(), (200, json!({"ready": true, "writable": false, "damaged": null})));
+    let figures = world.figures();
+    assert_eq!(figures["deskplane_store_read_only"], 1.0);
+    assert_eq!(figures["deskplane_store_free_bytes"], (RESERVE - 1) as f64);
+    let kept = api.ok("GetUser", json!({"name": "users/ann"})).await;
+    assert_eq!(kept["display_name"], "Ann");
+    api.ok("ResolveProfile", json!({"user": "ann"})).await;
+    api.watch("ann").await.snapshot().await;
+
+    world.free.store(RESERVE * 2, Ordering::SeqCst);
+    api.ok("UpsertUser", user("Anna")).await;
+    world.writes(ServingStatus::Serving).await;
+    assert_eq!(world.figures()["deskplane_store_read_only"], 0.0);
+    assert_eq!(world.ready().1["writable"], true);
+    // The stream that was open all the time still gets what changes for it.
+    let profile = json!({"unique_name": "contoso_desk", "display_name": "Desk"});
+    api.ok("CreateProfile", json!({"profile": profile})).await;
+    api.ok("AddUsers", json!({"name": "contoso_desk", "users": ["ann"]})).await;
+    while !matches!(watcher.next().await.unwrap(), Event::Snapshot(_)) {}
+    drop((api, watcher));
+    world.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_is_told_and_heals_while_the_server_serves() {
+    let world = World::new().await;
+    let api = Api::admin(&world.server);
+    api.ok("UpsertUser", json!({"user": {"id": "ann"}})).await;
+    let journal = world.folder.path().join("journal");
+    let segment = Disk.list(&journal).unwrap().into_iter().find(|path| path.is_file()).unwrap();
+    let mut file = Disk.open(&segment).unwrap();
+    let mut byte = [0];
+    file.read_at(200, &mut byte).unwrap();
+    file.write_at(200, &[byte[0] ^ 4]).unwrap();
+
+    let mut condition = world.store.condition();
+    let found = world.store.verify_once().await.unwrap();
+    assert!(found[0].starts_with(&segment.display().to_string()), "{found:?}");
+    assert!(found[0].contains(", byte 64:"), "{found:?}");
+    let told = world.ready();
+    assert!(
+        told.0 == 200 && told.1["damaged"].as_str().unwrap().starts_with(&found[0]),
+        "{told:?}"
+    );
+    assert_eq!(world.figures()["deskplane_store_damaged"], 1.0);
+    let healed = |condition: &Condition| {
+        condition.damaged.as_ref().is_some_and(|text| text.contains("has taken its place"))
+    };
+    condition.wait_for(healed).await.unwrap();
+    api.ok("UpsertUser", json!({"user": {"id": "bob"}})).await;
+    assert_eq!(world.store.verify_once().await.unwrap(), [""; 0]);
+    assert_eq!(world.ready().1["damaged"], Value::Null);
+    let figures = world.figures();
+    assert_eq!(figures["deskplane_store_damaged"], 0.0);
+    assert_eq!(figures["deskplane_store_checkpoint_seconds_count"], 1.0);
+    drop(api);
+    world.server.end().await;
+    // As killed: the next start has the journal and the checkpoint.
+    drop((condition, world.store));
+    let store = Durable::open(world.folder.path(), Settings::default()).await.unwrap();
+    let names: Vec<_> =
+        store.load().await.unwrap().objects.iter().map(|o| o.name().to_owned()).collect();
+    assert!(names.iter().any(|name| name == "ann") && names.iter().any(|name| name == "bob"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_begins_with_the_server_and_ends_with_its_drain() {
+    let (early, address) = monitor().await;
+    let not_ready = json!({"ready": false, "writable": false, "damaged": null}).to_string();
+    assert_eq!(get(address, "GET", "/readyz"), (503, not_ready.clone() + "\n"));
+    assert_eq!(get(address, "GET", "/livez").0, 200);
+    assert_eq!(get(address, "GET", "/metrics").0, 200);
+    drop(early);
+
+    let mut world = World::new().await;
+    assert_eq!(world.ready().0, 200);
+    assert_eq!(get(world.monitor, "HEAD", "/readyz"), (200, String::new()));
+    assert_eq!(get(world.monitor, "POST", "/readyz").0, 405);
+    assert_eq!(world.get("/").0, 404);
+    let mut client = HealthClient::new(world.server.channel(As::default()));
+    let q = HealthCheckRequest { service: "deskplane.v1.writes".to_owned() };
+    let mut stream = client.watch(q).await.unwrap().into_inner();
+    assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    world.server.stop();
+    assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    let (status, body) = world.ready();
+    assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
+    assert_eq!(world.get("/livez").0, 200);
+    drop((stream, client));
+    world.server.end().await;
+}
+
+#[test]
+fn the_program_says_where_it_answers_for_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_deskplane"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .env("DESKPLANE_LOG", "info")
+        .env("NO_COLOR", "1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = Killed(child);
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut address = |key: &str| -> SocketAddr {
+        let line = lines.find(|line| line.contains(key)).unwrap();
+        line.split(key).nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    let monitor = address("monitor=");
+    address(" address=");
+    assert_eq!(get(monitor, "GET", "/livez").0, 200);
+    assert!(get(monitor, "GET", "/metrics").1.contains("deskplane_store_commits_total"));
+}
+
+/// A process that ends with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
