@@ -178,6 +178,8 @@ impl Engine {
             }
             Err(_) => return None,
         }
+        // A file that is to be made superfluous is not among them any more, and may be there still.
+        let calm = self.queue.is_calm();
         // Each has its turn, also when the server is started so often that no pass comes to its end.
         fastrand::shuffle(&mut parts);
         let share = period / u32::try_from(parts.len().max(1)).unwrap_or(u32::MAX);
@@ -204,7 +206,7 @@ impl Engine {
                 return None;
             }
         }
-        if found.is_empty() {
+        if found.is_empty() && calm {
             self.note(|condition| condition.damaged.take().is_some());
         }
         // A store without a file yet waits for the next pass.
@@ -223,7 +225,7 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It may have been removed as superfluous a moment ago.
                 return match self.expected(part) {
-                    Some(expected) => part.damaged(&expected, damaged(path, 0, "the file is gone")),
+                    Some(_) => part.damaged(damaged(path, 0, "the file is gone")),
                     None => State::Passed,
                 };
             }
@@ -243,9 +245,9 @@ impl Engine {
             (Err(error), Some(at)) => {
                 let what = format!("it cannot be read: {error}");
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
-                part.damaged(&expected, damaged(path, at, &what))
+                part.damaged(damaged(path, at, &what))
             }
-            (Err(error), None) => part.damaged(&expected, error),
+            (Err(error), None) => part.damaged(error),
         }
     }
 
@@ -298,14 +300,14 @@ impl Engine {
 // === impl Part ===
 
 impl Part {
-    fn damaged(self, expected: &Expected, error: Error) -> State {
+    fn damaged(self, error: Error) -> State {
         let what = match error {
             Error::Damaged(what) => what.strip_suffix(CURE).unwrap_or(&what).to_owned(),
             other => other.to_string(),
         };
         let damage = match self {
             Self::Checkpoint(at) => Damage::Checkpoint(at),
-            Self::Segment(after) => Damage::Segment { after, last: expected.last },
+            Self::Segment(after) => Damage::Segment(after),
         };
         State::Damaged(damage, what)
     }

@@ -27,20 +27,17 @@ use crate::store::{Error, Result, Revision};
 pub(super) enum Damage {
     /// The checkpoint of that revision.
     Checkpoint(Revision),
-    /// A segment.
-    Segment {
-        /// Last revision before it.
-        after: Revision,
-        /// Its own last revision when it was read.
-        last: Revision,
-    },
+    /// The segment after that revision.
+    Segment(Revision),
 }
 
-/// Damage, and how far the index must be to heal it.
+/// Damage that is to be healed.
 #[derive(Debug)]
 pub(super) struct Hurt {
-    at: Revision,
     damages: Vec<Damage>,
+    /// Last revision that lies in a damaged segment: the index must have it, and no way to a start
+    /// may begin before it.
+    last: Revision,
 }
 
 // === impl Engine ===
@@ -48,32 +45,38 @@ pub(super) struct Hurt {
 impl Engine {
     /// Prepares to heal: nothing is written to a damaged segment any more.
     pub(super) fn prepare(&self, upkeep: &mut Upkeep, damages: Vec<Damage>) {
-        let mut hurt = Hurt { at: 0, damages };
+        let mut hurt = Hurt { damages, last: 0 };
         hurt.damages.extend(upkeep.hurt.take().into_iter().flat_map(|hurt| hurt.damages));
-        for damage in &mut hurt.damages {
-            if let Damage::Segment { after, last } = damage {
+        for damage in &hurt.damages {
+            if let Damage::Segment(after) = damage {
                 match self.leave(*after) {
-                    Ok(end) => *last = end.unwrap_or(*last),
-                    Err(error) => return not_healed(&error),
+                    Ok(last) => hurt.last = hurt.last.max(last),
+                    Err(error) => {
+                        self.queue.done(hurt.damages.len());
+                        return not_healed(&error);
+                    }
                 }
-                hurt.at = hurt.at.max(*last);
             }
         }
         upkeep.hurt = Some(hurt);
     }
 
-    /// Goes on in another segment if that one is being written; where it ends then.
-    fn leave(&self, after: Revision) -> Result<Option<Revision>> {
+    /// The last revision of a segment, to which nothing is written any more; 0 if it is gone.
+    fn leave(&self, after: Revision) -> Result<Revision> {
         let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
+        let segments = writer.journal.segments();
+        let Some(place) = segments.iter().position(|at| *at == after) else {
+            return Ok(0);
+        };
+        if let Some(next) = segments.get(place + 1) {
+            return Ok(*next);
+        }
         if self.failed() {
             return Err(Error::Broken);
         }
-        if writer.journal.segments().last() != Some(&after) {
-            return Ok(None);
-        }
         let head = writer.head;
         match writer.journal.roll(head) {
-            Ok(()) => Ok(Some(head)),
+            Ok(()) => Ok(head),
             Err(error) => {
                 if !files::no_room(&error) {
                     self.fail(&format!("a segment could not be made: {error}"));
@@ -86,28 +89,30 @@ impl Engine {
     /// Heals if there is damage and the index is far enough.
     pub(super) fn heal(&self, upkeep: &mut Upkeep) {
         let reached = self.progress.borrow().revision;
-        let Some(hurt) = upkeep.hurt.take_if(|hurt| hurt.at <= reached) else {
+        let Some(hurt) = upkeep.hurt.take_if(|hurt| hurt.last <= reached) else {
             return;
         };
-        match self.try_heal(upkeep, &hurt.damages) {
+        let healed = self.try_heal(upkeep, &hurt);
+        self.queue.done(hurt.damages.len());
+        match healed {
             Err(_) if self.queue.abandoned() => {}
             Err(error) => {
                 self.sweep();
                 not_healed(&error);
             }
             Ok(revision) => {
-                let done = format!("the checkpoint of revision {revision} has taken its place");
-                tracing::warn!(revision, "healed: {done}");
+                tracing::warn!(revision, "healed: a checkpoint has taken the place of the damage");
                 self.note(|condition| {
                     let text = condition.damaged.as_mut();
+                    let done = format!("the checkpoint of revision {revision} has taken its place");
                     text.map(|text| *text = format!("{text}; {done}")).is_some()
                 });
             }
         }
     }
 
-    fn try_heal(&self, upkeep: &mut Upkeep, damages: &[Damage]) -> Result<Revision> {
-        let bad = |at: Revision| damages.contains(&Damage::Checkpoint(at));
+    fn try_heal(&self, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
+        let bad = |at: Revision| hurt.damages.contains(&Damage::Checkpoint(at));
         let newest = self.checkpoints().last().copied().unwrap_or(0);
         let revision = match self.index.head()?.revision {
             head if head > newest || bad(newest) => self.write_checkpoint(upkeep)?,
@@ -115,12 +120,7 @@ impl Engine {
         };
         let path = checkpoint::path(&self.place.checkpoints(), revision);
         checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
-        let ends = damages.iter().map(|damage| match damage {
-            Damage::Checkpoint(_) => 0,
-            Damage::Segment { last, .. } => *last,
-        });
-        let passable = ends.max().unwrap_or(0);
-        self.retain_checkpoints(|at| at == revision || at >= passable && !bad(at))?;
+        self.retain_checkpoints(|at| at == revision || at >= hurt.last && !bad(at))?;
         self.release()?;
         Ok(revision)
     }

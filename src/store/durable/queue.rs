@@ -29,6 +29,8 @@ struct State {
     groups: VecDeque<(usize, Vec<Stored>)>,
     bytes: usize,
     damages: Vec<Damage>,
+    /// Damages that somebody was told of and nobody is done with.
+    unhealed: usize,
     closed: bool,
 }
 
@@ -63,8 +65,21 @@ impl Queue {
 
     /// Adds damage that is to be healed.
     pub(super) fn heal(&self, damage: Damage) {
-        self.lock().damages.push(damage);
+        let mut state = self.lock();
+        state.damages.push(damage);
+        state.unhealed += 1;
         self.changed.notify_all();
+    }
+
+    /// Notes that so many damages were healed, or cannot be.
+    pub(super) fn done(&self, damages: usize) {
+        let mut state = self.lock();
+        state.unhealed = state.unhealed.saturating_sub(damages);
+    }
+
+    /// Whether nothing waits to be healed.
+    pub(super) fn is_calm(&self) -> bool {
+        self.lock().unhealed == 0
     }
 
     /// Waits for work: damage, or the records of some groups. None at the end.
