@@ -72,8 +72,10 @@ struct Expected {
 enum State {
     Sound,
     Damaged(Damage, String),
-    /// It is not needed any more, or cannot be opened now.
+    /// It is not needed any more.
     Passed,
+    /// It cannot be opened now.
+    Unread,
     /// The work is to end.
     Ended,
 }
@@ -179,7 +181,7 @@ impl Engine {
             Err(_) => return None,
         }
         // A file that is to be made superfluous is not among them any more, and may be there still.
-        let calm = self.queue.is_calm();
+        let mut whole = self.queue.is_calm();
         // Each has its turn, also when the server is started so often that no pass comes to its end.
         fastrand::shuffle(&mut parts);
         let share = period / u32::try_from(parts.len().max(1)).unwrap_or(u32::MAX);
@@ -187,6 +189,7 @@ impl Engine {
         for part in &parts {
             match self.examine(*part, rest) {
                 State::Sound | State::Passed => {}
+                State::Unread => whole = false,
                 State::Damaged(damage, what) => {
                     tracing::error!(
                         what,
@@ -206,7 +209,7 @@ impl Engine {
                 return None;
             }
         }
-        if found.is_empty() && calm {
+        if found.is_empty() && whole {
             self.note(|condition| condition.damaged.take().is_some());
         }
         // A store without a file yet waits for the next pass.
@@ -232,7 +235,7 @@ impl Engine {
             Err(error) => {
                 let path = path.display();
                 tracing::warn!(%path, %error, "a file of the store could not be verified");
-                return State::Passed;
+                return State::Unread;
             }
         };
         let len = expected.end.map_or(len, |end| end.min(len));
