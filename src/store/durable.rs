@@ -179,7 +179,7 @@ impl Durable {
 
     async fn boot(place: Place, settings: Settings, meters: Meters) -> Result<Self> {
         spawn_blocking(move || {
-            let booted = boot::boot(&place, &settings)?;
+            let booted = boot::boot(&place, &settings).map_err(|error| named(&place, error))?;
             let durable = watch::Sender::new(booted.revision);
             let (engine, upkeep) = Engine::new(place, settings, booted, meters);
             let engine = Arc::new(engine);
@@ -365,6 +365,17 @@ impl Place {
     /// Where an index is built before it takes the place of the old one.
     fn fresh_index(&self) -> PathBuf {
         self.local.join("index.fresh")
+    }
+}
+
+/// Says which store could not be opened, where the system does not.
+fn named(place: &Place, error: Error) -> Error {
+    let folder = place.folder.display().to_string();
+    match error {
+        Error::Engine(what) if !what.contains(&folder) => {
+            Error::Engine(format!("{folder}: {what}"))
+        }
+        other => other,
     }
 }
 

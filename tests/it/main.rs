@@ -8,6 +8,7 @@ mod backup;
 mod cases;
 mod cli;
 mod crash;
+mod foreign;
 mod hostile;
 mod layers;
 mod metrics;

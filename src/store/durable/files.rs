@@ -33,9 +33,13 @@ pub(super) fn replace(io: &dyn Io, dir: &Path, name: &str, bytes: &[u8]) -> io::
     let unfinished = path.with_extension(UNFINISHED);
     remove(io, &unfinished)?;
     let mut file = io.create(&unfinished)?;
-    file.write_at(0, bytes)?;
-    file.sync()?;
+    let written = file.write_at(0, bytes).and_then(|()| file.sync());
     drop(file);
+    if let Err(error) = written {
+        // What cannot be removed now is removed when the name is needed again.
+        remove(io, &unfinished).ok();
+        return Err(error);
+    }
     io.rename(&unfinished, &path)?;
     io.sync_dir(dir)
 }

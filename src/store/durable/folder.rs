@@ -20,9 +20,10 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Takes the folder for this process, as long as the file lives. Nothing in it is touched before
 /// the lock is ours.
 pub(super) fn take(folder: &Path) -> Result<File> {
-    std::fs::create_dir_all(folder)?;
-    let lock =
-        OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let opened = std::fs::create_dir_all(folder).and_then(|()| options.open(folder.join(LOCK)));
+    let lock = opened.map_err(|error| no_access(folder, &error))?;
     if locked(&lock)? { Ok(lock) } else { Err(Error::InUse(folder.to_owned())) }
 }
 
@@ -35,6 +36,17 @@ pub(super) fn take_existing(folder: &Path) -> Result<Option<File>> {
             let lock = opened?;
             if locked(&lock)? { Ok(Some(lock)) } else { Err(Error::InUse(folder.to_owned())) }
         }
+    }
+}
+
+/// Says whose folder cannot be used, and who may use it.
+fn no_access(folder: &Path, error: &io::Error) -> Error {
+    let folder = folder.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Error::Refused(format!("{folder}: {error}: run as the user who owns the folder"))
+        }
+        _ => Error::Engine(format!("{folder}: {error}")),
     }
 }
 

@@ -89,7 +89,9 @@ pub(super) fn create(
         return Err(error);
     }
     io.rename(&unfinished, &path)?;
-    io.sync_dir(dir)?;
+    // The name is there, and it says where the segment before ends: whatever the reason, that one
+    // may not be written any further. So this is never taken for a mere lack of room.
+    io.sync_dir(dir).map_err(io::Error::other)?;
     Ok(file)
 }
 

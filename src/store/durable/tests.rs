@@ -1,10 +1,18 @@
 //! The engine over real folders, and over a file system that loses its power.
 
+mod access;
 mod backup;
 mod boot;
+mod calls;
 mod care;
+mod cuts_of_restore;
+mod doctor_states;
 mod engine;
+mod flips;
+mod machine;
+mod model;
 mod power;
+mod release;
 
 use std::{
     path::{Path, PathBuf},

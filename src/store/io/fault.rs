@@ -35,6 +35,8 @@ pub enum Fault {
     Eio,
     /// There is no room; nothing is done.
     Enospc,
+    /// The caller has no right to it; nothing is done.
+    Denied,
     /// There is no room for all of it: half of a write or reservation is done. Other calls do
     /// nothing.
     ShortWrite,
@@ -86,8 +88,12 @@ struct Shared {
     tree: Tree,
     calls: Vec<Call>,
     faults: BTreeMap<usize, Fault>,
+    awaited: Option<Awaited>,
     off: bool,
 }
+
+/// A fault for the first call that the test takes.
+struct Awaited(Fault, Box<dyn FnMut(&Call) -> bool + Send>);
 
 #[derive(Debug)]
 struct FaultyFile {
@@ -110,6 +116,7 @@ impl Fault {
         match self {
             Self::Eio | Self::SyncFailed | Self::PowerOff => Errno::IO.into(),
             Self::Enospc | Self::ShortWrite => Errno::NOSPC.into(),
+            Self::Denied => Errno::ACCESS.into(),
         }
     }
 
@@ -138,7 +145,8 @@ impl Faulty {
     }
 
     fn of(tree: Tree) -> Self {
-        let shared = Shared { tree, calls: Vec::new(), faults: BTreeMap::new(), off: false };
+        let shared =
+            Shared { tree, calls: Vec::new(), faults: BTreeMap::new(), awaited: None, off: false };
         Self(Arc::new(Mutex::new(shared)))
     }
 
@@ -165,6 +173,11 @@ impl Faulty {
     /// [`Fault::PowerOff`] lasts.
     pub fn fail_at(&self, call: usize, fault: Fault) {
         self.shared().faults.insert(call, fault);
+    }
+
+    /// Fails the first call from now on that the test takes; it sees every call once.
+    pub fn fail_when(&self, fault: Fault, test: impl FnMut(&Call) -> bool + Send + 'static) {
+        self.shared().awaited = Some(Awaited(fault, Box::new(test)));
     }
 
     /// Answers what is left after a power cut now, with the power back on. Each unsynced page,
@@ -212,8 +225,10 @@ impl Faulty {
             return Err(Fault::PowerOff.error());
         }
         let number = shared.calls.len();
-        shared.calls.push(Call { op, path: Arc::clone(path) });
-        let Some(fault) = shared.faults.remove(&number) else {
+        let call = Call { op, path: Arc::clone(path) };
+        let awaited = shared.awaited.take_if(|awaited| awaited.1(&call)).map(|awaited| awaited.0);
+        shared.calls.push(call);
+        let Some(fault) = shared.faults.remove(&number).or(awaited) else {
             return act(&mut shared.tree, Extent::Whole);
         };
         shared.off = fault == Fault::PowerOff;
@@ -225,6 +240,12 @@ impl Faulty {
 
     fn file(&self, path: Arc<Path>, id: Id) -> Box<dyn File> {
         Box::new(FaultyFile { disk: self.clone(), path, id })
+    }
+}
+
+impl std::fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Awaited").field(&self.0).finish_non_exhaustive()
     }
 }
 

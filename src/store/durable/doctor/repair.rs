@@ -21,8 +21,8 @@ pub(super) struct Plan {
     lost: Option<(Revision, Revision)>,
     /// First and last segment that are kept; none when the journal begins anew behind the base.
     kept: Option<(usize, usize)>,
-    /// Whether the last one is cut.
-    cut: bool,
+    /// Those of them that are cut where their groups end.
+    cut: Vec<usize>,
 }
 
 impl Found {
@@ -44,14 +44,18 @@ impl Found {
     }
 
     fn plan_from(&self, base: Revision) -> Plan {
-        let (mut end, mut cut, mut last) = (base, false, None);
+        let (mut end, mut cut, mut last) = (base, Vec::new(), None);
         let start = self.segments.partition_point(|kept| kept.at <= base).saturating_sub(1);
         for (nth, segment) in self.segments.iter().enumerate().skip(start) {
             let follows = if nth == start { segment.at <= base } else { segment.at == end };
             let Some(to) = segment.last.filter(|_| follows) else { break };
-            (end, cut, last) = (to, !segment.whole, Some(nth));
-            if cut {
-                break;
+            (end, last) = (to, Some(nth));
+            if !segment.whole {
+                cut.push(nth);
+                // Nothing is missing when the next one goes on from there.
+                if self.segments.get(nth + 1).is_none_or(|next| next.at != to) {
+                    break;
+                }
             }
         }
         let highest = self.segments.iter().chain(&self.checkpoints).map(|kept| kept.highest).max();
@@ -64,9 +68,12 @@ impl Found {
                 *first = before;
             }
         }
+        if kept.is_none() {
+            cut.clear();
+        }
         let end = end.max(base);
         let lost = highest.filter(|highest| *highest > end).map(|highest| (end + 1, highest));
-        Plan { base, end, lost, cut: cut && kept.is_some(), kept }
+        Plan { base, end, lost, cut, kept }
     }
 }
 
@@ -93,19 +100,15 @@ impl Plan {
                 aside(io, &journal, &segment.path, &mut done)?;
             }
         }
-        match self.kept {
-            None => drop(segment::create(io, &journal, ids, self.base, segment::HEADER as u64)?),
-            Some((_, last)) if self.cut => {
-                let segment = &found.segments[last];
-                let bytes = files::read(io, &segment.path)?.unwrap_or_default();
-                let copy = free_name(io, &segment.path)?;
-                let (dir, name) = (journal.as_path(), name(&segment.path));
-                files::replace(io, dir, &self::name(&copy), &bytes)?;
-                files::replace(io, dir, &name, &bytes[..segment.end.min(bytes.len())])?;
-                let copy = self::name(&copy);
-                done.push(format!("cut {name} at byte {}; all of it is in {copy}", segment.end));
-            }
-            Some(_) => {}
+        if self.kept.is_none() {
+            drop(segment::create(io, &journal, ids, self.base, segment::HEADER as u64)?);
+        }
+        for segment in self.cut.iter().rev().map(|nth| &found.segments[*nth]) {
+            let bytes = files::read(io, &segment.path)?.unwrap_or_default();
+            let (name, copy) = (name(&segment.path), self::name(&free_name(io, &segment.path)?));
+            files::replace(io, &journal, &copy, &bytes)?;
+            files::replace(io, &journal, &name, &bytes[..segment.end.min(bytes.len())])?;
+            done.push(format!("cut {name} at byte {}; all of it is in {copy}", segment.end));
         }
         for checkpoint in found.checkpoints.iter().filter(|kept| !kept.whole) {
             aside(io, &place.checkpoints(), &checkpoint.path, &mut done)?;

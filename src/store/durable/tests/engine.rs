@@ -177,3 +177,31 @@ async fn a_failed_sync_ends_the_engine() {
     let state = mark::read::<mark::State>(&disk, Path::new("/data")).unwrap().unwrap();
     assert_eq!(state.closed_at, None);
 }
+
+#[tokio::test]
+async fn a_segment_whose_name_may_not_last_ends_the_engine() {
+    let (disk, local) = (Faulty::new(), tempfile::tempdir().unwrap());
+    let place = |disk: &Faulty, local: &Path| {
+        Place::new(Arc::new(disk.clone()), Path::new("/data"), local, None)
+    };
+    let store = Durable::open_at(place(&disk, local.path()), small()).await.unwrap();
+    let wide = |at: Revision, bytes: usize| {
+        let mut record = fixtures::record(at, vec![fixtures::put_user("jane", at)]);
+        record.reason = "x".repeat(bytes);
+        Batch::new(at - 1, vec![record]).unwrap()
+    };
+    store.commit(wide(1, 100)).await.unwrap();
+    store.commit(wide(2, 100)).await.unwrap();
+    disk.fail_when(Fault::Enospc, |call| call.op == Op::SyncDir && call.path.ends_with("journal"));
+    store.commit(wide(3, 10_000)).await.unwrap_err();
+    // This one would fit where the others are, behind a segment that says it begins before it.
+    assert!(matches!(store.commit(wide(3, 100)).await, Err(Error::Broken)));
+    drop(store);
+    for keep in [0.0, 1.0] {
+        let cut = disk.power_cut(&mut fastrand::Rng::with_seed(1), keep);
+        let local = tempfile::tempdir().unwrap();
+        let store = Durable::open_at(place(&cut, local.path()), small()).await.unwrap();
+        assert_eq!(history(&store).await, [1, 2]);
+        store.commit(wide(3, 100)).await.unwrap();
+    }
+}
