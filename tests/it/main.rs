@@ -10,5 +10,7 @@ mod cli;
 mod crash;
 mod hostile;
 mod layers;
+mod process;
 mod properties;
 mod server;
+mod soak;
