@@ -7,20 +7,24 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 pub(super) struct Measured {
     /// Resident bytes of the process.
     memory: Vec<f64>,
-    /// Bytes that the folder takes of the disk.
-    disk: Vec<u64>,
+    /// Bytes that journal, checkpoints and index take of the disk.
+    disk: Vec<[u64; 3]>,
 }
 
 impl Measured {
     /// Looks once.
     pub(super) fn sample(&mut self, process: u32, folder: &Path) {
         self.memory.push(resident(process));
-        self.disk.push(taken(folder));
+        self.disk.push(["journal", "checkpoint", "index"].map(|part| taken(&folder.join(part))));
     }
 
     /// The most that the folder took.
     pub(super) fn most_disk(&self) -> u64 {
-        self.disk.iter().copied().max().unwrap()
+        self.most().iter().sum()
+    }
+
+    fn most(&self) -> [u64; 3] {
+        self.disk.iter().copied().max_by_key(|parts| parts.iter().sum::<u64>()).unwrap()
     }
 
     /// What memory grows by in an hour, as a share of its mean: least squares over all samples but
@@ -48,13 +52,18 @@ impl Measured {
     /// One line.
     pub(super) fn describe(&self, live: u64, floor: u64) -> String {
         let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        let parts = self.most().map(|part| mib(part as f64));
         format!(
             "memory {:.0} MiB after the warm-up, {:.0} at the end, slope {:+.2} % an hour; disk at \
-             most {:.1} MiB, {:.2} times the live {:.1} beyond the journal's {:.0}",
+             most {:.1} MiB (journal {:.1}, checkpoints {:.1}, index {:.1}), which is {:.2} times the \
+             live {:.1} beyond the journal's {:.0}",
             mib(self.warm()[0]),
             mib(*self.memory.last().unwrap()),
             self.hourly() * 100.0,
             mib(self.most_disk() as f64),
+            parts[0],
+            parts[1],
+            parts[2],
             self.most_disk().saturating_sub(floor) as f64 / live as f64,
             mib(live as f64),
             mib(floor as f64),
