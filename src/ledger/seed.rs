@@ -1,7 +1,7 @@
 //! Built-in content: written at the first start, and again where a newer program ships other
 //! content (SPEC §4.7).
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     catalog::{Catalog, builtin},
@@ -14,13 +14,14 @@ use crate::{
 pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Catalog> {
     let revision = catalog.revision + 1;
     let time = Time::next_commit(clock.now(), catalog.time);
-    let stored: HashMap<_, _> = catalog.objects().map(|o| (o.key(), o)).collect();
     let first = catalog.revision == 0;
     let changes: Vec<_> = builtin::objects(revision, time)
         .into_iter()
         // Settings are the organisation's from the first start on.
         .filter(|object| first || !matches!(object, Object::Settings(_)))
-        .filter(|object| first || stored.get(&object.key()).is_none_or(|old| differs(old, object)))
+        .filter(|object| {
+            first || catalog.object(&object.key()).is_none_or(|old| differs(&old, object))
+        })
         .map(Change::Put)
         .collect();
     if changes.is_empty() {

@@ -12,5 +12,7 @@ mod foreign;
 mod hostile;
 mod layers;
 mod metrics;
+mod process;
 mod properties;
 mod server;
+mod soak;

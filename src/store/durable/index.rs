@@ -46,6 +46,9 @@ const READ_AHEAD: usize = 1 << 20;
 const FILL: usize = 1 << 20;
 /// Bytes of sled's page cache: everything hot is in the catalog.
 const CACHE: u64 = 64 << 20;
+/// Milliseconds between the rounds of sled's own thread, without which it gives back next to no
+/// room: it moves what is left in old segments.
+const TIDY_MS: u64 = 1_000;
 
 /// The tree. Its calls block.
 #[derive(Debug)]
@@ -101,7 +104,8 @@ impl Index {
         for item in self.db.scan_prefix(b"s/") {
             objects.push(decode::<Object>("an object", &item?.1)?);
         }
-        objects.sort_by_cached_key(Object::key);
+        // The names of a kind are in order already; a stable sort leaves them so.
+        objects.sort_by_key(Object::kind);
         let mut requests = Vec::new();
         for item in self.db.range(oldest_request(head.time)..b"q0".to_vec()) {
             requests.push(decode("a request", &item?.1)?);
@@ -284,7 +288,8 @@ impl Index {
 // === Opening ===
 
 fn open_db(folder: &Path) -> Result<Db> {
-    let config = ::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(None);
+    let config =
+        ::sled::Config::new().path(folder).cache_capacity(CACHE).flush_every_ms(Some(TIDY_MS));
     // sled panics over some kinds of damage; the store reports them like any other.
     match std::panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(db)) => Ok(db),
