@@ -10,10 +10,11 @@ use std::{
 };
 
 use deskplane_proto::v1::directory_service_client::DirectoryServiceClient;
+use tokio::time::timeout;
 use tonic::transport::Channel;
 
 use self::work::{BATCH, Imports, Writes};
-use crate::process::Process;
+use crate::process::{PATIENCE, Process};
 
 /// When a kill comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Season {
         moments.swap(0, start);
         for moment in moments {
             let mut attempts = 0;
-            while !self.kill(moment).await {
+            while !timeout(PATIENCE, self.kill(moment)).await.expect("a kill in time") {
                 attempts += 1;
                 assert!(attempts < ATTEMPTS, "no kill hit a {moment:?}");
             }
@@ -153,7 +154,7 @@ impl Season {
         let import = self.imports.begin(client);
         let begun = |all: Vec<PathBuf>| all.iter().any(|path| !before.contains(path));
         while !begun(self.unfinished()) {
-            assert!(!import.is_finished(), "the server is gone: {:#?}", process.log());
+            assert!(!import.is_finished(), "the imports ended before a checkpoint began");
             // No event tells when another process makes a file.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

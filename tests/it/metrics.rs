@@ -3,10 +3,9 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +32,7 @@ use tonic_health::pb::{
 
 use crate::{
     api::Api,
+    process::Process,
     server::{As, Running},
 };
 
@@ -279,7 +279,8 @@ async fn damage_is_told_and_heals_while_the_server_serves() {
     world.server.end().await;
     // As killed: the next start has the journal and the checkpoint.
     drop((condition, world.store));
-    let store = Durable::open(world.folder.path(), Settings::default()).await.unwrap();
+    let unguarded = Settings { min_free_bytes: 0, ..Settings::default() };
+    let store = Durable::open(world.folder.path(), unguarded).await.unwrap();
     let names: Vec<_> =
         store.load().await.unwrap().objects.iter().map(|o| o.name().to_owned()).collect();
     assert!(names.iter().any(|name| name == "ann") && names.iter().any(|name| name == "bob"));
@@ -315,32 +316,13 @@ async fn readiness_begins_with_the_server_and_ends_with_its_drain() {
 #[test]
 fn the_program_says_where_it_answers_for_metrics() {
     let folder = tempfile::tempdir().unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_deskplane"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder.path())
-        .env("DESKPLANE_LOG", "info")
-        .env("NO_COLOR", "1")
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut child = Killed(child);
-    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut address = |key: &str| -> SocketAddr {
-        let line = lines.find(|line| line.contains(key)).unwrap();
-        line.split(key).nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
-    };
-    let monitor = address("monitor=");
-    address(" address=");
+    let process =
+        Process::spawn(folder.path(), &[("LOG", "info"), ("METRICS_LISTEN", "127.0.0.1:0")]);
+    process.address();
+    let log = process.log();
+    let monitor = log.iter().find_map(|line| line.split("monitor=").nth(1)).unwrap();
+    let monitor: SocketAddr = monitor.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(get(monitor, "GET", "/livez").0, 200);
     assert!(get(monitor, "GET", "/metrics").1.contains("deskplane_store_commits_total"));
-}
-
-/// A process that ends with the test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    process.kill();
 }

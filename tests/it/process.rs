@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -19,8 +19,8 @@ use tonic::transport::{Channel, Endpoint};
 
 /// Lines of the log that are kept for the message of a failed test.
 const KEPT_LINES: usize = 50;
-/// How long a start may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a test waits for what a server does, before it gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program that is tested: `DESKPLANE_BIN`, or the one that was built with the tests.
 pub(crate) fn program() -> PathBuf {
@@ -35,10 +35,14 @@ pub(crate) struct Process {
     listens: Receiver<SocketAddr>,
     address: OnceCell<SocketAddr>,
     log: Arc<Mutex<VecDeque<String>>>,
+    reader: Option<JoinHandle<()>>,
+    /// Whether it ended as the test wished.
+    ended: bool,
 }
 
 impl Process {
-    /// Starts the program with settings, each named as its variable without the prefix.
+    /// Starts the program with settings, each named as its variable without the prefix. How full the
+    /// disk is makes no difference, unless a setting says so.
     pub(crate) fn spawn(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
@@ -47,7 +51,7 @@ impl Process {
                 command.env_remove(name);
             }
         }
-        for (name, value) in settings {
+        for (name, value) in [("STORE__MIN_FREE_MIB", "0")].iter().chain(settings) {
             command.env(format!("DESKPLANE_{name}"), value);
         }
         let mut child = command.env("NO_COLOR", "1").stderr(Stdio::piped()).spawn().unwrap();
@@ -55,13 +59,13 @@ impl Process {
         let (found, listens) = mpsc::channel();
         let (stderr, lines) = (child.stderr.take().unwrap(), Arc::clone(&log));
         // The pipe must not fill up while the server lives.
-        thread::spawn(move || read_log(stderr, &found, &lines));
-        Self { child, listens, address: OnceCell::new(), log }
+        let reader = thread::spawn(move || read_log(stderr, &found, &lines));
+        Self { child, listens, address: OnceCell::new(), log, reader: Some(reader), ended: false }
     }
 
     /// Where it listens, once it says so.
     pub(crate) fn address(&self) -> SocketAddr {
-        assert!(self.listens_within(PATIENCE), "no start within {PATIENCE:?}: {:#?}", self.log());
+        assert!(self.listens_within(PATIENCE), "no start within {PATIENCE:?}");
         *self.address.get().unwrap()
     }
 
@@ -73,9 +77,7 @@ impl Process {
         match self.listens.recv_timeout(time) {
             Ok(address) => self.address.set(address).is_ok(),
             Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => {
-                panic!("the server did not start: {:#?}", self.log())
-            }
+            Err(RecvTimeoutError::Disconnected) => panic!("the server did not start"),
         }
     }
 
@@ -97,23 +99,33 @@ impl Process {
 
     /// SIGKILL: the process gets no chance to do anything.
     pub(crate) fn kill(mut self) {
+        // It must have lived until now.
+        let ended = self.child.try_wait().unwrap();
+        assert_eq!(ended, None, "the server ended by itself");
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.ended = true;
     }
 
     /// SIGTERM: the process ends as a service manager ends it.
     pub(crate) fn end(mut self) -> ExitStatus {
         let id = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap()
+        let status = self.child.wait().unwrap();
+        self.ended = status.success();
+        status
     }
 }
 
 impl Drop for Process {
-    /// A failed test leaves no server behind.
+    /// A failed test leaves no server behind, and shows what the server said.
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let status = self.child.wait();
+        let _ = self.reader.take().map(JoinHandle::join);
+        if !self.ended {
+            eprintln!("the server ended with {status:?}; it said {:#?}", self.log());
+        }
     }
 }
 

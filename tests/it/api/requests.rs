@@ -84,7 +84,8 @@ async fn copies_in_flight_have_one_effect_and_one_answer() {
 async fn answers_are_kept_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let open = async || {
-        let store = Durable::open(folder.path(), durable::Settings::default()).await.unwrap();
+        let settings = durable::Settings { min_free_bytes: 0, ..durable::Settings::default() };
+        let store = Durable::open(folder.path(), settings).await.unwrap();
         Running::over(Arc::new(store)).await
     };
     let server = open().await;
