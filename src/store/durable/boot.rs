@@ -1,9 +1,9 @@
 //! The boot protocol: from whatever the last process, or the power, left behind to a store that
 //! holds exactly what was acknowledged, or to a refusal that names the cure.
 //!
-//! 1. Take the lock; look at the marks, the checkpoints and the journal. All of this only reads, so
-//!    a refusal leaves everything as it was. Then the store is marked as
-//!    open.
+//! 1. Take the lock; look at the marks, the checkpoints and the journal. Then the store is marked as
+//!    open, before anything writes to the index. A refusal leaves everything but the index as it
+//!    was: up to here this only reads, and later the mark is put back.
 //! 2. The index is believed after a clean stop, and while the machine is up that wrote it: a killed
 //!    process loses nothing that it handed to the operating system. Then the journal is replayed
 //!    above its revision.
@@ -62,20 +62,11 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     };
     let mut boots = Boots::look(place, settings, ids)?;
 
-    let mut scan = boots.scan()?;
+    let scan = boots.scan()?;
     // Written even if it says so already: whether that reached the disk is not known.
     mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None })?;
     folder::remove(&place.fresh_index())?;
-    let index = match boots.believe_index(&scan)? {
-        Some(index) => index,
-        None => {
-            let lowest = boots.lowest()?;
-            if scan.from > lowest {
-                scan = Scan::read(io, &place.journal(), ids, lowest)?;
-            }
-            boots.rebuild(&scan)?
-        }
-    };
+    let (index, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
     let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
     let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
     if !clean {
@@ -182,6 +173,39 @@ impl<'a> Boots<'a> {
             }
             (_, Some(&newest)) if newest > scan.end => ends("a checkpoint is of", newest),
             _ => Ok(scan),
+        }
+    }
+
+    /// The index, as it was left or built anew; and the journal as far as that needed it.
+    fn index(&mut self, mut scan: Scan) -> Result<(Index, Scan)> {
+        if let Some(index) = self.believe_index(&scan)? {
+            return Ok((index, scan));
+        }
+        let lowest = self.lowest()?;
+        if scan.from > lowest {
+            scan = Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)?;
+        }
+        Ok((self.rebuild(&scan)?, scan))
+    }
+
+    /// After a refusal: marks the store again as it was found.
+    fn leave(&self, error: &Error) {
+        if !matches!(error, Error::Damaged(_) | Error::NewerFormat { .. }) {
+            return;
+        }
+        let left = || {
+            folder::remove(&self.place.fresh_index())?;
+            let Some(closed_at) = self.closed_at else {
+                return Ok(());
+            };
+            // The mark says that everything is on the disk, also what sled did while it was opened.
+            folder::sync(&self.place.local)?;
+            let state = State { incarnation: self.ids.incarnation, closed_at: Some(closed_at) };
+            mark::write(&*self.place.io, &self.place.folder, &state)
+        };
+        if let Err(error) = left() {
+            // The next start finds a store that was killed, and judges no worse.
+            tracing::warn!(%error, "the marks are not as they were found");
         }
     }
 

@@ -46,8 +46,9 @@ const READ_AHEAD: usize = 1 << 20;
 const FILL: usize = 1 << 20;
 /// Bytes of sled's page cache: everything hot is in the catalog.
 const CACHE: u64 = 64 << 20;
-/// Milliseconds between the rounds of sled's own thread, without which it gives back next to no
-/// room: it moves what is left in old segments.
+/// Milliseconds between the rounds of sled's own thread. It alone moves what is left in old
+/// segments, so that their room is used again; and it writes whenever it likes, which is fine:
+/// nothing is in the tree that is not durable in the journal.
 const TIDY_MS: u64 = 1_000;
 
 /// The tree. Its calls block.

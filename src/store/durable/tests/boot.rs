@@ -111,7 +111,7 @@ async fn an_index_that_cannot_be_used_is_built_anew() {
         for spoil in 0..4 {
             match spoil {
                 0 => std::fs::remove_dir_all(&index).unwrap(),
-                1 => std::fs::write(index.join("conf"), b"garbage").unwrap(),
+                1 => std::fs::write(index.join("conf"), b"no settings at all").unwrap(),
                 2 => std::fs::write(index.join("snap.00000000FFFFFFFF.generating"), b"x").unwrap(),
                 _ => {
                     std::fs::remove_dir_all(&index).unwrap();
@@ -125,6 +125,29 @@ async fn an_index_that_cannot_be_used_is_built_anew() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_journal_that_an_unusable_index_needs_is_judged_with_nothing_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 2 << 10, ..large() };
+    let store = Durable::open(folder.path(), settings).await.unwrap();
+    fill(&store, 1..=20).await;
+    store.close().await.unwrap();
+    drop(store);
+    std::fs::write(folder.path().join("index/conf"), b"no settings at all").unwrap();
+    let oldest = files_of(folder.path(), "journal", segment::ENDING).swap_remove(0);
+    let frame = frames(&oldest)[0];
+    flip(&oldest, frame + 60);
+    let checkpoint = files_of(folder.path(), "checkpoint", "ckpt").swap_remove(0);
+    for _ in 0..2 {
+        let text = refusal(folder.path()).await;
+        assert!(text.contains(oldest.to_str().unwrap()), "{text}");
+    }
+    // With the journal whole again a damaged checkpoint does no harm.
+    flip(&oldest, frame + 60);
+    flip(&checkpoint, 200);
+    assert_eq!(history(&open(folder.path()).await.unwrap()).await.len(), 20);
 }
 
 #[tokio::test]
