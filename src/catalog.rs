@@ -104,14 +104,26 @@ impl Catalog {
         }
     }
 
-    /// The catalog of the given objects, in whatever order they come.
+    /// The catalog of the given objects, each with a key of its own, in whatever order they come.
     pub fn from_objects(
         objects: impl IntoIterator<Item = Object>,
         revision: i64,
         time: Time,
     ) -> Self {
-        let changes: Vec<_> = objects.into_iter().map(Change::Put).collect();
-        Self::empty().apply(&changes, revision, time)
+        let (mut users, mut others) = (Vec::new(), Vec::new());
+        for object in objects {
+            match object {
+                Object::User(user) => users.push(user),
+                other => others.push(Change::Put(other)),
+            }
+        }
+        let mut catalog = Self::empty().apply(&others, revision, time);
+        // Every role and team is there by now, so users need not be seated twice.
+        for user in users {
+            catalog.index_user(&user, true);
+            catalog.seat(user);
+        }
+        catalog
     }
 
     /// The catalog after a commit of these changes.
@@ -242,12 +254,17 @@ impl Catalog {
     fn reseat(&mut self, id: &UserId) {
         let Some(old) = self.users.get(id).cloned() else { return };
         take(&mut self.seated, &old.seat, id);
-        let class = self.class_of(&old.user);
-        let seat = Seat { class: self.classes.intern(class), direct: Direct::of(&old.user) };
-        if old.user.is_counted() {
-            self.seated.entry(seat.clone()).or_default().insert(id.clone());
+        self.seat(old.user);
+    }
+
+    /// Seats a user who has no seat.
+    fn seat(&mut self, user: Arc<User>) {
+        let class = self.class_of(&user);
+        let seat = Seat { class: self.classes.intern(class), direct: Direct::of(&user) };
+        if user.is_counted() {
+            self.seated.entry(seat.clone()).or_default().insert(user.id.clone());
         }
-        self.users.insert(id.clone(), Seated { user: old.user, seat });
+        self.users.insert(user.id.clone(), Seated { user, seat });
     }
 
     fn class_of(&self, user: &User) -> RoleClass {
