@@ -1,42 +1,56 @@
-//! Voice provider adapters of Deskplane, as data.
+//! Voice providers behind one contract.
 //!
-//! An adapter is known by its kind. The only kind so far is [`WIDGET`]: the vendor's softphone page
-//! does everything by itself, and the server holds neither configuration nor secrets for it.
+//! * [`ChannelProvider`]: what a vendor's adapter does; [`Kind`]: what is known of an adapter before
+//!   it has an account: its configuration, its secrets, what it can do.
+//! * [`Registry`]: the adapters of this build, an explicit list with one cargo feature for each.
+//! * [`layers`]: what protects the server from every vendor, in one place and one order.
+//! * [`kit`]: the conformance kit, which shows what a provider does right and what not.
+//! * [`http`]: the only way to a vendor, which decides by address whom it may reach.
+//!
+//! Nothing here knows profiles, users or stores. Time, identifiers, secrets and the network are
+//! handed in, so an adapter does the same thing each time it is asked the same thing.
 
-/// Kind of the adapter that drives nothing.
-pub const WIDGET: &str = "widget";
+mod call;
+mod capability;
+mod config;
+mod descriptor;
+mod error;
+mod kind;
+mod provider;
+mod registry;
+mod secret;
+mod setup;
+mod webhook;
 
-/// What an adapter says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Descriptor {
-    /// Name by which a provider chooses the adapter; at most 40 characters.
-    pub kind: &'static str,
-    /// Title for people.
-    pub title: &'static str,
-    /// Who offers the service; empty when nobody in particular.
-    pub vendor: &'static str,
-    /// Names of the secrets that it takes, and whether each is required.
-    pub secrets: &'static [(&'static str, bool)],
-}
+pub mod http;
+pub mod layers;
 
-/// The adapters that this build has, ascending by kind.
-pub const REGISTRY: &[Descriptor] =
-    &[Descriptor { kind: WIDGET, title: "Softphone page only", vendor: "", secrets: &[] }];
+#[cfg(feature = "asterisk")]
+pub mod asterisk;
+#[cfg(feature = "external")]
+pub mod external;
+pub mod fake;
+pub mod kit;
+#[cfg(feature = "twilio")]
+pub mod twilio;
+pub mod widget;
 
-/// The adapter of that kind.
-pub fn find(kind: &str) -> Option<&'static Descriptor> {
-    REGISTRY.iter().find(|d| d.kind == kind)
-}
+#[cfg(all(test, feature = "asterisk", feature = "twilio"))]
+mod vectors;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_are_unique_ascending_and_short() {
-        assert!(REGISTRY.windows(2).all(|w| w[0].kind < w[1].kind));
-        assert!(REGISTRY.iter().all(|d| !d.kind.is_empty() && d.kind.len() <= 40));
-        assert_eq!(find(WIDGET).map(|d| d.kind), Some("widget"));
-        assert!(find("Widget").is_none());
-    }
-}
+pub use self::{
+    call::{Address, AddressInvalid, CallEvent, CallRef, CallState, Cause, Direction},
+    capability::{Capabilities, Capability},
+    config::{ConfigViolation, Violations},
+    descriptor::{Descriptor, Limits, ProofLevel, Rate, SecretName, WebhookUse},
+    error::{Effect, Error, ErrorKind, Result},
+    kind::{Adapter, Kind},
+    provider::{
+        CallStatus, ChannelProvider, Check, CheckOutcome, ClientToken, Context, EventStream,
+        MintToken, Presence, SetPresence, StartCall, Started, Transfer,
+    },
+    registry::{Registry, WIDGET},
+    secret::{ExposeSecret, Secret, Secrets},
+    setup::{Clock, Setup},
+    webhook::{Received, Reply, Webhook, WebhookRefused},
+};

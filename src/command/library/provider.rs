@@ -160,7 +160,7 @@ impl Entry for Providers {
         next: &mut ChannelProvider,
         _before: Option<&ChannelProvider>,
     ) -> Result<(), Refusal> {
-        if deskplane_providers::find(&next.adapter).is_some() {
+        if deskplane_providers::Registry::builtin().find(&next.adapter).is_some() {
             return Ok(());
         }
         let message = format!("No adapter {} is part of this server.", next.adapter);

@@ -81,9 +81,12 @@ pub(super) fn check(
     if next.adapter != WIDGET && changed {
         v.invalid("capabilities", "are declared by the adapter");
     }
-    let Some(adapter) = deskplane_providers::find(&next.adapter) else { return };
+    let registry = deskplane_providers::Registry::builtin();
+    let Some(adapter) = registry.find(&next.adapter).map(|known| known.descriptor()) else {
+        return;
+    };
     for name in patch.secrets.keys() {
-        if !adapter.secrets.iter().any(|(known, _)| known == name) {
+        if !adapter.secrets.iter().any(|known| known.name == name) {
             let rule = format!("the adapter {} has no secret of that name", adapter.kind);
             v.add(Reason::AdapterSecretUnknown, format!("secrets[{}]", shown(name)), rule);
         }

@@ -1,0 +1,77 @@
+use bytes::Bytes;
+use http::HeaderMap;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    CallState, Cause, Direction, Registry, Secrets,
+    http::{Network, Policy},
+};
+
+fn fake(secrets: Secrets) -> (Arc<dyn ChannelProvider>, Arc<Switchboard>) {
+    let name = Uuid::new_v4().to_string();
+    let setup = Setup {
+        provider: name.clone(),
+        secrets,
+        webhook_url: None,
+        clock: Clock::new(std::time::SystemTime::now, Uuid::new_v4),
+        network: Network::new(Policy::default(), &[]).unwrap(),
+    };
+    let registry = Registry::builtin().with_fake();
+    (registry.find(KIND).unwrap().build("{}", setup).unwrap(), Switchboard::named(&name))
+}
+
+#[tokio::test]
+async fn events_are_told_to_whoever_listens() {
+    let (fake, vendor) = fake(Secrets::default());
+    let cx = Context::within(Duration::from_secs(1));
+    let mut events = fake.events(&cx).await.unwrap();
+    vendor.tell(&Told { inbound: true, ..Told::of("call-1", "ringing") });
+    vendor.tell(&Told::of("call-1", "strange"));
+    let event = events.next().await.unwrap().unwrap();
+    assert_eq!((event.state, event.direction), (CallState::Ringing, Direction::Inbound));
+    let event = events.next().await.unwrap().unwrap();
+    assert_eq!(event.cause, Some(Cause::Other("strange".to_owned())));
+    vendor.hang_up_listeners();
+    assert!(events.next().await.is_none(), "the vendor is gone");
+}
+
+#[tokio::test]
+async fn a_webhook_is_signed_with_the_key() {
+    let (open, _) = fake(Secrets::default());
+    let (keyed, _) = fake([(WEBHOOK_KEY, "s3cret-key")].into_iter().collect());
+    let body = Bytes::from(serde_json::to_vec(&[Told::of("call-1", "busy")]).unwrap());
+    let odd = Bytes::from("?");
+    let headers = |value: &str| {
+        let value = http::HeaderValue::from_str(value).unwrap();
+        HeaderMap::from_iter([(http::HeaderName::from_static(SIGNATURE), value)])
+    };
+    let signed = |key: &str, body: &[u8]| headers(&sign(key, body));
+    let cases = [
+        (&open, signed("s3cret-key", &body), &body, Err(WebhookRefused::NotOffered)),
+        (&keyed, HeaderMap::new(), &body, Err(WebhookRefused::Unsigned)),
+        (&keyed, headers("s3cret-key"), &body, Err(WebhookRefused::BadSignature)),
+        (&keyed, signed("other", &body), &body, Err(WebhookRefused::BadSignature)),
+        (&keyed, signed("s3cret-key", &body), &odd, Err(WebhookRefused::BadSignature)),
+        (&keyed, signed("s3cret-key", &odd), &odd, Err(WebhookRefused::Malformed)),
+        (&keyed, signed("s3cret-key", &body), &body, Ok(Some(Cause::Busy))),
+    ];
+    for (fake, headers, body, expected) in cases {
+        let url = "https://desk.example.com/webhooks/fake";
+        let webhook = Webhook { method: "POST", url, headers: &headers, body };
+        let received = fake.receive(&webhook).await.map(|mut r| r.events.remove(0).cause);
+        assert_eq!(received, expected);
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_configuration_are_named_at_once() {
+    let registry = Registry::builtin().with_fake();
+    let adapter = registry.find(KIND).unwrap();
+    let config = r#"{"switchboard": 5, "behaviour": {"start_call": "ODD"}, "more": true}"#;
+    let violations = adapter.capabilities(config).unwrap_err();
+    let paths: Vec<_> = violations.iter().map(|v| v.path.as_str()).collect();
+    assert_eq!(paths, ["", "behaviour.start_call", "switchboard"], "{violations:?}");
+    assert!(adapter.capabilities(r#"{"capabilities": ["FLY"]}"#).is_err());
+    assert!(adapter.capabilities("[]").is_err() && adapter.capabilities("{").is_err());
+}

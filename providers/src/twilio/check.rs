@@ -1,0 +1,89 @@
+//! Whether the account can do what is asked of it.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::{Twilio, error::absent};
+use crate::{Check, CheckOutcome, Error, ErrorKind, Result};
+
+#[derive(Deserialize)]
+struct Account {
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Application {
+    voice_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Activities {
+    activities: Vec<Activity>,
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    sid: Option<String>,
+}
+
+impl Twilio {
+    /// Looks at everything that the configuration names, the account first.
+    pub(super) async fn look(&self) -> Vec<Check> {
+        let mut checks = vec![Check::run("account", self.look_at_account()).await];
+        let known = checks[0].outcome == CheckOutcome::Ok;
+        let after = "nothing is asked until the account is in order";
+        if let Some(app) = &self.config.twiml_app_sid {
+            checks.push(match known {
+                true => Check::run("application", self.look_at_application(app)).await,
+                false => Check::skipped("application", after),
+            });
+        }
+        if self.config.workspace_sid.is_some() {
+            checks.push(match known {
+                true => Check::run("activities", self.look_at_activities()).await,
+                false => Check::skipped("activities", after),
+            });
+        }
+        let webhook = async { self.callback("").map(|_| "Twilio can tell of calls".to_owned()) };
+        checks.push(Check::run("webhook", webhook).await);
+        checks
+    }
+
+    async fn look_at_account(&self) -> Result<String> {
+        let account: Account = self.client.get(&self.client.account(".json"), &[]).await?;
+        match account.status.as_deref() {
+            Some("active") => Ok("the account is active".to_owned()),
+            status => {
+                let message = format!("the account is {}", status.unwrap_or("in no known state"));
+                Err(Error::new(ErrorKind::PermissionDenied, message))
+            }
+        }
+    }
+
+    async fn look_at_application(&self, sid: &str) -> Result<String> {
+        let url = self.client.account(&format!("/Applications/{sid}.json"));
+        let application: Application = self.client.get(&url, &[]).await.map_err(absent)?;
+        let ours = application.voice_url.as_deref() == self.webhook_url.as_deref();
+        let detail = match ours {
+            true => "the application asks this server what to do",
+            false => "the application asks somebody else what to do with the agent's own calls",
+        };
+        Ok(detail.to_owned())
+    }
+
+    async fn look_at_activities(&self) -> Result<String> {
+        let url = self.client.workspace("/Activities");
+        let there: Activities =
+            self.client.get(&url, &[("PageSize", "1000")]).await.map_err(absent)?;
+        let there: BTreeSet<_> = there.activities.into_iter().filter_map(|a| a.sid).collect();
+        let named = self.config.activities.values();
+        let missing: Vec<_> =
+            named.filter(|sid| !there.contains(*sid)).map(String::as_str).collect();
+        if missing.is_empty() {
+            return Ok(format!("the workspace has {} activities", there.len()));
+        }
+        let message = format!("the workspace has no activity {}", missing.join(", "));
+        Err(Error::new(ErrorKind::InvalidConfig, message))
+    }
+}
