@@ -78,6 +78,12 @@ pub fn authorize(path: &str, actor: &Actor, call: &Call<'_>) -> Result<(), Refus
     Err(scope_required(rpc, actor, allowed))
 }
 
+/// Whether the caller may call this about anybody, and so about all at once.
+pub fn about_anybody(path: &str, actor: &Actor) -> bool {
+    let anybody = Rpc::find(path).map(|rpc| rpc.access.scopes(|cell| cell == Cell::Yes));
+    anybody.is_some_and(|scopes| actor.scopes.meets(scopes))
+}
+
 fn self_only(rpc: &Rpc, actor: &Actor, id: &str) -> Refusal {
     let (caller, path) = (&actor.subject, rpc.path);
     let message = format!("{caller} may call {path} for their own user only, not for {id}.");

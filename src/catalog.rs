@@ -4,6 +4,7 @@
 //! A write makes the next catalog by [`Catalog::apply`]; catalogs share what did not change, so a
 //! reader keeps the one it started with and never waits.
 
+mod adapters;
 pub mod builtin;
 mod classes;
 mod mappings;
@@ -11,6 +12,7 @@ mod table;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use deskplane_providers::Registry;
 use imbl::{OrdMap, OrdSet};
 
 pub use self::{
@@ -64,6 +66,8 @@ pub struct Catalog {
     pub teams: OrdMap<TeamId, Arc<Team>>,
     /// Settings of the organisation.
     pub settings: Arc<Settings>,
+    /// The adapters of this server; not configuration, the same at every revision.
+    pub adapters: Arc<Registry>,
     users: OrdMap<UserId, Seated>,
     classes: classes::Classes,
     mappings: mappings::Mappings,
@@ -94,6 +98,7 @@ impl Catalog {
             roles: Table::default(),
             teams: OrdMap::new(),
             settings: Arc::new(Settings::initial(stamp)),
+            adapters: adapters::builtin(),
             users: OrdMap::new(),
             classes: classes::Classes::default(),
             mappings: mappings::Mappings::default(),

@@ -6,16 +6,21 @@ use crate::telemetry;
 
 mod apply;
 mod backup;
+mod calls;
 mod client;
+#[cfg(feature = "external")]
+mod conformance;
 mod demo;
 mod doctor;
 mod error;
 mod explain;
 mod kind;
 mod output;
+mod providers;
 mod read;
 mod resolve;
 mod restore;
+mod secrets;
 mod serve;
 mod watch;
 
@@ -74,6 +79,9 @@ enum Command {
     Restore(restore::Args),
     /// Examines the data directory of a stopped server, and repairs it when told.
     Doctor(doctor::Args),
+    /// Looks after the keys that seal the secrets of providers.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Shows the product in a minute: a server of its own, an example, a live update.
     Demo(demo::Args),
     /// Shows one resource.
@@ -88,6 +96,13 @@ enum Command {
     Explain(explain::Args),
     /// Shows the profile of a user whenever it changes.
     Watch(watch::Args),
+    /// Checks voice providers, and shows what adapters take.
+    Providers(providers::Args),
+    /// Starts, lists and watches calls.
+    Calls(calls::Args),
+    /// Checks a voice plug-in against what the contract of adapters says.
+    #[cfg(feature = "external")]
+    Conformance(conformance::Args),
 }
 
 /// Runs one command, and tells what went wrong; answers the exit code of the program.
@@ -113,6 +128,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Backup(args) => return backup::run(args, io),
         Command::Restore(args) => return restore::run(args, io),
         Command::Doctor(args) => return doctor::run(args, output, io),
+        #[cfg(feature = "external")]
+        Command::Conformance(args) => return conformance::run(args, io).await,
+        Command::Secrets(secrets::Command::NewKey(args)) => return secrets::new_key(args, io),
         other => other,
     };
     let client = Client::connect(&connection).await?;
@@ -123,10 +141,18 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,
-        Command::Serve(_)
+        Command::Providers(args) => providers::run(&client, args, output, io).await,
+        Command::Calls(args) => calls::run(&client, args, output, io).await,
+        Command::Secrets(secrets::Command::Rotate(args)) => {
+            secrets::rotate(client, args, output, io).await
+        }
+        Command::Secrets(secrets::Command::NewKey(_))
+        | Command::Serve(_)
         | Command::Demo(_)
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Doctor(_) => Ok(()),
+        #[cfg(feature = "external")]
+        Command::Conformance(_) => Ok(()),
     }
 }

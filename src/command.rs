@@ -9,6 +9,7 @@ mod directory;
 mod impact;
 mod inbox;
 mod judge;
+mod keys;
 pub mod library;
 mod name;
 mod patch;
@@ -36,6 +37,7 @@ pub use self::{
     },
     impact::{Affected, AffectedUser, affected},
     judge::judge,
+    keys::RotateSecretKeys,
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
@@ -115,6 +117,7 @@ commands! {
     UpsertTeam => "UpsertTeam";
     DeleteTeam => "DeleteTeam";
     UpdateSettings => "UpdateSettings";
+    RotateSecretKeys => "RotateSecretKeys";
 }
 
 /// What a command is told beside its arguments.
@@ -154,6 +157,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Users whom RemoveUsers was given and who were not linked.
     pub not_assigned: Vec<UserId>,
+    /// Secrets whose keys are under another key of the ring now.
+    pub resealed: i32,
 }
 
 impl Plan {

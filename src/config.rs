@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::{server, store::durable, telemetry, watch};
 
 mod layer;
+pub mod voice;
 
 use layer::Layer;
+pub use voice::Voice;
 
 #[cfg(test)]
 mod tests;
@@ -26,10 +28,10 @@ const HOUR_S: u64 = 60 * 60;
 const DAY_S: u64 = 24 * HOUR_S;
 
 /// Variables with the prefix that are no settings of the server: they belong to the command line,
-/// to secrets of providers and to tests, or a cluster sets them for every pod beside a service that
+/// to secrets of providers and their keys, and to tests, or a cluster sets them for every pod beside a service that
 /// is called `deskplane`.
 const NO_SETTING: &[&str] =
-    &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "SECRET_", "SERVICE_", "PORT"];
+    &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING", "SECRET_", "SERVICE_", "PORT"];
 
 /// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub watch: Watch,
     /// The embedded store.
     pub store: Store,
+    /// Voice providers.
+    pub voice: Voice,
 }
 
 /// Limits of the transport; none of them can be switched off.
@@ -117,6 +121,7 @@ impl Default for Config {
             limits: Limits::default(),
             watch: Watch::default(),
             store: Store::default(),
+            voice: Voice::default(),
         }
     }
 }
@@ -184,6 +189,10 @@ pub struct Flags {
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Flags of voice.
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "voice::Flags::is_empty")]
+    pub voice: voice::Flags,
 }
 
 /// Where settings come from, beside the defaults.
@@ -267,6 +276,7 @@ impl Config {
         self.limits.check(&mut mistakes);
         self.watch.check(&mut mistakes);
         self.store.check(&mut mistakes);
+        self.voice.check(&mut mistakes);
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
     }
 }

@@ -11,6 +11,7 @@ mod seed;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use deskplane_providers::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
@@ -63,6 +64,9 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Users who were not linked, for RemoveUsers.
     pub not_assigned: Vec<UserId>,
+    /// Secrets that were put under another key, for RotateSecretKeys.
+    #[serde(default)]
+    pub resealed: i32,
 }
 
 /// A committed catalog beside the one before it.
@@ -94,10 +98,11 @@ pub struct Ledger {
 impl Ledger {
     /// Loads the store, writes built-in content that is new, and starts the commit task.
     ///
-    /// `publish` is called after each durable group, before its answers go out; it must not block.
+    /// Providers are judged by `adapters`. `publish` is called after each durable group, before its answers go out; it must not block.
     pub async fn open(
         store: Arc<dyn Store>,
         clock: Clock,
+        adapters: Arc<Registry>,
         publish: impl FnMut(&Published) + Send + 'static,
     ) -> store::Result<Self> {
         let loaded = store.load().await?;
@@ -105,7 +110,8 @@ impl Ledger {
         for header in loaded.requests {
             requests.remember(header.time, &header.actor, &header.request);
         }
-        let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time);
+        let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time)
+            .with_adapters(adapters);
         let catalog = seed::seed(store.as_ref(), catalog, &clock).await?;
         let current = Arc::new(ArcSwap::from_pointee(catalog));
         let (queue, jobs) = mpsc::channel(QUEUE);

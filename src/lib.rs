@@ -5,7 +5,7 @@
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
-//! clients of what changed for them; [`service`] is the API over them, [`server`] assembles all,
+//! clients of what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
 //! and [`cli`] starts a server with its [`config`] or speaks to one.
 
 pub mod auth;
@@ -23,4 +23,5 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod telemetry;
+pub mod voice;
 pub mod watch;

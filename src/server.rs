@@ -4,25 +4,34 @@
 mod framing;
 mod gate;
 mod monitor;
+mod vendors;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use deskplane_proto::v1;
 use tokio::{net::TcpListener, sync::watch as changes, task::JoinSet};
 use tonic::{
     server::NamedService,
+    service::Routes,
     transport::{Server, server::TcpIncoming},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::util::MapResponseLayer;
 
 use self::gate::GateLayer;
-pub use self::monitor::Monitor;
+pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
+    auth::RPCS,
     clock::Clock,
     ledger::Ledger,
     service::Service,
     store::{self, Condition, Store},
+    voice::{self, vault, webhooks},
     watch::{self, Contents, Hub},
 };
 
@@ -73,6 +82,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Times and limits of live updates.
     pub watch: watch::Settings,
+    /// What drives voice providers.
+    pub voice: Voice,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
 }
@@ -84,6 +95,9 @@ pub enum Error {
     /// The store cannot be read.
     #[error("the store cannot be used: {0}")]
     Store(#[from] store::Error),
+    /// What is stored cannot be opened with the key ring.
+    #[error(transparent)]
+    Secret(#[from] vault::OpenError),
     /// The listener or the transport failed.
     #[error("the transport failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -96,7 +110,7 @@ pub enum Error {
 /// left after the hard deadline is cut (SPEC §10.4).
 ///
 /// # Errors
-/// When the store cannot be loaded or the transport fails.
+/// When the store cannot be loaded, the key ring does not open its secrets, or the transport fails.
 pub async fn serve(
     parts: Parts,
     listener: TcpListener,
@@ -106,20 +120,38 @@ pub async fn serve(
     let (drain_window, deadline) = (parts.watch.drain_window, parts.watch.drain_deadline);
     let hub = Hub::new(
         watch::StoreId::from(&parts.store.identity()),
-        parts.watch,
+        parts.watch.clone(),
         Arc::clone(&contents),
         fastrand::Rng::new(),
     );
     let (told, condition) = (hub.clone(), parts.store.condition());
-    let ledger =
-        Ledger::open(parts.store, parts.clock.clone(), move |published| told.published(published))
-            .await?;
-    let service = Service::new(ledger.clone(), hub.clone(), contents, parts.clock);
+    let driven = Arc::new(OnceLock::<voice::Voice>::new());
+    let drive = Arc::clone(&driven);
+    let adapters = Arc::clone(&parts.voice.adapters);
+    let ledger = Ledger::open(parts.store, parts.clock.clone(), adapters, move |published| {
+        told.published(published);
+        if let Some(voice) = drive.get() {
+            voice.published(&published.after);
+        }
+    })
+    .await?;
+    let vault = Arc::clone(&parts.voice.vault);
+    if let Err(error) = vault.check(&ledger.catalog()) {
+        ledger.close().await;
+        return Err(error.into());
+    }
+    let voice = parts.voice.open(&parts.clock, &parts.watch, &hub, &ledger);
+    // Nothing is committed before the services are there.
+    let _ = driven.set(voice.clone());
+    let service =
+        Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), parts.clock, vault);
 
     let monitor = parts.monitor;
     let (mut health, health_service) = tonic_health::server::health_reporter();
     let limits = parts.limits;
+    // Webhooks come over HTTP/1.1 as well; everything else is gRPC.
     let mut server = Server::builder()
+        .accept_http1(true)
         .layer(GateLayer)
         .layer(MapResponseLayer::new(framing::name_malformed))
         .concurrency_limit_per_connection(limits.calls_per_connection)
@@ -128,10 +160,9 @@ pub async fn serve(
         .http2_keepalive_interval(Some(limits.keepalive_interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))
         .max_connection_age(limits.connection_age);
-    let mut routes = server
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
+    let mut routes = Routes::new(health_service)
+        .add_service(reflection("grpc.reflection.v1.ServerReflection").build_v1()?)
+        .add_service(reflection("grpc.reflection.v1alpha.ServerReflection").build_v1alpha()?);
     let mut served = vec!["", WRITES];
     macro_rules! add {
         ($($module:ident :: $server:ident),+ $(,)?) => {$(
@@ -153,18 +184,21 @@ pub async fn serve(
         settings_service_server::SettingsServiceServer,
         agent_service_server::AgentServiceServer,
         insight_service_server::InsightServiceServer,
+        voice_service_server::VoiceServiceServer,
     }
+    let grpc = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = grpc.merge(webhooks(&voice));
 
     let writes = status(&condition.borrow());
     health.set_service_status(WRITES, writes).await;
     let mut tellers = JoinSet::new();
     tellers.spawn(tell_condition(health.clone(), condition.clone()));
     if let Some(monitor) = &monitor {
-        monitor.serving(ledger.clone(), hub.clone(), condition);
+        monitor.serving(ledger.clone(), hub.clone(), voice.clone(), condition);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let serving = routes.serve_with_incoming_shutdown(incoming, async {
+    let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
         let _ = stopped.await;
     });
     tokio::pin!(serving);
@@ -182,6 +216,7 @@ pub async fn serve(
         health.set_service_status(service, ServingStatus::NotServing).await;
     }
     hub.drain();
+    voice.drain();
     let _ = stop.send(());
     let ended = tokio::time::timeout(deadline, async {
         tokio::select! {
@@ -198,6 +233,7 @@ pub async fn serve(
     if ended.is_err() {
         tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
     }
+    voice.close();
     ledger.close().await;
     Ok(ended.unwrap_or(Ok(()))?)
 }
@@ -217,10 +253,14 @@ fn status(condition: &Condition) -> ServingStatus {
     }
 }
 
-/// Reflection over our own API with its comments, health, and the details of errors.
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
+/// Reflection over our own API with its comments, health, and the details of errors. The plug-in
+/// protocol is in the same set, but others serve it, so it is not listed. `own` is reflection itself.
+fn reflection(own: &'static str) -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(deskplane_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
+    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
+    let served: BTreeSet<_> = ours.chain(["grpc.health.v1.Health", own]).collect();
+    served.into_iter().fold(builder, |builder, name| builder.with_service_name(name))
 }

@@ -11,6 +11,7 @@ mod page;
 mod rows;
 mod rpcs;
 mod status;
+mod voice;
 
 use std::sync::Arc;
 
@@ -30,11 +31,18 @@ use crate::{
     command::{self, Command, Plan},
     domain::{Actor, Kind, ObjectKey, Refusal, Violations, check},
     ledger::{Ledger, Submission},
+    voice::{Voice, vault::Vault},
     watch::{Contents, Hub},
 };
 
 /// Header of answers that are a bare resource: the revision that they were read at.
 const REVISION: &str = "deskplane-revision";
+
+/// Writes whose requests may hold secrets.
+const MAY_HOLD_SECRETS: &[&str] = &[
+    "deskplane.v1.ProviderService/CreateChannelProvider",
+    "deskplane.v1.ProviderService/UpdateChannelProvider",
+];
 
 /// The implementation of every service of the API. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +50,9 @@ pub struct Service {
     ledger: Ledger,
     hub: Hub,
     contents: Arc<Contents>,
+    voice: Voice,
     clock: Clock,
+    vault: Arc<Vault>,
 }
 
 /// A call that may go on.
@@ -81,8 +91,15 @@ impl<T: AsRef<str>> Credential<T> {
 
 impl Service {
     /// The services over one ledger and one hub.
-    pub fn new(ledger: Ledger, hub: Hub, contents: Arc<Contents>, clock: Clock) -> Self {
-        Self { ledger, hub, contents, clock }
+    pub fn new(
+        ledger: Ledger,
+        hub: Hub,
+        contents: Arc<Contents>,
+        voice: Voice,
+        clock: Clock,
+        vault: Arc<Vault>,
+    ) -> Self {
+        Self { ledger, hub, contents, voice, clock, vault }
     }
 
     /// Finds out who calls and whether the caller may (SPEC §12). `subject` is the user that the
@@ -114,16 +131,13 @@ impl Service {
         let (metadata, _, mut message) = request.into_parts();
         let envelope = message.take_envelope();
         let call = self.enter(path, &metadata, None, envelope.validate_only)?;
-        let mut reader = Reader::new(&call.catalog);
+        let mut reader = Reader::new(&call.catalog).sealing(&self.vault);
         let request = (!envelope.request_id.is_empty())
             .then(|| uuid::Uuid::try_parse(&envelope.request_id))
             .and_then(|parsed| {
                 parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
             })
-            .map(|id| {
-                let payload = Sha256::new().chain_update(path);
-                (id, payload.chain_update(message.encode_to_vec()).finalize().into())
-            });
+            .map(|id| (id, self.payload(path, &message.encode_to_vec())));
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
@@ -143,6 +157,15 @@ impl Service {
         let catalog = self.ledger.catalog();
         let context = self.context(&catalog);
         Ok(Response::new(A::from(Answer { outcome: &outcome, context })))
+    }
+
+    /// Hash by which a repetition is known. It is stored, so what may hold secrets is hashed in a
+    /// way that lets nobody guess them.
+    fn payload(&self, path: &str, message: &[u8]) -> [u8; 32] {
+        if MAY_HOLD_SECRETS.contains(&path) {
+            return self.vault.fingerprint(&[path.as_bytes(), message].concat());
+        }
+        Sha256::new().chain_update(path).chain_update(message).finalize().into()
     }
 
     /// The refusal of bad fields, together with those that only the command knows.

@@ -84,6 +84,10 @@ const READ_DIRECTORY: Access = row(No, Yes, Yes, Yes, No);
 const WRITE: Access = row(No, ValidateOnly, Yes, No, No);
 const WRITE_DIRECTORY: Access = row(No, No, Yes, Yes, No);
 const REPORT_HEALTH: Access = row(No, No, Yes, Yes, No);
+const ADAPTERS: Access = row(No, Yes, Yes, Yes, No);
+const VOICE: Access = row(Own, No, No, Yes, Own);
+const LIST_CALLS: Access = row(Own, Yes, Yes, Yes, Own);
+const ROTATE_KEYS: Access = row(No, No, Yes, No, No);
 
 macro_rules! rpcs {
     ($($service:literal { $($method:ident: $access:ident,)+ })+) => {
@@ -176,9 +180,12 @@ rpcs! {
         DeactivateChannelProvider: WRITE,
         DeleteChannelProvider: WRITE,
         GetChannelProvider: READ_LIBRARY,
+        ListAdapters: ADAPTERS,
         ListChannelProviders: READ_LIBRARY,
         ReportProviderHealth: REPORT_HEALTH,
+        RotateSecretKeys: ROTATE_KEYS,
         UpdateChannelProvider: WRITE,
+        VerifyProvider: REPORT_HEALTH,
     }
     "SessionTemplateService" {
         ActivateSessionTemplate: WRITE,
@@ -193,5 +200,17 @@ rpcs! {
     "SettingsService" {
         GetSettings: READ,
         UpdateSettings: WRITE,
+    }
+    "VoiceService" {
+        EndCall: VOICE,
+        GetCall: VOICE,
+        HoldCall: VOICE,
+        ListCalls: LIST_CALLS,
+        MintClientToken: VOICE,
+        ResumeCall: VOICE,
+        SetPresence: VOICE,
+        StartCall: VOICE,
+        TransferCall: VOICE,
+        WatchCalls: VOICE,
     }
 }

@@ -48,6 +48,7 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
         ["-", "-", "any", "any", "-"],
     ),
     ("ProviderService", "ReportProviderHealth", ["-", "-", "any", "any", "-"]),
+    ("ProviderService", "RotateSecretKeys", ["-", "-", "any", "-", "-"]),
     ("SettingsService", "UpdateSettings", ["-", "dry", "any", "-", "-"]),
     (
         "ProfileService",
@@ -81,6 +82,15 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
          ActivateChannelProvider DeactivateChannelProvider",
         ["-", "dry", "any", "-", "-"],
     ),
+    ("ProviderService", "VerifyProvider", ["-", "-", "any", "any", "-"]),
+    ("ProviderService", "ListAdapters", ["-", "any", "any", "any", "-"]),
+    (
+        "VoiceService",
+        "MintClientToken StartCall EndCall HoldCall ResumeCall TransferCall SetPresence WatchCalls \
+         GetCall",
+        ["self", "-", "-", "any", "self"],
+    ),
+    ("VoiceService", "ListCalls", ["self", "any", "any", "any", "self"]),
 ];
 
 const COLUMNS: [Scope; 5] =
@@ -138,7 +148,8 @@ fn scopes_add_up_and_none_allows_nothing() {
     let call = Call { subject: Some("jane"), ..Call::default() };
     for rpc in RPCS {
         assert!(authorize(rpc.path, &actor(&[]), &call).is_err(), "{}", rpc.path);
-        assert!(authorize(rpc.path, &actor(&[Scope::Agent, Scope::Admin]), &call).is_ok());
+        let all = [Scope::Agent, Scope::Admin, Scope::Service];
+        assert!(authorize(rpc.path, &actor(&all), &call).is_ok(), "{}", rpc.path);
     }
     assert_eq!(
         authorize("deskplane.v1.Nothing/Get", &actor(&[Scope::Admin]), &call).unwrap_err().reason,

@@ -6,7 +6,7 @@ mod roles;
 mod templates;
 mod tools;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -120,6 +120,7 @@ fn first_party(seed: &Seed) -> Object {
             failover: Failover::None,
             adapter: WIDGET.to_owned(),
             config: "{}".to_owned(),
+            secrets: BTreeMap::new(),
             refused_url: None,
         }
         .into(),

@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
+use deskplane_providers::Registry;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{Client, Connection, Error, Io, Result, serve};
 use crate::{
     clock::Clock,
+    config,
     server::{self, Limits, Parts},
     store::{Durable, durable::Settings},
     watch,
@@ -45,13 +47,11 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
     let watch =
         watch::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
-    let parts = Parts {
-        store: Arc::new(store),
-        clock: Clock::system(),
-        limits: Limits::default(),
-        watch,
-        monitor: None,
-    };
+    let network = config::Voice::default().network();
+    let network = network.map_err(|error| Error::start("set up TLS", error))?;
+    let voice = server::Voice::plain(Registry::builtin().with_fake(), network);
+    let (store, clock) = (Arc::new(store), Clock::system());
+    let parts = Parts { store, clock, limits: Limits::default(), watch, voice, monitor: None };
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(server::serve(parts, listener, async {
         // Ends as well when the other half is dropped.

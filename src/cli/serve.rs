@@ -9,8 +9,9 @@ use crate::{
     clock::Clock,
     config::{Config, Flags, Sources},
     server::{self, Monitor, Parts},
-    store::{Durable, durable::Host},
+    store::{Durable, durable::Host, io::Disk},
     telemetry,
+    voice::{Log, Voice, vault::Vault},
 };
 
 /// Arguments of `serve`.
@@ -53,6 +54,8 @@ pub(super) async fn run(
     }
     telemetry::start(&config.log)?;
     let listener = listen(config.listen).await?;
+    let vault = Vault::new(config.voice.vault());
+    let vault = vault.map_err(|why| Error::start("open the secrets of providers", why))?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor(address).await?),
         None => None,
@@ -75,6 +78,7 @@ pub(super) async fn run(
         clock: Clock::system(),
         limits: config.limits.settings(),
         watch: config.watch.settings(),
+        voice: voice(&config, vault)?,
         monitor,
     };
     // After a failed write only a new start finds out what is on the disk.
@@ -93,6 +97,23 @@ pub(super) async fn run(
     let closed = store.close().await;
     served.map_err(|why| Error::start("serve", why))?;
     closed.map_err(|why| Error::start("close the store", why))
+}
+
+/// What drives voice providers: the log of calls beside the store, and the way to vendors.
+fn voice(config: &Config, vault: Vault) -> Result<server::Voice> {
+    let network = config.voice.network().map_err(|why| Error::start("set up TLS", why))?;
+    let (now, keep) = (Clock::system().now(), config.voice.keep());
+    let folder = config.data_dir.join("calls");
+    let calls = Log::open(Arc::new(Disk), &folder, |call| Voice::wants(call, now, keep));
+    let calls = calls.map_err(|why| Error::start(&format!("open {}", folder.display()), why))?;
+    Ok(server::Voice {
+        public_url: config.voice.public_url(),
+        vault: Arc::new(vault),
+        calls,
+        keep,
+        check_every: config.voice.check_every(),
+        ..server::Voice::plain(config.voice.adapters(), network)
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

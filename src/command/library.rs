@@ -162,9 +162,9 @@ impl<E: Entry> Command for Update<E> {
         self.patch.immutable(target, &mut v);
         let mut next = E::Object::clone(target);
         self.patch.apply(&mut next);
-        let findings = E::settle(&mut next, Some(target));
+        let findings = E::settle(&mut next, Some(target), &self.patch, context);
         if target.common().origin == Origin::Custom {
-            E::check(&next, Some(target), &self.patch, &mut v);
+            E::check(catalog, &next, Some(target), &self.patch, &mut v);
         }
         v.finish()?;
         unlocked(target, "UPDATE", self.etag.as_deref())?;
@@ -298,8 +298,8 @@ fn create<E: Entry>(
     let name = name.unwrap_or_else(|| UniqueName::known("new_object"));
     let mut next = E::empty(Common::custom(name, ""), stamp(context));
     patch.apply(&mut next);
-    let findings = E::settle(&mut next, None);
-    E::check(&next, None, patch, &mut v);
+    let findings = E::settle(&mut next, None, patch, context);
+    E::check(catalog, &next, None, patch, &mut v);
     v.finish()?;
     not_taken(E::table(catalog), &next.common().unique_name)?;
     let plan = finish::<E>(catalog, context, next, None)?;

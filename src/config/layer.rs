@@ -30,9 +30,11 @@ impl Layer {
                 continue;
             }
             let key = name.to_ascii_lowercase().replace("__", ".");
-            // A text stays a text, also when it looks like a number.
+            // A text stays a text, also when it looks like a number or a truth value.
             let value = match known.get(&key) {
-                Some(Value::Num(..)) => text.parse().unwrap_or_else(|never| match never {}),
+                Some(Value::Num(..) | Value::Bool(..)) => {
+                    text.parse().unwrap_or_else(|never| match never {})
+                }
                 _ => Value::from(text.as_str()),
             };
             insert(&mut dict, nest(&key, value));

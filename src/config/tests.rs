@@ -30,13 +30,16 @@ fn a_later_source_wins() {
         ("DESKPLANE_LISTEN", "[::1]:2"),
         ("DESKPLANE_WATCH__BOOKMARK_S", "9"),
         ("DESKPLANE_WATCH__STALLED_S", "8"),
+        ("DESKPLANE_VOICE__KEY_RING", "ring"),
+        ("DESKPLANE_VOICE__FAKE_ADAPTER", "true"),
     ];
     let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
     let config = load(Some(file), &env, flags).unwrap();
     let watch = Watch { quiet_ms: 1, bookmark_s: 9, stalled_s: 8, ..Watch::default() };
     let listen = "127.0.0.1:3".parse().unwrap();
     let (data_dir, log) = ("2".into(), "warn".into());
-    assert_eq!(config, Config { listen, data_dir, log, watch, ..Config::default() });
+    let voice = Voice { key_ring: "ring".into(), fake_adapter: true, ..Voice::default() };
+    assert_eq!(config, Config { listen, data_dir, log, watch, voice, ..Config::default() });
 }
 
 #[test]
@@ -45,6 +48,7 @@ fn variables_that_are_no_settings_are_left_alone() {
         ("DESKPLANE_CONFIG", "x"),
         ("DESKPLANE_SERVER", "x"),
         ("DESKPLANE_SECRET_TWILIO", "x"),
+        ("DESKPLANE_KEY_RING", "x"),
         ("DESKPLANE_SERVICE_HOST", "10.0.0.1"),
         ("DESKPLANE_PORT_7700_TCP", "x"),
     ];

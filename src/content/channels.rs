@@ -7,9 +7,12 @@ use super::{
     draft::Draft,
     wire::{self, Coded as _},
 };
-use crate::domain::{
-    FindingCode,
-    provider::{ChannelProvider, FIRST_PARTY, SANDBOX_ALWAYS},
+use crate::{
+    catalog::Catalog,
+    domain::{
+        FindingCode,
+        provider::{ChannelProvider, FIRST_PARTY, SANDBOX_ALWAYS},
+    },
 };
 
 /// The channels after their gates.
@@ -69,6 +72,11 @@ pub(super) fn providers(draft: &mut Draft<'_>) -> Vec<v1::LaunchDescriptor> {
     for name in linked.filter(|name| !name.as_str().eq_ignore_ascii_case(FIRST_PARTY)) {
         let (code, why) = match catalog.providers.get(name) {
             Some(provider) if provider.common.is_active() => {
+                if catalog.adapters.find(&provider.adapter).is_none() {
+                    let message =
+                        format!("{name} needs the adapter {}, which is missing.", provider.adapter);
+                    draft.find(FindingCode::AdapterMissing, name.as_str(), message);
+                }
                 found.push(provider);
                 continue;
             }
@@ -81,16 +89,16 @@ pub(super) fn providers(draft: &mut Draft<'_>) -> Vec<v1::LaunchDescriptor> {
         |provider: &ChannelProvider| (provider.channel_order, provider.common.unique_name.clone());
     found.sort_by_cached_key(|provider| key(provider));
     draft.providers = found.iter().map(|p| p.common.unique_name.clone()).collect();
-    found.into_iter().map(|provider| launch(provider)).collect()
+    found.into_iter().map(|provider| launch(catalog, provider)).collect()
 }
 
-fn launch(provider: &ChannelProvider) -> v1::LaunchDescriptor {
+fn launch(catalog: &Catalog, provider: &ChannelProvider) -> v1::LaunchDescriptor {
     let configured = provider.sandbox.iter().map(String::as_str);
     let mut sandbox: Vec<_> = configured.chain(SANDBOX_ALWAYS.iter().copied()).collect();
     sandbox.sort_unstable();
     sandbox.dedup();
-    let declared = provider.capabilities.iter();
-    let mut capabilities: Vec<i32> = declared.map(|c| c.wire().into()).collect();
+    let known = catalog.capabilities(provider);
+    let mut capabilities: Vec<i32> = known.iter().flatten().map(|c| c.wire().into()).collect();
     capabilities.sort_unstable();
     v1::LaunchDescriptor {
         unique_name: provider.common.unique_name.as_str().to_owned(),
@@ -103,7 +111,7 @@ fn launch(provider: &ChannelProvider) -> v1::LaunchDescriptor {
         outbound: provider.outbound,
         analytics: provider.analytics,
         api_version: v1::ApiVersion::V2.into(),
-        capabilities_declared: !capabilities.is_empty(),
+        capabilities_declared: known.is_some(),
         capabilities,
         failover: provider.failover.wire().into(),
     }

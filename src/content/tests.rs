@@ -1,6 +1,11 @@
 //! Content depends on what is stored and on nothing else.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+mod adapters;
 
 use proptest::prelude::*;
 
@@ -86,6 +91,7 @@ fn provider(text: &str, order: i32, active: bool) -> ChannelProvider {
         failover: Failover::Next,
         adapter: WIDGET.into(),
         config: "{}".into(),
+        secrets: BTreeMap::new(),
         refused_url: None,
     }
 }

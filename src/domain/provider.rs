@@ -1,10 +1,10 @@
 //! Third-party voice providers (SPEC §3.11).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp};
+use super::{Common, Stamp, secret::StoredSecret};
 
 /// The adapter that drives nothing: the softphone page does everything by itself.
 pub const WIDGET: &str = "widget";
@@ -39,6 +39,9 @@ pub const SANDBOX_TOKENS: &[&str] = &[
     "allow-top-navigation-by-user-activation",
     "allow-top-navigation-to-custom-protocols",
 ];
+
+/// Most secrets of a provider.
+pub const MAX_SECRETS: usize = 20;
 
 /// Version of the interface between softphone page and desktop. There is one, so it is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -142,6 +145,9 @@ pub struct ChannelProvider {
     /// JSON object, at most 16 KiB, byte for byte as given.
     #[serde(default)]
     pub config: String,
+    /// Secrets by name, at most 20.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, StoredSecret>,
     /// An update tried to change the pinned URL to this one.
     #[serde(default)]
     pub refused_url: Option<String>,

@@ -94,6 +94,8 @@ reasons! {
     AdapterSecretMissing = "ADAPTER_SECRET_MISSING", InvalidArgument;
     /// A secret that the adapter does not know.
     AdapterSecretUnknown = "ADAPTER_SECRET_UNKNOWN", InvalidArgument;
+    /// An address that is neither an E.164 number nor a SIP URI.
+    AddressInvalid = "ADDRESS_INVALID", InvalidArgument;
     /// A request id was used with another payload.
     RequestIdReused = "REQUEST_ID_REUSED", InvalidArgument;
     /// A thing of that name exists.
@@ -116,6 +118,8 @@ reasons! {
     ObjectNotFound = "OBJECT_NOT_FOUND", NotFound;
     /// No adapter of that kind is part of this server.
     AdapterNotFound = "ADAPTER_NOT_FOUND", NotFound;
+    /// No such call.
+    CallNotFound = "CALL_NOT_FOUND", NotFound;
     /// A built-in object cannot be changed.
     BuiltInReadOnly = "BUILT_IN_READ_ONLY", FailedPrecondition;
     /// A managed object cannot be changed here.
@@ -156,8 +160,22 @@ reasons! {
     InboxViewNeedsChannels = "INBOX_VIEW_NEEDS_CHANNELS", FailedPrecondition;
     /// A resolved profile would be larger than 256 KiB.
     ProfileTooLarge = "PROFILE_TOO_LARGE", FailedPrecondition;
+    /// The key ring cannot be used as it now is.
+    KeyRingUnusable = "KEY_RING_UNUSABLE", FailedPrecondition;
     /// Profiles do not apply in the app.
     AppNotApplicable = "APP_NOT_APPLICABLE", FailedPrecondition;
+    /// The provider is not in the user's resolved profile.
+    ProviderNotInProfile = "PROVIDER_NOT_IN_PROFILE", FailedPrecondition;
+    /// The adapter does not offer what is asked for.
+    CapabilityUnsupported = "CAPABILITY_UNSUPPORTED", FailedPrecondition;
+    /// The provider may not start calls.
+    OutboundDisabled = "OUTBOUND_DISABLED", FailedPrecondition;
+    /// The vendor said no.
+    ProviderRefused = "PROVIDER_REFUSED", FailedPrecondition;
+    /// The state of the call forbids it.
+    CallState = "CALL_STATE", FailedPrecondition;
+    /// The vendor may have carried out the request.
+    OutcomeUnknown = "OUTCOME_UNKNOWN", Aborted;
     /// The sent etag is not the current one.
     EtagMismatch = "ETAG_MISMATCH", Aborted;
     /// Another write came in between.
@@ -172,6 +190,8 @@ reasons! {
     AuthorityRefused = "AUTHORITY_REFUSED", PermissionDenied;
     /// The caller's own user is disabled, so every call is refused.
     CallerDisabled = "USER_DISABLED", PermissionDenied;
+    /// The vendor refused the server's credentials.
+    ProviderCredentials = "PROVIDER_CREDENTIALS", PermissionDenied;
     /// The caller's rights were lost during a stream.
     ScopeRevoked = "SCOPE_REVOKED", PermissionDenied;
     /// The watched user was deleted.
@@ -182,6 +202,12 @@ reasons! {
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
+    /// The vendor takes no more requests now.
+    ProviderRateLimited = "PROVIDER_RATE_LIMITED", ResourceExhausted;
+    /// The vendor cannot be used now; nothing was carried out.
+    ProviderDown = "PROVIDER_DOWN", Unavailable;
+    /// The vendor did not answer in time; nothing was carried out.
+    ProviderTimeout = "PROVIDER_TIMEOUT", Unavailable;
     /// The server ends; reconnect elsewhere or later.
     Draining = "DRAINING", Unavailable;
     /// The stream reached its age.

@@ -212,6 +212,7 @@ fn outcome(old: &Catalog, new: &Catalog, plan: Plan, revision: i64) -> Outcome {
         warnings: plan.warnings,
         findings: plan.findings,
         not_assigned: plan.not_assigned,
+        resealed: plan.resealed,
     }
 }
 

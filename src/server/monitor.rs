@@ -12,7 +12,9 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics::{Gauge, Recorder, describe_gauge, gauge, with_local_recorder};
+use metrics::{
+    Counter, Gauge, Recorder, counter, describe_counter, describe_gauge, gauge, with_local_recorder,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::{
@@ -28,6 +30,7 @@ use crate::{
         Condition,
         durable::{BUCKETS, Meters},
     },
+    voice::Voice,
     watch::Hub,
 };
 
@@ -57,7 +60,18 @@ struct Shared {
     handle: PrometheusHandle,
     revision: Gauge,
     streams: Gauge,
+    voice: VoiceMeters,
     phase: Mutex<Phase>,
+}
+
+/// Figures of voice.
+#[derive(Debug)]
+struct VoiceMeters {
+    live_calls: Gauge,
+    streams: Gauge,
+    /// Applied, repeated, late, of nobody.
+    events: [Counter; 4],
+    refused: Counter,
 }
 
 /// Where a server is in its life.
@@ -73,6 +87,7 @@ enum Phase {
 struct Live {
     ledger: Ledger,
     hub: Hub,
+    voice: Voice,
     condition: watch::Receiver<Condition>,
 }
 
@@ -93,7 +108,9 @@ impl Monitor {
         let (revision, streams) = gauges(&recorder);
         let meters = Meters::new(&recorder);
         let phase = Mutex::new(Phase::Starting);
-        let shared = Arc::new(Shared { handle: recorder.handle(), revision, streams, phase });
+        let voice = VoiceMeters::new(&recorder);
+        let shared =
+            Arc::new(Shared { handle: recorder.handle(), revision, streams, voice, phase });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&shared)));
         let folded = Arc::clone(&shared);
@@ -112,8 +129,14 @@ impl Monitor {
     }
 
     /// The server is ready.
-    pub(super) fn serving(&self, ledger: Ledger, hub: Hub, condition: watch::Receiver<Condition>) {
-        *self.shared.phase() = Phase::Serving(Live { ledger, hub, condition });
+    pub(super) fn serving(
+        &self,
+        ledger: Ledger,
+        hub: Hub,
+        voice: Voice,
+        condition: watch::Receiver<Condition>,
+    ) {
+        *self.shared.phase() = Phase::Serving(Live { ledger, hub, voice, condition });
     }
 
     /// The server ends.
@@ -131,6 +154,39 @@ fn gauges(recorder: &dyn Recorder) -> (Gauge, Gauge) {
         describe_gauge!("deskplane_watch_streams", "Open streams of live updates");
         (gauge!("deskplane_revision"), gauge!("deskplane_watch_streams"))
     })
+}
+
+impl VoiceMeters {
+    fn new(recorder: &dyn Recorder) -> Self {
+        with_local_recorder(recorder, || {
+            describe_gauge!("deskplane_voice_calls_live", "Calls that are not over");
+            describe_gauge!("deskplane_voice_streams", "Open streams of calls");
+            describe_counter!(
+                "deskplane_voice_events_total",
+                "Verified events of vendors, by outcome"
+            );
+            describe_counter!(
+                "deskplane_voice_webhooks_refused_total",
+                "Webhooks that were not believed"
+            );
+            let event = |outcome| counter!("deskplane_voice_events_total", "outcome" => outcome);
+            Self {
+                live_calls: gauge!("deskplane_voice_calls_live"),
+                streams: gauge!("deskplane_voice_streams"),
+                events: ["applied", "repeated", "late", "nobody"].map(event),
+                refused: counter!("deskplane_voice_webhooks_refused_total"),
+            }
+        })
+    }
+
+    fn set(&self, voice: &Voice) {
+        let now = voice.figures();
+        self.live_calls.set(now.live_calls as f64);
+        self.streams.set(now.streams as f64);
+        let events = [now.applied, now.repeated, now.late, now.unknown];
+        self.events.iter().zip(events).for_each(|(counter, count)| counter.absolute(count));
+        self.refused.absolute(now.refused);
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -214,6 +270,7 @@ impl Shared {
         if let Phase::Serving(live) | Phase::Draining(live) = &*self.phase() {
             self.revision.set(live.ledger.catalog().revision as f64);
             self.streams.set(live.hub.streams() as f64);
+            self.voice.set(&live.voice);
         }
         self.handle.render()
     }

@@ -14,6 +14,7 @@ mod query;
 mod reader;
 mod resolved;
 mod settings;
+mod voice;
 
 use deskplane_proto::v1;
 
@@ -30,6 +31,10 @@ pub(super) use self::{
     query::{bulk, client, search},
     reader::Reader,
     resolved::{bulk_result, event, not_applicable, not_modified, resolved_profile},
+    voice::{
+        adapter, call, call_event, call_id, check, list_calls, mint, presence, start, timestamp_of,
+        transfer,
+    },
 };
 
 /// What every write carries beside its own arguments.

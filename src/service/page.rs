@@ -50,6 +50,11 @@ impl Position {
         Self { key: Key::None, name: name.to_ascii_lowercase() }
     }
 
+    /// The position of a row in a list that is ordered by a number.
+    pub(super) fn numbered(number: i64, name: &str) -> Self {
+        Self { key: Key::Number(number), name: name.to_ascii_lowercase() }
+    }
+
     /// The position of a row in a list that is ordered by one of its fields.
     fn of(row: &impl Fields, order: Option<&Order>, name: &str) -> Self {
         let Some(order) = order else { return Self::named(name) };

@@ -140,6 +140,10 @@ service! { provider_service_server::ProviderService {
         DeactivateChannelProviderRequest => DeactivateChannelProviderResponse;
     own report_provider_health "ReportProviderHealth":
         ReportProviderHealthRequest => ReportProviderHealthResponse;
+    own verify_provider "VerifyProvider": VerifyProviderRequest => VerifyProviderResponse;
+    own list_adapters "ListAdapters": ListAdaptersRequest => ListAdaptersResponse;
+    write rotate_secret_keys "RotateSecretKeys":
+        RotateSecretKeysRequest => RotateSecretKeysResponse;
 } }
 
 service! { directory_service_server::DirectoryService {

@@ -21,6 +21,8 @@ use tonic::{
     Code, Request, Response, Status, Streaming,
     client::Grpc,
     codec::{self, DecodeBuf, EncodeBuf},
+    service::interceptor::InterceptedService,
+    transport::Channel,
 };
 use tonic_types::StatusExt as _;
 
@@ -84,6 +86,11 @@ impl Api {
         Self { channel: server.channel(caller) }
     }
 
+    /// The API of whatever answers at the other end of a channel.
+    pub(crate) fn over(channel: Channel, caller: As) -> Self {
+        Self { channel: InterceptedService::new(channel, caller) }
+    }
+
     /// The API as the administrator of this machine sees it.
     pub(crate) fn admin(server: &Running) -> Self {
         Self::of(server, As::default())
@@ -128,6 +135,18 @@ impl Api {
         }
     }
 
+    /// The messages of a streaming method.
+    pub(crate) async fn stream(&self, rpc: &str, q: Value) -> Stream {
+        let method = methods().find(|method| method.name() == rpc).unwrap();
+        let message = DynamicMessage::deserialize(method.input(), q).unwrap();
+        let path = format!("/{}/{rpc}", method.parent_service().full_name()).parse().unwrap();
+        let mut grpc = Grpc::new(self.channel.clone());
+        grpc.ready().await.unwrap();
+        let codec = Codec(method.output());
+        let stream = grpc.server_streaming(Request::new(message), path, codec).await;
+        Stream(stream.unwrap().into_inner())
+    }
+
     /// The newest revision.
     pub(crate) async fn revision(&self) -> i64 {
         let answer = self.send("GetSettings", &serde_json::json!({})).await.unwrap();
@@ -139,6 +158,18 @@ impl Api {
         let q = v1::WatchProfileRequest { user: user.to_owned(), ..Default::default() };
         let stream = AgentServiceClient::new(self.channel.clone()).watch_profile(q).await;
         Watcher(stream.unwrap().into_inner())
+    }
+}
+
+/// A stream of any method.
+#[derive(Debug)]
+pub(crate) struct Stream(Streaming<DynamicMessage>);
+
+impl Stream {
+    /// The next message, or how the stream ended.
+    pub(crate) async fn next(&mut self) -> Result<Value, Status> {
+        let message = self.0.message().await?.expect("no stream ends without a reason");
+        Ok(json(&message))
     }
 }
 

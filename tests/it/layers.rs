@@ -14,9 +14,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("ledger", &["catalog", "clock", "command", "domain", "store"]),
     ("watch", &["catalog", "content", "domain", "ledger", "resolve", "store"]),
+    ("voice", &["catalog", "clock", "command", "domain", "resolve", "store"]),
     (
         "service",
-        &["auth", "catalog", "clock", "command", "content", "domain", "ledger", "resolve", "watch"],
+        &[
+            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "resolve",
+            "voice", "watch",
+        ],
     ),
 ];
 
@@ -28,6 +32,21 @@ const IMPURE: &[&str] = &["tokio", "tonic", "sled::", "SystemTime", "Instant::no
 
 /// Words that stand in some files only: the folder or file, from `src/` on.
 const ONLY_IN: &[(&str, &[&str])] = &[
+    (
+        "deskplane_providers",
+        &[
+            "catalog",
+            "command/library/provider",
+            "config",
+            "ledger.rs",
+            "service/convert/voice.rs",
+            "service/voice.rs",
+            "voice",
+            "server",
+            "cli",
+        ],
+    ),
+    ("chacha20poly1305", &["voice/vault"]),
     ("deskplane_proto", &["content", "service", "server", "cli"]),
     ("Status::with_error_details", &["service/status.rs", "cli"]),
     ("::sled", &["store/durable/index.rs"]),
@@ -149,8 +168,8 @@ const INSIDE: &[&str] =
 
 /// What only the files that start a server, or that look after the folder of one, name in addition.
 const HOSTS: (&[&str], &[&str]) = (
-    &["serve.rs", "demo.rs", "backup.rs", "restore.rs", "doctor.rs"],
-    &["clock", "server", "store", "watch"],
+    &["serve.rs", "demo.rs", "backup.rs", "restore.rs", "doctor.rs", "secrets.rs"],
+    &["clock", "server", "store", "voice", "watch"],
 );
 
 #[test]

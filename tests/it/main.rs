@@ -14,5 +14,7 @@ mod layers;
 mod metrics;
 mod process;
 mod properties;
+mod secrets;
 mod server;
 mod soak;
+mod voice;

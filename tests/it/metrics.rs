@@ -187,6 +187,9 @@ async fn figures_have_stable_names_and_right_values() {
     let is = |name: &str, value: f64| assert_eq!(figures.get(name), Some(&value), "{name}");
     is("deskplane_revision", revision);
     is("deskplane_watch_streams", 1.0);
+    is("deskplane_voice_calls_live", 0.0);
+    is("deskplane_voice_streams", 0.0);
+    is("deskplane_voice_webhooks_refused_total", 0.0);
     is("deskplane_store_read_only", 0.0);
     is("deskplane_store_damaged", 0.0);
     is("deskplane_store_free_bytes", (RESERVE * 2) as f64);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use deskplane::{
     clock::Clock,
     domain::{Actor, Change, Object, Time},
-    server::{Limits, Monitor, Parts, serve},
+    server::{Limits, Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     watch,
 };
@@ -13,6 +13,10 @@ use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
     provider_service_client::ProviderServiceClient,
     session_template_service_client::SessionTemplateServiceClient,
+};
+use deskplane_providers::{
+    Registry,
+    http::{Network, Policy},
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tonic::{
@@ -79,7 +83,16 @@ impl Running {
 
     /// A server over a store, with times of its own for live updates.
     pub(crate) async fn of(store: Arc<dyn Store>, watch: watch::Settings) -> Self {
-        Self::monitored(store, watch, None).await
+        Self::start(store, watch, voice(), None).await
+    }
+
+    /// The same with voice providers of its own.
+    pub(crate) async fn driving(
+        store: Arc<dyn Store>,
+        watch: watch::Settings,
+        voice: Voice,
+    ) -> Self {
+        Self::start(store, watch, voice, None).await
     }
 
     /// A server that is asked for figures, too.
@@ -88,11 +101,20 @@ impl Running {
         watch: watch::Settings,
         monitor: Option<Monitor>,
     ) -> Self {
+        Self::start(store, watch, voice(), monitor).await
+    }
+
+    async fn start(
+        store: Arc<dyn Store>,
+        watch: watch::Settings,
+        voice: Voice,
+        monitor: Option<Monitor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (clock, limits) = (Clock::system(), Limits::default());
-        let parts = Parts { store, clock, limits, watch, monitor };
+        let parts = Parts { store, clock, limits, watch, voice, monitor };
         let task = tokio::spawn(serve(parts, listener, async {
             let _ = stopped.await;
         }));
@@ -122,6 +144,12 @@ impl Running {
     pub(crate) fn channel(&self, caller: As) -> Caller {
         InterceptedService::new(self.channel.clone(), caller)
     }
+}
+
+/// Every adapter with the scriptable one, and vendors of this machine only.
+pub(crate) fn voice() -> Voice {
+    let policy = Policy::allowing(["127.0.0.0/8".parse().unwrap()]);
+    Voice::plain(Registry::builtin().with_fake(), Network::new(policy, &[]).unwrap())
 }
 
 macro_rules! clients {

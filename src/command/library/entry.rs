@@ -65,6 +65,7 @@ pub trait Entry: fmt::Debug + Send + Sync + 'static {
     /// Notes every rule between fields that the object would break, of the fields that are
     /// required too; `before` is the object that it replaces.
     fn check(
+        catalog: &Catalog,
         next: &Self::Object,
         before: Option<&Self::Object>,
         patch: &Self::Patch,
@@ -72,7 +73,12 @@ pub trait Entry: fmt::Debug + Send + Sync + 'static {
     );
 
     /// Brings the values to their stored form and tells what was not taken over.
-    fn settle(_next: &mut Self::Object, _before: Option<&Self::Object>) -> Vec<Finding> {
+    fn settle(
+        _next: &mut Self::Object,
+        _before: Option<&Self::Object>,
+        _patch: &Self::Patch,
+        _context: &Context,
+    ) -> Vec<Finding> {
         Vec::new()
     }
 

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         Common, Finding, FindingCode, Reason, Refusal, Stamp, UniqueName, Violations,
         provider::{ApiVersion, Capability, ChannelProvider, Failover, WIDGET},
+        secret::{SecretValue, StoredSecret},
     },
 };
 
@@ -57,8 +58,8 @@ patch! {
         more {
             /// Immutable; there is one.
             api_version: Option<ApiVersion>,
-            /// Secrets by name, for the adapter alone: not a field of the provider.
-            secrets: BTreeMap<String, String>,
+            /// Secrets that are set, by name; those without a value are removed, all others stay.
+            secrets: BTreeMap<String, Option<SecretValue>>,
         }
     }
 }
@@ -69,7 +70,7 @@ impl fmt::Debug for ProviderPatch {
             .field("display_name", &self.display_name)
             .field("adapter", &self.adapter)
             .field("channel_url", &self.channel_url)
-            .field("secrets", &self.secrets.keys())
+            .field("secrets", &self.secrets)
             .finish_non_exhaustive()
     }
 }
@@ -101,6 +102,7 @@ impl Entry for Providers {
             failover: Failover::default(),
             adapter: WIDGET.to_owned(),
             config: String::new(),
+            secrets: BTreeMap::new(),
             refused_url: None,
         }
     }
@@ -110,6 +112,7 @@ impl Entry for Providers {
     }
 
     fn check(
+        catalog: &Catalog,
         next: &ChannelProvider,
         before: Option<&ChannelProvider>,
         patch: &ProviderPatch,
@@ -122,11 +125,27 @@ impl Entry for Providers {
                 }
             }
         }
-        rules::check(next, before, patch, v);
+        rules::check(catalog, next, before, patch, v);
     }
 
-    /// Keeps a pinned URL and notes the one that it was to become.
-    fn settle(next: &mut ChannelProvider, before: Option<&ChannelProvider>) -> Vec<Finding> {
+    /// Sets the secrets; keeps a pinned URL and notes the one that it was to become.
+    fn settle(
+        next: &mut ChannelProvider,
+        before: Option<&ChannelProvider>,
+        patch: &ProviderPatch,
+        context: &Context,
+    ) -> Vec<Finding> {
+        for (name, value) in &patch.secrets {
+            let Some(value) = value else {
+                next.secrets.remove(name);
+                continue;
+            };
+            // What is sealed anew may be another secret; only a reference can be seen to stay.
+            if next.secrets.get(name).is_none_or(|old| old.value != *value) {
+                let secret = StoredSecret { set_time: context.time, value: value.clone() };
+                next.secrets.insert(name.clone(), secret);
+            }
+        }
         if next.config.is_empty() {
             "{}".clone_into(&mut next.config);
         }
@@ -149,6 +168,7 @@ impl Entry for Providers {
 
     fn detach(copy: &mut ChannelProvider, v: &mut Violations) {
         copy.refused_url = None;
+        copy.secrets.clear();
         if copy.channel_url.is_empty() {
             let rule = "the source has no page of its own, so a copy would open nothing";
             v.add(Reason::ProviderUrlInvalid, "channel_url", rule);
@@ -156,11 +176,11 @@ impl Entry for Providers {
     }
 
     fn references(
-        _catalog: &Catalog,
+        catalog: &Catalog,
         next: &mut ChannelProvider,
         _before: Option<&ChannelProvider>,
     ) -> Result<(), Refusal> {
-        if deskplane_providers::Registry::builtin().find(&next.adapter).is_some() {
+        if catalog.adapters.find(&next.adapter).is_some() {
             return Ok(());
         }
         let message = format!("No adapter {} is part of this server.", next.adapter);

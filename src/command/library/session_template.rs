@@ -100,6 +100,7 @@ impl Entry for SessionTemplates {
     }
 
     fn check(
+        _catalog: &Catalog,
         next: &SessionTemplate,
         before: Option<&SessionTemplate>,
         patch: &SessionTemplatePatch,

@@ -73,6 +73,7 @@ impl Entry for TabTemplates {
     }
 
     fn check(
+        _catalog: &Catalog,
         next: &TabTemplate,
         before: Option<&TabTemplate>,
         patch: &TabTemplatePatch,
@@ -87,7 +88,12 @@ impl Entry for TabTemplates {
         }
     }
 
-    fn settle(next: &mut TabTemplate, _before: Option<&TabTemplate>) -> Vec<Finding> {
+    fn settle(
+        next: &mut TabTemplate,
+        _before: Option<&TabTemplate>,
+        _patch: &TabTemplatePatch,
+        _context: &Context,
+    ) -> Vec<Finding> {
         parameters::settle(next);
         Vec::new()
     }

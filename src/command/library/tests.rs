@@ -2,6 +2,7 @@
 
 mod delete;
 mod provider;
+mod secrets;
 mod session_template;
 mod tab_template;
 

@@ -80,6 +80,7 @@ impl Entry for Tools {
     }
 
     fn check(
+        _catalog: &Catalog,
         _next: &ProductivityTool,
         before: Option<&ProductivityTool>,
         patch: &ToolPatch,

@@ -95,6 +95,12 @@ impl From<Answer<'_>> for v1::BatchUpsertUsersResponse {
     }
 }
 
+impl From<Answer<'_>> for v1::RotateSecretKeysResponse {
+    fn from(answer: Answer<'_>) -> Self {
+        Self { resealed: answer.outcome.resealed, write: answer.write() }
+    }
+}
+
 impl From<Answer<'_>> for v1::RemoveUsersResponse {
     fn from(answer: Answer<'_>) -> Self {
         let not_assigned = answer.outcome.not_assigned.iter();

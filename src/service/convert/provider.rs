@@ -1,17 +1,26 @@
 //! Channel providers and their health.
 
+use std::collections::BTreeMap;
+
 use deskplane_proto::v1;
 
 use super::{
     Context, Reader, Resource,
     library::{Entry, library},
     mask::{Access, Fields, Mask},
-    resource, timestamp,
+    resource, timestamp, writes,
 };
 use crate::{
-    command::library::{ProviderPatch, Providers},
+    command::{
+        RotateSecretKeys,
+        library::{ProviderPatch, Providers},
+    },
     content::wire::{Coded as _, coded},
-    domain::{Kind, Object, provider::ApiVersion},
+    domain::{
+        Kind, Object, check,
+        provider::{ApiVersion, MAX_SECRETS},
+        secret::{SecretValue, StoredSecret},
+    },
     watch::{Health, HealthState},
 };
 
@@ -39,6 +48,11 @@ impl Resource for v1::ChannelProvider {
 
     fn of(object: &Object, context: Context<'_>) -> Option<Self> {
         let Object::Provider(o) = object else { return None };
+        let capabilities = context.catalog.capabilities(o);
+        let state = |(name, secret): (&String, &StoredSecret)| v1::SecretState {
+            name: name.clone(),
+            set_time: Some(timestamp(secret.set_time)),
+        };
         Some(resource! { ChannelProvider of o, Kind::Provider;
             label: o.label.clone(),
             channel_url: o.channel_url.clone(),
@@ -50,12 +64,12 @@ impl Resource for v1::ChannelProvider {
             custom_parameters: o.custom_parameters.clone(),
             sandbox: o.sandbox.iter().cloned().collect(),
             analytics: o.analytics,
-            capabilities: o.capabilities.iter().map(|c| c.wire().into()).collect(),
+            capabilities: capabilities.iter().flatten().map(|c| c.wire().into()).collect(),
             failover: o.failover.wire().into(),
             adapter: o.adapter.clone(),
             config: o.config.clone(),
             secrets: Default::default(),
-            secret_states: Vec::new(),
+            secret_states: o.secrets.iter().map(state).collect(),
             health: Some(health(context.hub.described_health(&o.common.unique_name))),
         })
     }
@@ -101,6 +115,8 @@ impl Entry for v1::ChannelProvider {
                 (None, _) => {}
             }
         }
+        let given = mask.sets("secrets", !self.secrets.is_empty());
+        let secrets = if given { self.secrets(r) } else { Default::default() };
         ProviderPatch {
             display_name: mask.text("display_name", &self.display_name),
             description: mask.text("description", &self.description),
@@ -127,9 +143,29 @@ impl Entry for v1::ChannelProvider {
             failover: mask.pick("failover", self.failover != 0, failover.unwrap_or_default()),
             adapter: (!self.adapter.is_empty()).then(|| self.adapter.clone()),
             config: mask.text("config", &self.config),
-            secrets: self.secrets.clone(),
+            secrets,
         }
     }
+}
+
+/// Reads the secrets of a provider that is sent.
+trait Secrets {
+    fn secrets(&self, r: &mut Reader<'_>) -> BTreeMap<String, Option<SecretValue>>;
+}
+
+impl Secrets for v1::ChannelProvider {
+    fn secrets(&self, r: &mut Reader<'_>) -> BTreeMap<String, Option<SecretValue>> {
+        // A name that is no name is refused for itself.
+        let provider = self.name.rsplit('/').next().filter(|name| !name.is_empty());
+        let provider = provider.unwrap_or(&self.unique_name);
+        check::count(&mut r.v, "secrets", self.secrets.len(), MAX_SECRETS);
+        let given = self.secrets.iter().take(MAX_SECRETS);
+        given.map(|(name, value)| (name.clone(), r.secret(provider, name, value))).collect()
+    }
+}
+
+writes! {
+    RotateSecretKeysRequest => RotateSecretKeys, |_, r| RotateSecretKeys { resealed: r.resealed() };
 }
 
 library! { ChannelProvider, channel_provider, Providers:
@@ -147,6 +183,6 @@ pub(in crate::service) fn report(
     if q.state == 0 {
         r.v.invalid("state", "is required");
     }
-    crate::domain::check::line(&mut r.v, "detail", &q.detail, 0..=500);
+    check::line(&mut r.v, "detail", &q.detail, 0..=500);
     (name, state.unwrap_or_default(), q.detail.clone())
 }

@@ -4,7 +4,11 @@
 use crate::{
     catalog::Catalog,
     content::wire::Coded,
-    domain::{Kind, ObjectKey, Reason, TeamId, UniqueName, UserId, Violations, check},
+    domain::{
+        Kind, ObjectKey, Reason, Refusal, TeamId, UniqueName, UserId, Violations, check,
+        secret::{Resealed, SecretValue},
+    },
+    voice::vault::Vault,
 };
 
 use super::{
@@ -19,6 +23,8 @@ pub(in crate::service) struct Reader<'a> {
     pub catalog: &'a Catalog,
     /// The bad fields so far.
     pub v: Violations,
+    /// Seals secrets; none where a request has none.
+    vault: Option<&'a Vault>,
 }
 
 /// Stands in for a name that was refused; no command ever sees it.
@@ -27,7 +33,38 @@ const STAND_IN: &str = "refused_name";
 impl<'a> Reader<'a> {
     /// Nothing read yet.
     pub(in crate::service) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, v: Violations::new() }
+        Self { catalog, v: Violations::new(), vault: None }
+    }
+
+    /// The same, able to seal.
+    pub(in crate::service) fn sealing(self, vault: &'a Vault) -> Self {
+        Self { vault: Some(vault), ..self }
+    }
+
+    /// The stored form of a secret; `None` when it is to be removed.
+    pub(super) fn secret(
+        &mut self,
+        provider: &str,
+        name: &str,
+        value: &str,
+    ) -> Option<SecretValue> {
+        let vault = self.vault.filter(|_| !value.is_empty())?;
+        let kept = vault.keep(provider, name, value).unwrap_or_else(|rule| {
+            let shown: String = name.chars().take(60).collect();
+            self.v.invalid(format!("secrets[{shown}]"), rule);
+            SecretValue::Reference(String::new())
+        });
+        Some(kept)
+    }
+
+    /// Every sealed secret under the newest primary key, or why the key ring cannot be used.
+    pub(super) fn resealed(&self) -> Result<Vec<Resealed>, Refusal> {
+        let Some(vault) = self.vault else { return Ok(Vec::new()) };
+        vault.rotate(self.catalog).map_err(|error| {
+            let why = error.to_string();
+            Refusal::new(Reason::KeyRingUnusable, format!("Nothing was rotated: {why}."))
+                .precondition("KEY_RING_UNUSABLE", "voice.key_ring", why)
+        })
     }
 
     /// The bare name of `profiles/contoso_rep` or `contoso_rep`.

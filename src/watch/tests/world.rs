@@ -1,7 +1,7 @@
 //! A ledger, a hub, and short words for what the tests do with them.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -99,6 +99,7 @@ pub(super) fn put_provider(text: &str, label: &str) -> Change {
         failover: Failover::None,
         adapter: WIDGET.to_owned(),
         config: "{}".to_owned(),
+        secrets: BTreeMap::new(),
         refused_url: None,
     })))
 }
@@ -143,7 +144,8 @@ impl World {
             None => feed.published(published),
         };
         let memory = Arc::new(Memory::new());
-        let ledger = Ledger::open(memory, Clock::system(), publish).await.unwrap();
+        let adapters = Arc::new(deskplane_providers::Registry::builtin());
+        let ledger = Ledger::open(memory, Clock::system(), adapters, publish).await.unwrap();
         let world = Self { ledger, hub, contents, held };
         let users = ["ann", "bob"].map(|u| put_user(user(u, &["msdyn_csr"])));
         world.put(users.to_vec()).await;

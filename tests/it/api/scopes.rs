@@ -22,7 +22,13 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         ("AgentService", _) => ["self", "any", "any", "any", "self"],
         ("InsightService", "Explain") => ["explain", "any", "any", "any", "explain"],
         ("InsightService", _) => ["-", "any", "any", "-", "-"],
-        ("ProviderService", "ReportProviderHealth") => ["-", "-", "any", "any", "-"],
+        ("ProviderService", "ReportProviderHealth" | "VerifyProvider") => {
+            ["-", "-", "any", "any", "-"]
+        }
+        ("ProviderService", "ListAdapters") => ["-", "any", "any", "any", "-"],
+        ("VoiceService", "ListCalls") => ["self", "any", "any", "any", "self"],
+        ("VoiceService", _) => ["self", "-", "-", "any", "self"],
+        ("ProviderService", "RotateSecretKeys") => ["-", "-", "any", "-", "-"],
         ("DirectoryService", _) if read => ["-", "any", "any", "any", "-"],
         ("DirectoryService", _) => ["-", "-", "any", "any", "-"],
         (service, _) if read && LIBRARY.contains(&service) => ["-", "any", "any", "-", "any"],
@@ -74,7 +80,17 @@ fn wanted(cell: &str, own: bool, dry: bool, explain: bool) -> Option<&'static st
 /// Arguments of a call that is about nobody, about the caller, or about somebody else, and whether
 /// it asks for the effect only.
 fn arguments(method: &str, has_dry: bool) -> Vec<(Value, bool, bool)> {
-    if matches!(method, "ResolveProfile" | "WatchProfile" | "Explain") {
+    const ABOUT_SOMEBODY: &[&str] = &[
+        "ResolveProfile",
+        "WatchProfile",
+        "Explain",
+        "MintClientToken",
+        "StartCall",
+        "SetPresence",
+        "ListCalls",
+        "WatchCalls",
+    ];
+    if ABOUT_SOMEBODY.contains(&method) {
         let own = |user| (json!({"user": user}), true, false);
         let else_ = |user| (json!({"user": user}), false, false);
         return vec![own(""), own("OWN"), else_("users/other"), else_("users/nobody")];

@@ -61,6 +61,8 @@ fn describe(names: &BTreeSet<String>, files: &[FileDescriptorProto]) {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
     assert!(names.contains("grpc.health.v1.Health"), "{names:?}");
+    let plugin = "deskplane.provider.v1.ChannelProviderPlugin";
+    assert!(!names.contains(plugin), "others serve it");
     let ours: Vec<_> = files.iter().filter(|file| file.package() == "deskplane.v1").collect();
     assert!(ours.len() >= 9, "{} files", ours.len());
     for file in ours {

@@ -286,6 +286,7 @@ fn provider(given: &CaseProvider) -> Object {
         failover: Default::default(),
         adapter: WIDGET.into(),
         config: "{}".into(),
+        secrets: BTreeMap::new(),
         refused_url: None,
     }))
 }

@@ -212,7 +212,7 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         (
             PROVIDER,
             "channel_provider/secrets",
-            json!({"token": "x"}),
+            json!({"token": "env:DESKPLANE_SECRET_X"}),
             "ADAPTER_SECRET_UNKNOWN",
             "secrets[token]",
         ),

@@ -21,9 +21,10 @@ enum Expect {
     Invalid,
 }
 
-/// Texts of JSON may have 64 KiB, secrets 16 KiB, all others at most 2048 characters.
+/// Texts of JSON may have 64 KiB, secrets 16 KiB, contexts of calls 4 KiB, all others at most 2048
+/// characters.
 fn too_long(site: &Site) -> usize {
-    let long = ["advanced_filter", "tree", "config", "secrets"];
+    let long = ["advanced_filter", "tree", "config", "secrets", "context"];
     if long.contains(&site.last().name()) { (64 << 10) + 1 } else { 2_049 }
 }
 

@@ -35,6 +35,10 @@ fn numbers(site: &Site) -> Vec<(Value, Expect)> {
             (Value::I32(i32::MIN), negative),
             (Value::I32(i32::MAX), large),
         ],
+        // Only lengths of time are numbers of this kind that mean something in a request.
+        Kind::Int64 if name == "seconds" => {
+            [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
+        }
         Kind::Int64 => [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Accepted)).to_vec(),
         Kind::Enum(_) => [99, -1, i32::MIN, i32::MAX]
             .map(|n| (Value::EnumNumber(n), Refused("FIELD_INVALID")))

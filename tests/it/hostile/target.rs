@@ -9,17 +9,19 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes};
-use deskplane_proto::codec::ERROR_DOMAIN;
+use deskplane_proto::{codec::ERROR_DOMAIN, v1};
+use deskplane_providers::fake::{Switchboard, Told};
 use http::uri::PathAndQuery;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use tonic::{
     Code, Request, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 use tonic_types::StatusExt;
+use uuid::Uuid;
 
 use crate::server::{As, Running};
 
@@ -90,16 +92,40 @@ impl Target {
     pub(super) async fn start() -> Self {
         count_panics();
         let pool = DescriptorPool::decode(deskplane_proto::FILE_DESCRIPTOR_SET).unwrap();
-        let requests =
-            serde_json::from_str(include_str!("../../data/hostile/requests.json")).unwrap();
-        let target = Self { running: Running::with(Vec::new()).await, pool, requests };
+        let running = Running::with(Vec::new()).await;
+        let mut target = Self { running, pool, requests: BTreeMap::new() };
         let world: Vec<(String, Json)> =
             serde_json::from_str(include_str!("../../data/hostile/world.json")).unwrap();
         for (rpc, request) in world {
             let answer = target.ask(&rpc, &request).await;
             answer.unwrap_or_else(|status| panic!("{rpc} {request}: {status:?}"));
         }
+        let requests = include_str!("../../data/hostile/requests.json");
+        let requests = requests.replace("calls/CALL", &target.talking().await);
+        let requests = requests.replace("calls/SPARE", &target.talking().await);
+        target.requests = serde_json::from_str(&requests).unwrap();
         target
+    }
+
+    /// The name of a call in which both parties hear each other.
+    async fn talking(&self) -> String {
+        let call = json!({"user": "john.doe", "to": "+14155550100", "request_id": Uuid::new_v4()});
+        let started = self.ask("VoiceService/StartCall", &call).await.unwrap();
+        let started = started.transcode_to::<v1::StartCallResponse>().unwrap().call.unwrap();
+        loop {
+            let told = Told::of(&started.provider_call_id, "bridged");
+            Switchboard::named("contoso_dial").tell(&told);
+            let now =
+                self.ask("VoiceService/GetCall", &json!({"name": started.name})).await.unwrap();
+            if now.transcode_to::<v1::Call>().unwrap().state() == v1::CallState::Bridged {
+                return started.name;
+            }
+        }
+    }
+
+    /// Who may call everything: the administrator of the machine, who acts for others as well.
+    fn anybody() -> As {
+        As::new(None, Some("admin,service"))
     }
 
     /// Every RPC of the API.
@@ -122,7 +148,13 @@ impl Target {
     pub(super) fn valid(&self, rpc: &MethodDescriptor) -> DynamicMessage {
         let path = Self::path(rpc);
         let json = self.requests.get(&path).unwrap_or_else(|| panic!("no request for {path}"));
-        message(rpc, json)
+        let mut request = message(rpc, json);
+        // A call with the id of another one is that other one.
+        if rpc.name() == "StartCall" {
+            let id = Value::String(Uuid::new_v4().to_string());
+            request.set_field_by_name("request_id", id);
+        }
+        request
     }
 
     /// A valid request as JSON, to be changed.
@@ -130,13 +162,13 @@ impl Target {
         self.requests[path].clone()
     }
 
-    /// Calls as the administrator of the machine.
+    /// Calls as somebody who may.
     pub(super) async fn call(
         &self,
         rpc: &MethodDescriptor,
         request: impl Into<Bytes>,
     ) -> Result<Bytes, Status> {
-        self.call_as(As::default(), rpc, request).await
+        self.call_as(Self::anybody(), rpc, request).await
     }
 
     /// Calls as somebody; of a stream comes the first message.
@@ -159,7 +191,7 @@ impl Target {
 
     /// Calls with a request in JSON.
     pub(super) async fn ask(&self, path: &str, json: &Json) -> Result<DynamicMessage, Status> {
-        self.ask_as(As::default(), path, json).await
+        self.ask_as(Self::anybody(), path, json).await
     }
 
     /// Calls as somebody with a request in JSON.
@@ -186,7 +218,9 @@ impl Target {
     pub(super) async fn state(&self) -> [u8; 32] {
         let mut sum = Sha256::new();
         for rpc in self.rpcs() {
-            if rpc.name().starts_with("List") || rpc.name() == "GetSettings" {
+            // Calls are no configuration: whoever may starts them.
+            let lists = rpc.name().starts_with("List") && rpc.name() != "ListCalls";
+            if lists || rpc.name() == "GetSettings" {
                 let answer = self.call(&rpc, Bytes::new()).await.unwrap();
                 sum.update(configuration(&rpc, answer));
             }

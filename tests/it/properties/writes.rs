@@ -270,7 +270,8 @@ fn seen(catalog: &Catalog) -> (i64, Vec<String>, Vec<String>) {
 /// Submits each step as a question and then in earnest.
 async fn asked_first(steps: &[Step]) -> Result<(), TestCaseError> {
     let store = std::sync::Arc::new(Memory::new());
-    let ledger = Ledger::open(store, Clock::system(), |_| ()).await.unwrap();
+    let adapters = std::sync::Arc::new(deskplane_providers::Registry::builtin());
+    let ledger = Ledger::open(store, Clock::system(), adapters, |_| ()).await.unwrap();
     for step in steps {
         let submission = |validate_only| Submission {
             command: step.command(),

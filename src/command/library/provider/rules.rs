@@ -1,11 +1,14 @@
 //! Field rules of channel providers.
 
+use deskplane_providers::{Adapter, Descriptor};
+
 use super::{super::credential, ProviderPatch};
 use crate::{
+    catalog::Catalog,
     domain::{
         Reason, Violations,
         check::{self, Controls},
-        provider::{Capability, ChannelProvider, SANDBOX_TOKENS, WIDGET},
+        provider::{Capability, ChannelProvider, MAX_SECRETS, SANDBOX_TOKENS, WIDGET},
     },
     render::targets,
 };
@@ -62,17 +65,12 @@ pub(super) fn syntax(patch: &ProviderPatch, v: &mut Violations) {
 
 /// Notes every rule between fields that the provider would break.
 pub(super) fn check(
+    catalog: &Catalog,
     next: &ChannelProvider,
     before: Option<&ChannelProvider>,
     patch: &ProviderPatch,
     v: &mut Violations,
 ) {
-    let declared = &next.capabilities;
-    let dials = [Capability::Dial, Capability::ClickToAct].iter().all(|c| declared.contains(c));
-    if next.outbound && !declared.is_empty() && !dials {
-        let rule = "needs DIAL and CLICK_TO_ACT among the capabilities, or none declared";
-        v.add(Reason::OutboundNeedsDial, "outbound", rule);
-    }
     let old = before.map(|before| &before.capabilities);
     let changed = patch.capabilities.as_ref().is_some_and(|new| match old {
         Some(old) => old != new,
@@ -81,15 +79,73 @@ pub(super) fn check(
     if next.adapter != WIDGET && changed {
         v.invalid("capabilities", "are declared by the adapter");
     }
-    let registry = deskplane_providers::Registry::builtin();
-    let Some(adapter) = registry.find(&next.adapter).map(|known| known.descriptor()) else {
-        return;
-    };
-    for name in patch.secrets.keys() {
-        if !adapter.secrets.iter().any(|known| known.name == name) {
+    let fits = catalog.adapters.find(&next.adapter).is_none_or(|adapter| {
+        secrets(adapter.descriptor(), next, before, patch, v);
+        config(adapter, next, before, v)
+    });
+    // Without a configuration that fits nobody can say what the adapter does with it.
+    let offered = catalog.capabilities(next).filter(|_| fits);
+    let needed = [Capability::Dial, Capability::ClickToAct];
+    let dials = offered.is_none_or(|offered| needed.iter().all(|c| offered.contains(c)));
+    if next.outbound && !dials {
+        let rule = "needs DIAL and CLICK_TO_ACT among the capabilities, or none declared";
+        v.add(Reason::OutboundNeedsDial, "outbound", rule);
+    }
+}
+
+/// Whether the adapter takes the configuration; notes everything that is wrong with a new one.
+fn config(
+    adapter: &Adapter,
+    next: &ChannelProvider,
+    before: Option<&ChannelProvider>,
+    v: &mut Violations,
+) -> bool {
+    let mut plain = Violations::new();
+    check::json_object(&mut plain, "config", &next.config, MAX_CONFIG);
+    if !plain.is_empty() {
+        // Said of the value given, already.
+        return false;
+    }
+    let Err(mistakes) = adapter.capabilities(&next.config) else { return true };
+    if before.is_some_and(|before| before.config == next.config) {
+        return false;
+    }
+    for mistake in mistakes {
+        let field = match mistake.path.as_str() {
+            "" => "config".to_owned(),
+            path => format!("config.{path}"),
+        };
+        v.add(Reason::AdapterConfigInvalid, field, mistake.rule);
+    }
+    false
+}
+
+/// Notes secrets that the adapter does not know, and those that it needs and will not have.
+fn secrets(
+    adapter: &Descriptor,
+    next: &ChannelProvider,
+    before: Option<&ChannelProvider>,
+    patch: &ProviderPatch,
+    v: &mut Violations,
+) {
+    let field = |name: &str| format!("secrets[{}]", shown(name));
+    let known = |name: &str| adapter.secrets.iter().any(|secret| secret.name == name);
+    let stored = |name: &str| before.is_some_and(|before| before.secrets.contains_key(name));
+    for (name, value) in &patch.secrets {
+        // What an older adapter left behind may be taken away.
+        if !known(name) && (value.is_some() || !stored(name)) {
             let rule = format!("the adapter {} has no secret of that name", adapter.kind);
-            v.add(Reason::AdapterSecretUnknown, format!("secrets[{}]", shown(name)), rule);
+            v.add(Reason::AdapterSecretUnknown, field(name), rule);
         }
+    }
+    check::count(v, "secrets", next.secrets.len(), MAX_SECRETS);
+    if before.is_some() && patch.secrets.is_empty() {
+        return;
+    }
+    let required = adapter.secrets.iter().filter(|secret| secret.required);
+    for secret in required.filter(|secret| !next.secrets.contains_key(secret.name)) {
+        let rule = format!("the adapter {} needs it", adapter.kind);
+        v.add(Reason::AdapterSecretMissing, field(secret.name), rule);
     }
 }
 

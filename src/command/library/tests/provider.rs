@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::domain::{FindingCode, provider::Capability};
+use crate::domain::{FindingCode, provider::Capability, secret::SecretValue};
 
 fn judged(change: impl FnOnce(&mut ProviderPatch)) -> String {
     let mut patch = voice();
@@ -59,7 +59,8 @@ fn trusted_domains_are_hosts_or_origins() {
 #[test]
 fn other_fields_keep_their_rules() {
     let sandbox = |token: &str| Some(BTreeSet::from([token.to_owned()]));
-    let unknown = BTreeMap::from([("token".to_owned(), "hunter2".to_owned())]);
+    let reference = SecretValue::Reference("env:DESKPLANE_SECRET_X".to_owned());
+    let unknown = BTreeMap::from([("token".to_owned(), Some(reference))]);
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(16 * 1024));
     for (result, expected) in [
         (judged(|p| p.label = None), "FIELD_INVALID label"),
@@ -80,7 +81,8 @@ fn other_fields_keep_their_rules() {
         (judged(|p| p.sandbox = sandbox("allow-presentation")), "ok"),
         (judged(|p| p.sandbox = sandbox("allow-everything")), "FIELD_INVALID sandbox"),
         (judged(|p| p.config = some("")), "ok"),
-        (judged(|p| p.config = some("{ \"a\": 1 }")), "ok"),
+        (judged(|p| p.config = some("{ }")), "ok"),
+        (judged(|p| p.config = some("{ \"a\": 1 }")), "ADAPTER_CONFIG_INVALID config"),
         (judged(|p| p.config = some("[]")), "FIELD_INVALID config"),
         (judged(|p| p.config = Some(large)), "FIELD_INVALID config"),
         (judged(|p| p.adapter = some("widget")), "ok"),
@@ -119,7 +121,8 @@ fn outbound_calls_need_what_dials() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let secrets = BTreeMap::from([("token".to_owned(), "hunter2".to_owned())]);
+    let reference = SecretValue::Reference("hunter2".to_owned());
+    let secrets = BTreeMap::from([("token".to_owned(), Some(reference))]);
     let command = create::<Providers>("contoso_x", &ProviderPatch { secrets, ..voice() });
     let refusal = command.plan(&catalog([]), &context(1)).unwrap_err();
     for text in [format!("{command:?}"), format!("{refusal:?}")] {

@@ -178,7 +178,11 @@ pub(super) async fn cut_all(nth: usize, set: usize) {
     assert!(met.within_a_call * 2 >= met.cuts, "{met:?}");
     assert!(met.lost_groups > 0 && met.segments_made > 0, "{met:?}");
     match recording.name {
-        "overwrite" => assert!(met.segments_released > 0 && met.checkpoints > 0, "{met:?}"),
+        // On a busy machine few checkpoints are done before so many cuts: releases need many.
+        "overwrite" => {
+            let released = met.segments_released > 0 || met.cuts < 1_000;
+            assert!(released && met.checkpoints > 0, "{met:?}");
+        }
         "checkpoint" => assert!(met.checkpoints > 0 && met.checkpoints_interrupted > 0, "{met:?}"),
         "segment roll" => assert!(met.segments_made > 2 * met.cuts as usize, "{met:?}"),
         _ => {}

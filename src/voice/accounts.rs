@@ -1,0 +1,281 @@
+//! Providers that are driven: one account for each active provider with an adapter, as it is stored.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use deskplane_providers::{
+    Capabilities, Check, CheckOutcome, Clock as VendorClock, Context, Error, ErrorKind, Setup,
+    WebhookUse, layers::Protected,
+};
+use futures_util::StreamExt as _;
+use tokio::{task::AbortHandle, time::sleep};
+
+use super::{Condition, Settings, Shared, monitor::Monitor};
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    domain::{
+        UniqueName,
+        provider::{ChannelProvider, WIDGET},
+    },
+};
+
+/// Longest that a check takes.
+const CHECK: Duration = Duration::from_secs(10);
+/// How soon a provider of which nothing is known is checked again.
+const SOON: Duration = Duration::from_secs(2);
+/// How often live calls are asked for, where the vendor tells nothing by itself.
+const POLL: Duration = Duration::from_secs(2);
+/// Longest pause before a stream of events is opened again.
+const RECONNECT: Duration = Duration::from_secs(30);
+
+/// The accounts of this server.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    all: Mutex<HashMap<UniqueName, Arc<Account>>>,
+}
+
+/// A provider as it is stored, ready to use.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: UniqueName,
+    /// Revision of the provider that this is.
+    revision: i64,
+    /// Why it cannot be used, if it cannot.
+    pub(super) provider: Result<Arc<Protected>, Error>,
+    monitor: Mutex<Monitor>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Accounts {
+    /// The account of a provider as it is stored now; made when there is none yet.
+    pub(super) fn of(&self, shared: &Arc<Shared>, stored: &ChannelProvider) -> Arc<Account> {
+        let mut all = self.all();
+        // An older catalog does not bring an older account back.
+        let newer = |account: &&Arc<Account>| account.revision >= stored.stamp.revision;
+        let known = all.get(&stored.common.unique_name).filter(newer);
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        let account = Arc::new(Account::new(shared, stored));
+        let before = all.insert(account.name.clone(), Arc::clone(&account));
+        drop(all);
+        before.iter().for_each(|before| before.stop());
+        account.start(Arc::downgrade(shared));
+        account
+    }
+
+    /// An account to look at, whether or not the provider is in use: without tasks of its own unless
+    /// it is.
+    pub(super) fn passing(&self, shared: &Shared, stored: &ChannelProvider) -> Arc<Account> {
+        let known = self.get(&stored.common.unique_name);
+        let current = known.filter(|account| account.revision >= stored.stamp.revision);
+        current.unwrap_or_else(|| Arc::new(Account::new(shared, stored)))
+    }
+
+    /// Makes what is missing, and lets go of what is not stored, active or driven any more.
+    pub(super) fn reconcile(&self, shared: &Arc<Shared>, catalog: &Catalog) {
+        let driven =
+            |stored: &&Arc<ChannelProvider>| stored.common.is_active() && stored.adapter != WIDGET;
+        let wanted: Vec<_> = catalog.providers.iter().filter(driven).cloned().collect();
+        let mut gone = Vec::new();
+        self.all().retain(|name, account| {
+            let kept = wanted.iter().any(|stored| stored.common.unique_name == *name);
+            if !kept {
+                gone.push(Arc::clone(account));
+            }
+            kept
+        });
+        gone.iter().for_each(|account| account.stop());
+        for stored in wanted {
+            self.of(shared, &stored);
+        }
+    }
+
+    /// The account that is there now.
+    pub(super) fn get(&self, name: &UniqueName) -> Option<Arc<Account>> {
+        self.all().get(name).cloned()
+    }
+
+    /// Lets go of all.
+    pub(super) fn close(&self) {
+        for (_, account) in self.all().drain() {
+            account.stop();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<UniqueName, Arc<Account>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the provider of an account. Offline: the vendor is not asked.
+fn build(
+    settings: &Settings,
+    clock: &Clock,
+    stored: &ChannelProvider,
+) -> Result<Arc<Protected>, Error> {
+    let adapter = settings.adapters.find(&stored.adapter).ok_or_else(|| {
+        let message = format!("the adapter {} is not part of this server", stored.adapter);
+        Error::new(ErrorKind::InvalidConfig, message)
+    })?;
+    let name = stored.common.unique_name.as_str();
+    let secrets = settings.vault.open(name, &stored.secrets);
+    let secrets = secrets.map_err(|why| Error::new(ErrorKind::InvalidConfig, why.to_string()))?;
+    let (time, ids) = (clock.clone(), clock.clone());
+    let setup = Setup {
+        provider: name.to_owned(),
+        secrets: secrets.clone(),
+        webhook_url: settings.public_url.as_ref().map(|url| super::webhook_url(url, name)),
+        clock: VendorClock::new(move || time.now().into(), move || ids.uid()),
+        network: settings.network.clone(),
+    };
+    let provider = adapter.build(&stored.config, setup)?;
+    Ok(Arc::new(Protected::new(provider, name, secrets)))
+}
+
+impl Account {
+    fn new(shared: &Shared, stored: &ChannelProvider) -> Self {
+        Self {
+            name: stored.common.unique_name.clone(),
+            revision: stored.stamp.revision,
+            provider: build(&shared.settings, &shared.clock, stored),
+            monitor: Mutex::default(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// What it can do; nothing when it cannot be used.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        use deskplane_providers::ChannelProvider as _;
+        self.provider.as_ref().map(|provider| provider.capabilities()).unwrap_or_default()
+    }
+
+    /// How it does.
+    pub(super) fn condition(&self) -> Condition {
+        self.monitor().condition()
+    }
+
+    /// Takes what a request showed: refused credentials or an open breaker bring it down at once.
+    pub(super) fn failed(&self, shared: &Shared, error: &Error) {
+        let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
+        if open || error.kind() == ErrorKind::Unauthenticated {
+            let condition = self.monitor().fell();
+            (shared.settings.report)(&self.name, condition, error.message());
+        }
+    }
+
+    /// Takes what a check showed, and says so.
+    fn checked(&self, shared: &Shared, checks: &[Check]) -> Condition {
+        let bad = checks.iter().find(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
+        let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
+        let condition = self.monitor().checked(bad.is_none(), open);
+        let detail = match bad {
+            Some(bad) => format!("{}: {}", bad.name, bad.detail),
+            None if open => "the vendor failed too often; requests are held back".to_owned(),
+            None => String::new(),
+        };
+        (shared.settings.report)(&self.name, condition, &detail);
+        condition
+    }
+
+    fn start(self: &Arc<Self>, shared: Weak<Shared>) {
+        use deskplane_providers::ChannelProvider as _;
+        let Ok(provider) = &self.provider else {
+            let (account, shared) = (Arc::clone(self), shared.upgrade());
+            if let (Some(shared), Err(error)) = (shared, &account.provider) {
+                (shared.settings.report)(&account.name, account.monitor().fell(), error.message());
+            }
+            return;
+        };
+        let mut tasks =
+            vec![tokio::spawn(look_after(Arc::clone(self), Weak::clone(&shared))).abort_handle()];
+        match provider.descriptor().webhook {
+            WebhookUse::Stream => {
+                tasks.push(
+                    tokio::spawn(listen(Arc::clone(self), Arc::clone(provider), shared))
+                        .abort_handle(),
+                );
+            }
+            WebhookUse::Poll => {
+                tasks.push(tokio::spawn(poll(Arc::clone(self), shared)).abort_handle());
+            }
+            WebhookUse::Push | WebhookUse::None => {}
+        }
+        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
+    }
+
+    fn stop(&self) {
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .for_each(|task| task.abort());
+    }
+
+    fn monitor(&self) -> MutexGuard<'_, Monitor> {
+        self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks the provider for ever (SPEC §14.6).
+async fn look_after(account: Arc<Account>, shared: Weak<Shared>) {
+    use deskplane_providers::ChannelProvider as _;
+    let Ok(provider) = &account.provider else { return };
+    loop {
+        let checks = provider.check(&Context::within(CHECK)).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let condition = account.checked(&shared, &checks);
+        let every = shared.settings.check_every.mul_f64(0.8 + 0.4 * fastrand::f64());
+        drop(shared);
+        sleep(if condition == Condition::Unknown { SOON.min(every) } else { every }).await;
+    }
+}
+
+/// Holds a stream of events open, and catches up after each pause.
+async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Shared>) {
+    use deskplane_providers::ChannelProvider as _;
+    let mut failures = 0_u32;
+    loop {
+        match provider.events(&Context::within(CHECK)).await {
+            Ok(mut events) => {
+                let Some(held) = shared.upgrade() else { return };
+                held.catch_up(&account).await;
+                drop(held);
+                while let Some(event) = events.next().await {
+                    let Some(held) = shared.upgrade() else { return };
+                    match event {
+                        Ok(event) => {
+                            failures = 0;
+                            // A call that cannot be kept is told by whoever asks for it.
+                            let _ = held.take(&account.name, event).await;
+                        }
+                        Err(error) => {
+                            tracing::warn!(provider = %account.name, %error, "the stream of events failed");
+                            break;
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                let Some(held) = shared.upgrade() else { return };
+                account.failed(&held, &error);
+            }
+        }
+        failures = (failures + 1).min(6);
+        let limit = RECONNECT.min(Duration::from_millis(500) * 2_u32.pow(failures - 1));
+        sleep(limit.mul_f64(fastrand::f64())).await;
+    }
+}
+
+/// Asks for live calls, where the vendor tells nothing by itself.
+async fn poll(account: Arc<Account>, shared: Weak<Shared>) {
+    loop {
+        sleep(POLL).await;
+        let Some(held) = shared.upgrade() else { return };
+        held.catch_up(&account).await;
+    }
+}

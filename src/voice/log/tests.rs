@@ -1,0 +1,135 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    domain::{Time, UniqueName, UserId},
+    store::io::{
+        Disk,
+        fault::{Fault, Faulty},
+    },
+};
+
+fn call(number: u128, to: &str) -> Call {
+    let (user, provider) =
+        (UserId::parse("anna").unwrap(), UniqueName::parse("con_voice").unwrap());
+    Call::outbound(Uuid::from_u128(number), user, provider, to.to_owned(), Time::from_micros(1))
+}
+
+fn open(folder: &Path) -> Result<(Log, Vec<Call>), Error> {
+    Log::open(Arc::new(Disk), folder, |_| true)
+}
+
+/// The calls after a start, once the thread of the log before has let go.
+fn reopened(folder: &Path) -> Vec<Call> {
+    let mut calls = open(folder).unwrap().1;
+    calls.sort_by_key(|call| call.call_id);
+    calls
+}
+
+async fn put(log: &Log, call: &Call) {
+    let kept = log.put(call).done();
+    assert!(tokio::time::timeout(Duration::from_secs(10), kept).await.unwrap());
+}
+
+fn file(folder: &Path) -> PathBuf {
+    numbered(&Disk, folder).unwrap().pop().unwrap().1
+}
+
+#[tokio::test]
+async fn the_newest_state_of_each_call_is_there_after_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, calls) = open(folder.path()).unwrap();
+    assert!(calls.is_empty());
+    let (one, two) = (call(1, "+12"), call(2, "+13"));
+    for state in [&one, &two, &call(1, "+14")] {
+        put(&log, state).await;
+    }
+    assert_eq!(reopened(folder.path()), [call(1, "+14"), two]);
+    let (_, calls) = Log::open(Arc::new(Disk), folder.path(), |call| call.to == "+14").unwrap();
+    assert_eq!(calls, [call(1, "+14")], "what nobody wants is gone for good");
+    assert_eq!(reopened(folder.path()), [call(1, "+14")]);
+    assert_eq!(numbered(&Disk, folder.path()).unwrap().len(), 1, "one file is left");
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_left_out_at_every_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path()).unwrap();
+    put(&log, &call(1, "+12")).await;
+    put(&log, &call(2, "+13")).await;
+    let whole = std::fs::read(file(folder.path())).unwrap();
+    let size = entry(&call(1, "+12")).unwrap().len();
+    for end in MAGIC.len()..MAGIC.len() + 2 * size {
+        let torn = tempfile::tempdir().unwrap();
+        std::fs::write(path(torn.path(), 1), &whole[..end]).unwrap();
+        let kept = (end - MAGIC.len()) / size;
+        assert_eq!(reopened(torn.path()).len(), kept, "{end} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_before_a_whole_entry_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path()).unwrap();
+    put(&log, &call(1, "+12")).await;
+    put(&log, &call(2, "+13")).await;
+    let whole = std::fs::read(file(folder.path())).unwrap();
+    let first = MAGIC.len() + entry(&call(1, "+12")).unwrap().len();
+    for at in 0..first {
+        let bad = tempfile::tempdir().unwrap();
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(path(bad.path(), 1), &bytes).unwrap();
+        let error = open(bad.path()).unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "byte {at}: {error}");
+        assert_eq!(std::fs::read(path(bad.path(), 1)).unwrap(), bytes, "nothing is touched");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_grew_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(folder.path()).unwrap();
+    let mut large = call(1, "+12");
+    large.context = [("key".to_owned(), "x".repeat(4_000))].into();
+    for number in 0..2_500_u32 {
+        large.sequence = number.into();
+        put(&log, &large).await;
+    }
+    let length = std::fs::metadata(file(folder.path())).unwrap().len();
+    assert!(length < SMALL + 2 * AHEAD, "{length} bytes");
+    assert_eq!(reopened(folder.path())[0].sequence, 2_499);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_not_acknowledged() {
+    let (io, folder) = (Faulty::new(), Path::new("/calls"));
+    let opened = Log::open(Arc::new(io.clone()), folder, |_| true);
+    let (log, _) = opened.unwrap();
+    put(&log, &call(1, "+12")).await;
+    io.fail_at(io.calls() + 1, Fault::SyncFailed);
+    assert!(!log.put(&call(2, "+13")).done().await);
+    assert!(!log.put(&call(3, "+14")).done().await, "nothing is written after a failure");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_power_cut() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for keep in [0.0, 0.5, 0.9, 1.0] {
+        for _ in 0..25 {
+            let (io, folder) = (Faulty::new(), Path::new("/calls"));
+            let (log, _) = Log::open(Arc::new(io.clone()), folder, |_| true).unwrap();
+            let calls = random.u128(1..20);
+            for number in 0..calls {
+                put(&log, &call(number, "+12")).await;
+            }
+            // One more is on its way when the power goes.
+            let late = log.put(&call(99, "+13"));
+            let cut = io.power_cut(&mut random, keep);
+            drop(late);
+            let (_, kept) = Log::open(Arc::new(cut), folder, |_| true).unwrap();
+            let acknowledged = kept.iter().filter(|call| call.to == "+12").count();
+            assert_eq!(acknowledged as u128, calls, "keep {keep}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The vault: seals the secrets of providers, and opens them for adapters alone.
+//!
+//! The store holds secrets sealed under the key ring, or as references. Nobody who reads the data
+//! folder, a backup or an answer of the API learns one; the key ring comes from outside and is never
+//! stored. Rotation re-reads the ring and puts the secrets' own keys under its first key.
+
+mod envelope;
+mod reference;
+mod ring;
+
+use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use deskplane_providers::Secrets;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use self::{reference::Reference, ring::KeyRing};
+use crate::{
+    catalog::Catalog,
+    domain::secret::{Resealed, Sealed, SecretValue, StoredSecret},
+};
+
+/// Variable with the key ring, where no file is named. No reference can lead to it: its name does
+/// not begin as those of secrets do.
+pub const KEY_RING_VARIABLE: &str = "DESKPLANE_KEY_RING";
+
+/// Most bytes of a secret.
+const MAX_SECRET: usize = 16 * 1024;
+/// Most bytes of a key ring.
+const MAX_RING: u64 = 64 * 1024;
+
+/// The variables of the environment, handed in so that tests have their own.
+#[derive(Clone)]
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Where keys and secrets come from.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// File with the key ring; without one the variable [`KEY_RING_VARIABLE`] is read.
+    pub key_ring: Option<PathBuf>,
+    /// Folder that `file:` references are relative to; without one there are none.
+    pub secrets_dir: Option<PathBuf>,
+    /// Where the ring and `env:` references are looked up.
+    pub environment: Environment,
+}
+
+/// Seals and opens the secrets of providers.
+#[derive(Debug, Default)]
+pub struct Vault {
+    settings: Settings,
+    ring: ArcSwap<KeyRing>,
+}
+
+/// Why the key ring cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the key ring {place} cannot be used: {why}")]
+pub struct RingError {
+    place: String,
+    why: String,
+}
+
+/// Why a secret cannot be used. It names the secret and never holds any of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the secret {secret} of provider {provider} cannot be used: {cause}")]
+pub struct OpenError {
+    /// The provider.
+    pub provider: String,
+    /// Name of the secret.
+    pub secret: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What is wrong with a secret or its key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// There is no key ring.
+    #[error(
+        "the server has no key ring; name a file in voice.key_ring or set {KEY_RING_VARIABLE}, or \
+         give the secret as `env:…` or `file:…`"
+    )]
+    NoKeys,
+    /// The ring has no key of that id.
+    #[error("its key {0} is not in the key ring")]
+    KeyMissing(String),
+    /// The ring's key of that id did not seal it.
+    #[error("the key {0} in the key ring is a wrong key: it did not seal this secret")]
+    WrongKey(String),
+    /// What is stored was changed.
+    #[error("what is stored of it was changed or belongs elsewhere")]
+    Damaged,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+    /// No secrets folder is configured.
+    #[error("it is a file, and voice.secrets_dir names no folder")]
+    NoFolder,
+    /// The variable is not there.
+    #[error("the variable {0} is not set")]
+    Unset(String),
+    /// The file cannot be read.
+    #[error("the file that it refers to cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+    /// What it refers to is no secret.
+    #[error("what it refers to {0}")]
+    Unfit(&'static str),
+}
+
+/// Why keys could not be rotated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotateError {
+    /// The new ring is unusable; the old one stays in use.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The new ring does not open everything; the old one stays in use.
+    #[error("{0}; the key ring stays as it was")]
+    Open(#[from] OpenError),
+}
+
+impl Vault {
+    /// A vault with the key ring that the settings name, or without one.
+    ///
+    /// # Errors
+    /// When there is a ring that cannot be used, or that a reference could lead to.
+    pub fn new(settings: Settings) -> Result<Self, RingError> {
+        let ring = ArcSwap::from_pointee(settings.ring()?);
+        Ok(Self { settings, ring })
+    }
+
+    /// The stored form of a value: a reference that is well formed, else a literal, sealed for this
+    /// provider and name.
+    ///
+    /// # Errors
+    /// The rule that the value breaks, continuing its name; nothing of the value is part of it.
+    pub fn keep(&self, provider: &str, name: &str, value: &str) -> Result<SecretValue, String> {
+        if value.len() > MAX_SECRET {
+            return Err(format!("must be at most {MAX_SECRET} bytes, has {}", value.len()));
+        }
+        match Reference::read(value) {
+            Some(Err(rule)) => Err(rule.to_owned()),
+            Some(Ok(Reference::File(_))) if self.settings.secrets_dir.is_none() => {
+                Err(format!("cannot be read: {}", Cause::NoFolder))
+            }
+            Some(Ok(_)) => Ok(SecretValue::Reference(value.to_owned())),
+            None => match self.seal(provider, name, value) {
+                Ok(sealed) => Ok(SecretValue::Sealed(sealed)),
+                Err(cause) => Err(format!("cannot be sealed: {cause}")),
+            },
+        }
+    }
+
+    /// Seals a literal for this provider and name; nowhere else it opens.
+    ///
+    /// # Errors
+    /// Without a key ring, or without random bytes.
+    pub fn seal(&self, provider: &str, name: &str, plain: &str) -> Result<Sealed, Cause> {
+        envelope::seal(self.ring.load().primary()?, &envelope::place(provider, name), plain)
+    }
+
+    /// Opens the secrets of a provider and reads what they refer to.
+    ///
+    /// # Errors
+    /// The first secret that cannot be used.
+    pub fn open(
+        &self,
+        provider: &str,
+        secrets: &BTreeMap<String, StoredSecret>,
+    ) -> Result<Secrets, OpenError> {
+        let ring = self.ring.load();
+        let open = |(name, secret): (&String, &StoredSecret)| {
+            let opened = match &secret.value {
+                SecretValue::Sealed(sealed) => opened(&ring, provider, name, sealed),
+                SecretValue::Reference(text) => match Reference::read(text) {
+                    Some(Ok(reference)) => reference.follow(&self.settings),
+                    _ => Err(Cause::Damaged),
+                },
+            };
+            let opened = opened.map_err(|cause| OpenError::new(provider, name, cause))?;
+            Ok((name.clone(), opened.as_str().to_owned()))
+        };
+        secrets.iter().map(open).collect()
+    }
+
+    /// Whether the key ring opens everything that is sealed: for the start of a server.
+    ///
+    /// # Errors
+    /// The first secret that does not open.
+    pub fn check(&self, catalog: &Catalog) -> Result<(), OpenError> {
+        opens(&self.ring.load(), catalog)
+    }
+
+    /// Reads the key ring anew and puts every sealed secret's own key that is not under its first
+    /// key there. A ring that does not open everything is not taken.
+    ///
+    /// # Errors
+    /// When the ring cannot be used; the one before stays.
+    pub fn rotate(&self, catalog: &Catalog) -> Result<Vec<Resealed>, RotateError> {
+        let ring = self.settings.ring()?;
+        opens(&ring, catalog)?;
+        let mut resealed = Vec::new();
+        for (provider, name, sealed) in sealed(catalog) {
+            let failed = |cause| OpenError::new(provider, name, cause);
+            let primary = ring.primary().map_err(failed)?;
+            if sealed.key == primary.id {
+                continue;
+            }
+            let old = ring.find(&sealed.key).map_err(failed)?;
+            let new = envelope::reseal(old, primary, sealed).map_err(failed)?;
+            resealed.push(Resealed {
+                provider: provider.to_owned(),
+                secret: name.to_owned(),
+                old: sealed.clone(),
+                new,
+            });
+        }
+        self.ring.store(Arc::new(ring));
+        Ok(resealed)
+    }
+
+    /// A hash of a request that may hold secrets, from which nobody without the ring can guess them.
+    pub fn fingerprint(&self, request: &[u8]) -> [u8; 32] {
+        let ring = self.ring.load();
+        let key = ring.primary().map(|key| key.bytes.as_slice()).unwrap_or_default();
+        let hash = |text: &[u8]| Sha256::new().chain_update(key).chain_update(text).finalize();
+        hash(&hash(request)).into()
+    }
+}
+
+/// A line of a key ring with a new random key, or none when no key can have that id.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn new_key(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
+    ring::line(id)
+}
+
+/// Every sealed secret: its provider, its name, what is stored.
+fn sealed(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
+    catalog.providers.iter().flat_map(|provider| {
+        let of = provider.common.unique_name.as_str();
+        provider.secrets.iter().filter_map(move |(name, secret)| match &secret.value {
+            SecretValue::Sealed(sealed) => Some((of, name.as_str(), sealed)),
+            SecretValue::Reference(_) => None,
+        })
+    })
+}
+
+fn opened(
+    ring: &KeyRing,
+    provider: &str,
+    name: &str,
+    sealed: &Sealed,
+) -> Result<Zeroizing<String>, Cause> {
+    envelope::open(ring.find(&sealed.key)?, &envelope::place(provider, name), sealed)
+}
+
+fn opens(ring: &KeyRing, catalog: &Catalog) -> Result<(), OpenError> {
+    for (provider, name, sealed) in sealed(catalog) {
+        opened(ring, provider, name, sealed)
+            .map_err(|cause| OpenError::new(provider, name, cause))?;
+    }
+    Ok(())
+}
+
+impl Settings {
+    /// The key ring as it now is; empty when none is named.
+    fn ring(&self) -> Result<KeyRing, RingError> {
+        let (place, text) = match &self.key_ring {
+            None => match self.environment.get(KEY_RING_VARIABLE) {
+                None => return Ok(KeyRing::default()),
+                Some(text) => (format!("in {KEY_RING_VARIABLE}"), Ok(Zeroizing::new(text))),
+            },
+            Some(path) => (path.display().to_string(), self.ring_file(path)),
+        };
+        let ring = text.and_then(|text| KeyRing::read(&text).map_err(|bad| bad.to_string()));
+        ring.map_err(|why| RingError { place, why })
+    }
+
+    fn ring_file(&self, path: &std::path::Path) -> Result<Zeroizing<String>, String> {
+        use io::Read as _;
+        let told = |error: io::Error| error.to_string();
+        let file = path.canonicalize().map_err(told)?;
+        let secrets = self.secrets_dir.as_ref().and_then(|folder| folder.canonicalize().ok());
+        if secrets.is_some_and(|folder| file.starts_with(folder)) {
+            return Err("it lies in voice.secrets_dir, where a reference could read it".to_owned());
+        }
+        let mut text = Zeroizing::new(String::new());
+        let file = std::fs::File::open(file).map_err(told)?;
+        file.take(MAX_RING).read_to_string(&mut text).map_err(told)?;
+        Ok(text)
+    }
+}
+
+impl Environment {
+    /// Variables of one's own.
+    pub fn new(get: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(get))
+    }
+
+    /// Those of the process.
+    pub fn process() -> Self {
+        Self::new(|name| std::env::var(name).ok())
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl Default for Environment {
+    /// Without any variable.
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
+}
+
+impl OpenError {
+    fn new(provider: &str, secret: &str, cause: Cause) -> Self {
+        Self { provider: provider.to_owned(), secret: secret.to_owned(), cause }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What vendors post (SPEC §14.4).
+
+use std::sync::Arc;
+
+use deskplane::voice::vault::{Environment, Settings, Vault};
+use deskplane_providers::fake::{SIGNATURE, Told, sign};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::Desk;
+use crate::server::voice;
+
+const KEY: &str = "a-webhook-key";
+
+/// A desk that vendors can reach.
+async fn desk() -> Desk {
+    let mut voice = voice();
+    voice.public_url = Some("https://desk.example.com".to_owned());
+    let environment =
+        Environment::new(|name| (name == "DESKPLANE_SECRET_HOOK").then(|| KEY.to_owned()));
+    let vault = Vault::new(Settings { environment, ..Settings::default() }).unwrap();
+    voice.vault = Arc::new(vault);
+    Desk::of(1, voice, |_| json!({"secrets": {"webhook_key": "env:DESKPLANE_SECRET_HOOK"}})).await
+}
+
+/// Sends a request by HTTP/1.1, signed when there is a key, and answers status and body.
+async fn send(
+    desk: &Desk,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    body: &[u8],
+) -> (u16, String) {
+    let mut stream = TcpStream::connect(desk.server.address).await.unwrap();
+    let signed = |key| format!("{SIGNATURE}: {}\r\n", sign(key, body));
+    let signature = key.map(signed).unwrap_or_default();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: desk.example.com\r\ncontent-length: {}\r\nconnection: close\r\n{signature}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that has refused already may not read the rest.
+    let _ = stream.write_all(body).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+fn body(told: &[Told]) -> Vec<u8> {
+    serde_json::to_vec(told).unwrap()
+}
+
+fn inbound(id: &str, status: &str) -> Told {
+    Told {
+        inbound: true,
+        agent: Some("ANNA".to_owned()),
+        from: "+4930123".to_owned(),
+        to: "+4930999".to_owned(),
+        ..Told::of(id, status)
+    }
+}
+
+const PATH: &str = "/webhooks/con_one";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verified_event_is_applied_before_the_vendor_gets_its_answer() {
+    let desk = desk().await;
+    let call = desk.start().await;
+    let id = call["provider_call_id"].as_str().unwrap();
+    let events = body(&[Told::of(id, "ringing"), Told::of(id, "bridged")]);
+    assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await, (200, "taken".to_owned()));
+    let now = desk.anna().ok("GetCall", json!({"name": call["name"]})).await;
+    assert_eq!(now["state"], "CALL_STATE_BRIDGED");
+    assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await.0, 200, "a repetition is fine");
+    let again = desk.anna().ok("GetCall", json!({"name": call["name"]})).await;
+    assert_eq!(again, now, "and changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_from_outside_is_opened_for_the_agent_that_the_vendor_names() {
+    let desk = desk().await;
+    let mut calls = desk.anna().stream("WatchCalls", json!({})).await;
+    assert_eq!(calls.next().await.unwrap()["in_sync"]["calls"], 0);
+    let nobody = Told { agent: Some("nobody".to_owned()), ..inbound("in-2", "ringing") };
+    for told in [nobody, Told::of("in-3", "ringing"), inbound("in-4", "completed")] {
+        assert_eq!(send(&desk, "POST", PATH, Some(KEY), &body(&[told])).await.0, 200);
+    }
+    assert_eq!(
+        send(&desk, "POST", PATH, Some(KEY), &body(&[inbound("in-1", "ringing")])).await.0,
+        200
+    );
+    let call = calls.next().await.unwrap()["call"].clone();
+    assert_eq!(
+        (
+            call["direction"].as_str(),
+            call["state"].as_str(),
+            call["user"].as_str(),
+            call["from"].as_str()
+        ),
+        (
+            Some("CALL_DIRECTION_INBOUND"),
+            Some("CALL_STATE_RINGING"),
+            Some("anna"),
+            Some("+4930123")
+        ),
+        "{call}"
+    );
+    let all = desk.admin().ok("ListCalls", json!({})).await["calls"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_the_answer_is_the_same() {
+    let desk = desk().await;
+    let call = desk.start().await;
+    let events = body(&[Told::of(call["provider_call_id"].as_str().unwrap(), "completed")]);
+    let huge = vec![b' '; 1 << 20];
+    let cases: [(&str, &str, Option<&str>, &[u8]); 8] = [
+        ("POST", PATH, None, &events),
+        ("POST", PATH, Some("another-key"), &events),
+        ("POST", PATH, Some(KEY), b"nonsense"),
+        ("POST", PATH, Some(KEY), &huge),
+        ("POST", "/webhooks/con_none", Some(KEY), &events),
+        ("POST", "/webhooks/msdyn_omnichannel", Some(KEY), &events),
+        ("POST", "/webhooks/a%20b", Some(KEY), &events),
+        ("GET", PATH, None, &events),
+    ];
+    for (method, path, key, bytes) in cases {
+        let (status, text) = send(&desk, method, path, key, bytes).await;
+        assert_eq!(
+            (status, text.as_str()),
+            (403, ""),
+            "{method} {path} {key:?} {} bytes",
+            bytes.len()
+        );
+    }
+    let now: Value = desk.anna().ok("GetCall", json!({"name": call["name"]})).await;
+    assert_eq!(now["state"], "CALL_STATE_DIALING", "nothing of it is believed");
+    desk.admin().ok("DeactivateChannelProvider", json!({"name": "con_one"})).await;
+    assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await, (403, String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_in_a_burst_leave_nothing_behind() {
+    let desk = desk().await;
+    let call = desk.start().await;
+    let id = call["provider_call_id"].as_str().unwrap().to_owned();
+    let resident = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    };
+    let burst = async |count: usize, base: usize| {
+        let sent = (0..50).map(|lane| {
+            let (desk, id) = (&desk, &id);
+            async move {
+                let mut taken = 0;
+                for at in (lane..count).step_by(50) {
+                    let told = Told { key: (base + at).to_string(), ..Told::of(id, "ringing") };
+                    taken += usize::from(
+                        send(desk, "POST", PATH, Some(KEY), &body(&[told])).await.0 == 200,
+                    );
+                }
+                taken
+            }
+        });
+        futures_util::future::join_all(sent).await.into_iter().sum::<usize>()
+    };
+    assert_eq!(burst(2_000, 0).await, 2_000);
+    let before = resident();
+    assert_eq!(burst(10_000, 2_000).await, 10_000);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} bytes more; other tests of this process share them");
+}
