@@ -108,7 +108,7 @@ impl Shared {
     /// Counts a refusal; logs the first and then few, whatever arrives.
     fn refused(&self, provider: &str, why: WebhookRefused) {
         let before = self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        if before % LOGGED == 0 {
+        if before.is_multiple_of(LOGGED) {
             let provider: String = provider.chars().take(128).collect();
             tracing::warn!(provider, %why, so_far = before + 1, "a webhook was refused");
         }

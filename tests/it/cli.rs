@@ -8,6 +8,7 @@ use deskplane::cli::{self, Cli, Io};
 use crate::server::Running;
 
 mod live;
+mod voice;
 
 /// What a command left behind.
 #[derive(Debug)]

@@ -37,8 +37,7 @@ coded! {
 
 /// A call.
 pub(in crate::service) fn call(call: &Call) -> v1::Call {
-    let (cause, cause_detail) =
-        call.cause.as_ref().map_or((v1::CallCause::Unspecified, ""), |cause| why(cause));
+    let (cause, cause_detail) = call.cause.as_ref().map_or((v1::CallCause::Unspecified, ""), why);
     v1::Call {
         name: format!("{CALLS}/{}", call.call_id),
         call_id: call.call_id.to_string(),
