@@ -92,6 +92,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
         [
             "AgentService",
             "ApplicationTabTemplateService",
+            "ChannelProviderPlugin",
             "DirectoryService",
             "InsightService",
             "ProductivityToolService",
@@ -99,6 +100,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "ProviderService",
             "SessionTemplateService",
             "SettingsService",
+            "VoiceService",
         ]
     );
     for file in pool.files().filter(|file| file.package_name() == "deskplane.v1") {
