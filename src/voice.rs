@@ -310,7 +310,10 @@ impl Shared {
     /// Finds out what became of a start whose answer never came, without ever repeating it.
     async fn settle(self: Arc<Self>, call_id: uuid::Uuid) {
         let now = self.clock.now();
-        let unknown = |call: &mut Call| call.become_state(CallState::Unknown, None, now);
+        // An event may have told already how far it is.
+        let unknown = |call: &mut Call| {
+            call.state == CallState::Queued && call.become_state(CallState::Unknown, None, now)
+        };
         let Some(change) = self.book.change(call_id, unknown) else { return };
         if self.book.settle(change).await.is_err() {
             return;

@@ -102,9 +102,10 @@ pub(super) async fn run(
 /// What drives voice providers: the log of calls beside the store, and the way to vendors.
 fn voice(config: &Config, vault: Vault) -> Result<server::Voice> {
     let network = config.voice.network().map_err(|why| Error::start("set up TLS", why))?;
-    let (now, keep) = (Clock::system().now(), config.voice.keep());
+    let (clock, keep) = (Clock::system(), config.voice.keep());
     let folder = config.data_dir.join("calls");
-    let calls = Log::open(Arc::new(Disk), &folder, |call| Voice::wants(call, now, keep));
+    let calls =
+        Log::open(Arc::new(Disk), &folder, move |call| Voice::wants(call, clock.now(), keep));
     let calls = calls.map_err(|why| Error::start(&format!("open {}", folder.display()), why))?;
     Ok(server::Voice {
         public_url: config.voice.public_url(),

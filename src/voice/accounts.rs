@@ -62,8 +62,8 @@ impl Accounts {
         }
         let account = Arc::new(Account::new(shared, stored));
         let before = all.insert(account.name.clone(), Arc::clone(&account));
-        drop(all);
         before.iter().for_each(|before| before.stop());
+        // With the lock in hand: who replaces this account finds its tasks, and ends them.
         account.start(Arc::downgrade(shared));
         account
     }

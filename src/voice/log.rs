@@ -65,14 +65,15 @@ impl Log {
         Self { queue: None }
     }
 
-    /// Opens the log in a folder and answers the calls that `wanted` keeps, each as it was last.
+    /// Opens the log in a folder and answers the calls that `wanted` keeps, each as it was last. It is
+    /// asked again whenever the log has grown.
     ///
     /// # Errors
     /// [`Error::Damaged`] names file and place; nothing is touched then.
     pub fn open(
         io: Arc<dyn Io>,
         folder: &Path,
-        wanted: impl Fn(&Call) -> bool,
+        wanted: impl Fn(&Call) -> bool + Send + 'static,
     ) -> Result<(Self, Vec<Call>), Error> {
         io.make_dir(folder)?;
         if let Some(parent) = folder.parent() {
@@ -95,7 +96,7 @@ impl Log {
         let (queue, entries) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("deskplane-calls".to_owned())
-            .spawn(move || writer.run(entries))?;
+            .spawn(move || writer.run(entries, &wanted))?;
         Ok((Self { queue: Some(queue) }, calls))
     }
 
@@ -170,13 +171,13 @@ impl Writer {
         })
     }
 
-    fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+    fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>, wanted: &dyn Fn(&Call) -> bool) {
         while let Some(first) = entries.blocking_recv() {
             let mut group = vec![first];
             while let Ok(next) = entries.try_recv() {
                 group.push(next);
             }
-            let written = self.write(&group);
+            let written = self.write(&group, wanted);
             if let Err(error) = &written {
                 tracing::error!(%error, "calls can be kept no more");
             }
@@ -192,7 +193,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: &[Entry]) -> Result<(), Error> {
+    fn write(&mut self, group: &[Entry], wanted: &dyn Fn(&Call) -> bool) -> Result<(), Error> {
         let mut bytes = Vec::new();
         for (call, _) in group {
             bytes.extend(entry(call)?);
@@ -208,13 +209,14 @@ impl Writer {
         for (call, _) in group {
             self.newest.insert(call.call_id, call.clone());
         }
-        if self.end > SMALL.max(self.live * 4) { self.renew() } else { Ok(()) }
+        if self.end > SMALL.max(self.live * 4) { self.renew(wanted) } else { Ok(()) }
     }
 
-    /// Begins a new file with what is newest, and removes the old one.
-    fn renew(&mut self) -> Result<(), Error> {
+    /// Begins a new file with what is newest and still wanted, and removes the old one.
+    fn renew(&mut self, wanted: &dyn Fn(&Call) -> bool) -> Result<(), Error> {
         let old = path(&self.folder, self.number);
-        let newest = std::mem::take(&mut self.newest);
+        let mut newest = std::mem::take(&mut self.newest);
+        newest.retain(|_, call| wanted(call));
         *self = Self::begin(Arc::clone(&self.io), &self.folder, self.number + 1, newest)?;
         Ok(self.io.remove(&old)?)
     }

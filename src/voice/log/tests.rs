@@ -102,6 +102,20 @@ async fn a_log_that_grew_is_written_anew() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_written_anew_forgets_what_nobody_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let wanted = |call: &Call| call.to == "+12";
+    let (log, _) = Log::open(Arc::new(Disk), folder.path(), wanted).unwrap();
+    put(&log, &call(2, "+13")).await;
+    let mut large = call(1, "+12");
+    large.context = [("key".to_owned(), "x".repeat(4_000))].into();
+    for _ in 0..1_200 {
+        put(&log, &large).await;
+    }
+    assert_eq!(reopened(folder.path()), [large]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_is_not_acknowledged() {
     let (io, folder) = (Faulty::new(), Path::new("/calls"));
     let opened = Log::open(Arc::new(io.clone()), folder, |_| true);
