@@ -7,37 +7,33 @@
 mod adapters;
 pub mod builtin;
 mod classes;
+mod layered;
 mod mappings;
+mod sets;
 mod table;
+mod users;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use deskplane_providers::Registry;
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 
 pub use self::{
     classes::{ClassId, Direct, RoleClass, Seat},
+    sets::{Members, Set},
     table::Table,
+    users::Seated,
 };
 use crate::domain::{
     Change, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId,
     channel::Channel,
-    directory::{SecurityRole, Team, User},
+    directory::{SecurityRole, Team},
     library::ProductivityTool,
     profile::Profile,
     provider::ChannelProvider,
     settings::Settings,
     template::{NotificationTemplate, SessionTemplate, TabTemplate},
 };
-
-/// A user with what resolution needs of him, worked out.
-#[derive(Debug, Clone)]
-pub struct Seated {
-    /// The stored user.
-    pub user: Arc<User>,
-    /// Role class and direct link.
-    pub seat: Seat,
-}
 
 /// All configuration at one revision. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,17 +64,8 @@ pub struct Catalog {
     pub settings: Arc<Settings>,
     /// The adapters of this server; not configuration, the same at every revision.
     pub adapters: Arc<Registry>,
-    users: OrdMap<UserId, Seated>,
-    classes: classes::Classes,
+    users: users::Users,
     mappings: mappings::Mappings,
-    /// Teams of a user.
-    memberships: OrdMap<UserId, OrdSet<TeamId>>,
-    /// Counted users (enabled, human) by seat.
-    seated: OrdMap<Seat, OrdSet<UserId>>,
-    /// Users by the profile that a direct link of theirs names, existing or not.
-    linked: OrdMap<UniqueName, OrdSet<UserId>>,
-    /// Users by a role that they hold themselves, as given.
-    holders: OrdMap<UniqueName, OrdSet<UserId>>,
 }
 
 impl Catalog {
@@ -99,13 +86,8 @@ impl Catalog {
             teams: OrdMap::new(),
             settings: Arc::new(Settings::initial(stamp)),
             adapters: adapters::builtin(),
-            users: OrdMap::new(),
-            classes: classes::Classes::default(),
+            users: users::Users::default(),
             mappings: mappings::Mappings::default(),
-            memberships: OrdMap::new(),
-            seated: OrdMap::new(),
-            linked: OrdMap::new(),
-            holders: OrdMap::new(),
         }
     }
 
@@ -115,19 +97,17 @@ impl Catalog {
         revision: i64,
         time: Time,
     ) -> Self {
-        let (mut users, mut others) = (Vec::new(), Vec::new());
+        let (mut users, mut teams, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for object in objects {
             match object {
                 Object::User(user) => users.push(user),
+                Object::Team(team) => teams.push(team),
                 other => others.push(Change::Put(other)),
             }
         }
         let mut catalog = Self::empty().apply(&others, revision, time);
-        // Every role and team is there by now, so users need not be seated twice.
-        for user in users {
-            catalog.index_user(&user, true);
-            catalog.seat(user);
-        }
+        catalog.form_teams(teams);
+        catalog.seat_all(users);
         catalog
     }
 
@@ -148,13 +128,12 @@ impl Catalog {
         }
         if roles_changed {
             // A role's root or persona may be another one now, so every class is worked out anew.
-            next.classes = classes::Classes::default();
-            next.seated = OrdMap::new();
-            reseat = next.users.keys().cloned().collect();
             next.remap();
-        }
-        for id in reseat {
-            next.reseat(&id);
+            next.reseat_all();
+        } else {
+            for id in reseat {
+                next.reseat(&id);
+            }
         }
         next
     }
@@ -177,16 +156,13 @@ impl Catalog {
             Object::Role(o) => self.roles.put(&o.common.unique_name, o),
             Object::Settings(o) => self.settings = Arc::clone(o),
             Object::User(o) => {
-                self.unseat(&o.id);
-                let seated = Seated { user: Arc::clone(o), seat: Seat::default() };
-                self.index_user(o, true);
-                self.users.insert(o.id.clone(), seated);
+                self.users.put(o);
                 reseat.insert(o.id.clone());
             }
             Object::Team(o) => {
                 self.remove_team(&o.id, reseat);
                 for member in &o.members {
-                    self.memberships.entry(member.clone()).or_default().insert(o.id.clone());
+                    self.users.memberships.add(member, o.id.clone());
                     reseat.insert(member.clone());
                 }
                 self.teams.insert(o.id.clone(), Arc::clone(o));
@@ -198,7 +174,6 @@ impl Catalog {
         match key.kind {
             Kind::User => {
                 if let Ok(id) = UserId::parse(&key.name) {
-                    self.unseat(&id);
                     self.users.remove(&id);
                 }
             }
@@ -227,59 +202,9 @@ impl Catalog {
     fn remove_team(&mut self, id: &TeamId, reseat: &mut BTreeSet<UserId>) {
         let Some(old) = self.teams.remove(id) else { return };
         for member in &old.members {
-            take(&mut self.memberships, member, id);
+            self.users.memberships.take(member, id);
             reseat.insert(member.clone());
         }
-    }
-
-    /// Takes a user out of every index.
-    fn unseat(&mut self, id: &UserId) {
-        let Some(old) = self.users.get(id).cloned() else { return };
-        take(&mut self.seated, &old.seat, id);
-        self.index_user(&old.user, false);
-    }
-
-    fn index_user(&mut self, user: &User, add: bool) {
-        let links = user.direct.iter().map(|link| &link.profile);
-        for (index, names) in [
-            (&mut self.linked, links.collect::<Vec<_>>()),
-            (&mut self.holders, user.roles.iter().collect()),
-        ] {
-            for name in names {
-                if add {
-                    index.entry(name.clone()).or_default().insert(user.id.clone());
-                } else {
-                    take(index, name, &user.id);
-                }
-            }
-        }
-    }
-
-    /// Works out the seat of a user anew.
-    fn reseat(&mut self, id: &UserId) {
-        let Some(old) = self.users.get(id).cloned() else { return };
-        take(&mut self.seated, &old.seat, id);
-        self.seat(old.user);
-    }
-
-    /// Seats a user who has no seat.
-    fn seat(&mut self, user: Arc<User>) {
-        let class = self.class_of(&user);
-        let seat = Seat { class: self.classes.intern(class), direct: Direct::of(&user) };
-        if user.is_counted() {
-            self.seated.entry(seat.clone()).or_default().insert(user.id.clone());
-        }
-        self.users.insert(user.id.clone(), Seated { user, seat });
-    }
-
-    fn class_of(&self, user: &User) -> RoleClass {
-        let held: BTreeSet<_> = user.roles.iter().filter_map(|r| self.root(r)).collect();
-        let team_only = self
-            .team_roles(&user.id)
-            .filter_map(|(_, role)| self.root(&role))
-            .filter(|root| !held.contains(root))
-            .collect();
-        RoleClass { held, team_only }
     }
 
     /// The root of a role; `None` when the role does not exist.
@@ -287,68 +212,6 @@ impl Catalog {
         let role = self.roles.get(role)?;
         let root = role.root_role.as_ref().and_then(|root| self.roles.get(root)).unwrap_or(role);
         Some(root.common.unique_name.clone())
-    }
-
-    /// The user of that id.
-    pub fn user(&self, id: &UserId) -> Option<&Seated> {
-        self.users.get(id)
-    }
-
-    /// All users, ascending by id.
-    pub fn users(&self) -> impl Iterator<Item = &Seated> {
-        self.users.values()
-    }
-
-    /// All users from that id on, the id itself excluded, ascending.
-    pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = &'a Seated> + use<'a> {
-        let bounds = (std::ops::Bound::Excluded(id.clone()), std::ops::Bound::Unbounded);
-        self.users.range(bounds).map(|(_, seated)| seated)
-    }
-
-    /// Number of users.
-    pub fn user_count(&self) -> usize {
-        self.users.len()
-    }
-
-    /// The teams that a user belongs to, ascending by id.
-    pub fn teams_of(&self, id: &UserId) -> impl Iterator<Item = &Arc<Team>> {
-        let ids = self.memberships.get(id).into_iter().flatten();
-        ids.filter_map(|team| self.teams.get(team))
-    }
-
-    /// The roles that a user holds through teams, as given: {team, role}, ascending by team.
-    pub fn team_roles<'a>(
-        &'a self,
-        id: &UserId,
-    ) -> impl Iterator<Item = (TeamId, UniqueName)> + use<'a> {
-        let ids = self.memberships.get(id).into_iter().flatten();
-        ids.filter_map(|team| self.teams.get(team))
-            .flat_map(|team| team.roles.iter().map(|role| (team.id.clone(), role.clone())))
-    }
-
-    /// The roles of a class.
-    pub fn class(&self, id: ClassId) -> &RoleClass {
-        self.classes.get(id)
-    }
-
-    /// Counted users by seat.
-    pub fn seats(&self) -> impl Iterator<Item = (&Seat, &OrdSet<UserId>)> {
-        self.seated.iter()
-    }
-
-    /// Users with a direct link that names the profile.
-    pub fn linked(&self, profile: &UniqueName) -> Option<&OrdSet<UserId>> {
-        self.linked.get(profile)
-    }
-
-    /// Names that direct links lead to, existing or not.
-    pub fn linked_names(&self) -> impl Iterator<Item = (&UniqueName, &OrdSet<UserId>)> {
-        self.linked.iter()
-    }
-
-    /// Users who hold the role themselves.
-    pub fn holders(&self, role: &UniqueName) -> Option<&OrdSet<UserId>> {
-        self.holders.get(role)
     }
 
     /// The object of that key.
@@ -393,22 +256,8 @@ impl Catalog {
             .chain(self.channels.iter().map(|o| Object::Channel(Arc::clone(o))))
             .chain(self.roles.iter().map(|o| Object::Role(Arc::clone(o))))
             .chain(self.teams.values().map(|o| Object::Team(Arc::clone(o))))
-            .chain(self.users.values().map(|o| Object::User(Arc::clone(&o.user))))
+            .chain(self.users().map(|o| Object::User(Arc::clone(&o.user))))
             .chain([Object::Settings(Arc::clone(&self.settings))])
-    }
-}
-
-/// Takes a member out of an index of sets, and the set out of the index when nothing is left.
-fn take<K, V>(index: &mut OrdMap<K, OrdSet<V>>, key: &K, member: &V)
-where
-    K: Ord + Clone,
-    V: Ord + Clone,
-{
-    if let Some(set) = index.get_mut(key) {
-        set.remove(member);
-        if set.is_empty() {
-            index.remove(key);
-        }
     }
 }
 

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdSet;
 
-use super::{Catalog, take};
+use super::{Catalog, sets::Index};
 use crate::domain::{UniqueName, profile::Profile};
 
 /// Custom profiles by what makes them candidates, active or not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Mappings {
-    by_root: OrdMap<UniqueName, OrdSet<UniqueName>>,
+    by_root: Index<UniqueName, UniqueName>,
     defaults: OrdSet<UniqueName>,
 }
 
@@ -21,7 +21,7 @@ impl Mappings {
             return;
         }
         for root in roots {
-            self.by_root.entry(root).or_default().insert(profile.name().clone());
+            self.by_root.add(&root, profile.name().clone());
         }
         if profile.is_default {
             self.defaults.insert(profile.name().clone());
@@ -30,7 +30,7 @@ impl Mappings {
 
     fn remove(&mut self, profile: &Profile, roots: BTreeSet<UniqueName>) {
         for root in roots {
-            take(&mut self.by_root, &root, profile.name());
+            self.by_root.take(&root, profile.name());
         }
         self.defaults.remove(profile.name());
     }

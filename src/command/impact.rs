@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::{
-    catalog::{Catalog, ClassId, Seat, Seated},
+    catalog::{Catalog, ClassId, Seat, Seated, Set},
     content::{Gates, Reach, compile},
     domain::{Change, Kind, Object, TeamId, UniqueName, UserId},
     resolve::winner,
@@ -133,7 +133,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// A role may lead its holders anywhere: users of one old seat, grouped by their new one.
-    fn regrouped(&mut self, ids: &imbl::OrdSet<UserId>, touched: &BTreeSet<UserId>) {
+    fn regrouped(&mut self, ids: &Set<UserId>, touched: &BTreeSet<UserId>) {
         let new = self.new.catalog;
         let mut groups: BTreeMap<&Seat, Vec<&UserId>> = BTreeMap::new();
         for id in ids.iter().filter(|id| !touched.contains(*id)) {
