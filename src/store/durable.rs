@@ -16,6 +16,7 @@
 
 mod backup;
 mod boot;
+mod build;
 mod care;
 mod checkpoint;
 mod doctor;
@@ -32,6 +33,7 @@ mod meters;
 mod queue;
 mod restore;
 mod segment;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -282,9 +284,12 @@ impl Store for Durable {
     }
 
     async fn load(&self) -> Result<Loaded> {
+        if let Some(loaded) = self.engine.take_state() {
+            return Ok(loaded);
+        }
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index.load()).await?
+        spawn_blocking(move || engine.index()?.load()).await?
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
@@ -296,7 +301,7 @@ impl Store for Durable {
     async fn changes(&self, after: Revision) -> Result<ChangeStream> {
         let after = after.max(0);
         self.followed().await?;
-        self.engine.index.kept(after)?;
+        self.engine.index()?.kept(after)?;
         let cursor = Some((Arc::clone(&self.engine), self.durable.subscribe(), after));
         let groups = stream::unfold(cursor, |cursor| async move {
             let (engine, mut durable, after) = cursor?;
@@ -316,7 +321,7 @@ impl Store for Durable {
     async fn history(&self, query: HistoryQuery) -> Result<Page<Record>> {
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index.history(&query)).await?
+        spawn_blocking(move || engine.index()?.history(&query)).await?
     }
 
     async fn linearize(&self) -> Result<Revision> {
@@ -340,7 +345,7 @@ impl Durable {
 async fn read(engine: &Arc<Engine>, after: Revision, newest: Revision) -> Result<Vec<Record>> {
     engine.followed(newest).await?;
     let reader = Arc::clone(engine);
-    spawn_blocking(move || reader.index.records(after, newest)).await?
+    spawn_blocking(move || reader.index()?.records(after, newest)).await?
 }
 
 // === impl Place ===

@@ -7,28 +7,35 @@
 //! 2. The index is believed after a clean stop, and while the machine is up that wrote it: a killed
 //!    process loses nothing that it handed to the operating system. Then the journal is replayed
 //!    above its revision.
-//! 3. Otherwise, or when it cannot be opened, the index is built anew in a fresh folder from the
-//!    newest good checkpoint and the journal, and takes the place of the old one.
-//! 4. A torn group at the end of the journal is cut, and the boot of the machine is noted once the
-//!    index is whole.
+//! 3. Otherwise, or when it cannot be opened, the newest checkpoint that is good from its first byte
+//!    to its last is found, and the index is built anew from it and the journal; see `build.rs`.
+//! 4. The state is read from checkpoint and journal. When the newest checkpoint is damaged and the
+//!    index is believed, the index gives the state instead, and verification heals the checkpoint.
+//! 5. A torn group at the end of the journal is cut.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use uuid::Uuid;
 
 use super::{
-    Ids, Place, Settings, checkpoint, damaged, files, folder,
+    Ids, Place, Settings,
+    build::Plan,
+    checkpoint, damaged, files, folder,
     index::Index,
     journal::{self, Journal, Scan},
     mark::{self, Boot, State},
+    state,
 };
-use crate::store::{Error, Result, Revision};
+use crate::store::{Error, Loaded, Result, Revision};
 
 /// A store that is ready.
 #[derive(Debug)]
 pub(super) struct Booted {
     pub(super) ids: Ids,
-    pub(super) index: Index,
+    /// What is known of the index.
+    pub(super) index: Found,
+    /// The state; none when the index must be asked.
+    pub(super) state: Option<Loaded>,
     pub(super) journal: Journal,
     /// Revision of the last group.
     pub(super) revision: Revision,
@@ -37,6 +44,15 @@ pub(super) struct Booted {
     /// Bytes of the journal above the newest checkpoint.
     pub(super) uncovered: u64,
     pub(super) lock: fs::File,
+}
+
+/// The index at a start.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It is open, and whole up to the end of the journal.
+    Whole(Index),
+    /// It is to be built.
+    Lost(Plan),
 }
 
 /// What is known before anything is changed.
@@ -66,23 +82,29 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     // Written even if it says so already: whether that reached the disk is not known.
     mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None })?;
     folder::remove(&place.fresh_index())?;
-    let (index, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
+    let (believed, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
+    let (base, state) = boots.state(&scan, believed.is_some()).inspect_err(|e| boots.leave(e))?;
     let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
     let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
     if !clean {
         // Whether the folder was made durable is not known either.
         mark::write(io, dir, &ids)?;
     }
-    let above = index.head()?.revision;
-    journal::replay(io, &place.journal(), ids, &scan, above, |records| index.apply(&records))?;
-    match &place.boot_id {
-        Some(_) if boots.same_boot => {}
-        Some(boot_id) => mark::write(io, dir, &Boot { boot_id: boot_id.clone() })?,
-        None => mark::remove::<Boot>(io, dir)?,
-    }
-    let uncovered = scan.bytes_above(boots.checkpoints.last().copied().unwrap_or(0));
+    let (revision, newest) = (scan.end, boots.checkpoints.last().copied().unwrap_or(0));
+    let uncovered = scan.bytes_above(newest);
+    let index = match believed {
+        Some(index) => {
+            let above = index.head()?.revision;
+            journal::replay(io, &place.journal(), ids, &scan, above, |group| index.apply(&group))?;
+            if !boots.same_boot {
+                note_boot(place);
+            }
+            Found::Whole(index)
+        }
+        None => Found::Lost(Plan { base, scan }),
+    };
     let checkpoints = boots.checkpoints;
-    Ok(Booted { ids, index, journal, revision: scan.end, checkpoints, uncovered, lock })
+    Ok(Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock })
 }
 
 /// Makes a new store; anything that looks like part of one is not overwritten.
@@ -115,6 +137,19 @@ fn make(place: &Place) -> Result<Ids> {
     let ids = Ids { store: Uuid::new_v4(), incarnation: Uuid::new_v4() };
     mark::write(io, dir, &ids)?;
     Ok(ids)
+}
+
+/// Notes the boot of the machine since which the index is whole. Without the note the next start
+/// builds the index anew, so nothing ends because of it.
+pub(super) fn note_boot(place: &Place) {
+    let (io, dir) = (&*place.io, place.folder.as_path());
+    let noted = match &place.boot_id {
+        Some(boot_id) => mark::write(io, dir, &Boot { boot_id: boot_id.clone() }),
+        None => mark::remove::<Boot>(io, dir),
+    };
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the boot of the machine could not be noted");
+    }
 }
 
 /// A mark that cannot be read is none: what it would promise is then established the long way.
@@ -176,16 +211,36 @@ impl<'a> Boots<'a> {
         }
     }
 
-    /// The index, as it was left or built anew; and the journal as far as that needed it.
-    fn index(&mut self, mut scan: Scan) -> Result<(Index, Scan)> {
+    /// The index, if it is believed; and the journal as far as the start needs it.
+    fn index(&mut self, scan: Scan) -> Result<(Option<Index>, Scan)> {
         if let Some(index) = self.believe_index(&scan)? {
-            return Ok((index, scan));
+            return Ok((Some(index), scan));
         }
         let lowest = self.lowest()?;
-        if scan.from > lowest {
-            scan = Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)?;
+        if scan.from <= lowest {
+            return Ok((None, scan));
         }
-        Ok((self.rebuild(&scan)?, scan))
+        let scan = Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)?;
+        Ok((None, scan))
+    }
+
+    /// The state and the checkpoint that it begins at. With an index the blocks that are read are
+    /// checked, and damage is left to verification; without one, the whole checkpoint is checked.
+    fn state(&mut self, scan: &Scan, indexed: bool) -> Result<(Option<Revision>, Option<Loaded>)> {
+        if !indexed {
+            return self.sound_state(scan).map(|(base, state)| (base, Some(state)));
+        }
+        let newest = self.checkpoints.last().copied();
+        if newest.unwrap_or(0) < scan.from {
+            return Ok((None, None));
+        }
+        match state::read(self.place, self.ids, scan, newest) {
+            Err(Error::Damaged(what)) => {
+                tracing::warn!(what, "taking the state from the index");
+                Ok((None, None))
+            }
+            read => read.map(|state| (newest, Some(state))),
+        }
     }
 
     /// After a refusal: marks the store again as it was found.
@@ -214,14 +269,15 @@ impl<'a> Boots<'a> {
         if self.closed_at.is_none() && !self.same_boot {
             return Ok(None);
         }
-        let index = match self.open(&self.place.index()) {
-            Ok(index) => index,
-            Err(Error::Damaged(what) | Error::Engine(what)) => {
-                tracing::warn!(what, "the index cannot be used");
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+        let index =
+            match Index::open(&self.place.index(), self.ids, self.settings.retention.records) {
+                Ok(index) => index,
+                Err(Error::Damaged(what) | Error::Engine(what)) => {
+                    tracing::warn!(what, "the index cannot be used");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
         let head = index.head()?.revision;
         if head > scan.end {
             let what = format!(
@@ -239,11 +295,9 @@ impl<'a> Boots<'a> {
         Ok(None)
     }
 
-    /// Builds the index anew from the newest good checkpoint and the journal.
-    fn rebuild(&mut self, scan: &Scan) -> Result<Index> {
-        tracing::info!(journal = scan.end, "building the index from checkpoint and journal");
+    /// The state from the newest good checkpoint and the journal.
+    fn sound_state(&mut self, scan: &Scan) -> Result<(Option<Revision>, Loaded)> {
         let (io, dir) = (&*self.place.io, self.place.checkpoints());
-        let (folder, fresh) = (self.place.index(), self.place.fresh_index());
         let mut usable: Vec<Option<Revision>> =
             self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
         if scan.from == 0 {
@@ -252,8 +306,7 @@ impl<'a> Boots<'a> {
         let mut result = Err(damaged(&dir, 0, "no checkpoint fits the journal"));
         let mut bad = Vec::new();
         for base in usable.into_iter().rev() {
-            result = self.build(scan, base);
-            folder::make_ready(&fresh)?;
+            result = self.checked(scan, base).map(|state| (base, state));
             match (&result, base) {
                 (Err(Error::Damaged(what)), Some(at)) => {
                     tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");
@@ -262,34 +315,23 @@ impl<'a> Boots<'a> {
                 _ => break,
             }
         }
-        result?;
+        let found = result?;
         for at in bad {
             // Put aside, so that it counts as none.
             let path = checkpoint::path(&dir, at);
             io.rename(&path, &path.with_extension("damaged"))?;
             self.checkpoints.retain(|kept| *kept != at);
         }
-        folder::remove(&folder)?;
-        fs::rename(&fresh, &folder)?;
-        self.open(&folder)
+        Ok(found)
     }
 
-    /// Fills a fresh folder from a checkpoint, or from nothing, and the journal.
-    fn build(&self, scan: &Scan, base: Option<Revision>) -> Result<()> {
-        let (io, fresh) = (&*self.place.io, self.place.fresh_index());
-        folder::remove(&fresh)?;
-        let index = self.open(&fresh)?;
+    /// The state from a checkpoint, or from nothing, and the journal, once every byte of the
+    /// checkpoint was found good.
+    fn checked(&self, scan: &Scan, base: Option<Revision>) -> Result<Loaded> {
         if let Some(base) = base {
             let path = checkpoint::path(&self.place.checkpoints(), base);
-            index.import(|each| checkpoint::read(io, &path, self.ids, each))?;
+            checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
         }
-        let above = index.head()?.revision;
-        let journal = self.place.journal();
-        journal::replay(io, &journal, self.ids, scan, above, |records| index.apply(&records))?;
-        index.flush()
-    }
-
-    fn open(&self, folder: &Path) -> Result<Index> {
-        Index::open(folder, self.ids, self.settings.retention.records)
+        state::read(self.place, self.ids, scan, base)
     }
 }

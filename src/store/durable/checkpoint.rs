@@ -31,8 +31,8 @@ const MAGIC: [u8; 8] = *b"DPCKPT\r\n";
 const FORMAT: u32 = 1;
 /// Bytes of the header: magic, format, CRC32C, store, incarnation, revision.
 const HEADER: usize = 56;
-/// Bytes of the trailer: count, revision, time, number of records, last removed one, hash.
-const TRAILER: usize = 72;
+/// Bytes of the trailer before the hash: count, revision, time, number of records, last removed one.
+const NUMBERS: usize = 40;
 /// Bytes of entries from which a block is closed.
 const BLOCK: usize = 256 << 10;
 
@@ -154,32 +154,84 @@ pub(super) fn read_file(
             break;
         }
         hash.update(&block);
-        let mut rest = &block[..];
-        while !rest.is_empty() {
-            let entry = take(&mut rest).zip(take(&mut rest));
-            each(entry.ok_or_else(|| reader.bad("a block that ends within an entry"))?)?;
+        reader.entries(&block, |entry| {
             count += 1;
-        }
+            each(entry)
+        })?;
     }
-    let trailer = reader.block()?;
-    if reader.at != reader.file.len()? || trailer.len() != TRAILER {
-        return Err(reader.bad("the trailer is not the end"));
-    }
-    let number = |at: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&trailer[at * 8..at * 8 + 8]);
-        i64::from_be_bytes(bytes)
-    };
-    let named = files::number(path) == Some(number(1));
-    if !named || number(0) != count as i64 || trailer[40..] != hash.finalize()[..] {
+    let trailer = reader.trailer()?;
+    if trailer.count != count || trailer.hash != hash.finalize()[..] {
         return Err(reader.bad("the trailer does not fit the content"));
     }
-    Ok(Head {
-        revision: number(1),
-        time: Time::from_micros(number(2)),
-        records: number(3),
-        trimmed: number(4),
-    })
+    Ok(trailer.head)
+}
+
+/// Where the blocks of a checkpoint lie, found without reading what is in them.
+#[derive(Debug)]
+pub(super) struct Outline {
+    pub(super) head: Head,
+    blocks: Vec<Spot>,
+}
+
+/// Where a block lies.
+#[derive(Debug)]
+pub(super) struct Spot {
+    first: Vec<u8>,
+    at: u64,
+}
+
+/// The end of a checkpoint.
+struct Trailer {
+    head: Head,
+    count: u64,
+    hash: [u8; 32],
+}
+
+// === impl Outline ===
+
+impl Outline {
+    /// Goes through a checkpoint from block to block.
+    pub(super) fn read(io: &dyn Io, path: &Path, ids: Ids) -> Result<Self> {
+        let file = io.open(path)?;
+        let mut reader = Reader { file: &*file, path, at: 0 };
+        reader.header(ids)?;
+        let mut blocks: Vec<Spot> = Vec::new();
+        while let Some(spot) = reader.skip()? {
+            if blocks.last().is_some_and(|before| before.first >= spot.first) {
+                return Err(reader.bad("the keys do not rise"));
+            }
+            blocks.push(spot);
+        }
+        Ok(Self { head: reader.trailer()?.head, blocks })
+    }
+
+    /// The blocks that may hold keys from the first up to the second.
+    pub(super) fn within(&self, from: &[u8], until: &[u8]) -> &[Spot] {
+        let start = self.blocks.partition_point(|block| block.first.as_slice() <= from);
+        let end = self.blocks.partition_point(|block| block.first.as_slice() < until);
+        &self.blocks[start.saturating_sub(1)..end]
+    }
+}
+
+// === impl Spot ===
+
+impl Spot {
+    /// The first key.
+    pub(super) fn first(&self) -> &[u8] {
+        &self.first
+    }
+}
+
+/// Reads one block and hands on its entries.
+pub(super) fn block(
+    file: &dyn File,
+    path: &Path,
+    spot: &Spot,
+    each: impl FnMut(Entry<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut reader = Reader { file, path, at: spot.at };
+    let block = reader.block()?;
+    reader.entries(&block, each)
 }
 
 struct Reader<'a> {
@@ -219,6 +271,58 @@ impl Reader<'_> {
         }
         self.at = start;
         Err(self.bad("a bad block"))
+    }
+
+    /// Goes behind a block; where it lies, or none for the one that ends them.
+    fn skip(&mut self) -> Result<Option<Spot>> {
+        let (at, head) = (self.at, self.take(8)?);
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        if length == 0 {
+            self.at = at;
+            return self.block().map(|_| None);
+        }
+        let key = self.take(4)?;
+        let key = u32::from_be_bytes([key[0], key[1], key[2], key[3]]);
+        if key > length {
+            return Err(self.bad("a bad block"));
+        }
+        let first = self.take(key as usize)?;
+        self.at = at + 8 + u64::from(length);
+        Ok(Some(Spot { first, at }))
+    }
+
+    fn entries(&self, block: &[u8], mut each: impl FnMut(Entry<'_>) -> Result<()>) -> Result<()> {
+        let mut rest = block;
+        while !rest.is_empty() {
+            let entry = take(&mut rest).zip(take(&mut rest));
+            each(entry.ok_or_else(|| self.bad("a block that ends within an entry"))?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the end of the file.
+    fn trailer(&mut self) -> Result<Trailer> {
+        let bytes = self.block()?;
+        let (numbers, hash) = bytes.split_at_checked(NUMBERS).unwrap_or_default();
+        let hash = <[u8; 32]>::try_from(hash);
+        let (Ok(hash), true) = (hash, self.at == self.file.len()?) else {
+            return Err(self.bad("the trailer is not the end"));
+        };
+        let number = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&numbers[at * 8..at * 8 + 8]);
+            i64::from_be_bytes(bytes)
+        };
+        let head = Head {
+            revision: number(1),
+            time: Time::from_micros(number(2)),
+            records: number(3),
+            trimmed: number(4),
+        };
+        if files::number(self.path) != Some(head.revision) {
+            return Err(self.bad("the name is not that of the trailer"));
+        }
+        Ok(Trailer { head, count: number(0).cast_unsigned(), hash })
     }
 
     fn take(&mut self, length: usize) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use super::{
     Ids, Place, Settings,
-    boot::Booted,
+    boot::{Booted, Found},
+    build::Plan,
     care::Stop,
     checkpoint, files, folder, frame,
     heal::Hurt,
@@ -22,7 +23,7 @@ use super::{
     meters::Meters,
     queue::{Queue, Work},
 };
-use crate::store::{Batch, Commit, Condition, Error, Result, Revision, Writes};
+use crate::store::{Batch, Commit, Condition, Error, Loaded, Result, Revision, Writes};
 
 /// What all calls share. Its own calls block.
 #[derive(Debug)]
@@ -33,7 +34,10 @@ pub(super) struct Engine {
     pub(super) writer: Mutex<Writer>,
     /// Revisions of the checkpoints, rising.
     checkpoints: Mutex<Vec<Revision>>,
-    pub(super) index: Index,
+    /// Empty until it is built.
+    pub(super) index: OnceLock<Index>,
+    /// The state that was read at the start, for whoever loads it.
+    pub(super) state: Mutex<Option<Loaded>>,
     pub(super) queue: Queue,
     /// How far the index is.
     pub(super) progress: watch::Sender<Progress>,
@@ -57,14 +61,20 @@ pub(super) struct Writer {
 /// How far the index is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
+    /// [`UNBUILT`] until it is there.
     pub(super) revision: Revision,
     /// Whether it will come no further.
     pub(super) ended: bool,
 }
 
+/// Below every revision.
+const UNBUILT: Revision = -1;
+
 /// What only the thread of the index needs.
 #[derive(Debug)]
 pub(super) struct Upkeep {
+    /// What the index is to be built from, if it is not there.
+    plan: Option<Plan>,
     /// Bytes of the journal since the newest checkpoint.
     uncovered: u64,
     /// Length of the last one that was written here.
@@ -82,7 +92,11 @@ impl Engine {
         booted: Booted,
         meters: Meters,
     ) -> (Self, Upkeep) {
-        let Booted { ids, index, journal, revision, checkpoints, uncovered, lock } = booted;
+        let Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock } = booted;
+        let (index, plan, reached) = match index {
+            Found::Whole(index) => (OnceLock::from(index), None, revision),
+            Found::Lost(plan) => (OnceLock::new(), Some(plan), UNBUILT),
+        };
         let engine = Self {
             place,
             settings,
@@ -90,14 +104,27 @@ impl Engine {
             writer: Mutex::new(Writer { journal, head: revision, shut: false }),
             checkpoints: Mutex::new(checkpoints),
             index,
+            state: Mutex::new(state),
             queue: Queue::default(),
-            progress: watch::Sender::new(Progress { revision, ended: false }),
+            progress: watch::Sender::new(Progress { revision: reached, ended: false }),
             condition: watch::Sender::default(),
             meters,
             stop: Stop::default(),
             _lock: lock,
         };
-        (engine, Upkeep { uncovered, length: 0, hurt: None })
+        (engine, Upkeep { plan, uncovered, length: 0, hurt: None })
+    }
+
+    /// The index, once it is there.
+    pub(super) fn index(&self) -> Result<&Index> {
+        self.index.get().ok_or(Error::Broken)
+    }
+
+    /// The state that was read at the start, if nobody has asked yet and nothing was written since.
+    pub(super) fn take_state(&self) -> Option<Loaded> {
+        let head = self.head().ok()?;
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
+        state.filter(|state| state.revision == head)
     }
 
     /// The revision of the last durable group.
@@ -174,11 +201,14 @@ impl Engine {
     /// Carries groups to the index until there are no more; at a clean end with a last checkpoint.
     pub(super) fn follow(&self, mut upkeep: Upkeep) {
         let followed = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
+            if let Some(plan) = upkeep.plan.take() {
+                self.build(&plan)?;
+            }
             while let Some(work) = self.queue.take() {
                 match work {
                     Work::Heal(damages) => self.prepare(&mut upkeep, damages),
                     Work::Apply(bytes, records) => {
-                        self.index.apply(&records)?;
+                        self.index()?.apply(&records)?;
                         let revision = records.last().map_or(0, |(record, _)| record.revision);
                         self.note_progress(revision);
                         upkeep.uncovered += bytes as u64;
@@ -196,6 +226,7 @@ impl Engine {
         }));
         match followed {
             Ok(Ok(())) => {}
+            Ok(Err(_)) if self.queue.abandoned() => {}
             Ok(Err(error)) => self.fail(&format!("the index could not follow: {error}")),
             Err(_) => self.fail("the index panicked"),
         }
@@ -228,7 +259,7 @@ impl Engine {
     }
 
     fn try_checkpoint(&self, upkeep: &mut Upkeep) -> Result<()> {
-        let head = self.index.head()?;
+        let head = self.index()?.head()?;
         if self.checkpoints().last().copied().unwrap_or(0) >= head.revision {
             return Ok(());
         }
@@ -240,9 +271,9 @@ impl Engine {
     /// Writes a checkpoint of the index as it is now; its revision.
     pub(super) fn write_checkpoint(&self, upkeep: &mut Upkeep) -> Result<Revision> {
         let (io, dir, since) = (&*self.place.io, self.place.checkpoints(), Instant::now());
-        let head = self.index.head()?;
+        let head = self.index()?.head()?;
         self.check_space(upkeep.length)?;
-        let writer = self.index.export(
+        let writer = self.index()?.export(
             |head| Ok(checkpoint::Writer::new(io, &dir, self.ids, head)?),
             |writer, entry| match self.queue.abandoned() {
                 true => Err(Error::Broken),
@@ -281,7 +312,7 @@ impl Engine {
             return Ok(());
         };
         // The index must not fall back behind the journal when the process is killed.
-        self.index.flush()?;
+        self.index()?.flush()?;
         let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
         let superfluous = writer.journal.release(oldest);
         drop(writer);
@@ -324,7 +355,7 @@ impl Engine {
         if !complete || self.failed() {
             return Err(Error::Broken);
         }
-        self.index.flush()?;
+        self.index()?.flush()?;
         folder::sync(&self.place.local)?;
         let state = State { incarnation: self.ids.incarnation, closed_at: Some(revision) };
         mark::write(&*self.place.io, &self.place.folder, &state)

@@ -114,7 +114,7 @@ impl Engine {
     fn try_heal(&self, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
         let bad = |at: Revision| hurt.damages.contains(&Damage::Checkpoint(at));
         let newest = self.checkpoints().last().copied().unwrap_or(0);
-        let revision = match self.index.head()?.revision {
+        let revision = match self.index()?.head()?.revision {
             head if head > newest || bad(newest) => self.write_checkpoint(upkeep)?,
             _ => newest,
         };

@@ -52,7 +52,7 @@ const CACHE: u64 = 64 << 20;
 /// used again. A segment a round is therefore all that may become garbage in the long run: 8 MiB a
 /// second. With sled's defaults it is 0.5 or 1 MiB, and a file grows to sixteen times its data
 /// under a few hundred small writes a second.
-const SEGMENT: usize = 2 << 20;
+pub(super) const SEGMENT: usize = 2 << 20;
 /// Milliseconds between the rounds of sled's own thread. It writes whenever it likes, which is
 /// fine: nothing is in the tree that is not durable in the journal.
 const TIDY_MS: u64 = 250;
@@ -108,13 +108,13 @@ impl Index {
     pub(super) fn load(&self) -> Result<Loaded> {
         let head = self.lock()?;
         let mut objects = Vec::new();
-        for item in self.db.scan_prefix(b"s/") {
+        for item in self.db.scan_prefix(STATES) {
             objects.push(decode::<Object>("an object", &item?.1)?);
         }
         // The names of a kind are in order already; a stable sort leaves them so.
         objects.sort_by_key(Object::kind);
         let mut requests = Vec::new();
-        for item in self.db.range(oldest_request(head.time)..b"q0".to_vec()) {
+        for item in self.db.range(oldest_request(head.time)..REQUESTS_END.to_vec()) {
             requests.push(decode("a request", &item?.1)?);
         }
         Ok(Loaded { revision: head.revision, time: head.time, objects, requests })
@@ -351,6 +351,12 @@ fn head_value(head: &Head) -> Vec<u8> {
 
 // === Keys and values ===
 
+/// Keys of objects begin with this, and lie below [`STATES_END`].
+pub(super) const STATES: &[u8] = b"s/";
+pub(super) const STATES_END: &[u8] = b"s0";
+/// All keys of requests lie below this.
+pub(super) const REQUESTS_END: &[u8] = b"q0";
+
 fn write_record(record: &Record, bytes: &[u8], writes: &mut Writes) -> Result<()> {
     for (number, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
         writes.insert(record_key(record.revision, number), chunk);
@@ -369,7 +375,7 @@ fn write_record(record: &Record, bytes: &[u8], writes: &mut Writes) -> Result<()
     Ok(())
 }
 
-fn state_key(key: &ObjectKey) -> Vec<u8> {
+pub(super) fn state_key(key: &ObjectKey) -> Vec<u8> {
     format!("s/{}/{}", key.kind.collection(), key.name).into_bytes()
 }
 
@@ -383,14 +389,14 @@ fn index_key(key: &ObjectKey, revision: Revision) -> Vec<u8> {
     [head.as_bytes(), &revision.to_be_bytes()].concat()
 }
 
-fn request_key(time: Time, revision: Revision) -> Vec<u8> {
+pub(super) fn request_key(time: Time, revision: Revision) -> Vec<u8> {
     // With the sign turned, times before 1970 come first.
     let time = (time.micros() ^ i64::MIN).to_be_bytes();
     [b"q/", &time[..], &revision.to_be_bytes()].concat()
 }
 
 /// The lowest key of the requests that are still remembered.
-fn oldest_request(now: Time) -> Vec<u8> {
+pub(super) fn oldest_request(now: Time) -> Vec<u8> {
     request_key(Time::from_micros(now.micros().saturating_sub(REQUEST_AGE)), 0)
 }
 

@@ -264,7 +264,9 @@ pub(super) fn replay(
             break;
         }
         let segment = Segment::read(io, &segment::path(dir, after), ids)?;
-        for group in segment.groups.iter().filter(|group| group.revision > above) {
+        // Behind the end of the scan a store at work may be writing.
+        let needed = |group: &&Group| group.revision > above && group.revision <= scan.end;
+        for group in segment.groups.iter().filter(needed) {
             if group.after != at {
                 let what = format!("revision {at} is no end of a group");
                 return Err(damaged(&segment.path, group.at.start, &what));

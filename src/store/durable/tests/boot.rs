@@ -15,7 +15,8 @@ async fn five(closed: bool) -> (tempfile::TempDir, Loaded) {
 }
 
 async fn holds(store: &Durable, loaded: &Loaded) {
-    assert_eq!(store.load().await.unwrap(), *loaded);
+    assert_eq!(store.load().await.unwrap(), *loaded, "from checkpoint and journal");
+    assert_eq!(store.load().await.unwrap(), *loaded, "from the index");
     assert_eq!(history(store).await, [1, 2, 3, 4, 5]);
 }
 
@@ -94,13 +95,29 @@ async fn after_another_boot_the_index_is_built_anew() {
     let stray = folder.path().join("index/stray");
     std::fs::write(&stray, b"of the old index").unwrap();
     let store = open_rebooted(folder.path(), "other").await.unwrap();
-    assert!(!stray.exists() && !folder.path().join("index.fresh").exists());
     holds(&store, &loaded).await;
+    store.followed().await.unwrap();
+    assert!(!stray.exists() && !folder.path().join("index.fresh").exists());
     drop(store);
     // The boot is known now.
     std::fs::write(&stray, b"of the new index").unwrap();
     holds(&open_rebooted(folder.path(), "other").await.unwrap(), &loaded).await;
     assert!(stray.exists());
+}
+
+#[tokio::test]
+async fn writes_do_not_wait_for_the_index() {
+    let (folder, _) = five(false).await;
+    // Each life ends while the index is built, or soon after.
+    for at in 6..=20 {
+        let store = open_rebooted(folder.path(), &at.to_string()).await.unwrap();
+        assert_eq!(store.load().await.unwrap().revision, at - 1);
+        fill(&store, at..=at).await;
+    }
+    let store = open_rebooted(folder.path(), "last").await.unwrap();
+    assert_eq!(history(&store).await, (1..=20).collect::<Vec<_>>());
+    let loaded = store.load().await.unwrap();
+    assert_eq!(loaded, store.engine.index().unwrap().load().unwrap());
 }
 
 #[tokio::test]

@@ -85,9 +85,12 @@ impl Lives {
         let mut random = Rng::with_seed(7);
         self.begin(phase);
         if let Ok(store) = self.machine.open(self.local.path()).await {
-            self.machine.judge(&store).await;
-            self.begin(phase + 1);
-            self.machine.live(&store, &mut random, 12).await;
+            // Building the index may meet the failure, and then the store has ended.
+            if store.followed().await.is_ok() {
+                self.machine.judge(&store).await;
+                self.begin(phase + 1);
+                self.machine.live(&store, &mut random, 12).await;
+            }
             // The last checkpoint of the writes may be underway still, and is then one of the stop.
             self.begin(phase + 2);
             store.close().await.ok();
@@ -123,7 +126,12 @@ async fn fail(failing: Failing) -> bool {
     // The process starts again, on the same boot of the machine. The index follows in a thread of
     // its own, so two lives are never quite the same, and the call may come only now.
     let mut store = machine.open(local.path()).await;
-    if !came && store.is_err() {
+    let ended = match &store {
+        Ok(store) => store.followed().await.is_err(),
+        Err(_) => true,
+    };
+    if !came && ended {
+        drop(store);
         store = machine.open(local.path()).await;
     }
     let store = store.unwrap_or_else(|error| panic!("{failing:?}: {error}"));

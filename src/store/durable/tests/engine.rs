@@ -35,7 +35,8 @@ async fn a_program_that_knows_only_the_lock_of_sled_is_respected() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await.unwrap());
     let index = folder.path().join("index");
-    let _db = ::sled::open(&index).unwrap();
+    let other = ::sled::Config::new().path(&index).segment_size(super::index::SEGMENT);
+    let _db = other.open().unwrap();
     let leftover = index.join("snap.00000000FFFFFFFF.generating");
     std::fs::write(&leftover, b"half").unwrap();
     assert!(matches!(open(folder.path()).await, Err(Error::InUse(_))));
@@ -60,7 +61,7 @@ async fn requests_past_their_age_leave_the_disk() {
         *count += u32::from(key.starts_with(b"q/"));
         Ok(())
     };
-    assert_eq!(store.engine.index.export(|_| Ok(0), count).unwrap(), 0);
+    assert_eq!(store.engine.index().unwrap().export(|_| Ok(0), count).unwrap(), 0);
 }
 
 #[tokio::test]

@@ -115,7 +115,9 @@ impl Machine {
         if head > known {
             self.model.commit(self.recording.plan(known, head)).await.unwrap();
         }
-        assert_eq!(store.load().await.unwrap(), self.model.load().await.unwrap());
+        let expected = self.model.load().await.unwrap();
+        assert_eq!(store.load().await.unwrap(), expected, "from checkpoint and journal");
+        assert_eq!(store.load().await.unwrap(), expected, "from the index");
         let all = HistoryQuery { limit: 100_000, ..HistoryQuery::default() };
         let expected = self.model.history(all.clone()).await.unwrap();
         assert!(store.history(all).await.unwrap() == expected, "the history is another one");
