@@ -23,6 +23,8 @@ enum Moment {
     Load,
     /// Between the start of the process and its readiness.
     Start,
+    /// While the index is built anew, behind a server that may be at work already.
+    Build,
     /// While a checkpoint is being written.
     Checkpoint,
     /// While users come in by the thousand.
@@ -30,8 +32,13 @@ enum Moment {
 }
 
 /// How often a season kills the process of one folder, by moment: a hundred times.
-const SEASON: [(Moment, usize); 4] =
-    [(Moment::Load, 75), (Moment::Start, 9), (Moment::Checkpoint, 8), (Moment::Import, 8)];
+const SEASON: [(Moment, usize); 5] = [
+    (Moment::Load, 75),
+    (Moment::Start, 5),
+    (Moment::Build, 4),
+    (Moment::Checkpoint, 8),
+    (Moment::Import, 8),
+];
 /// Seasons of the release set.
 const SEASONS: u64 = 20;
 /// Attempts at one kill: a moment may be over before the signal is there.
@@ -103,6 +110,7 @@ impl Season {
         match moment {
             Moment::Load => self.kill_under_load().await,
             Moment::Start => self.kill_in_start(),
+            Moment::Build => self.kill_in_build().await,
             Moment::Checkpoint => self.kill_in_checkpoint().await,
             Moment::Import => self.kill_in_import().await,
         }
@@ -138,13 +146,28 @@ impl Season {
     /// Hit when the process had not yet said where it listens.
     fn kill_in_start(&mut self) -> bool {
         if self.random.bool() {
-            // As if the machine had lost its power: this start builds the index anew.
-            let _ = fs::remove_file(self.folder.path().join("boot.mark"));
+            self.forget_boot();
         }
         let process = self.spawn();
         let early = !process.listens_within(self.start.mul_f64(self.random.f64()));
         process.kill();
         early
+    }
+
+    /// As if the machine had lost its power: the next start builds the index anew.
+    fn forget_boot(&self) {
+        let _ = fs::remove_file(self.folder.path().join("boot.mark"));
+    }
+
+    /// Hit when the unfinished index is still there.
+    async fn kill_in_build(&mut self) -> bool {
+        self.forget_boot();
+        let (fresh, random) = (self.folder.path().join("index.fresh"), self.random.u64(..20_000));
+        let process = self.spawn();
+        while !fresh.exists() && !process.listens_within(Duration::from_millis(1)) {}
+        tokio::time::sleep(Duration::from_micros(random)).await;
+        process.kill();
+        fresh.exists()
     }
 
     /// Hit when the unfinished file is still there.
@@ -190,11 +213,11 @@ impl Season {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [load, start, checkpoint, import] = self.kills;
+        let [load, start, build, checkpoint, import] = self.kills;
         write!(
             f,
-            "{} kills: {load} under load, {start} in a start, {checkpoint} in a checkpoint, \
-             {import} in an import ({} signals came too late and are not counted); \
+            "{} kills: {load} under load, {start} in a start, {build} while the index was built, \
+             {checkpoint} in a checkpoint, {import} in an import ({} signals came too late and are not counted); \
              {} writes of {BATCH} users and {} imports acknowledged, 0 lost, 0 partial, \
              0 manual steps",
             self.kills.iter().sum::<usize>(),

@@ -13,6 +13,7 @@ mod machine;
 mod model;
 mod power;
 mod release;
+mod state;
 
 use std::{
     path::{Path, PathBuf},
