@@ -2,8 +2,10 @@
 //! index is built anew from them.
 //!
 //! `<revision, 20 digits>.ckpt` is a header, blocks and a trailer. A block is its length, its
-//! CRC32C and entries; an entry is length and bytes of the key, then of the value. The trailer
-//! stands in a block behind one of length 0. Numbers are big endian.
+//! CRC32C and its content: length and bytes of its first key, length of its entries, and these
+//! compressed with LZ4. An entry is length and bytes of the key, then of the value. The trailer
+//! stands in a block behind one of length 0, and its hash is that of all entries. Numbers are big
+//! endian. In format 1 the content of a block is the entries as they are.
 
 use std::{
     io,
@@ -28,7 +30,9 @@ pub(super) const KEPT: usize = 2;
 const ENDING: &str = "ckpt";
 const MAGIC: [u8; 8] = *b"DPCKPT\r\n";
 /// Format of checkpoints that this program writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// More than this LZ4 cannot make of one byte.
+const MOST_FROM_A_BYTE: usize = 255;
 /// Bytes of the header: magic, format, CRC32C, store, incarnation, revision.
 const HEADER: usize = 56;
 /// Bytes of the trailer before the hash: count, revision, time, number of records, last removed one.
@@ -87,13 +91,13 @@ impl<'a> Writer<'a> {
             self.block.extend_from_slice(part);
         }
         self.count += 1;
-        if self.block.len() < BLOCK { Ok(()) } else { self.close_block() }
+        if self.block.len() < BLOCK { Ok(()) } else { self.close_entries() }
     }
 
     /// Ends the checkpoint and makes it durable; its length.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         if !self.block.is_empty() {
-            self.close_block()?;
+            self.close_entries()?;
         }
         self.close_block()?;
         for number in [
@@ -114,8 +118,18 @@ impl<'a> Writer<'a> {
         Ok(self.at)
     }
 
-    fn close_block(&mut self) -> io::Result<()> {
+    /// Writes the entries that were added since the last block.
+    fn close_entries(&mut self) -> io::Result<()> {
         self.hash.update(&self.block);
+        let length = u32::try_from(self.block.len()).map_err(io::Error::other)?;
+        let key = self.block.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)) as usize;
+        let compressed = lz4_flex::block::compress(&self.block);
+        let first = self.block.get(..4 + key).unwrap_or_default();
+        self.block = [first, &length.to_be_bytes(), &compressed].concat();
+        self.close_block()
+    }
+
+    fn close_block(&mut self) -> io::Result<()> {
         let length = u32::try_from(self.block.len()).map_err(io::Error::other)?;
         let crc = crc32c::crc32c(&self.block);
         let bytes = [&length.to_be_bytes()[..], &crc.to_be_bytes(), &self.block].concat();
@@ -145,14 +159,14 @@ pub(super) fn read_file(
     ids: Ids,
     mut each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<Head> {
-    let mut reader = Reader { file, path, at: 0 };
-    reader.header(ids)?;
+    let mut reader = Reader::new(file, path, ids)?;
     let (mut hash, mut count) = (Sha256::new(), 0_u64);
     loop {
         let block = reader.block()?;
         if block.is_empty() {
             break;
         }
+        let block = reader.unpack(block)?;
         hash.update(&block);
         reader.entries(&block, |entry| {
             count += 1;
@@ -170,6 +184,7 @@ pub(super) fn read_file(
 #[derive(Debug)]
 pub(super) struct Outline {
     pub(super) head: Head,
+    format: u32,
     blocks: Vec<Spot>,
 }
 
@@ -193,8 +208,7 @@ impl Outline {
     /// Goes through a checkpoint from block to block.
     pub(super) fn read(io: &dyn Io, path: &Path, ids: Ids) -> Result<Self> {
         let file = io.open(path)?;
-        let mut reader = Reader { file: &*file, path, at: 0 };
-        reader.header(ids)?;
+        let mut reader = Reader::new(&*file, path, ids)?;
         let mut blocks: Vec<Spot> = Vec::new();
         while let Some(spot) = reader.skip()? {
             if blocks.last().is_some_and(|before| before.first >= spot.first) {
@@ -202,7 +216,7 @@ impl Outline {
             }
             blocks.push(spot);
         }
-        Ok(Self { head: reader.trailer()?.head, blocks })
+        Ok(Self { head: reader.trailer()?.head, format: reader.format, blocks })
     }
 
     /// The blocks that may hold keys from the first up to the second.
@@ -210,6 +224,19 @@ impl Outline {
         let start = self.blocks.partition_point(|block| block.first.as_slice() <= from);
         let end = self.blocks.partition_point(|block| block.first.as_slice() < until);
         &self.blocks[start.saturating_sub(1)..end]
+    }
+
+    /// Reads one block of the file and hands on its entries.
+    pub(super) fn block(
+        &self,
+        file: &dyn File,
+        path: &Path,
+        spot: &Spot,
+        each: impl FnMut(Entry<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut reader = Reader { file, path, format: self.format, at: spot.at };
+        let block = reader.block()?;
+        reader.entries(&reader.unpack(block)?, each)
     }
 }
 
@@ -222,27 +249,23 @@ impl Spot {
     }
 }
 
-/// Reads one block and hands on its entries.
-pub(super) fn block(
-    file: &dyn File,
-    path: &Path,
-    spot: &Spot,
-    each: impl FnMut(Entry<'_>) -> Result<()>,
-) -> Result<()> {
-    let mut reader = Reader { file, path, at: spot.at };
-    let block = reader.block()?;
-    reader.entries(&block, each)
-}
-
 struct Reader<'a> {
     file: &'a dyn File,
     path: &'a Path,
+    format: u32,
     at: u64,
 }
 
 // === impl Reader ===
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Begins behind the header.
+    fn new(file: &'a dyn File, path: &'a Path, ids: Ids) -> Result<Self> {
+        let mut reader = Self { file, path, format: FORMAT, at: 0 };
+        reader.header(ids)?;
+        Ok(reader)
+    }
+
     fn header(&mut self, ids: Ids) -> Result<()> {
         let bytes = self.take(HEADER)?;
         let number = |at: usize| {
@@ -251,7 +274,8 @@ impl Reader<'_> {
         if bytes[..8] != MAGIC || number(12) != seal(&bytes) {
             return Err(self.bad("the header is not what was written"));
         }
-        known_format(self.path, number(8), FORMAT)?;
+        self.format = number(8);
+        known_format(self.path, self.format, FORMAT)?;
         if bytes[16..32] != ids.store.as_bytes()[..]
             || bytes[32..48] != ids.incarnation.as_bytes()[..]
         {
@@ -289,6 +313,20 @@ impl Reader<'_> {
         let first = self.take(key as usize)?;
         self.at = at + 8 + u64::from(length);
         Ok(Some(Spot { first, at }))
+    }
+
+    /// The entries of a block, whose sum is right.
+    fn unpack(&self, block: Vec<u8>) -> Result<Vec<u8>> {
+        if self.format == 1 {
+            return Ok(block);
+        }
+        let mut rest = &block[..];
+        take(&mut rest)
+            .and_then(|_| rest.split_first_chunk())
+            .map(|(length, packed)| (u32::from_be_bytes(*length) as usize, packed))
+            .filter(|(length, packed)| *length <= packed.len().saturating_mul(MOST_FROM_A_BYTE))
+            .and_then(|(length, packed)| lz4_flex::block::decompress(packed, length).ok())
+            .ok_or_else(|| self.bad("a block that cannot be unpacked"))
     }
 
     fn entries(&self, block: &[u8], mut each: impl FnMut(Entry<'_>) -> Result<()>) -> Result<()> {

@@ -49,10 +49,10 @@ const CACHE: u64 = 64 << 20;
 /// Bytes of a segment of sled's file.
 ///
 /// Once a round sled's own thread moves what is left in at most one segment, so that its room is
-/// used again. A segment a round is therefore all that may become garbage in the long run: 8 MiB a
+/// used again. A segment a round is therefore all that may become garbage in the long run: 4 MiB a
 /// second. With sled's defaults it is 0.5 or 1 MiB, and a file grows to sixteen times its data
 /// under a few hundred small writes a second.
-pub(super) const SEGMENT: usize = 2 << 20;
+pub(super) const SEGMENT: usize = 1 << 20;
 /// Milliseconds between the rounds of sled's own thread. It writes whenever it likes, which is
 /// fine: nothing is in the tree that is not durable in the journal.
 const TIDY_MS: u64 = 250;

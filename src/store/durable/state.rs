@@ -56,7 +56,7 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
     if let Some((path, outline)) = &base {
         let file = io.open(path)?;
         for spot in outline.within(&oldest, index::REQUESTS_END) {
-            checkpoint::block(&*file, path, spot, |(key, value)| {
+            outline.block(&*file, path, spot, |(key, value)| {
                 if (&oldest[..]..index::REQUESTS_END).contains(&key) {
                     loaded.requests.push(decode("a request", value)?);
                 }
@@ -86,7 +86,9 @@ fn objects(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Re
         let mut threads = Vec::new();
         for (at, part) in parts.iter().enumerate() {
             let until = parts.get(at + 1).map_or(index::STATES_END, |next| next[0].first());
-            threads.push(scope.spawn(move || merge(io, path, part, from, until, changed)));
+            threads.push(
+                scope.spawn(move || merge(io, (path, outline), part, (from, until), changed)),
+            );
             from = until;
         }
         let mut objects = Vec::new();
@@ -100,17 +102,16 @@ fn objects(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Re
 /// The objects of some blocks, with the changes between two keys.
 fn merge(
     io: &dyn Io,
-    path: &Path,
+    (path, outline): (&Path, &Outline),
     spots: &[Spot],
-    from: &[u8],
-    until: &[u8],
+    (from, until): (&[u8], &[u8]),
     changed: &Changed,
 ) -> Result<Vec<Object>> {
     let bounds = (Bound::Included(from), Bound::Excluded(until));
     let mut fresh = changed.range::<[u8], _>(bounds).peekable();
     let (file, mut objects) = (io.open(path)?, Vec::new());
     for spot in spots {
-        checkpoint::block(&*file, path, spot, |(key, value)| {
+        outline.block(&*file, path, spot, |(key, value)| {
             if !(from..until).contains(&key) {
                 return Ok(());
             }

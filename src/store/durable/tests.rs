@@ -9,6 +9,7 @@ mod cuts_of_restore;
 mod doctor_states;
 mod engine;
 mod flips;
+mod formats;
 mod machine;
 mod model;
 mod power;
