@@ -39,6 +39,8 @@ const CHECKPOINT_MIB: u64 = 4;
 /// checkpoints, with a segment that is cut in two by it, one that is being filled, and what is
 /// written while a checkpoint is made.
 const FLOOR: u64 = (2 * CHECKPOINT_MIB + 3 * SEGMENT_MIB) << 20;
+/// Bytes of a checkpoint before its blocks.
+const CHECKPOINT_HEADER: usize = 56;
 /// The page cache of the index may fill up as long as the process lives.
 const CACHE: u64 = 64 << 20;
 
@@ -117,7 +119,7 @@ async fn a_server_under_load_misses_nothing_and_does_not_grow() {
     }
 
     assert!(process.end().success(), "no clean end");
-    let live = newest_checkpoint(folder.path());
+    let live = live(folder.path());
     println!("{}; {world}; {}", describe(&plan), measured.describe(live, FLOOR));
     let (writes, wanted) = (world.written(), plan.time.as_secs() * u64::from(plan.writes));
     assert!(writes * 2 > wanted, "only {writes} of {wanted} writes");
@@ -191,10 +193,18 @@ async fn compare(world: &World, channel: Channel) {
     }
 }
 
-/// Bytes of the newest checkpoint.
-fn newest_checkpoint(folder: &std::path::Path) -> u64 {
+/// Bytes of what is stored: keys and values in the newest checkpoint, unpacked, each with its length.
+fn live(folder: &std::path::Path) -> u64 {
     let entries = fs::read_dir(folder.join("checkpoint")).unwrap();
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    fs::metadata(paths.last().unwrap()).unwrap().len()
+    let newest = entries.map(|entry| entry.unwrap().path()).max().unwrap();
+    let bytes = fs::read(newest).unwrap();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut at, mut live) = (CHECKPOINT_HEADER, 0);
+    // Length and sum of a block; length of its first key, the key, length of what was packed.
+    while number(at) > 0 {
+        let key = number(at + 8) as usize;
+        live += u64::from(number(at + 12 + key));
+        at += 8 + number(at) as usize;
+    }
+    live
 }
