@@ -30,12 +30,14 @@ mod journal;
 mod manifest;
 mod mark;
 mod meters;
+mod place;
 mod queue;
 mod restore;
 mod segment;
 mod state;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::{
     future::Future,
@@ -58,15 +60,16 @@ pub use self::{
     meters::{BUCKETS, Meters},
     restore::{Restored, Source, restore},
 };
-use self::{care::Restless, engine::Engine};
+use self::{
+    care::Restless,
+    engine::Engine,
+    place::{Place, boot_id},
+};
 use super::{
     Batch, ChangeStream, Commit, Condition, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
     Page, Record, Result, Revision, Store, Writes,
     io::{Disk, Io},
 };
-
-/// Where Linux says which boot of the machine this is.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A store in a folder of the local disk.
 ///
@@ -117,19 +120,6 @@ pub struct Retention {
 struct Ids {
     store: Uuid,
     incarnation: Uuid,
-}
-
-/// Where a store is kept.
-#[derive(Debug, Clone)]
-struct Place {
-    /// The file system of journal, checkpoints and marks.
-    io: Arc<dyn Io>,
-    /// Their folder.
-    folder: PathBuf,
-    /// Folder of lock and index, on the file system of the machine.
-    local: PathBuf,
-    /// Which boot of the machine this is; none when it does not say.
-    boot_id: Option<String>,
 }
 
 impl Default for Host {
@@ -348,31 +338,6 @@ async fn read(engine: &Arc<Engine>, after: Revision, newest: Revision) -> Result
     spawn_blocking(move || reader.index()?.records(after, newest)).await?
 }
 
-// === impl Place ===
-
-impl Place {
-    fn new(io: Arc<dyn Io>, folder: &Path, local: &Path, boot_id: Option<String>) -> Self {
-        Self { io, folder: folder.to_owned(), local: local.to_owned(), boot_id }
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.folder.join(journal::FOLDER)
-    }
-
-    fn checkpoints(&self) -> PathBuf {
-        self.folder.join(checkpoint::FOLDER)
-    }
-
-    fn index(&self) -> PathBuf {
-        self.local.join("index")
-    }
-
-    /// Where an index is built before it takes the place of the old one.
-    fn fresh_index(&self) -> PathBuf {
-        self.local.join("index.fresh")
-    }
-}
-
 /// Says which store could not be opened, where the system does not.
 fn named(place: &Place, error: Error) -> Error {
     let folder = place.folder.display().to_string();
@@ -382,11 +347,6 @@ fn named(place: &Place, error: Error) -> Error {
         }
         other => other,
     }
-}
-
-/// Which boot of the machine this is.
-fn boot_id() -> Option<String> {
-    std::fs::read_to_string(BOOT_ID).ok().map(|id| id.trim().to_owned())
 }
 
 /// What helps against damage.

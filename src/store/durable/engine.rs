@@ -4,7 +4,7 @@
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -15,7 +15,7 @@ use super::{
     boot::{Booted, Found},
     build::Plan,
     care::Stop,
-    checkpoint, files, folder, frame,
+    files, folder, frame,
     heal::Hurt,
     index::Index,
     journal::Journal,
@@ -33,7 +33,7 @@ pub(super) struct Engine {
     pub(super) ids: Ids,
     pub(super) writer: Mutex<Writer>,
     /// Revisions of the checkpoints, rising.
-    checkpoints: Mutex<Vec<Revision>>,
+    pub(super) checkpoints: Mutex<Vec<Revision>>,
     /// Empty until it is built.
     pub(super) index: OnceLock<Index>,
     /// The state that was read at the start, for whoever loads it.
@@ -76,9 +76,9 @@ pub(super) struct Upkeep {
     /// What the index is to be built from, if it is not there.
     plan: Option<Plan>,
     /// Bytes of the journal since the newest checkpoint.
-    uncovered: u64,
+    pub(super) uncovered: u64,
     /// Length of the last one that was written here.
-    length: u64,
+    pub(super) length: u64,
     /// Damage that is to be healed once the index is far enough.
     pub(super) hurt: Option<Hurt>,
 }
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     /// Refuses before the disk is full: what is underway still finds its place.
-    fn check_space(&self, wanted: u64) -> Result<()> {
+    pub(super) fn check_space(&self, wanted: u64) -> Result<()> {
         let free = self.place.io.free_space(&self.place.folder)?;
         self.meters.free_bytes.set(free as f64);
         if free >= self.settings.min_free_bytes.saturating_add(wanted) {
@@ -232,101 +232,6 @@ impl Engine {
         }
         self.queue.close();
         self.progress.send_modify(|progress| progress.ended = true);
-    }
-
-    /// Writes a checkpoint and removes what it makes superfluous. When that fails the journal goes
-    /// further back than it need, and nothing else is lost.
-    fn checkpoint(&self, upkeep: &mut Upkeep) {
-        upkeep.uncovered = 0;
-        let Err(error) = self.try_checkpoint(upkeep) else {
-            return;
-        };
-        if !self.queue.abandoned() {
-            tracing::error!(%error, "a checkpoint could not be written; the journal is kept instead");
-        }
-        self.sweep();
-    }
-
-    /// Removes what is no checkpoint of the list. The next one tries again, so what cannot be
-    /// removed now is removed then.
-    pub(super) fn sweep(&self) {
-        let (io, dir) = (&*self.place.io, self.place.checkpoints());
-        for path in files::list_all(io, &dir).unwrap_or_default() {
-            if !files::number(&path).is_some_and(|at| self.checkpoints().contains(&at)) {
-                io.remove(&path).ok();
-            }
-        }
-    }
-
-    fn try_checkpoint(&self, upkeep: &mut Upkeep) -> Result<()> {
-        let head = self.index()?.head()?;
-        if self.checkpoints().last().copied().unwrap_or(0) >= head.revision {
-            return Ok(());
-        }
-        self.write_checkpoint(upkeep)?;
-        self.retain_checkpoints(|_| true)?;
-        if self.checkpoints().len() < checkpoint::KEPT { Ok(()) } else { self.release() }
-    }
-
-    /// Writes a checkpoint of the index as it is now; its revision.
-    pub(super) fn write_checkpoint(&self, upkeep: &mut Upkeep) -> Result<Revision> {
-        let (io, dir, since) = (&*self.place.io, self.place.checkpoints(), Instant::now());
-        let head = self.index()?.head()?;
-        self.check_space(upkeep.length)?;
-        let writer = self.index()?.export(
-            |head| Ok(checkpoint::Writer::new(io, &dir, self.ids, head)?),
-            |writer, entry| match self.queue.abandoned() {
-                true => Err(Error::Broken),
-                false => Ok(writer.add(entry)?),
-            },
-        )?;
-        upkeep.length = writer.finish()?;
-        self.meters.checkpoint_seconds.record(since.elapsed());
-        tracing::debug!(revision = head.revision, bytes = upkeep.length, "wrote a checkpoint");
-        let mut checkpoints = self.checkpoints();
-        checkpoints.retain(|at| *at != head.revision);
-        checkpoints.push(head.revision);
-        Ok(head.revision)
-    }
-
-    /// Removes the checkpoints that the test does not keep, and of the others all but the newest.
-    pub(super) fn retain_checkpoints(&self, keep: impl Fn(Revision) -> bool) -> Result<()> {
-        let mut checkpoints = self.checkpoints();
-        let before = checkpoints.clone();
-        checkpoints.retain(|at| keep(*at));
-        let beyond = checkpoints.len().saturating_sub(checkpoint::KEPT);
-        checkpoints.drain(..beyond);
-        let gone = before.iter().filter(|at| !checkpoints.contains(at));
-        let gone: Vec<_> =
-            gone.map(|at| checkpoint::path(&self.place.checkpoints(), *at)).collect();
-        drop(checkpoints);
-        for path in gone {
-            files::remove(&*self.place.io, &path)?;
-        }
-        Ok(())
-    }
-
-    /// Removes the segments that lie below the oldest checkpoint.
-    pub(super) fn release(&self) -> Result<()> {
-        let Some(oldest) = self.checkpoints().first().copied() else {
-            return Ok(());
-        };
-        // The index must not fall back behind the journal when the process is killed.
-        self.index()?.flush()?;
-        let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
-        let superfluous = writer.journal.release(oldest);
-        drop(writer);
-        let io = &*self.place.io;
-        for path in &superfluous {
-            io.remove(path)?;
-        }
-        if superfluous.is_empty() { Ok(()) } else { Ok(io.sync_dir(&self.place.journal())?) }
-    }
-
-    /// Revisions of the checkpoints, rising.
-    pub(super) fn checkpoints(&self) -> MutexGuard<'_, Vec<Revision>> {
-        // Every change is whole at once.
-        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the index has everything up to a revision.

@@ -15,6 +15,8 @@
 //! Numbers are big endian, so that the order of keys is theirs. sled's own subscribers are not
 //! used, and nothing waits for its disk: the journal is what lasts.
 
+pub(super) mod keys;
+
 use std::{
     panic::AssertUnwindSafe,
     path::Path,
@@ -27,11 +29,15 @@ use std::{
 use ::sled::{Batch as Writes, Db, IVec};
 use uuid::Uuid;
 
+use self::keys::{
+    REQUESTS_END, STATES, index_key, oldest_request, record_key, request_key, revision_of,
+    state_key,
+};
 use super::{Ids, checkpoint, known_format};
 use crate::{
-    domain::{Change, Object, ObjectKey, Time},
+    domain::{Change, Object, Time},
     store::{
-        Error, HistoryQuery, Loaded, Page, REQUEST_AGE, Record, Result, Revision,
+        Error, HistoryQuery, Loaded, Page, Record, Result, Revision,
         record::{decode, encode},
     },
 };
@@ -349,14 +355,6 @@ fn head_value(head: &Head) -> Vec<u8> {
     [head.revision, head.time.micros(), head.records, head.trimmed].map(i64::to_be_bytes).concat()
 }
 
-// === Keys and values ===
-
-/// Keys of objects begin with this, and lie below [`STATES_END`].
-pub(super) const STATES: &[u8] = b"s/";
-pub(super) const STATES_END: &[u8] = b"s0";
-/// All keys of requests lie below this.
-pub(super) const REQUESTS_END: &[u8] = b"q0";
-
 fn write_record(record: &Record, bytes: &[u8], writes: &mut Writes) -> Result<()> {
     for (number, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
         writes.insert(record_key(record.revision, number), chunk);
@@ -373,39 +371,6 @@ fn write_record(record: &Record, bytes: &[u8], writes: &mut Writes) -> Result<()
         writes.insert(request_key(record.time, record.revision), encode(&header)?);
     }
     Ok(())
-}
-
-pub(super) fn state_key(key: &ObjectKey) -> Vec<u8> {
-    format!("s/{}/{}", key.kind.collection(), key.name).into_bytes()
-}
-
-fn record_key(revision: Revision, chunk: u32) -> Vec<u8> {
-    [b"r/", &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
-}
-
-/// No name holds a NUL, so no object's index runs into another's.
-fn index_key(key: &ObjectKey, revision: Revision) -> Vec<u8> {
-    let head = format!("i/{}/{}\0", key.kind.collection(), key.name);
-    [head.as_bytes(), &revision.to_be_bytes()].concat()
-}
-
-pub(super) fn request_key(time: Time, revision: Revision) -> Vec<u8> {
-    // With the sign turned, times before 1970 come first.
-    let time = (time.micros() ^ i64::MIN).to_be_bytes();
-    [b"q/", &time[..], &revision.to_be_bytes()].concat()
-}
-
-/// The lowest key of the requests that are still remembered.
-pub(super) fn oldest_request(now: Time) -> Vec<u8> {
-    request_key(Time::from_micros(now.micros().saturating_sub(REQUEST_AGE)), 0)
-}
-
-fn revision_of(bytes: &[u8], at: usize) -> Result<Revision> {
-    bytes
-        .get(at..at + 8)
-        .and_then(|number| number.try_into().ok())
-        .map(Revision::from_be_bytes)
-        .ok_or_else(|| Error::Damaged("a key or head is too short".to_owned()))
 }
 
 // === impl Error ===

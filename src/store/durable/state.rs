@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, ops::Bound, path::Path, thread};
 use super::{
     Ids, Place,
     checkpoint::{self, Outline, Spot},
-    index::{self, Head},
+    index::{Head, keys},
     journal::{self, Scan},
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
             (loaded.revision, loaded.time) = (record.revision, record.time);
             requests.extend(record.header());
             for change in record.changes {
-                let key = index::state_key(&change.key());
+                let key = keys::state_key(&change.key());
                 changed.insert(
                     key,
                     match change {
@@ -52,19 +52,19 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
         }
         Ok(())
     })?;
-    let oldest = index::oldest_request(loaded.time);
+    let oldest = keys::oldest_request(loaded.time);
     if let Some((path, outline)) = &base {
         let file = io.open(path)?;
-        for spot in outline.within(&oldest, index::REQUESTS_END) {
+        for spot in outline.within(&oldest, keys::REQUESTS_END) {
             outline.block(&*file, path, spot, |(key, value)| {
-                if (&oldest[..]..index::REQUESTS_END).contains(&key) {
+                if (&oldest[..]..keys::REQUESTS_END).contains(&key) {
                     loaded.requests.push(decode("a request", value)?);
                 }
                 Ok(())
             })?;
         }
     }
-    requests.retain(|header| index::request_key(header.time, header.revision) >= oldest);
+    requests.retain(|header| keys::request_key(header.time, header.revision) >= oldest);
     loaded.requests.append(&mut requests);
     loaded.objects = match &base {
         Some((path, outline)) => objects(io, path, outline, &changed)?,
@@ -77,15 +77,15 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
 
 /// The objects of a checkpoint with what was changed above it, in the order of their keys.
 fn objects(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Result<Vec<Object>> {
-    let spots = outline.within(index::STATES, index::STATES_END);
+    let spots = outline.within(keys::STATES, keys::STATES_END);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = spots.len().div_ceil(cores).max(SHARE);
     let parts: Vec<_> = spots.chunks(share).collect();
     thread::scope(|scope| {
-        let mut from = index::STATES;
+        let mut from = keys::STATES;
         let mut threads = Vec::new();
         for (at, part) in parts.iter().enumerate() {
-            let until = parts.get(at + 1).map_or(index::STATES_END, |next| next[0].first());
+            let until = parts.get(at + 1).map_or(keys::STATES_END, |next| next[0].first());
             threads.push(
                 scope.spawn(move || merge(io, (path, outline), part, (from, until), changed)),
             );

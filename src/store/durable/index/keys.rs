@@ -1,0 +1,45 @@
+//! Keys of the index. Numbers are big endian, so that the order of keys is theirs.
+
+use crate::{
+    domain::{ObjectKey, Time},
+    store::{Error, REQUEST_AGE, Result, Revision},
+};
+
+/// Keys of objects begin with this, and lie below [`STATES_END`].
+pub(in super::super) const STATES: &[u8] = b"s/";
+pub(in super::super) const STATES_END: &[u8] = b"s0";
+/// All keys of requests lie below this.
+pub(in super::super) const REQUESTS_END: &[u8] = b"q0";
+
+pub(in super::super) fn state_key(key: &ObjectKey) -> Vec<u8> {
+    format!("s/{}/{}", key.kind.collection(), key.name).into_bytes()
+}
+
+pub(in super::super) fn record_key(revision: Revision, chunk: u32) -> Vec<u8> {
+    [b"r/", &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
+}
+
+/// No name holds a NUL, so no object's index runs into another's.
+pub(in super::super) fn index_key(key: &ObjectKey, revision: Revision) -> Vec<u8> {
+    let head = format!("i/{}/{}\0", key.kind.collection(), key.name);
+    [head.as_bytes(), &revision.to_be_bytes()].concat()
+}
+
+pub(in super::super) fn request_key(time: Time, revision: Revision) -> Vec<u8> {
+    // With the sign turned, times before 1970 come first.
+    let time = (time.micros() ^ i64::MIN).to_be_bytes();
+    [b"q/", &time[..], &revision.to_be_bytes()].concat()
+}
+
+/// The lowest key of the requests that are still remembered.
+pub(in super::super) fn oldest_request(now: Time) -> Vec<u8> {
+    request_key(Time::from_micros(now.micros().saturating_sub(REQUEST_AGE)), 0)
+}
+
+pub(in super::super) fn revision_of(bytes: &[u8], at: usize) -> Result<Revision> {
+    bytes
+        .get(at..at + 8)
+        .and_then(|number| number.try_into().ok())
+        .map(Revision::from_be_bytes)
+        .ok_or_else(|| Error::Damaged("a key or head is too short".to_owned()))
+}
