@@ -14,7 +14,7 @@ mod machine;
 mod model;
 mod power;
 mod release;
-mod state;
+mod start;
 
 use std::{
     path::{Path, PathBuf},

@@ -106,6 +106,29 @@ async fn after_another_boot_the_index_is_built_anew() {
 }
 
 #[tokio::test]
+async fn a_damaged_checkpoint_refuses_nothing_while_there_is_an_index() {
+    let (folder, loaded) = five(true).await;
+    let path = &files_of(folder.path(), "checkpoint", "ckpt")[0];
+    let sound = std::fs::read(path).unwrap();
+    let mut from_checkpoint = 0;
+    for at in 0..sound.len() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 4;
+        std::fs::write(path, bytes).unwrap();
+        let place = Place::new(Arc::new(Disk), folder.path(), folder.path(), None);
+        let ids = mark::read::<Ids>(&Disk, folder.path()).unwrap().unwrap();
+        let scan = journal::Scan::read(&Disk, &place.journal(), ids, 5).unwrap();
+        // A state is right, or there is none.
+        if let Ok(state) = state::read(&place, ids, &scan, Some(5)) {
+            assert_eq!(state, loaded, "byte {at}");
+            from_checkpoint += 1;
+        }
+    }
+    assert!(from_checkpoint < sound.len() / 10, "{from_checkpoint} of {}", sound.len());
+    holds(&open(folder.path()).await.unwrap(), &loaded).await;
+}
+
+#[tokio::test]
 async fn writes_do_not_wait_for_the_index() {
     let (folder, _) = five(false).await;
     // Each life ends while the index is built, or soon after.
