@@ -48,8 +48,6 @@ const LAYOUT: u32 = 1;
 const CHUNK: usize = 64 << 10;
 /// Most bytes of records that one read takes, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
-/// Bytes that are written at a time when the tree is filled.
-const FILL: usize = 1 << 20;
 /// Bytes of sled's page cache: everything hot is in the catalog.
 const CACHE: u64 = 64 << 20;
 /// Bytes of a segment of sled's file.
@@ -161,24 +159,19 @@ impl Index {
         Ok(target)
     }
 
-    /// Fills an empty tree with what [`Index::export`] gave.
+    /// Fills an empty tree with what [`Index::export`] gave. It is not to be used when that fails.
     pub(super) fn import(
         &self,
         read: impl FnOnce(&mut dyn FnMut(checkpoint::Entry<'_>) -> Result<()>) -> Result<Head>,
     ) -> Result<()> {
         let mut head = self.lock()?;
-        let (mut writes, mut size) = (Writes::default(), 0);
+        // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
+        // and would hold several times the data in memory.
         let next = read(&mut |(key, value)| {
-            writes.insert(key, value);
-            size += key.len() + value.len();
-            if size >= FILL {
-                self.db.apply_batch(std::mem::take(&mut writes))?;
-                size = 0;
-            }
+            self.db.insert(key, value)?;
             Ok(())
         })?;
-        writes.insert(b"m/head", head_value(&next));
-        self.db.apply_batch(writes)?;
+        self.db.insert(b"m/head", head_value(&next))?;
         self.trimmed.store(next.trimmed, Ordering::SeqCst);
         *head = next;
         Ok(())
