@@ -319,6 +319,7 @@ impl Limits {
             keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
             keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
             connection_age: Duration::from_secs(self.connection_age_min * 60),
+            ..server::Limits::default()
         }
     }
 }

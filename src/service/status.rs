@@ -29,6 +29,7 @@ pub fn status(refusal: &Refusal) -> Status {
         Canonical::Unauthenticated => Code::Unauthenticated,
         Canonical::ResourceExhausted => Code::ResourceExhausted,
         Canonical::Unavailable => Code::Unavailable,
+        Canonical::Unimplemented => Code::Unimplemented,
         Canonical::Internal => Code::Internal,
     };
     let mut room = Room { left: MAX_DETAILS, omitted: 0 };

@@ -145,7 +145,7 @@ impl Service {
 
     fn watcher(&self, metadata: &MetadataMap, user: &str) -> Result<(Watcher, usize), Refusal> {
         let (caller, user, ()) = self.acting(WATCH, metadata, user, |_| ())?;
-        let credential = Credential::of(metadata).to_owned();
+        let credential = Credential::of(metadata)?.to_owned();
         let watched = user.clone();
         let recheck = Box::new(move |catalog: &crate::catalog::Catalog| {
             let call = auth::Call {

@@ -23,12 +23,14 @@ use deskplane::{
     watch,
 };
 use deskplane_proto::v1::watch_profile_response::Event;
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
     api::Api,
@@ -307,12 +309,15 @@ async fn readiness_begins_with_the_server_and_ends_with_its_drain() {
     let q = HealthCheckRequest { service: "deskplane.v1.writes".to_owned() };
     let mut stream = client.watch(q).await.unwrap().into_inner();
     assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    // A call that is not over holds up the end. Its channel is its own.
+    let mut reflection = ServerReflectionClient::new(world.server.channel(As::default()));
+    let open = reflection.server_reflection_info(stream::pending()).await.unwrap();
     world.server.stop();
     assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     let (status, body) = world.ready();
     assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
     assert_eq!(world.get("/livez").0, 200);
-    drop((stream, client));
+    drop((stream, client, open, reflection));
     world.server.end().await;
 }
 
