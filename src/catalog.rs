@@ -9,6 +9,7 @@ pub mod builtin;
 mod classes;
 mod layered;
 mod mappings;
+mod memo;
 mod sets;
 mod table;
 mod users;
@@ -20,6 +21,7 @@ use imbl::OrdMap;
 
 pub use self::{
     classes::{ClassId, Direct, RoleClass, Seat},
+    memo::OfClass,
     sets::{Members, Set},
     table::Table,
     users::Seated,
@@ -66,6 +68,8 @@ pub struct Catalog {
     pub adapters: Arc<Registry>,
     users: users::Users,
     mappings: mappings::Mappings,
+    /// Another one whenever something other than users and teams changes.
+    epoch: memo::Epoch,
 }
 
 impl Catalog {
@@ -88,6 +92,7 @@ impl Catalog {
             adapters: adapters::builtin(),
             users: users::Users::default(),
             mappings: mappings::Mappings::default(),
+            epoch: memo::Epoch::default(),
         }
     }
 
@@ -118,13 +123,18 @@ impl Catalog {
         next.revision = revision;
         next.time = time;
         let mut reseat = BTreeSet::new();
-        let mut roles_changed = false;
+        let (mut roles_changed, mut only_people) = (false, true);
         for change in changes {
             match change {
                 Change::Put(object) => next.put(object, &mut reseat),
                 Change::Delete(key) => next.delete(key, &mut reseat),
             }
-            roles_changed |= change.key().kind == Kind::Role;
+            let kind = change.key().kind;
+            roles_changed |= kind == Kind::Role;
+            only_people &= matches!(kind, Kind::User | Kind::Team);
+        }
+        if !only_people {
+            next.epoch = memo::Epoch::default();
         }
         if roles_changed {
             // A role's root or persona may be another one now, so every class is worked out anew.
