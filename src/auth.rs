@@ -110,7 +110,7 @@ fn scope_required(rpc: &Rpc, actor: &Actor, allowed: Scopes) -> Refusal {
 /// The scopes that a user's own roles grant; roles held through teams grant nothing.
 pub fn role_scopes(catalog: &Catalog, user: &User) -> Scopes {
     let roots = user.roles.iter().filter_map(|role| catalog.root(role));
-    let roots = roots.filter_map(|root| catalog.roles.get(&root));
+    let roots = roots.filter_map(|root| catalog.tables.roles.get(&root));
     let mut scopes = Scopes::default();
     for scope in roots.flat_map(|root| root.grants.iter()) {
         scopes.insert(*scope);

@@ -111,7 +111,7 @@ pub fn of_seated(
 
 /// Step 1 for a user with one link: wins when its profile is there and active.
 fn linked(catalog: &Catalog, link: &DirectLink) -> Option<Resolution> {
-    let profile = catalog.profiles.get(&link.profile).filter(|p| p.common.is_active())?;
+    let profile = catalog.tables.profiles.get(&link.profile).filter(|p| p.common.is_active())?;
     Some(Resolution {
         profile: profile.name().clone(),
         method: Method::Direct,

@@ -146,7 +146,7 @@ impl<'a> Steps<'a> {
         if at == 2 && self.ambiguous() {
             add(F::MultipleDefaults, "More than one active profile is flagged default.");
         }
-        let winner = self.catalog.profiles.get(&self.winner().profile);
+        let winner = self.catalog.tables.profiles.get(&self.winner().profile);
         if let Some(winner) = winner {
             let has = winner.rank.is_some() || !winner.roles.is_empty();
             if (at == 1 || at == 2) && winner.is_default && has {
@@ -194,7 +194,7 @@ pub(super) fn unprovisioned(catalog: &Catalog, winner: &Profile) -> Option<Findi
 
 /// The finding of step 1 for one link that leads to no active profile.
 pub(super) fn lost_link(catalog: &Catalog, link: &DirectLink) -> Finding {
-    let (code, message) = match catalog.profiles.get(&link.profile) {
+    let (code, message) = match catalog.tables.profiles.get(&link.profile) {
         None => (FindingCode::DanglingDirect, DANGLING),
         Some(_) => (FindingCode::InactiveSkipped, INACTIVE),
     };
@@ -208,7 +208,7 @@ const INACTIVE: &str = "An inactive profile was left out.";
 fn direct(catalog: &Catalog, links: &[DirectLink]) -> Step {
     let mut step = Step::default();
     for link in links {
-        let Some(profile) = catalog.profiles.get(&link.profile) else {
+        let Some(profile) = catalog.tables.profiles.get(&link.profile) else {
             let lost = Route {
                 profile: link.profile.clone(),
                 method: Method::Direct,

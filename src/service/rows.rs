@@ -70,30 +70,16 @@ pub(super) fn rows<'a>(
     kind: Kind,
     after: Option<&str>,
 ) -> Box<dyn Iterator<Item = Object> + 'a> {
-    macro_rules! table {
-        ($table:ident, $variant:ident) => {
-            match after.and_then(|name| UniqueName::parse(name).ok()) {
-                Some(name) => Box::new(catalog.$table.after(&name).cloned().map(Object::$variant)),
-                None => Box::new(catalog.$table.iter().cloned().map(Object::$variant)),
-            }
-        };
-    }
     match kind {
-        Kind::Profile => table!(profiles, Profile),
-        Kind::SessionTemplate => table!(session_templates, SessionTemplate),
-        Kind::TabTemplate => table!(tab_templates, TabTemplate),
-        Kind::NotificationTemplate => table!(notification_templates, NotificationTemplate),
-        Kind::Tool => table!(tools, Tool),
-        Kind::Provider => table!(providers, Provider),
-        Kind::Channel => table!(channels, Channel),
-        Kind::Role => table!(roles, Role),
         Kind::User => match after.and_then(|id| UserId::parse(id).ok()) {
             Some(id) => Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.clone()))),
             None => Box::new(catalog.users().map(|s| Object::User(s.user.clone()))),
         },
         Kind::Team => Box::new(catalog.teams.values().cloned().map(Object::Team)),
         Kind::Settings => Box::new(std::iter::once(Object::Settings(catalog.settings.clone()))),
-        Kind::Script => Box::new(std::iter::empty()),
+        _ => {
+            catalog.tables.after(kind, after.and_then(|name| UniqueName::parse(name).ok()).as_ref())
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Contents {
         profile: &UniqueName,
         gates: &Gates,
     ) -> Option<Variant> {
-        let profile = catalog.profiles.get(profile)?;
+        let profile = catalog.tables.profiles.get(profile)?;
         let gates = gates.relevant_to(catalog, profile);
         let name = profile.name();
         let kept = |entries: &Entries| {
@@ -139,7 +139,7 @@ impl Contents {
 
 /// The entries that still hold, with inputs that are quick to compare with the newest catalog.
 fn renewed(entries: &[Arc<Entry>], catalog: &Catalog, name: &UniqueName) -> Vec<Arc<Entry>> {
-    let Some(profile) = catalog.profiles.get(name) else { return Vec::new() };
+    let Some(profile) = catalog.tables.profiles.get(name) else { return Vec::new() };
     let mut kept = Vec::with_capacity(entries.len());
     for entry in entries {
         if entry.revision > catalog.revision {

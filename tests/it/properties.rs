@@ -159,7 +159,7 @@ proptest! {
     fn p1_every_user_gets_exactly_one_existing_active_profile(state in state()) {
         let catalog = state.catalog();
         for answer in state.answers(&catalog) {
-            let profile = catalog.profiles.get(&answer.profile).expect("the profile exists");
+            let profile = catalog.tables.profiles.get(&answer.profile).expect("the profile exists");
             prop_assert!(profile.common.is_active());
         }
     }

@@ -208,7 +208,7 @@ fn update(q: v1::UpdateProfileRequest, r: &mut Reader<'_>) -> UpdateProfile {
     let mask = r.mask(q.update_mask.as_ref(), FIELDS);
     let profile = r.addressed(Kind::Profile, &p.name, &p.unique_name);
     let catalog = r.catalog;
-    only_by_action(r, &p, catalog.profiles.get(&profile).map(AsRef::as_ref));
+    only_by_action(r, &p, catalog.tables.profiles.get(&profile).map(AsRef::as_ref));
     let patch = patch(r, &p, &mask);
     let etag = r.etag(&p.etag);
     let mut update = UpdateProfile::new(profile, "UPDATE", patch);

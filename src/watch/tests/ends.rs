@@ -66,7 +66,7 @@ async fn p10_3_rights_are_judged_again_when_the_caller_or_a_role_changes() {
     let mut watch = world.watch(Subscription { caller, recheck: needs_role(), ..own("bob") });
     watch.snapshot().await;
     world.put(vec![put_user(user("bob", &["msdyn_csr"]))]).await;
-    let role = world.ledger.catalog().roles.find("msdyn_csr").cloned().unwrap();
+    let role = world.ledger.catalog().tables.roles.find("msdyn_csr").cloned().unwrap();
     world.put(vec![Change::Put(Object::Role(role))]).await;
     watch.silent(1_000).await;
     world.put(vec![put_user(user("ann", &[]))]).await;
