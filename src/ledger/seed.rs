@@ -8,8 +8,14 @@ use crate::{
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
+/// A catalog with built-in content, and the record that brought it there, if one was needed.
+pub(super) struct Seeded {
+    pub(super) catalog: Catalog,
+    pub(super) record: Option<Record>,
+}
+
 /// Writes what is new or different as one revision of the actor `system`.
-pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Catalog> {
+pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Seeded> {
     let revision = catalog.revision + 1;
     let time = Time::next_commit(clock.now(), catalog.time);
     let first = catalog.revision == 0;
@@ -23,7 +29,7 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         .map(Change::Put)
         .collect();
     if changes.is_empty() {
-        return Ok(catalog);
+        return Ok(Seeded { catalog, record: None });
     }
     let record = Record {
         revision,
@@ -35,8 +41,11 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         request: None,
         changes: changes.clone(),
     };
-    match store.commit(Batch::new(catalog.revision, vec![record])?).await? {
-        Commit::Committed(_) => Ok(catalog.apply(&changes, revision, time)),
+    match store.commit(Batch::new(catalog.revision, vec![record.clone()])?).await? {
+        Commit::Committed(_) => {
+            let catalog = catalog.apply(&changes, revision, time);
+            Ok(Seeded { catalog, record: Some(record) })
+        }
         other => Err(Error::Engine(format!("built-in content was not written: {other:?}"))),
     }
 }

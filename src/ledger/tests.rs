@@ -1,5 +1,7 @@
 //! What the ledger promises, over the memory model.
 
+mod groups;
+
 use std::sync::{Arc, Mutex};
 
 use super::*;
