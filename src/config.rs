@@ -1,7 +1,7 @@
 //! The configuration of the server: defaults, then a file, then the environment, then flags; a
 //! later source wins. It is judged as a whole, and every mistake is named at once.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use figment::{
     Figment,
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{server, store::durable, telemetry, watch};
 
+mod differences;
+mod injected;
 mod layer;
 pub mod voice;
 
@@ -27,11 +29,21 @@ pub const PREFIX: &str = "DESKPLANE_";
 const HOUR_S: u64 = 60 * 60;
 const DAY_S: u64 = 24 * HOUR_S;
 
-/// Variables with the prefix that are no settings of the server: they belong to the command line,
-/// to secrets of providers and their keys, and to tests, or a cluster sets them for every pod beside a service that
-/// is called `deskplane`.
-const NO_SETTING: &[&str] =
-    &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING", "SECRET_", "SERVICE_", "PORT"];
+/// Variables that are no settings of the server, without the prefix: the command line, the key ring
+/// and tests read them.
+const NO_SETTING: &[&str] = &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING"];
+
+/// What the names of variables begin with that secrets of providers refer to, without the prefix.
+const SECRET: &str = "SECRET_";
+
+/// Whether the server knows what a variable is for: a setting, or none of its own.
+pub fn is_known_variable(name: &str) -> bool {
+    let Some(name) = name.strip_prefix(PREFIX) else { return true };
+    let key = name.to_ascii_lowercase().replace("__", ".");
+    let defaults = Value::serialize(Config::default()).ok().and_then(Value::into_dict);
+    let is_setting = defaults.is_some_and(|all| layer::leaves(&all).contains_key(&key));
+    is_setting || NO_SETTING.contains(&name) || name.starts_with(SECRET)
+}
 
 /// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +213,7 @@ pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
     /// Variables of the environment.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(OsString, OsString)>,
     /// Flags of the command line.
     pub flags: Flags,
 }
@@ -229,11 +241,11 @@ impl Config {
         if let Some(file) = &sources.file {
             given = given.merge(Toml::file_exact(file));
         }
-        given = given.merge(Layer::environment(&sources.env, &known));
+        let mut mistakes = Vec::new();
+        given = given.merge(Layer::environment(&sources.env, &known, &mut mistakes));
         let flags = Value::serialize(&sources.flags).map_err(one)?;
         given = given.merge(Layer::flags(flags.into_dict().unwrap_or_default()));
 
-        let mut mistakes = Vec::new();
         for (key, value) in layer::leaves(&given.extract::<Dict>().map_err(one)?) {
             let alone = defaults.clone().merge(Layer::single(&key, value));
             let problem = match alone.extract::<Self>() {

@@ -8,6 +8,7 @@ mod health;
 mod monitor;
 mod readiness;
 mod vendors;
+mod working;
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,10 @@ use tonic::{server::NamedService, service::Routes, transport::Server};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
 
-use self::{accept::ConnectionMeters, gate::GateLayer, health::Reporter, readiness::Readiness};
+use self::{
+    accept::ConnectionMeters, gate::GateLayer, health::Reporter, readiness::Readiness,
+    working::Working,
+};
 pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
@@ -128,7 +132,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let contents = Arc::new(Contents::new());
-    let deadline = parts.watch.drain_deadline;
+    let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
     let hub = Hub::new(
         watch::StoreId::from(&parts.store.identity()),
         parts.watch.clone(),
@@ -191,11 +195,13 @@ pub async fn serve(
     health.set(WRITES, status(&condition.borrow()));
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
+    let working = Working::default();
     // Webhooks and probes come over HTTP/1.1 as well; everything else is gRPC.
     let mut server = Server::builder()
         .accept_http1(true)
         .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
         .layer(MapResponseLayer::new(framing::explain))
+        .layer(working.clone())
         .concurrency_limit_per_connection(limits.calls_per_connection)
         .max_concurrent_streams(limits.streams_per_connection)
         .http2_max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
@@ -236,8 +242,13 @@ pub async fn serve(
             None => serving.await,
         }
     };
-    let ended = tokio::time::timeout(deadline, drained).await;
-    if ended.is_err() {
+    // Whoever takes nothing holds up the end no longer than a stream would be kept for him.
+    let ended = tokio::select! {
+        ended = drained => Some(ended),
+        () = working.quiet_for(stalled) => None,
+        () = tokio::time::sleep(deadline) => None,
+    };
+    if ended.is_none() {
         tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
     }
     voice.close();

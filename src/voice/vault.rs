@@ -307,8 +307,9 @@ impl Environment {
         Self::new(|name| std::env::var(name).ok())
     }
 
+    /// The value of a variable; one that is set to nothing counts as not set.
     fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name)
+        (self.0)(name).filter(|value| !value.is_empty())
     }
 }
 

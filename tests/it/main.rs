@@ -13,6 +13,7 @@ mod hostile;
 mod layers;
 mod metrics;
 mod process;
+mod program;
 mod properties;
 mod secrets;
 mod server;
