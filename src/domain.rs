@@ -19,6 +19,7 @@ pub mod object;
 pub mod profile;
 pub mod provider;
 pub mod refusal;
+pub mod resource_name;
 pub mod secret;
 pub mod settings;
 pub mod stored;
