@@ -70,7 +70,7 @@ pub(super) async fn run(
             let request = json!({ "user": of, "provider": provider, "live": live });
             let answer = client.call("VoiceService", "ListCalls", request).await?;
             if format != Format::Table {
-                return io.value(format, &output::json(&answer)?);
+                return io.value(format, &output::message(&answer)?);
             }
             let page = answer.transcode_to::<v1::ListCallsResponse>()?;
             io.line(table(&HEADINGS, page.calls.iter().map(row)))?;
@@ -86,7 +86,7 @@ pub(super) async fn run(
             let request = json!({ "user": of, "to": to, "provider": provider, "from": from });
             let answer = client.call("VoiceService", "StartCall", request).await?;
             if format != Format::Table {
-                return io.value(format, &output::json(&answer)?);
+                return io.value(format, &output::message(&answer)?);
             }
             let started = answer.transcode_to::<v1::StartCallResponse>()?;
             io.line(table(&HEADINGS, started.call.iter().map(row)))
@@ -106,8 +106,8 @@ async fn watch(
     while let Some(message) = stream.message().await? {
         match format {
             Format::Table => io.line(line(&message)?)?,
-            Format::Json => io.line(serde_json::to_string(&output::json(&message)?)?)?,
-            Format::Yaml => io.value(format, &output::json(&message)?)?,
+            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
+            Format::Yaml => io.value(format, &output::message(&message)?)?,
         }
         left -= 1;
         if left == 0 {

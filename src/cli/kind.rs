@@ -48,6 +48,9 @@ pub(super) const READ_ONLY: &[&str] = &[
     "updated_by",
 ];
 
+/// Fields whose values are secret: they are sent, and never shown.
+pub(super) const SECRET: &[&str] = &["secrets"];
+
 /// Every kind, in the order in which one refers to those before it.
 pub(super) const KINDS: &[Kind] = &[
     Kind {
@@ -282,6 +285,12 @@ impl Kind {
         }
     }
 
+    /// The name or id in a resource name of this kind; any other text is answered as it is.
+    pub(super) fn bare<'a>(&self, name: &'a str) -> &'a str {
+        let inner = name.strip_prefix(self.collection).and_then(|rest| rest.strip_prefix('/'));
+        inner.unwrap_or(name)
+    }
+
     /// How messages to people name one: `profile/contoso_rep`.
     pub(super) fn label(&self, id: &str) -> String {
         match self.id {
@@ -293,6 +302,11 @@ impl Kind {
     /// Whether only the server sets the field.
     pub(super) fn is_read_only(&self, field: &str) -> bool {
         READ_ONLY.contains(&field) || self.read_only.contains(&field)
+    }
+
+    /// Whether the values of the field are secret.
+    pub(super) fn is_secret(&self, field: &str) -> bool {
+        SECRET.contains(&field)
     }
 
     /// Position in the order in which documents are sent.

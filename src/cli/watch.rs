@@ -100,8 +100,8 @@ async fn follow(
     while let Some(message) = stream.message().await? {
         match format {
             Format::Table => io.line(line(&message.transcode_to()?)?)?,
-            Format::Json => io.line(serde_json::to_string(&output::json(&message)?)?)?,
-            Format::Yaml => io.value(format, &output::json(&message)?)?,
+            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
+            Format::Yaml => io.value(format, &output::message(&message)?)?,
         }
         progress.failures = 0;
         progress.learn(&message.transcode_to()?);
