@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry;
 
+mod address;
 mod apply;
+mod backoff;
 mod backup;
 mod calls;
 mod client;
@@ -22,6 +24,7 @@ mod resolve;
 mod restore;
 mod secrets;
 mod serve;
+mod stream;
 mod tree;
 mod watch;
 
@@ -140,6 +143,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         _ => Vec::new(),
     };
     let client = Client::connect(&connection).await?;
+    if let Some(warning) = client.warning() {
+        io.note(warning)?;
+    }
     match command {
         Command::Get(args) => read::get(&client, args, output, io).await,
         Command::List(args) => read::list(&client, args, output, io).await,
