@@ -10,7 +10,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{server, store::durable, telemetry, watch};
+use crate::{process::handles::FileHandles, server, store::durable, telemetry, watch};
 
 mod differences;
 mod injected;
@@ -71,6 +71,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Connections that may be open; 0 means as many as the file handles leave room for, and no
+    /// value means more.
+    pub connections: u32,
     /// Calls and streams that one connection may have open.
     pub streams_per_connection: u32,
     /// Calls of one connection that are worked on at a time.
@@ -142,6 +145,7 @@ impl Default for Limits {
     fn default() -> Self {
         let server = server::Limits::default();
         Self {
+            connections: 0,
             streams_per_connection: server.streams_per_connection,
             calls_per_connection: server.calls_per_connection.try_into().unwrap_or(u32::MAX),
             header_bytes: server.header_bytes,
@@ -311,6 +315,7 @@ impl Limits {
         let mut counts = |key: &str, value: u32, least: u32, most: u32| {
             range(mistakes, &format!("limits.{key}"), value, least, most);
         };
+        counts("connections", self.connections, 0, 1 << 30);
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
         counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
@@ -324,14 +329,18 @@ impl Limits {
 
     /// The limits as the server takes them.
     pub fn settings(&self) -> server::Limits {
+        let room = FileHandles::current().for_connections();
         server::Limits {
+            connections: match self.connections {
+                0 => room,
+                wanted => room.min(wanted.try_into().unwrap_or(usize::MAX)),
+            },
             streams_per_connection: self.streams_per_connection,
             calls_per_connection: self.calls_per_connection.try_into().unwrap_or(usize::MAX),
             header_bytes: self.header_bytes,
             keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
             keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
             connection_age: Duration::from_secs(self.connection_age_min * 60),
-            ..server::Limits::default()
         }
     }
 }

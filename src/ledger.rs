@@ -4,11 +4,12 @@
 //! Writes that wait together are planned one after the other and become durable as one group. A
 //! write that is refused never reaches the store.
 
+mod committer;
 mod group;
 mod requests;
 mod seed;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use deskplane_providers::Registry;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 use uuid::Uuid;
 
@@ -24,7 +26,7 @@ use crate::{
     clock::Clock,
     command::{Affected, Command, Warning},
     domain::{Actor, Finding, Object, Reason, Refusal, UserId},
-    store::{self, Store},
+    store::{self, Error, Store},
 };
 
 /// Writes that may wait; a caller beyond them waits for a place.
@@ -80,10 +82,13 @@ pub struct Published {
     pub records: Arc<[store::Record]>,
 }
 
+/// What a write is answered.
+type Judged = Result<Outcome, Refusal>;
+
 #[derive(Debug)]
 struct Job {
     submission: Submission,
-    answer: oneshot::Sender<Result<Outcome, Refusal>>,
+    answer: oneshot::Sender<Judged>,
 }
 
 /// The handle through which the server reads and writes. Cheap to clone.
@@ -112,15 +117,24 @@ impl Ledger {
         }
         let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time)
             .with_adapters(adapters);
-        let catalog = seed::seed(store.as_ref(), catalog, &clock).await?;
+        let (catalog, unseeded) = match seed::seed(store.as_ref(), catalog.clone(), &clock).await {
+            // The content that is there serves until the store takes writes again.
+            Err(error @ Error::ReadOnly(_)) if catalog.revision > 0 => {
+                tracing::warn!(%error, "built-in content is written once writes are taken");
+                (catalog, true)
+            }
+            seeded => (seeded?.catalog, false),
+        };
         let current = Arc::new(ArcSwap::from_pointee(catalog));
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let task = group::Committer {
+        let task = committer::Committer {
             store,
             clock,
             current: Arc::clone(&current),
             requests,
             publish: Box::new(publish),
+            unseeded,
+            ended: false,
         };
         let finish = Arc::new(Notify::new());
         let task = tokio::spawn(task.run(jobs, Arc::clone(&finish)));
@@ -129,11 +143,23 @@ impl Ledger {
 
     /// Finishes the writes that were handed in, takes no further one, and lets go of the store.
     pub async fn close(&self) {
+        self.close_within(Duration::MAX).await;
+    }
+
+    /// The same within a time. At its end the writes that still wait are answered that it is not
+    /// known whether they took effect, and the answer is false.
+    pub async fn close_within(&self, time: Duration) -> bool {
         self.finish.notify_one();
-        if let Some(task) = self.task.lock().await.take() {
-            // A task that failed has let go, too.
-            let _ = task.await;
+        let Some(mut task) = self.task.lock().await.take() else {
+            return true;
+        };
+        // A task that failed has let go, too.
+        let finished = timeout(time, &mut task).await.is_ok();
+        if !finished {
+            tracing::warn!("writes were left waiting at the deadline");
+            task.abort();
         }
+        finished
     }
 
     /// The newest catalog.
@@ -142,6 +168,9 @@ impl Ledger {
     }
 
     /// Hands in a write and waits for its answer.
+    ///
+    /// Writes that wait share a batch of the store, and nothing else: what becomes of one is never
+    /// the answer to another.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, Refusal> {
         let (answer, wait) = oneshot::channel();
         let gone = || {

@@ -20,7 +20,7 @@ use tokio::{sync::watch, task::JoinError};
 use uuid::Uuid;
 
 pub use self::{
-    condition::{Condition, Writes},
+    condition::{Condition, Lack, Writes},
     durable::Durable,
     memory::Memory,
     record::{FORMAT, Header, Record, Request},
@@ -29,6 +29,8 @@ use crate::domain::{Object, ObjectKey, Time};
 
 /// Most bytes of one batch, as encoded records.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
+/// Most bytes of one record, encoded. An engine may take less, and says so in its [`Identity`].
+pub const MAX_RECORD_BYTES: usize = MAX_BATCH_BYTES;
 /// How long a request id is remembered, in microseconds: 24 hours (SPEC §7.1 rule 6).
 pub const REQUEST_AGE: i64 = 24 * 3_600 * 1_000_000;
 
@@ -48,6 +50,8 @@ pub struct Identity {
     pub incarnation: Uuid,
     /// Name of the engine: `embedded`, `memory`.
     pub engine: &'static str,
+    /// Most bytes of one record, encoded; never more than a batch may have.
+    pub max_record_bytes: usize,
     /// Most bytes of one batch, as encoded records.
     pub max_batch_bytes: usize,
 }
@@ -71,6 +75,8 @@ pub struct Loaded {
 pub struct Batch {
     after: Revision,
     records: Vec<Record>,
+    /// The stored form of each.
+    encoded: Vec<Vec<u8>>,
 }
 
 /// How a commit ended.
@@ -138,12 +144,13 @@ pub enum Error {
     /// A commit failed before, so nothing more is written until the store is opened again.
     #[error("a write failed earlier; open the store again")]
     Broken,
-    /// The disk is almost full: nothing was written, and writes are taken again when there is room.
-    #[error("read-only: disk almost full, {free} bytes are free")]
-    ReadOnly {
-        /// Bytes that are free.
-        free: u64,
-    },
+    /// Something is lacking for the moment: nothing was written, and writes are taken again when it
+    /// is there.
+    #[error("read-only: {0}")]
+    ReadOnly(Lack),
+    /// What history and past changes are read from cannot be built at present, for that reason.
+    #[error("history cannot be read at present: {0}")]
+    Unindexed(String),
     /// What was asked makes no sense with what is there; nothing was touched.
     #[error("{0}")]
     Refused(String),
@@ -202,16 +209,25 @@ impl Batch {
     /// A batch planned on the given head: at least one record, the first above the head, each
     /// above the one before.
     pub fn new(after: Revision, records: Vec<Record>) -> Result<Self> {
+        let encoded = records.iter().map(Record::encode).collect::<Result<_>>()?;
+        Self::encoded(after, records, encoded)
+    }
+
+    /// The same, of records whose stored form is known already, in the same order.
+    pub fn encoded(after: Revision, records: Vec<Record>, encoded: Vec<Vec<u8>>) -> Result<Self> {
         let Some(first) = records.first() else {
             return Err(Error::Malformed("it holds no record"));
         };
+        if records.len() != encoded.len() {
+            return Err(Error::Malformed("its records are not those that were encoded"));
+        }
         if after < 0 || first.revision <= after {
             return Err(Error::Malformed("its first revision is not above the head"));
         }
         if records.windows(2).any(|pair| pair[0].revision >= pair[1].revision) {
             return Err(Error::Malformed("its revisions do not rise"));
         }
-        Ok(Self { after, records })
+        Ok(Self { after, records, encoded })
     }
 
     /// The head on which the batch was planned.
@@ -224,19 +240,16 @@ impl Batch {
         &self.records
     }
 
-    /// The encoded records, or the text of a refusal when they are too large together.
-    fn encode(&self) -> Result<std::result::Result<Vec<Vec<u8>>, String>> {
-        let mut sum = 0;
-        let mut all = Vec::with_capacity(self.records.len());
-        for record in &self.records {
-            let bytes = record.encode()?;
-            sum += bytes.len();
-            if sum > MAX_BATCH_BYTES {
-                return Ok(Err(format!("a batch may have {MAX_BATCH_BYTES} bytes")));
-            }
-            all.push(bytes);
+    /// Refuses a batch that is larger than an engine takes, with the text of the refusal.
+    fn fits(&self, identity: &Identity) -> std::result::Result<(), String> {
+        let (record, batch) = (identity.max_record_bytes, identity.max_batch_bytes);
+        if self.encoded.iter().any(|bytes| bytes.len() > record) {
+            return Err(format!("a record may have {record} bytes"));
         }
-        Ok(Ok(all))
+        match self.encoded.iter().map(Vec::len).sum::<usize>() {
+            sum if sum > batch => Err(format!("a batch may have {batch} bytes")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -258,7 +271,7 @@ impl Error {
     /// Whether the same call may succeed later without anybody's help.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::InUse(_) | Self::ReadOnly { .. } => true,
+            Self::InUse(_) | Self::ReadOnly(_) | Self::Unindexed(_) => true,
             Self::Compacted { .. }
             | Self::Malformed(_)
             | Self::NewerFormat { .. }

@@ -278,7 +278,8 @@ impl Kind {
         match self.id {
             None => self.collection.to_owned(),
             Some(_) if name.starts_with(&format!("{}/", self.collection)) => name.to_owned(),
-            Some(_) => format!("{}/{name}", self.collection),
+            // Behind the slash `%` begins an escape; a bare id is literal.
+            Some(_) => format!("{}/{}", self.collection, name.replace('%', "%25")),
         }
     }
 

@@ -1,8 +1,9 @@
 //! How answers look: tables for people, JSON and YAML for programs.
 
-use std::{fmt, io::Write};
+use std::{borrow::Cow, fmt, io::Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use percent_encoding::percent_decode_str;
 use prost_reflect::{DynamicMessage, Kind as FieldKind, ReflectMessage, SerializeOptions, Value};
 use serde::Serialize;
 use yaml_serde::Value as Yaml;
@@ -109,7 +110,7 @@ pub(super) fn text(value: &Value, kind: &FieldKind) -> String {
     match value {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::String(text) => bare(text).to_owned(),
+        Value::String(text) => bare(text).into_owned(),
         Value::I32(number) => number.to_string(),
         Value::I64(number) => number.to_string(),
         Value::EnumNumber(number) => match kind.as_enum().and_then(|e| e.get_value(*number)) {
@@ -175,11 +176,12 @@ pub(super) fn prefix(name: &str) -> String {
     prefix + "_"
 }
 
-/// The last part of a resource name, the whole of any other text.
-pub(super) fn bare(text: &str) -> &str {
+/// The unique name or id in a resource name, decoded; the whole of any other text.
+pub(super) fn bare(text: &str) -> Cow<'_, str> {
     let known = super::kind::KINDS.iter().filter(|kind| kind.id.is_some());
     let mut parts = known.filter_map(|kind| text.strip_prefix(kind.collection)?.strip_prefix('/'));
-    parts.next().unwrap_or(text)
+    let decoded = parts.next().and_then(|part| percent_decode_str(part).decode_utf8().ok());
+    decoded.unwrap_or(Cow::Borrowed(text))
 }
 
 #[cfg(test)]
@@ -236,6 +238,7 @@ mod tests {
     #[test]
     fn only_names_of_resources_lose_their_first_part() {
         assert_eq!(bare("profiles/contoso_rep"), "contoso_rep");
+        assert_eq!(bare("users/100%25#"), "100%#");
         assert_eq!(bare("icons/chat"), "icons/chat");
         assert_eq!(bare(Kind::find("settings").unwrap().collection), "organizationSettings");
     }

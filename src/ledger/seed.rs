@@ -1,8 +1,6 @@
 //! Built-in content: written at the first start, and again where a newer program ships other
 //! content (SPEC §4.7).
 
-use std::sync::Arc;
-
 use crate::{
     catalog::{Catalog, builtin},
     clock::Clock,
@@ -10,8 +8,14 @@ use crate::{
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
+/// A catalog with built-in content, and the record that brought it there, if one was needed.
+pub(super) struct Seeded {
+    pub(super) catalog: Catalog,
+    pub(super) record: Option<Record>,
+}
+
 /// Writes what is new or different as one revision of the actor `system`.
-pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Catalog> {
+pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Seeded> {
     let revision = catalog.revision + 1;
     let time = Time::next_commit(clock.now(), catalog.time);
     let first = catalog.revision == 0;
@@ -20,12 +24,12 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         // Settings are the organisation's from the first start on.
         .filter(|object| first || !matches!(object, Object::Settings(_)))
         .filter(|object| {
-            first || catalog.object(&object.key()).is_none_or(|old| differs(&old, object))
+            first || catalog.object(&object.key()).is_none_or(|old| object.differs(&old))
         })
         .map(Change::Put)
         .collect();
     if changes.is_empty() {
-        return Ok(catalog);
+        return Ok(Seeded { catalog, record: None });
     }
     let record = Record {
         revision,
@@ -37,34 +41,11 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         request: None,
         changes: changes.clone(),
     };
-    match store.commit(Batch::new(catalog.revision, vec![record])?).await? {
-        Commit::Committed(_) => Ok(catalog.apply(&changes, revision, time)),
+    match store.commit(Batch::new(catalog.revision, vec![record.clone()])?).await? {
+        Commit::Committed(_) => {
+            let catalog = catalog.apply(&changes, revision, time);
+            Ok(Seeded { catalog, record: Some(record) })
+        }
         other => Err(Error::Engine(format!("built-in content was not written: {other:?}"))),
     }
-}
-
-/// Whether two states of an object differ in more than the server's notes.
-fn differs(old: &Object, new: &Object) -> bool {
-    macro_rules! same {
-        ($($variant:ident),+) => {
-            match (old, new) {
-                $((Object::$variant(old), Object::$variant(new)) => {
-                    let mut restamped = new.as_ref().clone();
-                    restamped.stamp = old.stamp.clone();
-                    Arc::new(restamped) != *old
-                })+
-                _ => true,
-            }
-        };
-    }
-    same!(
-        Profile,
-        SessionTemplate,
-        TabTemplate,
-        NotificationTemplate,
-        Tool,
-        Provider,
-        Channel,
-        Role
-    )
 }

@@ -23,7 +23,7 @@ use self::{connection::Connection, silent::Silent};
 
 /// Time in which a new connection must send the preface of HTTP/2 or begin a request of HTTP/1.1.
 const GREETING: Duration = Duration::from_secs(10);
-/// Longest wait of an accepted connection for a place below the cap; then it is closed.
+/// Longest wait for the place of a silent connection that gives way.
 const PLACE: Duration = Duration::from_secs(1);
 /// Rest after a failed accept, doubled each time up to the second value.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
@@ -101,15 +101,17 @@ impl Admission {
         }
     }
 
-    /// A place below the cap. At the cap a silent connection gives way, the oldest first.
+    /// A place below the cap. At the cap a silent connection gives way, the oldest first; without
+    /// one there is no place, and the client had better try again than wait in a queue.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let places = || Arc::clone(&self.places);
         if let Ok(place) = places().try_acquire_owned() {
             return Some(place);
         }
-        if self.silent.displace() {
-            self.meters.displaced.increment(1);
+        if !self.silent.displace() {
+            return None;
         }
+        self.meters.displaced.increment(1);
         time::timeout(PLACE, places().acquire_owned()).await.ok()?.ok()
     }
 

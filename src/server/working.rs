@@ -11,11 +11,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http::{Request, Response};
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -71,26 +72,42 @@ pub(super) struct Counted<S> {
     working: Working,
 }
 
+pin_project! {
+    /// A call that counts until it is answered or dropped.
+    #[derive(Debug)]
+    pub(super) struct CountedCall<F> {
+        #[pin]
+        call: F,
+        entry: Option<Entry>,
+    }
+}
+
+impl<F: Future> Future for CountedCall<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = ready!(this.call.poll(cx));
+        drop(this.entry.take());
+        Poll::Ready(answer)
+    }
+}
+
 impl<S, B> Service<Request<B>> for Counted<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
-    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Future = CountedCall<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (entry, call) = (self.working.enter(), self.inner.call(request));
-        Box::pin(async move {
-            let answer = call.await;
-            drop(entry);
-            answer
-        })
+        let entry = Some(self.working.enter());
+        CountedCall { call: self.inner.call(request), entry }
     }
 }
 

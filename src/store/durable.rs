@@ -67,7 +67,7 @@ use self::{
 };
 use super::{
     Batch, ChangeStream, Commit, Condition, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
-    Page, Record, Result, Revision, Store, Writes,
+    MAX_RECORD_BYTES, Page, Record, Result, Revision, Store, Writes,
     io::{Disk, Io},
 };
 
@@ -269,6 +269,7 @@ impl Store for Durable {
             store: self.engine.ids.store,
             incarnation: self.engine.ids.incarnation,
             engine: "embedded",
+            max_record_bytes: MAX_RECORD_BYTES,
             max_batch_bytes: MAX_BATCH_BYTES,
         }
     }
@@ -283,6 +284,9 @@ impl Store for Durable {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
+        if let Err(limit) = batch.fits(&self.identity()) {
+            return Ok(Commit::Refused(limit));
+        }
         let (engine, durable) = (Arc::clone(&self.engine), self.durable.clone());
         // A thread that panicked may have written: that is not known, and the lock is poisoned.
         spawn_blocking(move || engine.commit(batch, &durable)).await.unwrap_or(Ok(Commit::Unknown))

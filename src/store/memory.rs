@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES, Page,
-    REQUEST_AGE, Record, Result, Revision, Store,
+    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
+    MAX_RECORD_BYTES, Page, REQUEST_AGE, Record, Result, Revision, Store,
 };
 use crate::domain::Change;
 
@@ -57,6 +57,7 @@ impl Store for Memory {
             store: self.store,
             incarnation: self.incarnation,
             engine: "memory",
+            max_record_bytes: MAX_RECORD_BYTES,
             max_batch_bytes: MAX_BATCH_BYTES,
         }
     }
@@ -87,7 +88,7 @@ impl Store for Memory {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
-        if let Err(limit) = batch.encode()? {
+        if let Err(limit) = batch.fits(&self.identity()) {
             return Ok(Commit::Refused(limit));
         }
         let mut records = self.records();

@@ -82,7 +82,7 @@ impl Accounts {
     pub(super) fn reconcile(&self, shared: &Arc<Shared>, catalog: &Catalog) {
         let driven =
             |stored: &&Arc<ChannelProvider>| stored.common.is_active() && stored.adapter != WIDGET;
-        let wanted: Vec<_> = catalog.providers.iter().filter(driven).cloned().collect();
+        let wanted: Vec<_> = catalog.tables.providers.iter().filter(driven).cloned().collect();
         let mut gone = Vec::new();
         self.all().retain(|name, account| {
             let kept = wanted.iter().any(|stored| stored.common.unique_name == *name);

@@ -9,6 +9,7 @@ mod cases;
 mod cli;
 mod crash;
 mod foreign;
+mod handles;
 mod hostile;
 mod layers;
 mod metrics;

@@ -117,7 +117,7 @@ fn one(api: &Api, value: Value) -> Result<Document> {
 fn identity(kind: &Kind, fields: &Map<String, Value>) -> Result<String> {
     let Some(key) = kind.id else { return Ok(kind.collection.to_owned()) };
     let given = [key, "name"].into_iter().find_map(|key| fields.get(key)?.as_str());
-    let id = given.map(|given| output::bare(given).to_owned()).filter(|id| !id.is_empty());
+    let id = given.map(|given| output::bare(given).into_owned()).filter(|id| !id.is_empty());
     id.ok_or_else(|| Error::Usage(format!("a {} needs `{key}`", kind.name)))
 }
 

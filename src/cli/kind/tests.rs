@@ -101,5 +101,9 @@ fn names_are_taken_bare_or_whole() {
     let profile = Kind::find("profile").unwrap();
     assert_eq!(profile.resource_name("contoso_rep"), "profiles/contoso_rep");
     assert_eq!(profile.resource_name("profiles/contoso_rep"), "profiles/contoso_rep");
+    // A bare id is literal, a resource name is percent-encoded.
+    let user = Kind::find("user").unwrap();
+    assert_eq!(user.resource_name("a%41#"), "users/a%2541#");
+    assert_eq!(user.resource_name("users/a%2541#"), "users/a%2541#");
     assert_eq!(Kind::find("settings").unwrap().resource_name(""), "organizationSettings");
 }

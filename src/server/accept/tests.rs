@@ -58,7 +58,7 @@ async fn at_the_cap_a_connection_is_closed_and_the_others_stay() {
     connection.read_exact(&mut bytes).await.unwrap();
     let waiting = tokio::spawn(async move { incoming.next().await.unwrap().unwrap() });
     let mut second = TcpStream::connect(address).await.unwrap();
-    // Closed without a word, after the wait for a place.
+    // Closed without a word.
     assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
     drop(connection);
     let _third = TcpStream::connect(address).await.unwrap();

@@ -13,8 +13,7 @@ use std::{
 };
 
 use super::{
-    CURE, checkpoint, damaged, engine::Engine, files, frame, heal::Damage, segment,
-    segment::Segment,
+    CURE, checkpoint, damaged, engine::Engine, files, heal::Damage, segment, segment::Segment,
 };
 use crate::store::{Error, Result, Revision, io::File};
 
@@ -152,23 +151,18 @@ impl Engine {
         }
     }
 
-    /// Sees how much room there is, before a write asks for it.
+    /// Sees whether writes can be taken, and how much the journal takes up.
     pub(super) fn look(&self) {
-        let Ok(lacks) = self.writer.lock().map(|writer| writer.journal.lacks(frame::HEAD)) else {
-            return;
-        };
-        match self.place.io.free_space(&self.place.folder) {
-            Ok(free) => {
-                self.meters.free_bytes.set(free as f64);
-                self.note_room(free, lacks);
-            }
-            // A write that cannot tell either ends the store; this is only a look.
-            Err(error) => tracing::warn!(%error, "the free space could not be read"),
-        }
+        self.look_for_room();
         let io = &*self.place.io;
-        let segments = files::list(io, &self.place.journal(), segment::ENDING).unwrap_or_default();
-        let len = |path: &PathBuf| io.open(path).and_then(|file| file.len()).unwrap_or(0);
-        self.meters.journal_bytes.set(segments.iter().map(len).sum::<u64>() as f64);
+        let len = |path: &PathBuf| io.open(path).and_then(|file| file.len());
+        let segments = files::list(io, &self.place.journal(), segment::ENDING);
+        // Without a handle there is no figure, and the last one stays.
+        if let Ok(lengths) =
+            segments.and_then(|all| all.iter().map(len).collect::<io::Result<Vec<_>>>())
+        {
+            self.meters.journal_bytes.set(lengths.iter().sum::<u64>() as f64);
+        }
     }
 
     /// Reads every file once, spread over a period; what is damaged. None when it was told to end.

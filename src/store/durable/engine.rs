@@ -15,15 +15,16 @@ use super::{
     boot::{Booted, Found},
     build::Plan,
     care::Stop,
-    files, folder, frame,
+    folder, frame,
     heal::Hurt,
     index::Index,
     journal::Journal,
     mark::{self, State},
     meters::Meters,
     queue::{Queue, Work},
+    segment,
 };
-use crate::store::{Batch, Commit, Condition, Error, Loaded, Result, Revision, Writes};
+use crate::store::{Batch, Commit, Condition, Error, Lack, Loaded, Result, Revision, Writes};
 
 /// What all calls share. Its own calls block.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub(super) struct Writer {
     pub(super) head: Revision,
     /// Set while a group is being written, for good when that fails, and at the end.
     shut: bool,
+    /// Length of a group that found no place for want of something.
+    refused: Option<usize>,
 }
 
 /// How far the index is.
@@ -101,7 +104,7 @@ impl Engine {
             place,
             settings,
             ids,
-            writer: Mutex::new(Writer { journal, head: revision, shut: false }),
+            writer: Mutex::new(Writer { journal, head: revision, shut: false, refused: None }),
             checkpoints: Mutex::new(checkpoints),
             index,
             state: Mutex::new(state),
@@ -134,10 +137,6 @@ impl Engine {
 
     /// Writes a batch to the journal and says so; the index follows.
     pub(super) fn commit(&self, batch: Batch, durable: &watch::Sender<Revision>) -> Result<Commit> {
-        let encoded = match batch.encode()? {
-            Ok(encoded) => encoded,
-            Err(limit) => return Ok(Commit::Refused(limit)),
-        };
         // Not with the lock in hand: whoever makes room may need it for a checkpoint.
         let room = self.queue.wait_for_room();
         let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
@@ -148,27 +147,10 @@ impl Engine {
             return Ok(Commit::Conflict(writer.head));
         }
         let revisions = batch.records.iter().map(|record| record.revision);
-        let group: Vec<_> = revisions.zip(encoded).collect();
+        let group: Vec<_> = revisions.zip(batch.encoded).collect();
         let bytes = frame::encode(self.ids.incarnation, batch.after, &group);
-        let lacks = writer.journal.lacks(bytes.len());
-        if let Err(error) = self.check_space(lacks) {
-            match error {
-                Error::ReadOnly { free } => self.note_room(free, lacks),
-                _ => self.fail(&format!("the free space could not be read: {error}")),
-            }
-            return Err(error);
-        }
-
+        self.prepare_room(&mut writer, batch.after, bytes.len())?;
         writer.shut = true;
-        if let Err(error) = writer.journal.make_room(batch.after, bytes.len()) {
-            if files::no_room(&error) {
-                writer.shut = false;
-                self.note_writes(Writes::ReadOnly { free: 0, needed: lacks });
-                return Err(Error::ReadOnly { free: 0 });
-            }
-            self.fail(&format!("a segment could not be made: {error}"));
-            return Err(error.into());
-        }
         let since = Instant::now();
         if let Err(error) = writer.journal.write(&bytes) {
             self.fail(&format!("the journal could not be written: {error}"));
@@ -188,14 +170,61 @@ impl Engine {
         Ok(Commit::Committed(writer.head))
     }
 
+    /// Sees to it that a group of that length has its place. What fails before a byte of the journal
+    /// is written, for want of something, refuses that group alone.
+    fn prepare_room(&self, writer: &mut Writer, after: Revision, group: usize) -> Result<()> {
+        let lacks = writer.journal.lacks(group);
+        let made = self.check_space(lacks).and_then(|()| {
+            let made = writer.journal.make_room(after, group);
+            made.map_err(|error| Lack::of(&error).map_or_else(|| error.into(), Error::ReadOnly))
+        });
+        writer.refused = made.is_err().then_some(group);
+        let Err(error) = made else { return Ok(()) };
+        match error {
+            Error::ReadOnly(lack) => self.note_writes(Writes::ReadOnly(lack)),
+            _ => {
+                writer.shut = true;
+                self.fail(&format!("a group found no place: {error}"));
+            }
+        }
+        Err(error)
+    }
+
+    /// Sees whether writes are taken, before one has to ask: what was refused last is tried again.
+    pub(super) fn look_for_room(&self) {
+        let Ok(mut writer) = self.writer.lock() else { return };
+        if writer.shut {
+            return;
+        }
+        // A group that needs a segment of its own says nothing of those that do not.
+        let usual = self.settings.segment_bytes as usize - segment::HEADER;
+        let wanted = writer.refused.map_or(frame::HEAD, |group| group.min(usual));
+        let head = writer.head;
+        let wanted = match writer.refused {
+            Some(_) => self.prepare_room(&mut writer, head, wanted),
+            None => self.check_space(writer.journal.lacks(wanted)),
+        };
+        match wanted {
+            Ok(()) => self.note_writes(Writes::Taken),
+            Err(Error::ReadOnly(lack)) => self.note_writes(Writes::ReadOnly(lack)),
+            // A write that meets it ends the store; this is only a look.
+            Err(error) => tracing::warn!(%error, "it cannot be told whether writes are taken"),
+        }
+    }
+
     /// Refuses before the disk is full: what is underway still finds its place.
     pub(super) fn check_space(&self, wanted: u64) -> Result<()> {
-        let free = self.place.io.free_space(&self.place.folder)?;
+        let free = self.place.io.free_space(&self.place.folder);
+        let free = free.map_err(|error| match Lack::of(&error) {
+            Some(lack) => Error::ReadOnly(lack),
+            None => Error::Engine(format!("the free space could not be read: {error}")),
+        })?;
         self.meters.free_bytes.set(free as f64);
-        if free >= self.settings.min_free_bytes.saturating_add(wanted) {
+        let needed = self.settings.min_free_bytes.saturating_add(wanted);
+        if free >= needed {
             return Ok(());
         }
-        Err(Error::ReadOnly { free })
+        Err(Error::ReadOnly(Lack::Room { free, needed }))
     }
 
     /// Carries groups to the index until there are no more; at a clean end with a last checkpoint.
@@ -277,15 +306,6 @@ impl Engine {
         matches!(self.condition.borrow().writes, Writes::Failed(_))
     }
 
-    /// Notes how much is free where so much more than the reserve is wanted.
-    pub(super) fn note_room(&self, free: u64, wanted: u64) {
-        let needed = self.settings.min_free_bytes.saturating_add(wanted);
-        self.note_writes(match free >= needed {
-            true => Writes::Taken,
-            false => Writes::ReadOnly { free, needed },
-        });
-    }
-
     /// Notes whether writes are taken; a failure stays.
     fn note_writes(&self, writes: Writes) {
         if self.condition.borrow().writes == writes {
@@ -308,8 +328,8 @@ impl Engine {
             let changed = change(condition);
             self.meters.condition(condition);
             match &condition.writes {
-                Writes::ReadOnly { free, needed } if before => {
-                    tracing::warn!(free, needed, "read-only: the disk is almost full");
+                Writes::ReadOnly(lack) if before => {
+                    tracing::warn!(cure = lack.cure(), "read-only: {lack}");
                 }
                 Writes::Taken if !before => tracing::info!("writes are taken again"),
                 _ => {}

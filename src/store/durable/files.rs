@@ -74,8 +74,3 @@ pub(super) fn number(path: &Path) -> Option<i64> {
     let stem = path.file_stem()?.to_str()?;
     (stem.len() == 20).then(|| stem.parse().ok())?
 }
-
-/// Whether an error says that there is no room, so that nothing is wrong with the disk.
-pub(super) fn no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}

@@ -18,9 +18,8 @@
 use super::{
     checkpoint,
     engine::{Engine, Upkeep},
-    files,
 };
-use crate::store::{Error, Result, Revision};
+use crate::store::{Error, Lack, Result, Revision};
 
 /// A file that is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +77,7 @@ impl Engine {
         match writer.journal.roll(head) {
             Ok(()) => Ok(head),
             Err(error) => {
-                if !files::no_room(&error) {
+                if Lack::of(&error).is_none() {
                     self.fail(&format!("a segment could not be made: {error}"));
                 }
                 Err(error.into())

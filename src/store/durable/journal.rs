@@ -190,13 +190,19 @@ impl Journal {
         }
     }
 
-    /// Sees to it that a group of that length has its place on the disk.
+    /// Sees to it that a group of that length has its place on the disk. When that fails for want of
+    /// something ([`Lack`]) nothing is written, and it may be tried again.
+    ///
+    /// [`Lack`]: crate::store::Lack
     pub(super) fn make_room(&mut self, after: Revision, group: usize) -> io::Result<()> {
         let len = self.lacks(group);
         if len == 0 {
             return Ok(());
         }
-        let file = segment::create(&*self.io, &self.dir, self.ids, after, len)?;
+        let file = segment::make(&*self.io, &self.dir, self.ids, after, len)?;
+        // If this fails the next group makes the segment: nothing goes to the old one any more.
+        self.current = None;
+        segment::name(&*self.io, &self.dir, after)?;
         // An empty segment that is too small has the same name and is replaced.
         if self.segments.last() != Some(&after) {
             self.segments.push(after);

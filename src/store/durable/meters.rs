@@ -61,6 +61,9 @@ meters! {
         "Bytes of all segments of the journal, with what is reserved";
     checkpoint_seconds: Histogram = histogram, describe_histogram,
         "deskplane_store_checkpoint_seconds", "Time to write a checkpoint";
+    checkpoint_failures: Counter = counter, describe_counter,
+        "deskplane_store_checkpoint_failures_total",
+        "Checkpoints that could not be written; each is tried again";
     verified_bytes: Counter = counter, describe_counter, "deskplane_store_verified_bytes_total",
         "Bytes that were read again to see whether they are sound";
     index_lag: Gauge = gauge, describe_gauge, "deskplane_store_index_lag_revisions",

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{Ids, damaged, files, frame, known_format};
 use crate::store::{
-    Error, Record, Result, Revision,
+    Error, Lack, Record, Result, Revision,
     io::{File, Io},
 };
 
@@ -74,8 +74,20 @@ pub(super) fn create(
     after: Revision,
     len: u64,
 ) -> io::Result<Box<dyn File>> {
-    let path = path(dir, after);
-    let unfinished = path.with_extension(files::UNFINISHED);
+    let file = make(io, dir, ids, after, len)?;
+    name(io, dir, after)?;
+    Ok(file)
+}
+
+/// Makes a segment that has no name yet: whatever fails, the journal is as it was.
+pub(super) fn make(
+    io: &dyn Io,
+    dir: &Path,
+    ids: Ids,
+    after: Revision,
+    len: u64,
+) -> io::Result<Box<dyn File>> {
+    let unfinished = path(dir, after).with_extension(files::UNFINISHED);
     files::remove(io, &unfinished)?;
     let mut file = io.create(&unfinished)?;
     let made = file
@@ -88,11 +100,21 @@ pub(super) fn create(
         files::remove(io, &unfinished).ok();
         return Err(error);
     }
-    io.rename(&unfinished, &path)?;
-    // The name is there, and it says where the segment before ends: whatever the reason, that one
-    // may not be written any further. So this is never taken for a mere lack of room.
-    io.sync_dir(dir).map_err(io::Error::other)?;
     Ok(file)
+}
+
+/// Gives a segment its name. It says where the segment before ends: from here on, and whatever
+/// fails, that one may not be written any further.
+pub(super) fn name(io: &dyn Io, dir: &Path, after: Revision) -> io::Result<()> {
+    let path = path(dir, after);
+    io.rename(&path.with_extension(files::UNFINISHED), &path)?;
+    match io.sync_dir(dir) {
+        // The folder could not be opened: nothing was synced, so nothing is lost, and the segment
+        // may be made once more.
+        Err(error) if Lack::of(&error) == Some(Lack::Handles) => Err(error),
+        // A sync that failed is never taken for a mere lack of room.
+        synced => synced.map_err(io::Error::other),
+    }
 }
 
 fn header(ids: Ids, after: Revision) -> [u8; HEADER] {

@@ -10,6 +10,7 @@ mod doctor_states;
 mod engine;
 mod flips;
 mod formats;
+mod lacks;
 mod machine;
 mod model;
 mod power;
@@ -23,6 +24,7 @@ use std::{
 
 use super::*;
 use crate::store::{
+    Lack,
     conformance::fixtures,
     io::fault::{Fault, Faulty, Op},
 };

@@ -17,13 +17,15 @@ use crate::store::{Error, Result, Revision};
 
 impl Engine {
     /// Writes a checkpoint and removes what it makes superfluous. When that fails the journal goes
-    /// further back than it need, and nothing else is lost.
+    /// further back than it need, nothing else is lost, and it is tried again soon.
     pub(super) fn checkpoint(&self, upkeep: &mut Upkeep) {
-        upkeep.uncovered = 0;
         let Err(error) = self.try_checkpoint(upkeep) else {
+            upkeep.uncovered = 0;
             return;
         };
+        upkeep.uncovered = self.settings.checkpoint_bytes - self.settings.checkpoint_bytes / 8;
         if !self.queue.abandoned() {
+            self.meters.checkpoint_failures.increment(1);
             tracing::error!(%error, "a checkpoint could not be written; the journal is kept instead");
         }
         self.sweep();

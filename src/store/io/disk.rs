@@ -31,7 +31,7 @@ struct DiskFile(fs::File);
 
 impl Io for Disk {
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)
+        uninterrupted(|| DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -50,11 +50,11 @@ impl Io for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        uninterrupted(|| fs::rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        uninterrupted(|| fs::remove_file(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -97,6 +97,17 @@ impl File for DiskFile {
     }
 }
 
+/// Repeats a call that a signal interrupted; opening, reading, writing and syncing do so by
+/// themselves.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// Writes zeros from the end of a file on. They are synced, since only then a full disk is certain
 /// to have spoken.
 fn fill(file: &mut fs::File, mut at: u64, end: u64) -> io::Result<()> {
@@ -131,6 +142,14 @@ mod tests {
         let path = folder.path().join("f");
         Disk.create(&path).unwrap().reserve(3 << 20).unwrap();
         assert!(fs::metadata(&path).unwrap().blocks() * 512 >= 3 << 20);
+    }
+
+    #[test]
+    fn an_interrupted_call_is_made_again() {
+        let mut answers = vec![Ok(()), Err(Errno::INTR.into()), Err(Errno::INTR.into())];
+        uninterrupted(|| answers.pop().unwrap()).unwrap();
+        assert!(answers.is_empty());
+        assert!(uninterrupted(|| Err(Errno::MFILE.into())).is_err());
     }
 
     #[test]

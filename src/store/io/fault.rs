@@ -35,6 +35,8 @@ pub enum Fault {
     Eio,
     /// There is no room; nothing is done.
     Enospc,
+    /// The system answers this error; nothing is done.
+    Of(Errno),
     /// The caller has no right to it; nothing is done.
     Denied,
     /// There is no room for all of it: half of a write or reservation is done. Other calls do
@@ -66,6 +68,13 @@ pub enum Op {
     Sync,
 }
 
+impl Op {
+    /// Whether a handle is opened for it.
+    pub fn opens(self) -> bool {
+        matches!(self, Self::List | Self::Open | Self::Create | Self::SyncDir)
+    }
+}
+
 /// A call that reached the disk. Asking an open file for its length does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -90,6 +99,8 @@ struct Shared {
     faults: BTreeMap<usize, Fault>,
     awaited: Option<Awaited>,
     off: bool,
+    /// Whether every handle is taken.
+    starved: bool,
 }
 
 /// A fault for the first call that the test takes.
@@ -116,6 +127,7 @@ impl Fault {
         match self {
             Self::Eio | Self::SyncFailed | Self::PowerOff => Errno::IO.into(),
             Self::Enospc | Self::ShortWrite => Errno::NOSPC.into(),
+            Self::Of(errno) => errno.into(),
             Self::Denied => Errno::ACCESS.into(),
         }
     }
@@ -145,8 +157,14 @@ impl Faulty {
     }
 
     fn of(tree: Tree) -> Self {
-        let shared =
-            Shared { tree, calls: Vec::new(), faults: BTreeMap::new(), awaited: None, off: false };
+        let shared = Shared {
+            tree,
+            calls: Vec::new(),
+            faults: BTreeMap::new(),
+            awaited: None,
+            off: false,
+            starved: false,
+        };
         Self(Arc::new(Mutex::new(shared)))
     }
 
@@ -157,6 +175,11 @@ impl Faulty {
     /// Sets how many bytes the files may have together.
     pub fn set_capacity(&self, bytes: u64) {
         self.shared().tree.capacity = bytes;
+    }
+
+    /// Takes away every handle that is free, or gives them back. What is open stays open.
+    pub fn starve(&self, starved: bool) {
+        self.shared().starved = starved;
     }
 
     /// Number of calls so far.
@@ -228,7 +251,8 @@ impl Faulty {
         let call = Call { op, path: Arc::clone(path) };
         let awaited = shared.awaited.take_if(|awaited| awaited.1(&call)).map(|awaited| awaited.0);
         shared.calls.push(call);
-        let Some(fault) = shared.faults.remove(&number).or(awaited) else {
+        let starved = (shared.starved && op.opens()).then_some(Fault::Of(Errno::MFILE));
+        let Some(fault) = shared.faults.remove(&number).or(awaited).or(starved) else {
             return act(&mut shared.tree, Extent::Whole);
         };
         shared.off = fault == Fault::PowerOff;

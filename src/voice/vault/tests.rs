@@ -42,7 +42,7 @@ fn opens_as(vault: &Vault, provider: &str, name: &str, sealed: &Sealed) -> Resul
 fn catalog(secrets: &BTreeMap<String, StoredSecret>) -> Catalog {
     let seeded = crate::catalog::builtin::objects(1, Time::default());
     let catalog = Catalog::from_objects(seeded, 1, Time::default());
-    let built_in = catalog.providers.iter().next().unwrap();
+    let built_in = catalog.tables.providers.iter().next().unwrap();
     let mut provider = ChannelProvider::clone(built_in);
     provider.secrets.clone_from(secrets);
     catalog.apply(&[Change::Put(Object::Provider(Arc::new(provider)))], 2, Time::default())

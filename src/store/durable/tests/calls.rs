@@ -10,6 +10,7 @@ use std::{
 };
 
 use fastrand::Rng;
+use rustix::io::Errno;
 
 use super::{
     machine::{KEPT, Kind, Machine, Recording, scratch},
@@ -114,6 +115,8 @@ fn differs(fault: Fault, op: Op) -> bool {
     match fault {
         Fault::ShortWrite => matches!(op, Op::Write | Op::Reserve),
         Fault::SyncFailed => matches!(op, Op::Sync | Op::SyncDir),
+        // A handle is wanted by what opens a file or a folder.
+        Fault::Of(_) => op.opens(),
         _ => true,
     }
 }
@@ -195,6 +198,11 @@ async fn every_call_site_may_meet_an_error_of_the_device() {
 #[tokio::test]
 async fn every_call_site_may_meet_a_full_disk() {
     fail_calls(Fault::Enospc, false).await;
+}
+
+#[tokio::test]
+async fn every_call_that_opens_may_find_no_handle() {
+    fail_calls(Fault::Of(Errno::MFILE), false).await;
 }
 
 #[tokio::test]

@@ -285,7 +285,9 @@ async fn a_full_disk_is_known_before_a_write_and_passes_by_itself() {
     assert_eq!(writes(), Writes::Taken);
     disk.set_capacity(60 << 10);
     store.engine.look();
-    assert!(matches!(writes(), Writes::ReadOnly { free, needed: 65_536 } if free < 60 << 10));
+    assert!(
+        matches!(writes(), Writes::ReadOnly(Lack::Room { free, needed: 65_536 }) if free < 60 << 10)
+    );
     disk.set_capacity(1 << 20);
     store.engine.look();
     assert_eq!(writes(), Writes::Taken);

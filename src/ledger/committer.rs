@@ -1,0 +1,354 @@
+//! The commit task: plan, commit, publish, answer.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, mpsc};
+
+use super::{
+    GROUP, Job, Outcome, Published, Submission,
+    group::{Group, Planned, Rests, Verdict, Write, too_large},
+    requests::Requests,
+    seed,
+};
+use crate::{
+    catalog::Catalog,
+    clock::Clock,
+    command::{Context, Plan, affected, judge},
+    domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
+    store::{Batch, Commit, Error, Lack, Record, Request, Store},
+};
+
+pub(super) struct Committer {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    pub(super) current: Arc<ArcSwap<Catalog>>,
+    pub(super) requests: Requests,
+    pub(super) publish: Box<dyn FnMut(&Published) + Send>,
+    /// Whether built-in content is still to be written.
+    pub(super) unseeded: bool,
+    /// Whether the store must be opened again before it takes a write.
+    pub(super) ended: bool,
+}
+
+/// What became of a batch.
+enum Fate {
+    Durable,
+    /// Nothing was written, and later writes may be taken.
+    Refused(Refusal),
+    /// What was written is not known, or the store takes no more.
+    Ended(Refusal),
+}
+
+impl fmt::Debug for Committer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Committer").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    /// Takes jobs until every handle is gone, or until it is told to finish those that wait.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, finish: Arc<Notify>) {
+        let mut condition = self.store.condition();
+        // Writes may be taken again since the start.
+        condition.mark_changed();
+        let mut watched = true;
+        let mut taken = Vec::with_capacity(GROUP);
+        loop {
+            tokio::select! {
+                count = jobs.recv_many(&mut taken, GROUP) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                changed = condition.changed(), if watched && self.unseeded => {
+                    watched = changed.is_ok();
+                    if watched && condition.borrow_and_update().writable() {
+                        self.seed().await;
+                    }
+                    continue;
+                }
+                () = finish.notified() => {
+                    jobs.close();
+                    continue;
+                }
+            }
+            let mut waiting: VecDeque<_> = taken.drain(..).collect();
+            while !waiting.is_empty() {
+                let group = self.gather(&mut waiting, GROUP);
+                self.settle(group).await;
+            }
+        }
+    }
+
+    /// Judges writes one after the other, as long as they fit into one batch.
+    fn gather(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> Group {
+        let max_bytes = self.store.identity().max_batch_bytes;
+        let mut group = Group::new(self.current.load_full());
+        while group.writes.len() < most
+            && let Some(job) = waiting.pop_front()
+        {
+            let verdict = self.verdict(&group, &job.submission);
+            if !group.takes(&verdict, max_bytes) {
+                // The next group judges it again.
+                waiting.push_front(job);
+                break;
+            }
+            group.add(job, verdict);
+        }
+        group
+    }
+
+    /// Judges one write on the group's newest catalog. A command that panics is refused: it is one
+    /// write, and the task is everybody's.
+    fn verdict(&mut self, group: &Group, submission: &Submission) -> Verdict {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission)));
+        let judged = judged.unwrap_or_else(|_| {
+            let operation = submission.command.operation();
+            tracing::error!(operation, "the rules of a write panicked");
+            let message = format!("{operation} failed because of a mistake of the server.");
+            Err(Refusal::new(Reason::Internal, message))
+        });
+        judged.unwrap_or_else(|refusal| Verdict::Answer(Err(refusal)))
+    }
+
+    fn judge(&mut self, group: &Group, submission: &Submission) -> Result<Verdict, Refusal> {
+        let now = self.clock.now();
+        self.requests.expire(now);
+        let (actor, command) = (&submission.actor, submission.command.as_ref());
+        let old = &group.catalog;
+        let context = Context {
+            actor: actor.clone(),
+            revision: old.revision + 1,
+            time: Time::next_commit(now, old.time),
+            uid: self.clock.uid(),
+        };
+        let known = submission.request.filter(|_| !submission.validate_only);
+        let known = known.and_then(|(id, payload)| {
+            let known = group.replay(actor, id, &payload);
+            known.or_else(|| self.requests.replay(actor, id, &payload))
+        });
+        if let Some(Ok(first)) = known {
+            return Ok(Verdict::Answer(Ok(first)));
+        }
+        let judged = judge(command, old, &context);
+        if let Some(Err(reused)) = known {
+            // Bad fields come before the question whether the id is known (SPEC §7.2).
+            let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
+            return Err(bad.unwrap_or(reused));
+        }
+        let (plan, next) = judged?;
+        if !plan.changed() {
+            return Ok(Verdict::Answer(Ok(outcome(old, old, plan, old.revision))));
+        }
+        let changes = plan.changes.clone();
+        let outcome = outcome(old, &next, plan, context.revision);
+        let record = record(submission, &context, &outcome, changes)?;
+        // A dry run is judged by the record that the write would have, its request id included.
+        let encoded = record.encode().map_err(|error| not_encoded(&error))?;
+        let limit = self.store.identity().max_record_bytes;
+        if encoded.len() > limit {
+            return Err(too_large(encoded.len(), limit));
+        }
+        if submission.validate_only {
+            return Ok(Verdict::Answer(Ok(Outcome { revision: old.revision, ..outcome })));
+        }
+        Ok(Verdict::Record(Box::new(Planned { record, encoded, next, outcome })))
+    }
+
+    /// Makes the group durable, publishes it and answers.
+    async fn settle(&mut self, mut group: Group) {
+        if group.records.is_empty() {
+            group.writes.into_iter().for_each(Write::answer);
+            return;
+        }
+        let alone = group.records.len() == 1;
+        match self.commit(&mut group).await {
+            Fate::Durable => group.writes.into_iter().for_each(Write::answer),
+            Fate::Refused(refusal) if alone => self.apart(group, Some(&refusal)).await,
+            Fate::Refused(_) => self.apart(group, None).await,
+            Fate::Ended(refusal) => {
+                self.ended = true;
+                self.without_store(group, &refusal);
+            }
+        }
+    }
+
+    /// Answers a group that the store did not take. The refusal belongs to the only write that has a
+    /// record; when there are several, each comes to the store alone. All others are judged on what
+    /// is published, for the catalogs of the group never came to be.
+    async fn apart(&mut self, group: Group, refusal: Option<&Refusal>) {
+        for write in group.writes {
+            match (write.rests, refusal) {
+                (Rests::Published, _) => write.answer(),
+                (Rests::Record, Some(refusal)) => write.refuse(refusal),
+                (Rests::Record | Rests::Group, _) => {
+                    let mut job = VecDeque::from([write.job]);
+                    let group = self.gather(&mut job, 1);
+                    // It holds one write, so this comes here once more at most.
+                    Box::pin(self.settle(group)).await;
+                }
+            }
+        }
+    }
+
+    /// Answers a group after which nothing more can be written: whoever does not need the store gets
+    /// the answer that is true for what is published.
+    fn without_store(&mut self, group: Group, refusal: &Refusal) {
+        let published = Group::new(self.current.load_full());
+        for write in group.writes {
+            match write.rests {
+                Rests::Published => write.answer(),
+                Rests::Record => write.refuse(refusal),
+                Rests::Group => match self.verdict(&published, &write.job.submission) {
+                    Verdict::Answer(judged) => write.job.answer(judged),
+                    Verdict::Record(_) => write.refuse(&over()),
+                },
+            }
+        }
+    }
+
+    /// Makes the records of a group durable and publishes them.
+    async fn commit(&mut self, group: &mut Group) -> Fate {
+        if self.ended {
+            return Fate::Ended(over());
+        }
+        let records: Arc<[Record]> = std::mem::take(&mut group.records).into();
+        let encoded = std::mem::take(&mut group.encoded);
+        let size = encoded.iter().map(Vec::len).sum();
+        let batch = Batch::encoded(group.base.revision, records.to_vec(), encoded);
+        let committed = match batch {
+            Ok(batch) => self.store.commit(batch).await,
+            Err(error) => Err(error),
+        };
+        let fate = self.fate(committed, size);
+        if matches!(fate, Fate::Durable) {
+            for record in records.iter() {
+                if let Some(request) = &record.request {
+                    self.requests.remember(record.time, &record.actor, request);
+                }
+            }
+            self.current.store(Arc::clone(&group.catalog));
+            let (before, after) = (Arc::clone(&group.base), Arc::clone(&group.catalog));
+            (self.publish)(&Published { before, after, records });
+        }
+        fate
+    }
+
+    fn fate(&self, committed: Result<Commit, Error>, size: usize) -> Fate {
+        match committed {
+            Ok(Commit::Committed(_)) => Fate::Durable,
+            Ok(Commit::Refused(why)) => {
+                tracing::warn!(why, size, "the store refused a batch");
+                Fate::Refused(too_large(size, self.store.identity().max_batch_bytes))
+            }
+            Err(Error::ReadOnly(lack)) => Fate::Refused(read_only(lack)),
+            Err(Error::Broken) => Fate::Ended(over()),
+            Ok(Commit::Conflict(head)) => {
+                let message =
+                    format!("The store is at revision {head} by another hand; try again.");
+                Fate::Ended(Refusal::new(Reason::Conflict, message))
+            }
+            Ok(Commit::Unknown) | Err(_) => {
+                let message = "The store did not answer; whether the write took effect is not known. \
+                               Repeat it with the same request_id.";
+                Fate::Ended(Refusal::new(Reason::StoreUnavailable, message))
+            }
+        }
+    }
+
+    /// Writes the built-in content that the start had no room for.
+    async fn seed(&mut self) {
+        let before = self.current.load_full();
+        match seed::seed(self.store.as_ref(), (*before).clone(), &self.clock).await {
+            Ok(seed::Seeded { catalog, record }) => {
+                self.unseeded = false;
+                let after = Arc::new(catalog);
+                self.current.store(Arc::clone(&after));
+                if let Some(record) = record {
+                    (self.publish)(&Published { before, after, records: [record].into() });
+                }
+            }
+            Err(Error::ReadOnly(_)) => {}
+            Err(error) => {
+                // Whatever it is, the next write meets it and says so.
+                tracing::error!(%error, "built-in content could not be written");
+                self.unseeded = false;
+            }
+        }
+    }
+}
+
+/// The record of a write.
+fn record(
+    submission: &Submission,
+    context: &Context,
+    outcome: &Outcome,
+    changes: Vec<Change>,
+) -> Result<Record, Refusal> {
+    let request = match submission.request {
+        None => None,
+        Some((id, payload)) => {
+            let answer = serde_json::to_value(outcome).map_err(|error| not_encoded(&error))?;
+            Some(Request { id, payload, answer })
+        }
+    };
+    Ok(Record {
+        revision: context.revision,
+        time: context.time,
+        operation: submission.command.operation().to_owned(),
+        actor: submission.actor.clone(),
+        reason: submission.reason.clone(),
+        flags: submission.command.flags().iter().map(|&flag| flag.to_owned()).collect(),
+        request,
+        changes,
+    })
+}
+
+fn outcome(old: &Catalog, new: &Catalog, plan: Plan, revision: i64) -> Outcome {
+    let objects = plan.answers.iter().filter_map(|key| find(new, key, &plan.changes)).collect();
+    Outcome {
+        revision,
+        changed: plan.changed(),
+        objects,
+        affected: affected(old, new, &plan.changes),
+        warnings: plan.warnings,
+        findings: plan.findings,
+        not_assigned: plan.not_assigned,
+        resealed: plan.resealed,
+    }
+}
+
+/// The object of the answer: from the changes, else from the catalog.
+fn find(catalog: &Catalog, key: &ObjectKey, changes: &[Change]) -> Option<Object> {
+    let changed = changes.iter().find_map(|change| match change {
+        Change::Put(object) if object.key() == *key => Some(object.clone()),
+        _ => None,
+    });
+    changed.or_else(|| catalog.object(key))
+}
+
+fn not_encoded(error: &dyn fmt::Display) -> Refusal {
+    Refusal::new(Reason::Internal, format!("The write cannot be put into its stored form: {error}"))
+}
+
+/// The refusal because the store lacks something for the moment.
+fn read_only(lack: Lack) -> Refusal {
+    let message = format!(
+        "The store takes no writes at present (read-only: {lack}). Nothing was written; {}, then \
+         try again.",
+        lack.cure()
+    );
+    Refusal::new(Reason::StoreUnavailable, message)
+}
+
+/// The refusal because the store takes no more writes until it is opened again.
+fn over() -> Refusal {
+    let message = "The server takes no writes until it is started again; nothing was written.";
+    Refusal::new(Reason::StoreUnavailable, message)
+}
