@@ -23,10 +23,7 @@ use tonic::{server::NamedService, service::Routes, transport::Server};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
 
-use self::{
-    accept::ConnectionMeters, gate::GateLayer, health::Reporter, readiness::Readiness,
-    working::Working,
-};
+use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
 pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
@@ -214,7 +211,8 @@ pub async fn serve(
         monitor.serving(ledger.clone(), hub.clone(), voice.clone(), condition);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let incoming = accept::connections(listener, limits.connections, ConnectionMeters::default());
+    let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
+    let incoming = accept::connections(listener, limits.connections, meters);
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
         let _ = stopped.await;
     });

@@ -297,6 +297,10 @@ impl ChannelProvider for Protected {
     }
 
     /// Behind the deadline alone: a vendor that posts is not asked anything.
+    fn takes_webhooks(&self) -> bool {
+        self.inner.takes_webhooks()
+    }
+
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         let received = timeout(LONGEST, self.inner.receive(webhook)).await;
         received.unwrap_or(Err(WebhookRefused::Unavailable))

@@ -126,7 +126,7 @@ impl Admission {
 }
 
 /// Whether the error is the connection's own: the peer was gone before it was accepted.
-fn is_of_peer(error: &io::Error) -> bool {
+pub(super) fn is_of_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | PermissionDenied)
 }

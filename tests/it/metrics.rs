@@ -1,6 +1,8 @@
 //! What a server tells probes and collectors of metrics, and how a store that fills up or rots is
 //! seen from outside.
 
+mod hostile;
+
 use std::{
     collections::BTreeMap,
     io::{self, Read as _, Write as _},
@@ -149,6 +151,7 @@ async fn monitor() -> (Monitor, SocketAddr) {
 /// Status and body of an answer.
 fn get(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "{method} {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -192,6 +195,9 @@ async fn figures_have_stable_names_and_right_values() {
     is("deskplane_voice_calls_live", 0.0);
     is("deskplane_voice_streams", 0.0);
     is("deskplane_voice_webhooks_refused_total", 0.0);
+    is("deskplane_connections", 1.0);
+    is("deskplane_accept_errors_total", 0.0);
+    is("deskplane_monitor_accept_errors_total", 0.0);
     is("deskplane_store_read_only", 0.0);
     is("deskplane_store_damaged", 0.0);
     is("deskplane_store_free_bytes", (RESERVE * 2) as f64);

@@ -6,7 +6,7 @@ use metrics::{
 
 /// Figures of the connections of the main port.
 #[derive(Debug, Clone)]
-pub struct ConnectionMeters {
+pub(in crate::server) struct ConnectionMeters {
     /// Open connections.
     pub(super) open: Gauge,
     /// Accepts that failed.
@@ -34,7 +34,7 @@ impl Default for ConnectionMeters {
 
 impl ConnectionMeters {
     /// Meters of a recorder.
-    pub fn new(recorder: &dyn Recorder) -> Self {
+    pub(in crate::server) fn new(recorder: &dyn Recorder) -> Self {
         with_local_recorder(recorder, || {
             describe_gauge!("deskplane_connections", "Open connections of the main port");
             describe_counter!(
