@@ -27,7 +27,7 @@ fn a_variable_of_a_flag_still_counts() {
     assert_eq!(done.status.code(), Some(2), "{done:?}");
     let help = command(&["list", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    assert!(help.contains("[env: DESKPLANE_SERVER=]"), "{help}");
+    assert!(help.contains("[env: DESKPLANE_SERVER]"), "{help}");
 }
 
 #[test]
