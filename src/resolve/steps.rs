@@ -183,7 +183,8 @@ pub(super) fn user_findings(catalog: &Catalog, user: &User) -> impl Iterator<Ite
     let disabled = (user.disabled, F::UserDisabled, "The user is disabled.");
     [roleless, disabled]
         .into_iter()
-        .filter_map(|(holds, code, message)| holds.then(|| Finding::new(code, "", message)))
+        .filter(|(holds, ..)| *holds)
+        .map(|(_, code, message)| Finding::new(code, "", message))
 }
 
 /// The finding that the winner opens channels that the organisation does not have.
