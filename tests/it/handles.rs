@@ -10,7 +10,8 @@ use std::{
 };
 
 use deskplane_proto::v1::{
-    BatchUpsertUsersRequest, GetSettingsRequest, User, UserRow, directory_service_client::DirectoryServiceClient,
+    BatchUpsertUsersRequest, GetSettingsRequest, User, UserRow,
+    directory_service_client::DirectoryServiceClient,
     settings_service_client::SettingsServiceClient,
 };
 use tonic::transport::Channel;
