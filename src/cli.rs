@@ -7,7 +7,9 @@ use clap::{
 
 use crate::{process::environment, telemetry};
 
+mod address;
 mod apply;
+mod backoff;
 mod backup;
 mod calls;
 mod client;
@@ -25,6 +27,8 @@ mod resolve;
 mod restore;
 mod secrets;
 mod serve;
+mod stream;
+mod tree;
 mod watch;
 
 pub use client::{Api, Client, Connection, WriteOptions};
@@ -152,11 +156,19 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Secrets(secrets::Command::NewKey(args)) => return secrets::new_key(args, io),
         other => other,
     };
+    // Documents are checked first: a mistake in them needs no server.
+    let documents = match &command {
+        Command::Apply(args) => apply::prepare(args, io)?,
+        _ => Vec::new(),
+    };
     let client = Client::connect(&connection).await?;
+    if let Some(warning) = client.warning() {
+        io.note(warning)?;
+    }
     match command {
         Command::Get(args) => read::get(&client, args, output, io).await,
         Command::List(args) => read::list(&client, args, output, io).await,
-        Command::Apply(args) => apply::run(client, args, output, io).await,
+        Command::Apply(args) => apply::run(client, args, documents, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,

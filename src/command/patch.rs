@@ -80,9 +80,18 @@ impl ProfilePatch {
         }
         let tools = self.pane_tools.iter().flatten().map(|t| t.tool.as_str());
         check::unique(v, "pane.tools", tools);
-        for feature in self.copilot.iter().chain([&self.copilot_merge]).flat_map(BTreeMap::keys) {
-            if copilot::canonical(feature).is_none() {
-                v.invalid("copilot", format!("`{feature}` is neither a known feature nor a code"));
+        for features in self.copilot.iter().chain([&self.copilot_merge]) {
+            let mut seen = BTreeSet::new();
+            for feature in features.keys() {
+                let text = match copilot::canonical(feature) {
+                    None => format!("`{feature}` is neither a known feature nor a code"),
+                    // A feature has a name and a code; only one setting can win.
+                    Some(name) if !seen.insert(name.clone()) => {
+                        format!("`{feature}` is `{name}`, which is given already")
+                    }
+                    Some(_) => continue,
+                };
+                v.invalid("copilot", text);
             }
         }
         super::inbox::syntax(v, self.inbox_views.as_deref().unwrap_or_default());

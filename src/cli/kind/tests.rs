@@ -78,6 +78,7 @@ fn the_table_agrees_with_the_comments_of_the_api() {
                 "{}.{name}: {comment}",
                 kind.name
             );
+            assert_eq!(kind.is_secret(name), comment.contains("*Input only*"), "{comment}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tokio::{sync::Mutex, task::spawn_blocking};
 
@@ -21,6 +21,13 @@ pub(super) struct Answers {
     gathering: Arc<Mutex<()>>,
 }
 
+/// Whether the script of a web page asks: one on a name that points to this machine could read the
+/// answer. A person who typed the address may.
+fn is_from_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    headers.contains_key(header::ORIGIN) || site.is_some_and(|site| site != "none")
+}
+
 type Answer = (StatusCode, &'static str, String);
 
 impl Answers {
@@ -29,8 +36,10 @@ impl Answers {
     }
 
     /// The answer to a request.
-    pub(super) async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
         let (status, kind, body) = match path {
+            _ if is_from_page(request.headers()) => (StatusCode::FORBIDDEN, TEXT, String::new()),
             _ if !["/livez", "/readyz", "/metrics"].contains(&path) => {
                 (StatusCode::NOT_FOUND, TEXT, "not found\n".to_owned())
             }

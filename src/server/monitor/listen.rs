@@ -133,7 +133,7 @@ async fn talk(stream: TcpStream, answers: &Answers) -> hyper::Result<()> {
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request: Request<Incoming>| async move {
         // Its body is not read: what is left of it ends with the connection.
-        Ok::<_, Infallible>(answers.answer(request.method(), request.uri().path()).await)
+        Ok::<_, Infallible>(answers.answer(&request).await)
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

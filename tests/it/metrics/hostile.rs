@@ -83,6 +83,26 @@ async fn a_connection_is_good_for_one_request_and_some_seconds() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_of_a_page_learns_nothing() {
+    let (_monitor, address) = monitor().await;
+    for path in ["/livez", "/readyz", "/metrics", "/"] {
+        for (field, refused) in [
+            ("origin: http://evil.example", true),
+            ("origin: null", true),
+            ("sec-fetch-site: cross-site", true),
+            ("sec-fetch-site: same-site", true),
+            // A name that points to this machine makes the page one of its own.
+            ("sec-fetch-site: same-origin", true),
+            ("sec-fetch-site: none", false),
+        ] {
+            let sent = format!("{path} HTTP/1.1\r\n{field}\r\nx: ");
+            let (status, body) = get(address, "GET", &sent);
+            assert_eq!(status == 403 && body.is_empty(), refused, "{path} {field}: {status}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn probes_do_not_wait_for_what_the_server_does() {
     let (_monitor, address) = monitor().await;

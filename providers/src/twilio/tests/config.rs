@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::{Adapter, CheckOutcome, ErrorKind, ExposeSecret as _, Presence};
 
 use super::*;
@@ -90,10 +92,18 @@ fn identities_of_softphones_lead_back_to_users() {
         ("kim_lee", "kim_5Flee"),
         ("a\"b c", "a_22b_20c"),
         ("jörg", "j_C3_B6rg"),
+        ("kim_f.example#EXT#@c.example", "kim_5Ff_2Eexample_23EXT_23_40c_2Eexample"),
+        ("auth0|64a1", "auth0_7C64a1"),
+        (r"CONTOSO\kim", "CONTOSO_5Ckim"),
+        ("o'brien", "o_27brien"),
+        ("a%41", "a_2541"),
+        ("a_2541", "a_5F2541"),
     ] {
         assert_eq!(config.identity(agent).unwrap(), identity);
         assert_eq!(config.agent(&format!("client:{identity}")).as_deref(), Some(agent));
     }
+    let every = (' '..='~').map(|c| config.identity(&format!("a{c}41")).unwrap());
+    assert_eq!(every.collect::<BTreeSet<_>>().len(), 95, "no two users share a softphone");
     config.agent_identity = "desk_{agent}_a".to_owned();
     assert_eq!(config.identity("kim").unwrap(), "desk_kim_a");
     assert_eq!(config.agent("client:desk_kim_a").as_deref(), Some("kim"));
