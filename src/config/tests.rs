@@ -100,6 +100,28 @@ fn a_variable_that_is_no_text_is_a_mistake() {
 }
 
 #[test]
+fn a_public_url_that_no_vendor_can_use_is_a_mistake() {
+    let public = |url: &str| {
+        load(None, &[("DESKPLANE_VOICE__PUBLIC_URL", url)], Flags::default())
+            .map(|config| config.voice.public_url())
+    };
+    let url = "https://Desk.example.com/desk";
+    assert_eq!(public(url), Ok(Some(url.to_owned())));
+    assert_eq!(public(&format!("{url}/")), Ok(Some(url.to_owned())));
+    for wrong in [
+        "desk.example.com",
+        "http://desk.example.com",
+        "https://kim:secret@desk.example.com",
+        "https://desk.example.com/?a=b",
+        "https://desk.example.com/#a",
+    ] {
+        let mistakes = public(wrong).unwrap_err();
+        assert!(mistakes[0].starts_with("`voice.public_url`: "), "{mistakes:?}");
+        assert!(!mistakes[0].contains("secret"), "{mistakes:?}");
+    }
+}
+
+#[test]
 fn differences_name_the_settings() {
     let one = Config::default();
     assert_eq!(one.differences(&one.clone()), [""; 0]);

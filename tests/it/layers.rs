@@ -7,6 +7,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("catalog", &["domain"]),
     ("render", &["domain"]),
+    ("process", &[]),
     ("resolve", &["catalog", "domain"]),
     ("content", &["catalog", "domain", "render"]),
     ("command", &["catalog", "content", "domain", "render", "resolve"]),

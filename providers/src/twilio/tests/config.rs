@@ -192,6 +192,38 @@ async fn a_check_says_what_is_not_in_order() {
 }
 
 #[tokio::test]
+async fn a_check_compares_urls_as_urls() {
+    let this = "the application asks this server what to do";
+    let other = "the application asks somebody else what to do with the agent's own calls";
+    let nobody = "the application asks nobody what to do with the agent's own calls";
+    let spelled = format!("{this}; write its voice URL as {HOOK}, for Twilio signs the text");
+    for (url, expected) in [
+        (json!(HOOK), this),
+        (json!("https://desk.example.com:443/webhooks/contoso_voice"), this),
+        (json!("https://Desk.Example.com/webhooks/contoso_voice"), &spelled),
+        (json!("HTTPS://desk.example.com/webhooks/contoso%5Fvoice"), &spelled),
+        (json!(format!("{HOOK}/")), other),
+        (json!("http://desk.example.com/webhooks/contoso_voice"), other),
+        (json!("https://desk.example.com/"), other),
+        (json!(""), nobody),
+        (Value::Null, nobody),
+    ] {
+        for published in [true, false] {
+            let (server, mut twilio) = twilio().await;
+            twilio.webhook_url = twilio.webhook_url.filter(|_| published);
+            answers(&server, "GET", &account(".json"), 200, &json!({"status": "active"}), 1).await;
+            let path = account(&format!("/Applications/{APP}.json"));
+            answers(&server, "GET", &path, 200, &json!({"voice_url": url}), 1).await;
+            let path = format!("/v1/Workspaces/{SPACE}/Activities");
+            answers(&server, "GET", &path, 200, &json!({"activities": []}), 1).await;
+            let checks = twilio.check(&cx()).await;
+            let detail = if published || expected == nobody { expected } else { other };
+            assert_eq!(checks[1].detail, detail, "{url}, published: {published}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn presence_becomes_an_activity() {
     let (server, twilio) = twilio().await;
     let path = format!("/v1/Workspaces/{SPACE}/Workers/{WORKER}");

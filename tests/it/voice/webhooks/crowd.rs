@@ -135,7 +135,7 @@ async fn what_is_nearly_an_address_is_none() {
         let (status, _) = send(&desk, method, PATH, Some(KEY), &events).await;
         assert!((400..500).contains(&status), "{method}: {status}");
     }
-    let local = format!("POST /webhooks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
+    let local = "POST /webhooks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let mut stream = TcpStream::connect(desk.server.address).await.unwrap();
     stream.write_all(local.as_bytes()).await.unwrap();
     assert_eq!(status(&mut stream, PATIENCE).await, Some(403));
