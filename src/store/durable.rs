@@ -2,7 +2,8 @@
 //! follows it, and checkpoints that bound it.
 //!
 //! ```text
-//! <folder>/lock                 says which process has the store open
+//! <folder>/                     locked by the process that has the store open
+//!          lock                 locked as well, for older programs
 //!          store.mark           id of the store and of its incarnation
 //!          boot.mark            boot of the machine since which the index is whole
 //!          state.mark           whether the store is open, or at which revision it was closed
@@ -19,10 +20,12 @@ mod boot;
 mod build;
 mod care;
 mod checkpoint;
+mod close;
 mod doctor;
 mod engine;
 mod files;
 mod folder;
+mod follow;
 mod frame;
 mod heal;
 mod index;
@@ -43,7 +46,6 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -62,6 +64,7 @@ pub use self::{
 };
 use self::{
     care::Restless,
+    close::{AT_ONCE, Worker},
     engine::Engine,
     place::{Place, boot_id},
 };
@@ -81,10 +84,15 @@ pub struct Durable {
     /// Revision of the last durable commit. Change streams end when it goes.
     durable: watch::Sender<Revision>,
     /// Carries what is durable to the index.
-    follower: Mutex<Option<JoinHandle<()>>>,
+    follower: Slot,
     /// Looks after the files.
-    attendant: Mutex<Option<JoinHandle<()>>>,
+    attendant: Slot,
+    /// How long each of them is waited for when the store is dropped.
+    at_once: Duration,
 }
+
+/// Where a thread is kept until somebody waits for its end.
+type Slot = Mutex<Option<Worker>>;
 
 /// What surrounds a store.
 #[derive(Debug, Clone)]
@@ -175,12 +183,12 @@ impl Durable {
             let durable = watch::Sender::new(booted.revision);
             let (engine, upkeep) = Engine::new(place, settings, booted, meters);
             let engine = Arc::new(engine);
+            // A server says from the start whether it takes writes.
+            engine.look_for_room();
             let follower = Arc::clone(&engine);
-            let follower = thread::Builder::new()
-                .name("deskplane-index".to_owned())
-                .spawn(move || follower.follow(upkeep))?;
+            let follower = Worker::spawn("deskplane-index", move || follower.follow(upkeep))?;
             let follower = Mutex::new(Some(follower));
-            Ok(Self { engine, durable, follower, attendant: Mutex::default() })
+            Ok(Self { engine, durable, follower, attendant: Mutex::default(), at_once: AT_ONCE })
         })
         .await?
     }
@@ -192,9 +200,8 @@ impl Durable {
     /// When there can be no further thread.
     pub fn attend(&self, period: Option<Duration>) -> Result<()> {
         let engine = Arc::clone(&self.engine);
-        let thread = thread::Builder::new().name("deskplane-care".to_owned());
-        let thread = thread.spawn(move || engine.attend(period))?;
-        *self.attendant.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        let attendant = Worker::spawn("deskplane-care", move || engine.attend(period))?;
+        *self.attendant.lock().unwrap_or_else(PoisonError::into_inner) = Some(attendant);
         Ok(())
     }
 
@@ -209,27 +216,6 @@ impl Durable {
         verified.ok_or(Error::Broken)
     }
 
-    /// Closes the store: no more commits, a last checkpoint, everything on the disk. The next start
-    /// has nothing to repair.
-    ///
-    /// # Errors
-    /// When a write has failed before, or now; the next start then repairs.
-    pub async fn close(&self) -> Result<()> {
-        let Some(follower) = take(&self.follower) else {
-            return Ok(());
-        };
-        self.engine.stop.tell();
-        let (engine, attendant) = (Arc::clone(&self.engine), take(&self.attendant));
-        spawn_blocking(move || {
-            attendant.map(JoinHandle::join);
-            engine.shut();
-            // A panic in there is noted as a failure.
-            follower.join().ok();
-            engine.seal()
-        })
-        .await?
-    }
-
     /// Completes when a write has failed, with the reason. Nothing is written from then on: the
     /// process should end, and the next start finds out what is on the disk.
     pub fn failed(&self) -> impl Future<Output = String> + Send + use<> {
@@ -242,22 +228,6 @@ impl Durable {
                 // The store was dropped without a failure.
                 _ => std::future::pending().await,
             }
-        }
-    }
-}
-
-/// Takes a thread to wait for its end.
-fn take(thread: &Mutex<Option<JoinHandle<()>>>) -> Option<JoinHandle<()>> {
-    thread.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-impl Drop for Durable {
-    fn drop(&mut self) {
-        self.engine.stop.tell();
-        self.engine.queue.abandon();
-        for thread in [take(&self.follower), take(&self.attendant)].into_iter().flatten() {
-            // It ends after the group or piece that it is at, and has told of a failure itself.
-            thread.join().ok();
         }
     }
 }

@@ -13,20 +13,19 @@
 //!    index is believed, the index gives the state instead, and verification heals the checkpoint.
 //! 5. A torn group at the end of the journal is cut.
 
-use std::fs;
+use std::io;
 
 use uuid::Uuid;
 
 use super::{
-    Ids, Place, Settings,
-    build::Plan,
-    checkpoint, damaged, files, folder,
+    Ids, Place, Settings, checkpoint, damaged, files,
+    folder::{self, Lock},
     index::Index,
     journal::{self, Journal, Scan},
     mark::{self, Boot, State},
     state,
 };
-use crate::store::{Error, Loaded, Result, Revision};
+use crate::store::{Error, Lack, Loaded, Result, Revision};
 
 /// A store that is ready.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ pub(super) struct Booted {
     pub(super) checkpoints: Vec<Revision>,
     /// Bytes of the journal above the newest checkpoint.
     pub(super) uncovered: u64,
-    pub(super) lock: fs::File,
+    pub(super) lock: Lock,
 }
 
 /// The index at a start.
@@ -52,7 +51,7 @@ pub(super) enum Found {
     /// It is open, and whole up to the end of the journal.
     Whole(Index),
     /// It is to be built.
-    Lost(Plan),
+    Lost,
 }
 
 /// What is known before anything is changed.
@@ -79,32 +78,37 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     let mut boots = Boots::look(place, settings, ids)?;
 
     let scan = boots.scan()?;
-    // Written even if it says so already: whether that reached the disk is not known.
-    mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None })?;
+    mark_open(place, ids)?;
     folder::remove(&place.fresh_index())?;
     let (believed, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
-    let (base, state) = boots.state(&scan, believed.is_some()).inspect_err(|e| boots.leave(e))?;
+    let state = boots.state(&scan, believed.is_some()).inspect_err(|e| boots.leave(e))?;
     let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
     let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
     if !clean {
         // Whether the folder was made durable is not known either.
-        mark::write(io, dir, &ids)?;
+        mark::renew(io, dir, &ids)?;
     }
     let (revision, newest) = (scan.end, boots.checkpoints.last().copied().unwrap_or(0));
     let uncovered = scan.bytes_above(newest);
     let index = match believed {
-        Some(index) => {
-            let above = index.head()?.revision;
-            journal::replay(io, &place.journal(), ids, &scan, above, |group| index.apply(&group))?;
-            if !boots.same_boot {
-                note_boot(place);
-            }
-            Found::Whole(index)
-        }
-        None => Found::Lost(Plan { base, scan }),
+        Some(index) => boots.replay(index, &scan)?,
+        None => Found::Lost,
     };
     let checkpoints = boots.checkpoints;
     Ok(Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock })
+}
+
+/// Marks the store as open, even if it says so already: whether that reached the disk is not known.
+/// No mark says the same, and needs no room.
+fn mark_open(place: &Place, ids: Ids) -> Result<()> {
+    let (io, dir) = (&*place.io, place.folder.as_path());
+    match mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None }) {
+        Err(error) if Lack::of(&error) == Some(Lack::Full) => {
+            tracing::warn!("there is no room for a mark: starting on a full disk");
+            Ok(mark::remove::<State>(io, dir)?)
+        }
+        written => Ok(written?),
+    }
 }
 
 /// Makes a new store; anything that looks like part of one is not overwritten.
@@ -224,23 +228,45 @@ impl<'a> Boots<'a> {
         Ok((None, scan))
     }
 
-    /// The state and the checkpoint that it begins at. With an index the blocks that are read are
-    /// checked, and damage is left to verification; without one, the whole checkpoint is checked.
-    fn state(&mut self, scan: &Scan, indexed: bool) -> Result<(Option<Revision>, Option<Loaded>)> {
+    /// The state. With an index the blocks that are read are checked, and damage is left to
+    /// verification; without one, the whole checkpoint is checked.
+    fn state(&mut self, scan: &Scan, indexed: bool) -> Result<Option<Loaded>> {
         if !indexed {
-            return self.sound_state(scan).map(|(base, state)| (base, Some(state)));
+            return self.sound_state(scan).map(Some);
         }
         let newest = self.checkpoints.last().copied();
         if newest.unwrap_or(0) < scan.from {
-            return Ok((None, None));
+            return Ok(None);
         }
         match state::read(self.place, self.ids, scan, newest) {
             Err(Error::Damaged(what)) => {
                 tracing::warn!(what, "taking the state from the index");
-                Ok((None, None))
+                Ok(None)
             }
-            read => read.map(|state| (newest, Some(state))),
+            read => read.map(Some),
         }
+    }
+
+    /// Brings the index to the end of the journal. A sled that cannot take it, say because the disk
+    /// is full, is no reason not to start.
+    fn replay(&self, index: Index, scan: &Scan) -> Result<Found> {
+        let (io, journal) = (&*self.place.io, self.place.journal());
+        let above = index.head()?.revision;
+        let mut lost = None;
+        let replayed = journal::replay(io, &journal, self.ids, scan, above, |group| {
+            index.apply(&group).inspect_err(|error| lost = Some(error.to_string()))
+        });
+        if let Some(error) = lost {
+            tracing::warn!(error, "the index cannot be used");
+            // It is built later, and a process that is killed before must not believe it.
+            mark::remove::<Boot>(io, &self.place.folder)?;
+            return Ok(Found::Lost);
+        }
+        replayed?;
+        if !self.same_boot {
+            note_boot(self.place);
+        }
+        Ok(Found::Whole(index))
     }
 
     /// After a refusal: marks the store again as it was found.
@@ -258,7 +284,8 @@ impl<'a> Boots<'a> {
             let state = State { incarnation: self.ids.incarnation, closed_at: Some(closed_at) };
             mark::write(&*self.place.io, &self.place.folder, &state)
         };
-        if let Err(error) = left() {
+        let left: io::Result<()> = left();
+        if let Err(error) = left {
             // The next start finds a store that was killed, and judges no worse.
             tracing::warn!(%error, "the marks are not as they were found");
         }
@@ -296,7 +323,7 @@ impl<'a> Boots<'a> {
     }
 
     /// The state from the newest good checkpoint and the journal.
-    fn sound_state(&mut self, scan: &Scan) -> Result<(Option<Revision>, Loaded)> {
+    fn sound_state(&mut self, scan: &Scan) -> Result<Loaded> {
         let (io, dir) = (&*self.place.io, self.place.checkpoints());
         let mut usable: Vec<Option<Revision>> =
             self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
@@ -306,7 +333,7 @@ impl<'a> Boots<'a> {
         let mut result = Err(damaged(&dir, 0, "no checkpoint fits the journal"));
         let mut bad = Vec::new();
         for base in usable.into_iter().rev() {
-            result = self.checked(scan, base).map(|state| (base, state));
+            result = self.checked(scan, base);
             match (&result, base) {
                 (Err(Error::Damaged(what)), Some(at)) => {
                     tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");

@@ -1,27 +1,26 @@
-//! The engine at work: commits go to the journal, and a thread of its own carries them to the index
-//! and makes checkpoints.
+//! The engine at work: commits go to the journal, and a thread of its own carries them to the index;
+//! see `follow.rs`.
 
 use std::{
-    fs,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::{
     Ids, Place, Settings,
     boot::{Booted, Found},
-    build::Plan,
     care::Stop,
-    folder, frame,
-    heal::Hurt,
+    folder::{self, Lock},
+    follow::{Progress, Upkeep},
+    frame,
     index::Index,
     journal::Journal,
     mark::{self, State},
     meters::Meters,
-    queue::{Queue, Work},
+    queue::Queue,
     segment,
 };
 use crate::store::{Batch, Commit, Condition, Error, Lack, Loaded, Result, Revision, Writes};
@@ -35,8 +34,8 @@ pub(super) struct Engine {
     pub(super) writer: Mutex<Writer>,
     /// Revisions of the checkpoints, rising.
     pub(super) checkpoints: Mutex<Vec<Revision>>,
-    /// Empty until it is built.
-    pub(super) index: OnceLock<Index>,
+    /// None until it is built, and once it has failed.
+    pub(super) index: ArcSwapOption<Index>,
     /// The state that was read at the start, for whoever loads it.
     pub(super) state: Mutex<Option<Loaded>>,
     pub(super) queue: Queue,
@@ -48,7 +47,7 @@ pub(super) struct Engine {
     /// Ends what is done in the background.
     pub(super) stop: Stop,
     /// Stands after the index, so that it is released after it.
-    _lock: fs::File,
+    lock: Lock,
 }
 
 #[derive(Debug)]
@@ -61,31 +60,6 @@ pub(super) struct Writer {
     refused: Option<usize>,
 }
 
-/// How far the index is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
-    /// [`UNBUILT`] until it is there.
-    pub(super) revision: Revision,
-    /// Whether it will come no further.
-    pub(super) ended: bool,
-}
-
-/// Below every revision.
-const UNBUILT: Revision = -1;
-
-/// What only the thread of the index needs.
-#[derive(Debug)]
-pub(super) struct Upkeep {
-    /// What the index is to be built from, if it is not there.
-    plan: Option<Plan>,
-    /// Bytes of the journal since the newest checkpoint.
-    pub(super) uncovered: u64,
-    /// Length of the last one that was written here.
-    pub(super) length: u64,
-    /// Damage that is to be healed once the index is far enough.
-    pub(super) hurt: Option<Hurt>,
-}
-
 // === impl Engine ===
 
 impl Engine {
@@ -96,31 +70,32 @@ impl Engine {
         meters: Meters,
     ) -> (Self, Upkeep) {
         let Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock } = booted;
-        let (index, plan, reached) = match index {
-            Found::Whole(index) => (OnceLock::from(index), None, revision),
-            Found::Lost(plan) => (OnceLock::new(), Some(plan), UNBUILT),
+        let index = match index {
+            Found::Whole(index) => Some(Arc::new(index)),
+            Found::Lost => None,
         };
+        let progress = Progress::new(index.as_ref().map(|_| revision));
         let engine = Self {
             place,
             settings,
             ids,
             writer: Mutex::new(Writer { journal, head: revision, shut: false, refused: None }),
             checkpoints: Mutex::new(checkpoints),
-            index,
+            index: ArcSwapOption::new(index),
             state: Mutex::new(state),
             queue: Queue::default(),
-            progress: watch::Sender::new(Progress { revision: reached, ended: false }),
+            progress: watch::Sender::new(progress),
             condition: watch::Sender::default(),
             meters,
             stop: Stop::default(),
-            _lock: lock,
+            lock,
         };
-        (engine, Upkeep { plan, uncovered, length: 0, hurt: None })
+        (engine, Upkeep::new(uncovered, revision))
     }
 
     /// The index, once it is there.
-    pub(super) fn index(&self) -> Result<&Index> {
-        self.index.get().ok_or(Error::Broken)
+    pub(super) fn index(&self) -> Result<Arc<Index>> {
+        self.index.load_full().ok_or_else(|| self.progress.borrow().why())
     }
 
     /// The state that was read at the start, if nobody has asked yet and nothing was written since.
@@ -146,6 +121,7 @@ impl Engine {
         if writer.head != batch.after {
             return Ok(Commit::Conflict(writer.head));
         }
+        self.owned()?;
         let revisions = batch.records.iter().map(|record| record.revision);
         let group: Vec<_> = revisions.zip(batch.encoded).collect();
         let bytes = frame::encode(self.ids.incarnation, batch.after, &group);
@@ -193,7 +169,7 @@ impl Engine {
     /// Sees whether writes are taken, before one has to ask: what was refused last is tried again.
     pub(super) fn look_for_room(&self) {
         let Ok(mut writer) = self.writer.lock() else { return };
-        if writer.shut {
+        if writer.shut || self.owned().is_err() {
             return;
         }
         // A group that needs a segment of its own says nothing of those that do not.
@@ -227,52 +203,6 @@ impl Engine {
         Err(Error::ReadOnly(Lack::Room { free, needed }))
     }
 
-    /// Carries groups to the index until there are no more; at a clean end with a last checkpoint.
-    pub(super) fn follow(&self, mut upkeep: Upkeep) {
-        let followed = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
-            if let Some(plan) = upkeep.plan.take() {
-                self.build(&plan)?;
-            }
-            while let Some(work) = self.queue.take() {
-                match work {
-                    Work::Heal(damages) => self.prepare(&mut upkeep, damages),
-                    Work::Apply(bytes, records) => {
-                        self.index()?.apply(&records)?;
-                        let revision = records.last().map_or(0, |(record, _)| record.revision);
-                        self.note_progress(revision);
-                        upkeep.uncovered += bytes as u64;
-                    }
-                }
-                self.heal(&mut upkeep);
-                if upkeep.uncovered >= self.settings.checkpoint_bytes {
-                    self.checkpoint(&mut upkeep);
-                }
-            }
-            if !self.queue.abandoned() {
-                self.checkpoint(&mut upkeep);
-            }
-            Ok(())
-        }));
-        match followed {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) if self.queue.abandoned() => {}
-            Ok(Err(error)) => self.fail(&format!("the index could not follow: {error}")),
-            Err(_) => self.fail("the index panicked"),
-        }
-        self.queue.close();
-        self.progress.send_modify(|progress| progress.ended = true);
-    }
-
-    /// Waits until the index has everything up to a revision.
-    pub(super) async fn followed(&self, revision: Revision) -> Result<()> {
-        let mut progress = self.progress.subscribe();
-        let there = progress.wait_for(|at| at.ended || at.revision >= revision).await;
-        match there {
-            Ok(at) if at.revision >= revision => Ok(()),
-            _ => Err(Error::Broken),
-        }
-    }
-
     /// Takes no more commits, and lets the index come to its end.
     pub(super) fn shut(&self) {
         // Whoever panicked with the lock has left the journal to the next start.
@@ -282,17 +212,46 @@ impl Engine {
         self.queue.close();
     }
 
-    /// Once the index has come to its end: makes it durable and notes that all is well.
+    /// Once the index has come to its end: makes it durable and notes that all is well. What cannot be
+    /// noted is left to the next start, which then has more to do.
     pub(super) fn seal(&self) -> Result<()> {
-        let revision = self.head()?;
-        let complete = self.progress.borrow().revision == revision;
-        if !complete || self.failed() {
+        let (revision, settled) = match self.writer.lock() {
+            Ok(writer) => (writer.head, writer.journal.settle()),
+            Err(_) => return Err(Error::Broken),
+        };
+        if self.failed() {
             return Err(Error::Broken);
         }
-        self.index()?.flush()?;
-        folder::sync(&self.place.local)?;
+        let complete = self.progress.borrow().revision == revision;
+        if !complete || self.queue.abandoned() {
+            tracing::warn!("closed without its index; the next start builds it, or what it lacks");
+            return Ok(());
+        }
+        if let Err(error) = self.index().and_then(|index| index.flush()) {
+            tracing::warn!(%error, "closed without its index; the next start builds it");
+            return Ok(());
+        }
+        self.owned()?;
         let state = State { incarnation: self.ids.incarnation, closed_at: Some(revision) };
-        mark::write(&*self.place.io, &self.place.folder, &state)
+        let noted = settled
+            .and_then(|()| folder::sync(&self.place.local))
+            .and_then(|()| mark::write(&*self.place.io, &self.place.folder, &state));
+        let Err(error) = noted else { return Ok(()) };
+        match Lack::of(&error) {
+            Some(lack) => {
+                tracing::warn!(
+                    "closed without a note of it, so the next start looks twice: {lack}"
+                );
+                Ok(())
+            }
+            None => Err(error.into()),
+        }
+    }
+
+    /// Whether the folder is still the one that was locked. If it is not, another server may be at
+    /// work where this one would write, and the store takes no more writes.
+    pub(super) fn owned(&self) -> Result<()> {
+        self.lock.holds().inspect_err(|error| self.fail(&error.to_string()))
     }
 
     /// Notes that nothing can be written any more; the first reason stays.
@@ -336,11 +295,5 @@ impl Engine {
             }
             changed
         });
-    }
-
-    /// Notes how far the index is.
-    fn note_progress(&self, revision: Revision) {
-        let before = self.progress.send_replace(Progress { revision, ended: false });
-        self.meters.index_lag.decrement((revision - before.revision) as f64);
     }
 }

@@ -1,42 +1,136 @@
 //! The folders of the local disk: who may touch them, and what must go before the index is opened.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io,
-    path::Path,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use crate::store::{Error, Result};
 
-/// File in the folder whose lock says that a server uses the folder.
+/// File in the folder that is locked as well, for programs that know no other lock.
 const LOCK: &str = "lock";
 /// File that sled itself locks.
 const SLED_LOCK: &str = "db";
 /// How long an opener waits for a sled that is being closed.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// Who may touch the folder.
+const MODE: u32 = 0o700;
 
-/// Takes the folder for this process, as long as the file lives. Nothing in it is touched before
-/// the lock is ours.
-pub(super) fn take(folder: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    let opened = std::fs::create_dir_all(folder).and_then(|()| options.open(folder.join(LOCK)));
-    let lock = opened.map_err(|error| no_access(folder, &error))?;
-    if locked(&lock)? { Ok(lock) } else { Err(Error::InUse(folder.to_owned())) }
+/// A folder that this process has for itself, as long as this lives.
+///
+/// The folder itself is locked, so no file in it says who has it, and whoever removes one changes
+/// nothing. What the path leads to may become another folder all the same; see [`Lock::holds`].
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    /// Of the folder.
+    id: Id,
+    /// The file of the lock, where folders cannot be locked.
+    file_id: Option<Id>,
+    _dir: File,
+    _file: Option<File>,
 }
 
-/// Takes the folder without making anything: none when nobody ever had a store open there.
-pub(super) fn take_existing(folder: &Path) -> Result<Option<File>> {
+/// What tells one file from another: device and number.
+type Id = (u64, u64);
+
+/// Takes the folder, and makes it when there is none. Nothing in it is touched before the lock is
+/// ours.
+pub(super) fn take(folder: &Path) -> Result<Lock> {
+    let made = DirBuilder::new().recursive(true).mode(MODE).create(folder);
+    let dir = made.and_then(|()| File::open(folder)).map_err(|error| no_access(folder, &error))?;
+    let alone = lock_dir(&dir, folder)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(folder.join(LOCK)).map_err(|error| no_access(folder, &error))?;
+    Lock::new(folder, dir, Some(file), alone)
+}
+
+/// Takes the folder without making anything: none when there is no such folder.
+pub(super) fn take_existing(folder: &Path) -> Result<Option<Lock>> {
+    let dir = match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let alone = lock_dir(&dir, folder)?;
     // A lock asks for no right to write.
-    match File::open(folder.join(LOCK)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => {
-            let lock = opened?;
-            if locked(&lock)? { Ok(Some(lock)) } else { Err(Error::InUse(folder.to_owned())) }
+    let file = match File::open(folder.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        opened => Some(opened?),
+    };
+    Lock::new(folder, dir, file, alone).map(Some)
+}
+
+/// Locks a folder; false where the file system cannot.
+fn lock_dir(dir: &File, folder: &Path) -> Result<bool> {
+    match dir.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the folder cannot be locked; its file `{LOCK}` is");
+            Ok(false)
         }
     }
+}
+
+// === impl Lock ===
+
+impl Lock {
+    fn new(folder: &Path, dir: File, file: Option<File>, alone: bool) -> Result<Self> {
+        if let Some(file) = &file
+            && !locked(file)?
+        {
+            return Err(Error::InUse(folder.to_owned()));
+        }
+        let file_id = match &file {
+            Some(file) if !alone => Some(id(&file.metadata()?)),
+            _ => None,
+        };
+        let lock = Self {
+            path: folder.to_owned(),
+            id: id(&dir.metadata()?),
+            file_id,
+            _dir: dir,
+            _file: file,
+        };
+        lock.holds()?;
+        Ok(lock)
+    }
+
+    /// Whether the path still leads to the folder that is locked. Who moves the folder, or puts
+    /// another in its place, takes it away from this process.
+    pub(super) fn holds(&self) -> Result<()> {
+        let lost = |what: &str| {
+            let folder = self.path.display();
+            Err(Error::Refused(format!("{folder}: {what}; another server may be using it now")))
+        };
+        match fs::metadata(&self.path) {
+            Ok(found) if id(&found) != self.id => {
+                return lost("another folder has taken its place");
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return lost("the folder is gone");
+            }
+            // What cannot be told is not taken for a loss.
+            _ => {}
+        }
+        let Some(file_id) = self.file_id else { return Ok(()) };
+        match fs::metadata(self.path.join(LOCK)) {
+            Ok(found) if id(&found) != file_id => lost("another file `lock` has taken its place"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                lost("the file `lock` is gone")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn id(metadata: &Metadata) -> Id {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Says whose folder cannot be used, and who may use it.

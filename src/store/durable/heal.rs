@@ -15,10 +15,7 @@
 //! left alone; the next one makes two again. When something fails the damage stays noted, and the
 //! next verification tries again.
 
-use super::{
-    checkpoint,
-    engine::{Engine, Upkeep},
-};
+use super::{checkpoint, engine::Engine, follow::Upkeep};
 use crate::store::{Error, Lack, Result, Revision};
 
 /// A file that is damaged.

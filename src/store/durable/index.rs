@@ -11,14 +11,17 @@
 //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
 //! | `q/<time><revision>` | head of a record with a request id |
+//! | `p/…` | pieces of values that are longer than one; see `index/pieces.rs` |
 //!
 //! Numbers are big endian, so that the order of keys is theirs. sled's own subscribers are not
 //! used, and nothing waits for its disk: the journal is what lasts.
 
 pub(super) mod keys;
+mod pieces;
+mod tree;
 
 use std::{
-    panic::AssertUnwindSafe,
+    collections::BTreeMap,
     path::Path,
     sync::{
         Mutex, MutexGuard,
@@ -29,9 +32,15 @@ use std::{
 use ::sled::{Batch as Writes, Db, IVec};
 use uuid::Uuid;
 
-use self::keys::{
-    REQUESTS_END, STATES, index_key, oldest_request, record_key, request_key, revision_of,
-    state_key,
+#[cfg(test)]
+pub(super) use self::tree::SEGMENT;
+use self::{
+    keys::{
+        REQUESTS_END, STATES, index_key, oldest_request, record_key, request_key, revision_of,
+        state_key,
+    },
+    pieces::PIECES,
+    tree::Tree,
 };
 use super::{Ids, checkpoint, known_format};
 use crate::{
@@ -42,29 +51,16 @@ use crate::{
     },
 };
 
-/// Layout of the tree that this program writes.
-const LAYOUT: u32 = 1;
+/// Layout of the tree that this program writes; an older one is built anew.
+const LAYOUT: u32 = 2;
 /// Bytes of a record per key.
 const CHUNK: usize = 64 << 10;
 /// Most bytes of records that one read takes, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
-/// Bytes of sled's page cache: everything hot is in the catalog.
-const CACHE: u64 = 64 << 20;
-/// Bytes of a segment of sled's file.
-///
-/// Once a round sled's own thread moves what is left in at most one segment, so that its room is
-/// used again. A segment a round is therefore all that may become garbage in the long run: 4 MiB a
-/// second. With sled's defaults it is 0.5 or 1 MiB, and a file grows to sixteen times its data
-/// under a few hundred small writes a second.
-pub(super) const SEGMENT: usize = 1 << 20;
-/// Milliseconds between the rounds of sled's own thread. It writes whenever it likes, which is
-/// fine: nothing is in the tree that is not durable in the journal.
-const TIDY_MS: u64 = 250;
-
 /// The tree. Its calls block.
 #[derive(Debug)]
 pub(super) struct Index {
-    db: Db,
+    db: Tree,
     head: Mutex<Head>,
     /// [`Head::trimmed`], raised before anything is removed.
     trimmed: AtomicI64,
@@ -85,6 +81,9 @@ pub(super) struct Head {
     pub(super) trimmed: Revision,
 }
 
+/// Pieces of the objects that a batch has come across and that have or had some.
+type Long = BTreeMap<Vec<u8>, u32>;
+
 /// A record with its stored form.
 pub(super) type Stored = (Record, Vec<u8>);
 
@@ -95,12 +94,29 @@ impl Index {
     ///
     /// A tree that cannot be used, or of another store, is [`Error::Damaged`].
     pub(super) fn open(folder: &Path, ids: Ids, keep: u64) -> Result<Self> {
-        let db = open_db(folder)?;
+        let db = Tree::open(folder)?;
         identify(&db, folder, ids)?;
         let head = read_head(&db)?;
         let trimmed = AtomicI64::new(head.trimmed);
         let keep = i64::try_from(keep).unwrap_or(i64::MAX);
         Ok(Self { db, head: Mutex::new(head), trimmed, keep })
+    }
+
+    /// Whether the tree cannot be relied on any more: it is to be built once more.
+    pub(super) fn failed(&self) -> bool {
+        self.db.failed()
+    }
+
+    /// Has the tree count as one that failed.
+    #[cfg(test)]
+    pub(super) fn spoil(&self) {
+        self.db.note(Err::<(), ()>(())).ok();
+    }
+
+    /// Number of pieces of the values whose keys begin so.
+    #[cfg(test)]
+    pub(super) fn pieces_of(&self, prefix: &[u8]) -> usize {
+        self.db.scan_prefix([PIECES, prefix].concat()).count()
     }
 
     /// How far the tree has come.
@@ -113,13 +129,13 @@ impl Index {
         let head = self.lock()?;
         let mut objects = Vec::new();
         for item in self.db.scan_prefix(STATES) {
-            objects.push(decode::<Object>("an object", &item?.1)?);
+            objects.push(decode::<Object>("an object", &self.whole(item?)?)?);
         }
         // The names of a kind are in order already; a stable sort leaves them so.
         objects.sort_by_key(Object::kind);
         let mut requests = Vec::new();
         for item in self.db.range(oldest_request(head.time)..REQUESTS_END.to_vec()) {
-            requests.push(decode("a request", &item?.1)?);
+            requests.push(decode("a request", &self.whole(item?)?)?);
         }
         Ok(Loaded { revision: head.revision, time: head.time, objects, requests })
     }
@@ -127,16 +143,16 @@ impl Index {
     /// Adds records, in rising order, and takes away those that are past keeping.
     pub(super) fn apply(&self, records: &[Stored]) -> Result<()> {
         let mut head = self.lock()?;
-        let (mut writes, mut next) = (Writes::default(), *head);
+        let (mut writes, mut next, mut long) = (Writes::default(), *head, Long::new());
         self.forget_requests(head.time, 2 * records.len(), &mut writes)?;
         for (record, bytes) in records {
-            write_record(record, bytes, &mut writes)?;
+            self.write_record(record, bytes, &mut writes, &mut long)?;
             (next.revision, next.time) = (record.revision, record.time);
             next.records += 1;
         }
         self.trim(&mut next, 2 * records.len(), &mut writes)?;
         writes.insert(b"m/head", head_value(&next));
-        self.db.apply_batch(writes)?;
+        self.db.note(self.db.apply_batch(writes))?;
         *head = next;
         Ok(())
     }
@@ -151,8 +167,9 @@ impl Index {
         let head = self.lock()?;
         let mut target = begin(*head)?;
         for item in self.db.iter() {
-            let (key, value) = item?;
-            if !key.starts_with(b"m/") {
+            let (key, value) = self.db.note(item)?;
+            if !key.starts_with(b"m/") && !key.starts_with(PIECES) {
+                let value = self.db.note(pieces::whole(&self.db, &key, value))?;
                 each(&mut target, (&key, &value))?;
             }
         }
@@ -167,11 +184,9 @@ impl Index {
         let mut head = self.lock()?;
         // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
         // and would hold several times the data in memory.
-        let next = read(&mut |(key, value)| {
-            self.db.insert(key, value)?;
-            Ok(())
-        })?;
-        self.db.insert(b"m/head", head_value(&next))?;
+        let next =
+            read(&mut |(key, value)| Ok(self.db.note(pieces::fill(&self.db, key, value))?))?;
+        self.db.note(self.db.insert(b"m/head", head_value(&next)))?;
         self.trimmed.store(next.trimmed, Ordering::SeqCst);
         *head = next;
         Ok(())
@@ -179,14 +194,14 @@ impl Index {
 
     /// Hands everything to the operating system.
     pub(super) fn flush(&self) -> Result<()> {
-        self.db.flush()?;
-        Ok(())
+        self.db.flush()
     }
 
     /// Removes requests that are older than they need be, a bounded number each time.
     fn forget_requests(&self, now: Time, most: usize, writes: &mut Writes) -> Result<()> {
         for item in self.db.range(b"q/".to_vec()..oldest_request(now)).take(most) {
-            writes.remove(item?.0);
+            let (key, found) = item?;
+            pieces::remove(writes, &key, pieces::count(&found));
         }
         Ok(())
     }
@@ -203,8 +218,9 @@ impl Index {
             };
             let revision = revision_of(&item?.0, b"r/".len())?;
             let (record, length) = self.record(revision)?;
-            for (chunk, _) in (0..).zip((0..length).step_by(CHUNK)) {
-                writes.remove(record_key(revision, chunk));
+            for (chunk, at) in (0..).zip((0..length).step_by(CHUNK)) {
+                let count = pieces::count_of(CHUNK.min(length - at));
+                pieces::remove(writes, &record_key(revision, chunk), count);
             }
             for change in &record.changes {
                 writes.remove(index_key(&change.key(), revision));
@@ -257,7 +273,7 @@ impl Index {
     fn record(&self, revision: Revision) -> Result<(Record, usize)> {
         let mut bytes = Vec::new();
         for item in self.db.range(record_key(revision, 0)..=record_key(revision, u32::MAX)) {
-            bytes.extend_from_slice(&item?.1);
+            bytes.extend_from_slice(&self.whole(item?)?);
         }
         Ok((Record::decode(&bytes)?, bytes.len()))
     }
@@ -285,6 +301,48 @@ impl Index {
         Ok(Page::cut(found, limit))
     }
 
+    /// Adds a record to those that are written together.
+    fn write_record(
+        &self,
+        record: &Record,
+        bytes: &[u8],
+        writes: &mut Writes,
+        long: &mut Long,
+    ) -> Result<()> {
+        for (number, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
+            pieces::insert(writes, &record_key(record.revision, number), chunk, 0);
+        }
+        for change in &record.changes {
+            let key = change.key();
+            let state = state_key(&key);
+            let before = match long.get(&state) {
+                Some(count) => *count,
+                None => self.db.get(&state)?.map_or(0, |found| pieces::count(&found)),
+            };
+            let count = match change {
+                Change::Put(object) => pieces::insert(writes, &state, &encode(object)?, before),
+                Change::Delete(_) => {
+                    pieces::remove(writes, &state, before);
+                    0
+                }
+            };
+            if count > 0 || before > 0 {
+                long.insert(state, count);
+            }
+            writes.insert(index_key(&key, record.revision), IVec::default());
+        }
+        if let Some(header) = record.header() {
+            let key = request_key(record.time, record.revision);
+            pieces::insert(writes, &key, &encode(&header)?, 0);
+        }
+        Ok(())
+    }
+
+    /// The whole of a value that was found.
+    fn whole(&self, (key, found): (IVec, IVec)) -> Result<IVec> {
+        pieces::whole(&self.db, &key, found)
+    }
+
     fn lock(&self) -> Result<MutexGuard<'_, Head>> {
         // A thread that panicked here may have left the tree behind its head.
         self.head.lock().map_err(|_| Error::Broken)
@@ -292,23 +350,6 @@ impl Index {
 }
 
 // === Opening ===
-
-fn open_db(folder: &Path) -> Result<Db> {
-    let config = ::sled::Config::new()
-        .path(folder)
-        .cache_capacity(CACHE)
-        .segment_size(SEGMENT)
-        .flush_every_ms(Some(TIDY_MS));
-    // sled panics over some kinds of damage; the store reports them like any other.
-    match std::panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(::sled::Error::Io(error))) if error.to_string().contains("acquire lock") => {
-            Err(Error::InUse(folder.to_owned()))
-        }
-        Ok(Err(error)) => Err(Error::Damaged(format!("{}: {error}", folder.display()))),
-        Err(_) => Err(Error::Damaged(format!("{}: sled panicked", folder.display()))),
-    }
-}
 
 /// Checks whose tree it is; an empty one becomes that of the store.
 fn identify(db: &Db, folder: &Path, ids: Ids) -> Result<()> {
@@ -324,6 +365,9 @@ fn identify(db: &Db, folder: &Path, ids: Ids) -> Result<()> {
     let format = db.get(b"m/format")?.ok_or_else(damaged)?;
     let found = u32::from_be_bytes(format.as_ref().try_into().map_err(|_| damaged())?);
     known_format(folder, found, LAYOUT)?;
+    if found < LAYOUT {
+        return Err(Error::Damaged(format!("{} has an older layout", folder.display())));
+    }
     let id = |key: &[u8]| {
         let bytes = db.get(key)?.ok_or_else(damaged)?;
         Uuid::from_slice(&bytes).map_err(|_| damaged())
@@ -346,24 +390,6 @@ fn read_head(db: &Db) -> Result<Head> {
 
 fn head_value(head: &Head) -> Vec<u8> {
     [head.revision, head.time.micros(), head.records, head.trimmed].map(i64::to_be_bytes).concat()
-}
-
-fn write_record(record: &Record, bytes: &[u8], writes: &mut Writes) -> Result<()> {
-    for (number, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
-        writes.insert(record_key(record.revision, number), chunk);
-    }
-    for change in &record.changes {
-        let key = change.key();
-        match change {
-            Change::Put(object) => writes.insert(state_key(&key), encode(object)?),
-            Change::Delete(_) => writes.remove(state_key(&key)),
-        }
-        writes.insert(index_key(&key, record.revision), IVec::default());
-    }
-    if let Some(header) = record.header() {
-        writes.insert(request_key(record.time, record.revision), encode(&header)?);
-    }
-    Ok(())
 }
 
 // === impl Error ===

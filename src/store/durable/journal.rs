@@ -12,7 +12,7 @@ use super::{
     segment::{self, Group, HEADER, Segment},
 };
 use crate::store::{
-    Error, Record, Result, Revision,
+    Error, Lack, Record, Result, Revision,
     io::{File, Io},
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Journal {
     /// Revisions after which the segments begin.
     segments: Vec<Revision>,
     current: Option<Current>,
+    /// Whether the name of a segment may not last.
+    unsynced: bool,
 }
 
 /// The segment that is written.
@@ -148,8 +150,9 @@ impl Journal {
         for path in files::list(&*io, &dir, files::UNFINISHED)? {
             io.remove(&path)?;
         }
+        let segments = scan.segments.clone();
         let mut journal =
-            Self { io, dir, ids, segment_bytes, segments: scan.segments.clone(), current: None };
+            Self { io, dir, ids, segment_bytes, segments, current: None, unsynced: false };
         let (Some(tail), Some(&after)) = (&scan.tail, scan.segments.last()) else {
             return Ok(journal);
         };
@@ -162,7 +165,11 @@ impl Journal {
         }
         let file = match &tail.group {
             None if !clean => {
-                segment::create(&*journal.io, &journal.dir, ids, after, tail.len as u64)?
+                match segment::create(&*journal.io, &journal.dir, ids, after, tail.len as u64) {
+                    // The next group makes it.
+                    Err(error) if Lack::of(&error) == Some(Lack::Full) => return Ok(journal),
+                    created => created?,
+                }
             }
             Some((at, bytes)) if !clean => {
                 let mut file = journal.io.open(&path)?;
@@ -192,8 +199,6 @@ impl Journal {
 
     /// Sees to it that a group of that length has its place on the disk. When that fails for want of
     /// something ([`Lack`]) nothing is written, and it may be tried again.
-    ///
-    /// [`Lack`]: crate::store::Lack
     pub(super) fn make_room(&mut self, after: Revision, group: usize) -> io::Result<()> {
         let len = self.lacks(group);
         if len == 0 {
@@ -202,7 +207,9 @@ impl Journal {
         let file = segment::make(&*self.io, &self.dir, self.ids, after, len)?;
         // If this fails the next group makes the segment: nothing goes to the old one any more.
         self.current = None;
+        self.unsynced = true;
         segment::name(&*self.io, &self.dir, after)?;
+        self.unsynced = false;
         // An empty segment that is too small has the same name and is replaced.
         if self.segments.last() != Some(&after) {
             self.segments.push(after);
@@ -218,6 +225,11 @@ impl Journal {
         current.file.sync()?;
         current.at += group.len() as u64;
         Ok(())
+    }
+
+    /// Makes sure that every name lasts: after a clean stop the next start asks no more.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        if self.unsynced { self.io.sync_dir(&self.dir) } else { Ok(()) }
     }
 
     /// Begins another segment after the last group, so that the one before can be released.

@@ -1,13 +1,13 @@
 //! Marks: small sealed files beside journal and index that say what store this is and how it was
 //! left.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Ids, files};
-use crate::store::{Error, Result, Revision, io::Io};
+use crate::store::{Lack, Result, Revision, io::Io};
 
 const MAGIC: [u8; 8] = *b"DPMARK\r\n";
 /// Format of marks that this program writes.
@@ -49,12 +49,28 @@ impl Mark for State {
 }
 
 /// Writes a mark durably, over one that is there.
-pub(super) fn write<M: Mark>(io: &dyn Io, dir: &Path, mark: &M) -> Result<()> {
-    let content = serde_json::to_vec(mark).map_err(|error| Error::Engine(error.to_string()))?;
+pub(super) fn write<M: Mark>(io: &dyn Io, dir: &Path, mark: &M) -> io::Result<()> {
+    let content = serde_json::to_vec(mark).map_err(io::Error::other)?;
     let mut bytes = [&MAGIC[..], &FORMAT.to_be_bytes(), &[0; 4], &content].concat();
     let crc = seal(&bytes);
     bytes[12..HEAD].copy_from_slice(&crc.to_be_bytes());
-    Ok(files::replace(io, dir, M::NAME, &bytes)?)
+    files::replace(io, dir, M::NAME, &bytes)
+}
+
+/// Writes a mark once more that is there, so that it is certain to be on the disk; in its own place
+/// when there is no room for another file.
+pub(super) fn renew<M: Mark>(io: &dyn Io, dir: &Path, mark: &M) -> io::Result<()> {
+    match write(io, dir, mark) {
+        Err(error) if Lack::of(&error) == Some(Lack::Full) => {
+            let mut file = io.open(&dir.join(M::NAME))?;
+            // The very bytes that lie there, so a cut in between changes nothing.
+            let bytes = files::content(&*file)?;
+            file.write_at(0, &bytes)?;
+            file.sync()?;
+            io.sync_dir(dir)
+        }
+        written => written,
+    }
 }
 
 /// Reads a mark; none when it is not there.
@@ -77,7 +93,7 @@ pub(super) fn read<M: Mark>(io: &dyn Io, dir: &Path) -> Result<Option<M>> {
 }
 
 /// Removes a mark durably, if it is there.
-pub(super) fn remove<M: Mark>(io: &dyn Io, dir: &Path) -> Result<()> {
+pub(super) fn remove<M: Mark>(io: &dyn Io, dir: &Path) -> io::Result<()> {
     if files::remove(io, &dir.join(M::NAME))? {
         io.sync_dir(dir)?;
     }

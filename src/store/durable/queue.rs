@@ -7,6 +7,7 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use super::{heal::Damage, index::Stored};
@@ -32,6 +33,8 @@ struct State {
     /// Damages that somebody was told of and nobody is done with.
     unhealed: usize,
     closed: bool,
+    /// Whether groups pass by, because there is no index that could take them.
+    passing: bool,
 }
 
 /// What is to be done next.
@@ -58,9 +61,30 @@ impl Queue {
     /// Adds a group of that many bytes.
     pub(super) fn push(&self, bytes: usize, group: Vec<Stored>) {
         let mut state = self.lock();
+        if state.passing {
+            return;
+        }
         state.bytes += bytes;
         state.groups.push_back((bytes, group));
         self.changed.notify_all();
+    }
+
+    /// Lets groups pass by, those that wait as well, or keeps them from now on.
+    pub(super) fn pass(&self, passing: bool) {
+        let mut state = self.lock();
+        state.passing = passing;
+        if passing {
+            state.groups.clear();
+            state.bytes = 0;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits so long; false once nothing is taken any more.
+    pub(super) fn rest(&self, time: Duration) -> bool {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, time, |state| !state.closed);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     /// Adds damage that is to be healed.

@@ -9,6 +9,7 @@ mod cuts_of_restore;
 mod doctor_states;
 mod engine;
 mod flips;
+mod follow;
 mod formats;
 mod lacks;
 mod machine;

@@ -6,11 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    checkpoint,
-    engine::{Engine, Upkeep},
-    files,
-};
+use super::{checkpoint, engine::Engine, files, follow::Upkeep};
 use crate::store::{Error, Result, Revision};
 
 // === impl Engine ===
@@ -34,6 +30,9 @@ impl Engine {
     /// Removes what is no checkpoint of the list. The next one tries again, so what cannot be
     /// removed now is removed then.
     pub(super) fn sweep(&self) {
+        if self.owned().is_err() {
+            return;
+        }
         let (io, dir) = (&*self.place.io, self.place.checkpoints());
         for path in files::list_all(io, &dir).unwrap_or_default() {
             if !files::number(&path).is_some_and(|at| self.checkpoints().contains(&at)) {
@@ -54,6 +53,7 @@ impl Engine {
 
     /// Writes a checkpoint of the index as it is now; its revision.
     pub(super) fn write_checkpoint(&self, upkeep: &mut Upkeep) -> Result<Revision> {
+        self.owned()?;
         let (io, dir, since) = (&*self.place.io, self.place.checkpoints(), Instant::now());
         let head = self.index()?.head()?;
         self.check_space(upkeep.length)?;
@@ -84,6 +84,7 @@ impl Engine {
         let gone: Vec<_> =
             gone.map(|at| checkpoint::path(&self.place.checkpoints(), *at)).collect();
         drop(checkpoints);
+        self.owned()?;
         for path in gone {
             files::remove(&*self.place.io, &path)?;
         }
@@ -92,6 +93,7 @@ impl Engine {
 
     /// Removes the segments that lie below the oldest checkpoint.
     pub(super) fn release(&self) -> Result<()> {
+        self.owned()?;
         let Some(oldest) = self.checkpoints().first().copied() else {
             return Ok(());
         };

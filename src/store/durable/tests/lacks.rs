@@ -17,6 +17,8 @@ impl Home {
     async fn new(settings: Settings) -> Self {
         let (disk, local) = (Faulty::new(), scratch());
         let store = open_on(&disk, local.path(), settings).await.unwrap();
+        // The index is built in the background, and wants handles as well.
+        store.followed().await.unwrap();
         Self { disk, local, store }
     }
 
@@ -180,4 +182,31 @@ async fn a_checkpoint_that_finds_no_handle_is_written_later() {
         home.store.load().await.unwrap();
     }
     home.holds(&small(), head, "checkpoint").await;
+}
+
+#[tokio::test]
+async fn a_segment_whose_name_may_not_last_is_not_trusted_after_a_clean_stop() {
+    // The folder cannot be opened to sync the name of the segment, which is there by then.
+    let no_handle = |disk: &Faulty| {
+        disk.fail_when(Fault::Of(Errno::MFILE), |call| {
+            call.op == Op::SyncDir && call.path.ends_with("journal")
+        });
+    };
+    for again in [false, true] {
+        let home = Home::new(small()).await;
+        fill(&home.store, 1..=1).await;
+        no_handle(&home.disk);
+        assert_eq!(lacks(&home.store, wide(2, 10_000)).await, Lack::Handles);
+        if again {
+            no_handle(&home.disk);
+        }
+        home.store.close().await.unwrap();
+        drop(home.store);
+        let store = open_on(&home.disk, home.local.path(), small()).await.unwrap();
+        fill(&store, 2..=3).await;
+        let cut = home.disk.power_cut(&mut fastrand::Rng::with_seed(1), 0.0);
+        let local = scratch();
+        let store = open_on(&cut, local.path(), small()).await.unwrap();
+        assert_eq!(history(&store).await, [1, 2, 3], "again: {again}");
+    }
 }

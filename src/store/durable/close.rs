@@ -1,0 +1,141 @@
+//! The end of a store. It has a deadline, whatever a disk or sled is waiting for: nothing that was
+//! acknowledged depends on it, so what does not end in time is left to the end of the process.
+
+use std::{
+    sync::{Arc, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tokio::task::spawn_blocking;
+
+use super::Durable;
+use crate::store::{Error, Result};
+
+/// How long a close takes at most when nothing else is said.
+const CLOSE: Duration = Duration::from_secs(30);
+/// How long before its deadline a close gives up the last checkpoint, if it has so long.
+const GIVE_UP: Duration = Duration::from_secs(2);
+/// How long a thread may take to end at once: it finishes what it is at, a large group perhaps.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(60);
+
+/// A thread that can be waited for for a time.
+#[derive(Debug)]
+pub(super) struct Worker {
+    thread: JoinHandle<()>,
+    /// Ends with it.
+    ended: mpsc::Receiver<()>,
+}
+
+// === impl Worker ===
+
+impl Worker {
+    pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let (ends, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _ends: mpsc::Sender<()> = ends;
+            work();
+        })?;
+        Ok(Self { thread, ended })
+    }
+
+    /// Waits for its end; after a panic, too.
+    pub(super) fn join(self) {
+        self.thread.join().ok();
+    }
+
+    /// The same, so long at most; false when it goes on.
+    fn join_within(self, time: Duration) -> bool {
+        let ended = self.ended.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Disconnected);
+        if ended {
+            self.join();
+        } else {
+            let name = self.thread.thread().name().unwrap_or_default().to_owned();
+            tracing::warn!(name, "a thread of the store does not end; it is left to the process");
+        }
+        ended
+    }
+}
+
+// === impl Durable ===
+
+impl Durable {
+    /// Closes the store: no more commits, a last checkpoint, everything on the disk. The next start
+    /// has nothing to repair. It takes 30 seconds at most; see [`Self::close_within`].
+    ///
+    /// # Errors
+    /// When a write has failed before, or now, or when it takes longer; the next start then repairs.
+    pub async fn close(&self) -> Result<()> {
+        self.close_within(CLOSE).await
+    }
+
+    /// The same within a time. Shortly before its end the last checkpoint is given up: the store is
+    /// then left as a killed process leaves it, with everything that was acknowledged, and the next
+    /// start has more to do. What the store lacks for a clean end, room above all, ends it the same
+    /// way. Both are logged, and are no errors.
+    ///
+    /// # Errors
+    /// When a write has failed before, or now; or when something hangs, a disk perhaps. Whatever it
+    /// is, it is left behind, and the process can end.
+    pub async fn close_within(&self, time: Duration) -> Result<()> {
+        self.close_by(time, GIVE_UP.min(time / 4)).await
+    }
+
+    /// The same; so long before the end the last checkpoint is given up.
+    pub(super) async fn close_by(&self, time: Duration, give_up: Duration) -> Result<()> {
+        let Some(follower) = take(&self.follower) else {
+            return Ok(());
+        };
+        self.engine.stop.tell();
+        if self.engine.failed() {
+            // Nothing more is written.
+            self.engine.queue.abandon();
+        }
+        let (engine, attendant) = (Arc::clone(&self.engine), take(&self.attendant));
+        let (done, closed) = mpsc::sync_channel(1);
+        Worker::spawn("deskplane-close", move || {
+            if let Some(attendant) = attendant {
+                attendant.join();
+            }
+            engine.shut();
+            // A panic in there is noted as a failure.
+            follower.join();
+            let sealed = engine.seal();
+            // Whoever waits may open the folder next.
+            drop(engine);
+            // Nobody waits any more when this has taken too long.
+            done.send(sealed).ok();
+        })?;
+        let (engine, end) = (Arc::clone(&self.engine), Instant::now() + time);
+        spawn_blocking(move || {
+            match closed.recv_timeout(time.saturating_sub(give_up)) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Ok(sealed) => return sealed,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Broken),
+            }
+            engine.queue.abandon();
+            let left = end.saturating_duration_since(Instant::now());
+            closed.recv_timeout(left).unwrap_or_else(|_| {
+                let why = "it does not come to its end, and is left as it is";
+                Err(Error::Engine(format!("{why}: nothing acknowledged is lost")))
+            })
+        })
+        .await?
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        self.engine.stop.tell();
+        self.engine.queue.abandon();
+        for thread in [take(&self.follower), take(&self.attendant)].into_iter().flatten() {
+            // It ends after the group or piece that it is at, and has told of a failure itself.
+            thread.join_within(self.at_once);
+        }
+    }
+}
+
+/// Takes a thread to wait for its end.
+fn take(worker: &super::Slot) -> Option<Worker> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
