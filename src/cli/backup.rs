@@ -1,6 +1,9 @@
 //! `backup`: what a store holds, while a server uses it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Error, Io, Result};
 use crate::{
@@ -28,6 +31,11 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let Args { data_dir, to } = args;
     let stream = to == Path::new(STREAM);
+    if stream && std::io::stdout().is_terminal() {
+        let why = "standard output is a terminal, and a backup is not text: name a folder, or send \
+                   it on, as in `deskplane backup --data-dir DIR --to - > backup.dpbk`";
+        return Err(Error::Usage(format!("`--to -`: {why}")));
+    }
     let time = Clock::system().now();
     let done = {
         let err = &mut *io.err;

@@ -1,6 +1,9 @@
 //! `restore`: a new data directory from a backup.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use super::{Error, Io, Result, backup::STREAM};
 use crate::store::durable::{self, Part, Source};
@@ -21,13 +24,18 @@ pub(super) struct Args {
 /// Restores a backup.
 pub(super) fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let Args { from, data_dir } = args;
+    let stream = from == Path::new(STREAM);
+    if stream && std::io::stdin().is_terminal() {
+        let why = "standard input is a terminal: name the folder of a backup, or read one, as in \
+                   `deskplane restore --from - --data-dir DIR < backup.dpbk`";
+        return Err(Error::Usage(format!("`--from -`: {why}")));
+    }
     let done = {
         let mut told = |part: &Part| {
             // Nobody has to listen.
             writeln!(io.err, "restored {}, {} bytes", part.name, part.size).ok();
         };
         let mut input = std::io::stdin();
-        let stream = from == Path::new(STREAM);
         let source = if stream { Source::Stream(&mut input) } else { Source::Folder(&from) };
         durable::restore(source, &data_dir, &mut told)
     };

@@ -15,6 +15,7 @@
 //! After a power cut only what was synced is believed: see the boot protocol in `boot.rs`. Journal,
 //! checkpoints and marks are touched through [`Io`] alone, so tests can cut the power at every call.
 
+mod aside;
 mod backup;
 mod boot;
 mod build;

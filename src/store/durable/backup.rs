@@ -13,7 +13,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Ids, Place, checkpoint, damaged, files, journal,
+    Ids, Place, aside, checkpoint, damaged, files, journal,
     manifest::{self, Manifest, Part},
     mark,
     segment::{self, Segment},
@@ -44,8 +44,9 @@ pub enum Target<'a> {
 /// It holds everything that was acknowledged before the call.
 ///
 /// # Errors
-/// When there is no store, when a part of it that is needed is damaged, or when the target cannot be
-/// written. A folder is then left empty.
+/// When there is no store, when a part of it that is needed is damaged, when the target is the folder
+/// of a store, lies in one or holds this one, or when it cannot be written. A folder is then left
+/// empty.
 pub fn backup(
     folder: &Path,
     target: Target<'_>,
@@ -54,7 +55,10 @@ pub fn backup(
 ) -> Result<Manifest> {
     let place = Place::new(Arc::new(ReadOnly), folder, folder, None);
     match target {
-        Target::Folder(dir) => to_folder(&place, &Disk, dir, time, told),
+        Target::Folder(dir) => {
+            aside::outside(dir, folder)?;
+            to_folder(&place, &Disk, dir, time, told)
+        }
         Target::Stream(out) => {
             let mut sink = Sink::Stream(out);
             copy(&place, &mut sink, time, told)

@@ -44,6 +44,16 @@ pub(super) fn take(folder: &Path) -> Result<Lock> {
     let made = DirBuilder::new().recursive(true).mode(MODE).create(folder);
     let dir = made.and_then(|()| File::open(folder)).map_err(|error| no_access(folder, &error))?;
     let alone = lock_dir(&dir, folder)?;
+    with_file(folder, dir, alone)
+}
+
+/// The same where the file system locks no folders.
+#[cfg(test)]
+pub(super) fn take_without_dir(folder: &Path) -> Result<Lock> {
+    with_file(folder, File::open(folder)?, false)
+}
+
+fn with_file(folder: &Path, dir: File, alone: bool) -> Result<Lock> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     let file = options.open(folder.join(LOCK)).map_err(|error| no_access(folder, &error))?;
@@ -142,6 +152,16 @@ fn no_access(folder: &Path, error: &io::Error) -> Error {
         }
         _ => Error::Engine(format!("{folder}: {error}")),
     }
+}
+
+/// Whether there is nothing but the lock in a folder, which this process holds.
+pub(super) fn holds_nothing_else(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() != LOCK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Removes the file of the lock, which this process holds.

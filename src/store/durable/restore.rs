@@ -12,7 +12,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    CURE, Ids, Place, checkpoint, damaged, files, folder, frame,
+    CURE, Ids, Place, aside, checkpoint, damaged, files, folder, frame,
     manifest::{self, Manifest, Part},
     mark::{self, Mark as _},
     segment::{self, HEADER, Segment},
@@ -46,12 +46,15 @@ pub struct Restored {
 /// Makes a store in a folder from a backup, and calls back after each file.
 ///
 /// # Errors
-/// When the folder is not empty, the backup is damaged or of a newer program, or the folder cannot be
+/// When the folder is not empty or lies in the backup, the backup is damaged or of a newer program, or the folder cannot be
 /// written. Nothing is left behind then.
 pub fn restore(source: Source<'_>, folder: &Path, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
     let place = Place::new(Arc::new(Disk), folder, folder, None);
     match source {
-        Source::Folder(dir) => restore_at(&place, Origin::Folder(&ReadOnly, dir), told),
+        Source::Folder(dir) => {
+            aside::outside_backup(folder, dir)?;
+            restore_at(&place, Origin::Folder(&ReadOnly, dir), told)
+        }
         Source::Stream(input) => restore_at(&place, Origin::Stream(input), told),
     }
 }
@@ -79,6 +82,11 @@ pub(super) fn restore_at(
     }
     io.make_dir(dir)?;
     let lock = folder::take(&place.local)?;
+    if !folder::holds_nothing_else(&place.local)? {
+        // Another restore was faster.
+        let dir = dir.display();
+        return Err(Error::Refused(format!("{dir} is not empty: choose another folder")));
+    }
     let result = fill(place, origin, told);
     if result.is_err() {
         // The error that counts is the first one. The mark goes first, so that nothing is a store.

@@ -12,6 +12,7 @@ mod flips;
 mod follow;
 mod formats;
 mod lacks;
+mod lock;
 mod machine;
 mod model;
 mod power;
