@@ -87,6 +87,14 @@ impl Book {
         Ok(Begun::New(kept, told))
     }
 
+    /// Forgets a call that could not be kept, so that a repetition starts it.
+    pub(super) fn unkept(&self, call_id: Uuid) {
+        let mut state = self.state();
+        if let Some(call) = state.calls.get(&call_id).cloned() {
+            state.remove(&call);
+        }
+    }
+
     /// Says that a start is over: repetitions get the call from now on.
     pub(super) fn begun(&self, call_id: Uuid) {
         self.state().starting.remove(&call_id);
@@ -256,7 +264,7 @@ impl State {
 
 /// The refusal because the disk does not take what it must.
 pub(super) fn not_kept() -> Refusal {
-    let message = "The call cannot be kept on the disk of the server; nothing more can be done with calls until it is \
-                   started again.";
+    let message = "The state of the call cannot be kept on the disk of the server at present. Try again; when \
+                   it stays so, the log of the server says why.";
     Refusal::new(Reason::StoreUnavailable, message)
 }

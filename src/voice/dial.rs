@@ -83,7 +83,11 @@ impl Voice {
                 let dialled = tokio::spawn(async move {
                     let ending = match kept.done().await {
                         true => shared.dial(call_id, &start, candidates, cx).await,
-                        false => Err(not_kept()),
+                        false => {
+                            // Nothing was dialled.
+                            shared.book.unkept(call_id);
+                            Err(not_kept())
+                        }
                     };
                     shared.book.begun(call_id);
                     told.send_replace(Some(ending.clone()));

@@ -17,7 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Call;
-use crate::store::io::{File, Io};
+use crate::store::{
+    Lack,
+    io::{File, Io},
+};
 
 /// First bytes of a file; the last one is the version of the format.
 const MAGIC: &[u8; 8] = b"dpcalls\x01";
@@ -75,22 +78,37 @@ impl Log {
         folder: &Path,
         wanted: impl Fn(&Call) -> bool + Send + 'static,
     ) -> Result<(Self, Vec<Call>), Error> {
-        io.make_dir(folder)?;
-        if let Some(parent) = folder.parent() {
-            io.sync_dir(parent)?;
-        }
         let mut newest = HashMap::new();
         let mut files = numbered(&*io, folder)?;
+        let mut end = 0;
         for (_, path) in &files {
-            for call in read(&*io, path)? {
-                newest.insert(call.call_id, call);
-            }
+            let (calls, whole) = read(&*io, path)?;
+            newest.extend(calls.into_iter().map(|call| (call.call_id, call)));
+            end = whole as u64;
         }
         newest.retain(|_, call| wanted(call));
-        let number = files.last().map_or(1, |(number, _)| number + 1);
-        let writer = Writer::begin(Arc::clone(&io), folder, number, newest)?;
-        for (_, path) in files.drain(..) {
-            io.remove(&path)?;
+        let last = files.pop();
+        let mut writer = Writer {
+            io,
+            folder: folder.to_owned(),
+            number: last.as_ref().map_or(0, |(number, _)| *number),
+            open: None,
+            unsynced: false,
+            old: files.into_iter().map(|(_, path)| path).collect(),
+            newest,
+            renew_at: 0,
+        };
+        let begun = writer.begin();
+        match (begun, last) {
+            (Ok(()), _) => {}
+            // What is there goes on being written, and a new file is begun when there is room.
+            (Err(error), last) if Lack::of(&error) == Some(Lack::Full) => {
+                tracing::warn!(%error, "no new log of calls can be begun for the moment");
+                if let Some((_, path)) = last {
+                    writer.resume(&path, end)?;
+                }
+            }
+            (Err(error), _) => return Err(error.into()),
         }
         let calls = writer.newest.values().cloned().collect();
         let (queue, entries) = mpsc::unbounded_channel();
@@ -129,96 +147,159 @@ impl Kept {
 struct Writer {
     io: Arc<dyn Io>,
     folder: PathBuf,
+    /// Number of the newest file.
     number: u64,
+    /// None until there is room for a first one.
+    open: Option<Open>,
+    /// Whether the name of the newest file may not last.
+    unsynced: bool,
+    /// What it makes superfluous.
+    old: Vec<PathBuf>,
+    newest: HashMap<Uuid, Call>,
+    /// Length at which a new file is begun.
+    renew_at: u64,
+}
+
+/// The file that is written.
+#[derive(Debug)]
+struct Open {
     file: Box<dyn File>,
     /// End of the last entry.
     end: u64,
     reserved: u64,
-    newest: HashMap<Uuid, Call>,
-    /// Bytes of the newest states when the file was begun.
-    live: u64,
 }
 
+// What is lacking for the moment (`Lack`) refuses a group before it is written, and may be there for
+// the next one. After a write or a sync that failed nothing is written any more, whatever the error.
 impl Writer {
-    /// Writes a new file with these calls; it counts once it has its name.
-    fn begin(
-        io: Arc<dyn Io>,
-        folder: &Path,
-        number: u64,
-        newest: HashMap<Uuid, Call>,
-    ) -> Result<Self, Error> {
+    /// Begins a new file with the newest states; it counts once it has its name, and until then
+    /// everything is as it was.
+    fn begin(&mut self) -> io::Result<()> {
         let mut bytes = MAGIC.to_vec();
-        for call in newest.values() {
+        for call in self.newest.values() {
             bytes.extend(entry(call)?);
         }
-        let (temporary, path) = (folder.join("calls.tmp"), path(folder, number));
-        io.remove(&temporary).ok();
-        let mut file = io.create(&temporary)?;
-        file.write_at(0, &bytes)?;
-        file.sync()?;
-        io.rename(&temporary, &path)?;
-        io.sync_dir(folder)?;
+        self.io.make_dir(&self.folder)?;
+        if let Some(parent) = self.folder.parent() {
+            self.io.sync_dir(parent)?;
+        }
+        let temporary = self.folder.join("calls.tmp");
+        let (before, after) = (self.number, self.number + 1);
+        self.io.remove(&temporary).ok();
+        let mut file = self.io.create(&temporary)?;
+        let made = file.write_at(0, &bytes).and_then(|()| file.sync());
+        let named = made.and_then(|()| self.io.rename(&temporary, &path(&self.folder, after)));
+        if let Err(error) = named {
+            self.io.remove(&temporary).ok();
+            return Err(error);
+        }
+        if before > 0 {
+            self.old.push(path(&self.folder, before));
+        }
         let end = bytes.len() as u64;
-        Ok(Self {
-            io,
-            folder: folder.to_owned(),
-            number,
-            file,
-            end,
-            reserved: end,
-            newest,
-            live: end,
-        })
+        self.open = Some(Open { file, end, reserved: end });
+        (self.number, self.unsynced) = (after, true);
+        self.renew_at = SMALL.max(end * 4);
+        self.settle()
+    }
+
+    /// Makes sure that the name of the newest file lasts, and removes what it makes superfluous.
+    fn settle(&mut self) -> io::Result<()> {
+        if self.unsynced {
+            match self.io.sync_dir(&self.folder) {
+                // The folder could not be opened, so nothing is lost.
+                Err(error) if Lack::of(&error) == Some(Lack::Handles) => return Err(error),
+                synced => synced.map_err(io::Error::other)?,
+            }
+            self.unsynced = false;
+        }
+        for old in std::mem::take(&mut self.old) {
+            match self.io.remove(&old) {
+                // It says nothing that the newest one does not say; a start removes it, too.
+                Err(error) => tracing::warn!(%error, path = %old.display(), "an old log is left"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a file behind its last whole entry. What a dead process wrote is made durable
+    /// before anybody acts on it.
+    fn resume(&mut self, path: &Path, end: u64) -> io::Result<()> {
+        let mut file = self.io.open(path)?;
+        file.sync()?;
+        let reserved = file.len()?;
+        self.open = Some(Open { file, end, reserved });
+        // A new one is tried soon, for this one holds what nobody wants any more.
+        self.renew_at = end;
+        Ok(())
     }
 
     fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>, wanted: &dyn Fn(&Call) -> bool) {
         while let Some(first) = entries.blocking_recv() {
-            let mut group = vec![first];
-            while let Ok(next) = entries.try_recv() {
-                group.push(next);
+            let (mut group, mut bytes) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some((call, told)) = next.take() {
+                match entry(&call) {
+                    Ok(entry) => {
+                        bytes.extend(entry);
+                        group.push((call, told));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, call_id = %call.call_id, "a call cannot be kept");
+                        let _ = told.send(false);
+                    }
+                }
+                next = entries.try_recv().ok();
             }
-            let written = self.write(&group, wanted);
-            if let Err(error) = &written {
-                tracing::error!(%error, "calls can be kept no more");
-            }
-            let failed = written.is_err();
-            for (_, told) in group {
+            let written = self.write(&bytes);
+            let kept = written.is_ok();
+            for (call, told) in group {
+                if kept {
+                    self.newest.insert(call.call_id, call);
+                }
                 // Whoever asked may be gone.
-                let _ = told.send(!failed);
+                let _ = told.send(kept);
             }
-            // What is on the disk after a failed write is not known: nothing more is written.
-            if failed {
-                return;
+            match written.and_then(|()| self.renew(wanted)) {
+                Ok(()) => {}
+                Err(error) if Lack::of(&error).is_some() => {
+                    tracing::warn!(%error, "calls cannot be kept for the moment");
+                }
+                // What is on the disk after a failed write is not known: nothing more is written.
+                Err(error) => {
+                    tracing::error!(%error, "calls can be kept no more");
+                    return;
+                }
             }
         }
     }
 
-    fn write(&mut self, group: &[Entry], wanted: &dyn Fn(&Call) -> bool) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        for (call, _) in group {
-            bytes.extend(entry(call)?);
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.settle()?;
+        if self.open.is_none() {
+            self.begin()?;
         }
-        let after = self.end + bytes.len() as u64;
-        if after > self.reserved {
-            self.file.reserve(after + AHEAD)?;
-            self.reserved = after + AHEAD;
+        let open = self.open.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let after = open.end + bytes.len() as u64;
+        if after > open.reserved {
+            open.file.reserve(after + AHEAD)?;
+            open.reserved = after + AHEAD;
         }
-        self.file.write_at(self.end, &bytes)?;
-        self.file.sync()?;
-        self.end = after;
-        for (call, _) in group {
-            self.newest.insert(call.call_id, call.clone());
-        }
-        if self.end > SMALL.max(self.live * 4) { self.renew(wanted) } else { Ok(()) }
+        let written = open.file.write_at(open.end, bytes).and_then(|()| open.file.sync());
+        written.map_err(io::Error::other)?;
+        open.end = after;
+        Ok(())
     }
 
-    /// Begins a new file with what is newest and still wanted, and removes the old one.
-    fn renew(&mut self, wanted: &dyn Fn(&Call) -> bool) -> Result<(), Error> {
-        let old = path(&self.folder, self.number);
-        let mut newest = std::mem::take(&mut self.newest);
-        newest.retain(|_, call| wanted(call));
-        *self = Self::begin(Arc::clone(&self.io), &self.folder, self.number + 1, newest)?;
-        Ok(self.io.remove(&old)?)
+    /// Begins a new file with what is newest and still wanted, when the old one has grown.
+    fn renew(&mut self, wanted: &dyn Fn(&Call) -> bool) -> io::Result<()> {
+        let end = self.open.as_ref().map_or(0, |open| open.end);
+        if end <= self.renew_at {
+            return Ok(());
+        }
+        self.newest.retain(|_, call| wanted(call));
+        self.begin().inspect_err(|_| self.renew_at = end + AHEAD)
     }
 }
 
@@ -229,13 +310,17 @@ fn path(folder: &Path, number: u64) -> PathBuf {
 /// The files of the folder, oldest first. There are two when a start was killed in between.
 fn numbered(io: &dyn Io, folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     let number = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".log")?.parse().ok();
+    let listed = match io.list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed?,
+    };
     let mut files: Vec<(u64, PathBuf)> =
-        io.list(folder)?.into_iter().filter_map(|path| Some((number(&path)?, path))).collect();
+        listed.into_iter().filter_map(|path| Some((number(&path)?, path))).collect();
     files.sort();
     Ok(files)
 }
 
-fn entry(call: &Call) -> Result<Vec<u8>, Error> {
+fn entry(call: &Call) -> io::Result<Vec<u8>> {
     let payload = serde_json::to_vec(call).map_err(io::Error::from)?;
     let length = u32::try_from(payload.len()).ok().filter(|length| *length as usize <= MAX_ENTRY);
     let length = length.ok_or_else(|| io::Error::other("a call is larger than 64 KiB"))?;
@@ -245,8 +330,8 @@ fn entry(call: &Call) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Every state in a file, up to the tail that a kill left.
-fn read(io: &dyn Io, path: &Path) -> Result<Vec<Call>, Error> {
+/// Every state in a file, up to the tail that a kill left; and where that begins.
+fn read(io: &dyn Io, path: &Path) -> Result<(Vec<Call>, usize), Error> {
     let file = io.open(path)?;
     let mut bytes = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
     file.read_at(0, &mut bytes)?;
@@ -265,7 +350,7 @@ fn read(io: &dyn Io, path: &Path) -> Result<Vec<Call>, Error> {
     let mut places = (1..rest.len()).filter(|from| rest[*from] == 0);
     match places.any(|from| whole(&rest[from..]).is_some()) {
         true => Err(damaged(at)),
-        false => Ok(calls),
+        false => Ok((calls, at)),
     }
 }
 

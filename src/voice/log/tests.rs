@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::*;
 use crate::{
     domain::{Time, UniqueName, UserId},
     store::io::{
         Disk,
-        fault::{Fault, Faulty},
+        fault::{Fault, Faulty, Op},
     },
 };
 
@@ -145,5 +147,118 @@ async fn what_was_acknowledged_survives_a_power_cut() {
             let acknowledged = kept.iter().filter(|call| call.to == "+12").count();
             assert_eq!(acknowledged as u128, calls, "keep {keep}");
         }
+    }
+}
+
+/// The calls that another start finds, sorted by their numbers.
+fn found(io: &Faulty) -> Vec<Call> {
+    let (_, mut calls) = Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
+    calls.sort_by_key(|call| call.call_id);
+    calls
+}
+
+/// A log on a disk of the test's own.
+fn on(io: &Faulty) -> Log {
+    Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap().0
+}
+
+/// A call whose state takes about so many bytes.
+fn wide(number: u128, bytes: usize) -> Call {
+    let mut call = call(number, "+12");
+    call.context = [("key".to_owned(), "x".repeat(bytes))].into();
+    call
+}
+
+#[tokio::test]
+async fn what_is_lacking_refuses_a_state_and_no_later_one() {
+    for (op, errno) in
+        [(Op::Reserve, Errno::NOSPC), (Op::Reserve, Errno::DQUOT), (Op::Reserve, Errno::NOMEM)]
+    {
+        let io = Faulty::new();
+        let log = on(&io);
+        io.fail_when(Fault::Of(errno), move |call| call.op == op);
+        assert!(!log.put(&call(1, "+12")).done().await, "{errno:?}");
+        put(&log, &call(2, "+13")).await;
+        assert_eq!(found(&io), [call(2, "+13")], "{errno:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_too_large_is_refused_alone() {
+    let io = Faulty::new();
+    let log = on(&io);
+    let (large, small) = (log.put(&wide(1, MAX_ENTRY)), log.put(&call(2, "+13")));
+    assert!(!large.done().await);
+    assert!(small.done().await);
+    put(&log, &call(3, "+14")).await;
+    assert_eq!(found(&io), [call(2, "+13"), call(3, "+14")]);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_anew_goes_on() {
+    for (op, errno) in [
+        (Op::Create, Errno::MFILE),
+        (Op::Create, Errno::NOSPC),
+        (Op::Rename, Errno::NOSPC),
+        (Op::SyncDir, Errno::MFILE),
+    ] {
+        let io = Faulty::new();
+        let log = on(&io);
+        // Only of a new file, or of its name.
+        io.fail_when(Fault::Of(errno), move |call| {
+            call.op == op && (call.path.ends_with("calls.tmp") || call.path.ends_with("calls"))
+        });
+        let mut acknowledged = 0;
+        for number in 0..150 {
+            let mut state = wide(1, 60_000);
+            state.sequence = number;
+            if log.put(&state).done().await {
+                acknowledged = number;
+            }
+        }
+        assert_eq!(acknowledged, 149, "{op:?}, {errno:?}");
+        let cut = io.power_cut(&mut fastrand::Rng::with_seed(1), 0.0);
+        assert_eq!(found(&cut)[0].sequence, 149, "{op:?}, {errno:?}");
+        let lengths: Vec<_> = io.files().into_values().map(|bytes| bytes.len() as u64).collect();
+        assert!(lengths.len() == 1 && lengths[0] < SMALL + 4 * AHEAD, "{lengths:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_starts_on_a_full_disk_and_is_written_when_there_is_room() {
+    let fill_up = |io: &Faulty| {
+        io.set_capacity(io.files().values().map(|bytes| bytes.len() as u64).sum());
+    };
+    // Without a file, and with one that has a torn tail.
+    for torn in [false, true] {
+        let io = Faulty::new();
+        let mut expected = Vec::new();
+        if torn {
+            let log = on(&io);
+            put(&log, &call(1, "+12")).await;
+            expected.push(call(1, "+12"));
+            drop(log);
+            let path = path(Path::new("/calls"), 1);
+            let (calls, end) = read(&io, &path).unwrap();
+            let mut file = io.open(&path).unwrap();
+            let torn = entry(&wide(9, 1_000)).unwrap();
+            file.write_at(end as u64, &torn[..torn.len() - 1]).unwrap();
+            assert_eq!(calls, expected);
+        }
+        fill_up(&io);
+        let (log, calls) =
+            Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
+        assert_eq!(calls.len(), expected.len());
+        if !torn {
+            assert!(!log.put(&call(2, "+13")).done().await);
+        }
+        io.set_capacity(1 << 30);
+        put(&log, &call(3, "+14")).await;
+        expected.push(call(3, "+14"));
+        expected.sort_by_key(|call| call.call_id);
+        let cut = io.power_cut(&mut fastrand::Rng::with_seed(1), 0.0);
+        let mut kept = found(&cut);
+        kept.sort_by_key(|call| call.call_id);
+        assert_eq!(kept, expected, "torn: {torn}");
     }
 }
