@@ -50,7 +50,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["voice/vault"]),
     ("deskplane_proto", &["content", "service", "server", "cli"]),
     ("Status::with_error_details", &["service/status.rs", "cli"]),
-    ("::sled", &["store/durable/index.rs"]),
+    ("::sled", &["store/durable/index"]),
     ("metrics::", &["store/durable/meters.rs", "server/monitor", "server/accept/meters.rs"]),
     ("metrics_exporter_prometheus", &["server/monitor"]),
 ];
