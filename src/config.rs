@@ -37,7 +37,8 @@ const NO_SETTING: &[&str] = &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR",
 const SECRET: &str = "SECRET_";
 
 /// Whether the server knows what a variable is for: a setting, or none of its own.
-pub fn is_known_variable(name: &str) -> bool {
+#[cfg(test)]
+pub(crate) fn is_known_variable(name: &str) -> bool {
     let Some(name) = name.strip_prefix(PREFIX) else { return true };
     let key = name.to_ascii_lowercase().replace("__", ".");
     let defaults = Value::serialize(Config::default()).ok().and_then(Value::into_dict);

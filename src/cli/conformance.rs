@@ -12,6 +12,7 @@ use super::{
     Error, Io, Result,
     address::{Address as Endpoint, Scheme},
 };
+use crate::process::environment;
 
 /// Arguments of `conformance`.
 #[derive(Debug, clap::Args)]
@@ -76,8 +77,9 @@ fn sample(file: &Path) -> Result<Sample> {
 }
 
 fn token(name: &str) -> Result<Secret> {
-    let unset = |_| Error::Usage(format!("the variable {name} holds no token"));
-    std::env::var(name).map(Secret::from).map_err(unset)
+    let text = environment::var(name).and_then(|value| value.into_string().ok());
+    let unset = || Error::Usage(format!("the variable {name} holds no token"));
+    text.map(Secret::from).ok_or_else(unset)
 }
 
 fn address(text: Option<String>) -> Result<Option<Address>> {
