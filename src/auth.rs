@@ -6,9 +6,14 @@
 mod table;
 
 pub use self::table::{Access, Cell, RPCS, Rpc};
+use std::borrow::Cow;
+
 use crate::{
     catalog::Catalog,
-    domain::{Actor, Kind, Reason, Refusal, Scope, Scopes, UserId, Violations, directory::User},
+    domain::{
+        Actor, Kind, Reason, Refusal, Scope, Scopes, UserId, Violations, directory::User,
+        resource_name::Reference,
+    },
 };
 
 /// Metadata key that names the user for whom a caller without a credential speaks.
@@ -36,13 +41,11 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The user whom the call names, when that is not the caller's own.
-    fn somebody_else(&self, actor: &Actor) -> Option<&'a str> {
+    fn somebody_else(&self, actor: &Actor) -> Option<Cow<'a, str>> {
         let named = self.subject?;
-        let id = named
-            .strip_prefix(Kind::User.collection())
-            .and_then(|rest| rest.strip_prefix('/'))
-            .unwrap_or(named);
-        let own = actor.user.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(id));
+        // What names no user at all is somebody else: nobody learns more of it than of a stranger.
+        let id = Reference::of_kind(named, Kind::User).unwrap_or(Cow::Borrowed(named));
+        let own = actor.user.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(&id));
         (!id.is_empty() && !own).then_some(id)
     }
 }
@@ -73,7 +76,7 @@ pub fn authorize(path: &str, actor: &Actor, call: &Call<'_>) -> Result<(), Refus
     if let Some(id) = else_id
         && actor.scopes.meets(own)
     {
-        return Err(self_only(rpc, actor, id));
+        return Err(self_only(rpc, actor, &id));
     }
     Err(scope_required(rpc, actor, allowed))
 }
@@ -110,7 +113,7 @@ fn scope_required(rpc: &Rpc, actor: &Actor, allowed: Scopes) -> Refusal {
 /// The scopes that a user's own roles grant; roles held through teams grant nothing.
 pub fn role_scopes(catalog: &Catalog, user: &User) -> Scopes {
     let roots = user.roles.iter().filter_map(|role| catalog.root(role));
-    let roots = roots.filter_map(|root| catalog.roles.get(&root));
+    let roots = roots.filter_map(|root| catalog.tables.roles.get(&root));
     let mut scopes = Scopes::default();
     for scope in roots.flat_map(|root| root.grants.iter()) {
         scopes.insert(*scope);

@@ -9,8 +9,10 @@ pub mod builtin;
 mod classes;
 mod layered;
 mod mappings;
+mod memo;
 mod sets;
 mod table;
+mod tables;
 mod users;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -20,19 +22,15 @@ use imbl::OrdMap;
 
 pub use self::{
     classes::{ClassId, Direct, RoleClass, Seat},
+    memo::OfClass,
     sets::{Members, Set},
     table::Table,
+    tables::Tables,
     users::Seated,
 };
 use crate::domain::{
-    Change, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId,
-    channel::Channel,
-    directory::{SecurityRole, Team},
-    library::ProductivityTool,
-    profile::Profile,
-    provider::ChannelProvider,
+    Change, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId, directory::Team,
     settings::Settings,
-    template::{NotificationTemplate, SessionTemplate, TabTemplate},
 };
 
 /// All configuration at one revision. Cheap to clone.
@@ -42,22 +40,8 @@ pub struct Catalog {
     pub revision: i64,
     /// Time of the last commit.
     pub time: Time,
-    /// Profiles by name.
-    pub profiles: Table<Profile>,
-    /// Session templates by name.
-    pub session_templates: Table<SessionTemplate>,
-    /// Application tab templates by name.
-    pub tab_templates: Table<TabTemplate>,
-    /// Notification templates by name.
-    pub notification_templates: Table<NotificationTemplate>,
-    /// Productivity tools by name.
-    pub tools: Table<ProductivityTool>,
-    /// Channel providers by name.
-    pub providers: Table<ChannelProvider>,
-    /// Channels by name.
-    pub channels: Table<Channel>,
-    /// Security roles by name.
-    pub roles: Table<SecurityRole>,
+    /// Objects with a unique name, by kind and name.
+    pub tables: Tables,
     /// Teams by id.
     pub teams: OrdMap<TeamId, Arc<Team>>,
     /// Settings of the organisation.
@@ -66,6 +50,8 @@ pub struct Catalog {
     pub adapters: Arc<Registry>,
     users: users::Users,
     mappings: mappings::Mappings,
+    /// Another one whenever something other than users and teams changes.
+    epoch: memo::Epoch,
 }
 
 impl Catalog {
@@ -75,19 +61,13 @@ impl Catalog {
         Self {
             revision: 0,
             time: Time::default(),
-            profiles: Table::default(),
-            session_templates: Table::default(),
-            tab_templates: Table::default(),
-            notification_templates: Table::default(),
-            tools: Table::default(),
-            providers: Table::default(),
-            channels: Table::default(),
-            roles: Table::default(),
+            tables: Tables::default(),
             teams: OrdMap::new(),
             settings: Arc::new(Settings::initial(stamp)),
             adapters: adapters::builtin(),
             users: users::Users::default(),
             mappings: mappings::Mappings::default(),
+            epoch: memo::Epoch::default(),
         }
     }
 
@@ -118,13 +98,18 @@ impl Catalog {
         next.revision = revision;
         next.time = time;
         let mut reseat = BTreeSet::new();
-        let mut roles_changed = false;
+        let (mut roles_changed, mut only_people) = (false, true);
         for change in changes {
             match change {
                 Change::Put(object) => next.put(object, &mut reseat),
                 Change::Delete(key) => next.delete(key, &mut reseat),
             }
-            roles_changed |= change.key().kind == Kind::Role;
+            let kind = change.key().kind;
+            roles_changed |= kind == Kind::Role;
+            only_people &= matches!(kind, Kind::User | Kind::Team);
+        }
+        if !only_people {
+            next.epoch = memo::Epoch::default();
         }
         if roles_changed {
             // A role's root or persona may be another one now, so every class is worked out anew.
@@ -139,21 +124,14 @@ impl Catalog {
     }
 
     fn put(&mut self, object: &Object, reseat: &mut BTreeSet<UserId>) {
+        if let Object::Profile(profile) = object {
+            self.unmap(profile.name());
+            self.map(profile);
+        }
+        if self.tables.put(object) {
+            return;
+        }
         match object {
-            Object::Profile(o) => {
-                self.unmap(o.name());
-                self.map(o);
-                self.profiles.put(o.name(), o);
-            }
-            Object::SessionTemplate(o) => self.session_templates.put(&o.common.unique_name, o),
-            Object::TabTemplate(o) => self.tab_templates.put(&o.common.unique_name, o),
-            Object::NotificationTemplate(o) => {
-                self.notification_templates.put(&o.common.unique_name, o);
-            }
-            Object::Tool(o) => self.tools.put(&o.common.unique_name, o),
-            Object::Provider(o) => self.providers.put(&o.common.unique_name, o),
-            Object::Channel(o) => self.channels.put(&o.common.unique_name, o),
-            Object::Role(o) => self.roles.put(&o.common.unique_name, o),
             Object::Settings(o) => self.settings = Arc::clone(o),
             Object::User(o) => {
                 self.users.put(o);
@@ -167,6 +145,7 @@ impl Catalog {
                 }
                 self.teams.insert(o.id.clone(), Arc::clone(o));
             }
+            _ => {}
         }
     }
 
@@ -186,16 +165,9 @@ impl Catalog {
                 if let Ok(name) = UniqueName::parse(&key.name) {
                     self.unmap(&name);
                 }
-                self.profiles.remove(&key.name);
+                self.tables.remove(key);
             }
-            Kind::SessionTemplate => self.session_templates.remove(&key.name),
-            Kind::TabTemplate => self.tab_templates.remove(&key.name),
-            Kind::NotificationTemplate => self.notification_templates.remove(&key.name),
-            Kind::Tool => self.tools.remove(&key.name),
-            Kind::Provider => self.providers.remove(&key.name),
-            Kind::Channel => self.channels.remove(&key.name),
-            Kind::Role => self.roles.remove(&key.name),
-            Kind::Script | Kind::Settings => {}
+            _ => self.tables.remove(key),
         }
     }
 
@@ -209,8 +181,9 @@ impl Catalog {
 
     /// The root of a role; `None` when the role does not exist.
     pub fn root(&self, role: &UniqueName) -> Option<UniqueName> {
-        let role = self.roles.get(role)?;
-        let root = role.root_role.as_ref().and_then(|root| self.roles.get(root)).unwrap_or(role);
+        let role = self.tables.roles.get(role)?;
+        let root =
+            role.root_role.as_ref().and_then(|root| self.tables.roles.get(root)).unwrap_or(role);
         Some(root.common.unique_name.clone())
     }
 
@@ -218,43 +191,20 @@ impl Catalog {
     pub fn object(&self, key: &ObjectKey) -> Option<Object> {
         let name = key.name.as_str();
         match key.kind {
-            Kind::Profile => self.profiles.find(name).cloned().map(Object::Profile),
-            Kind::SessionTemplate => {
-                self.session_templates.find(name).cloned().map(Object::SessionTemplate)
-            }
-            Kind::TabTemplate => self.tab_templates.find(name).cloned().map(Object::TabTemplate),
-            Kind::NotificationTemplate => {
-                self.notification_templates.find(name).cloned().map(Object::NotificationTemplate)
-            }
-            Kind::Tool => self.tools.find(name).cloned().map(Object::Tool),
-            Kind::Provider => self.providers.find(name).cloned().map(Object::Provider),
-            Kind::Channel => self.channels.find(name).cloned().map(Object::Channel),
-            Kind::Role => self.roles.find(name).cloned().map(Object::Role),
             Kind::User => {
                 let id = UserId::parse(name).ok()?;
                 self.user(&id).map(|seated| Object::User(Arc::clone(&seated.user)))
             }
             Kind::Team => self.teams.get(&TeamId::parse(name).ok()?).cloned().map(Object::Team),
             Kind::Settings => Some(Object::Settings(Arc::clone(&self.settings))),
-            Kind::Script => None,
+            _ => self.tables.get(key),
         }
     }
 
     /// Every object, for a checkpoint or a comparison.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
-        let profiles = self.profiles.iter().map(|o| Object::Profile(Arc::clone(o)));
-        profiles
-            .chain(self.session_templates.iter().map(|o| Object::SessionTemplate(Arc::clone(o))))
-            .chain(self.tab_templates.iter().map(|o| Object::TabTemplate(Arc::clone(o))))
-            .chain(
-                self.notification_templates
-                    .iter()
-                    .map(|o| Object::NotificationTemplate(Arc::clone(o))),
-            )
-            .chain(self.tools.iter().map(|o| Object::Tool(Arc::clone(o))))
-            .chain(self.providers.iter().map(|o| Object::Provider(Arc::clone(o))))
-            .chain(self.channels.iter().map(|o| Object::Channel(Arc::clone(o))))
-            .chain(self.roles.iter().map(|o| Object::Role(Arc::clone(o))))
+        self.tables
+            .iter()
             .chain(self.teams.values().map(|o| Object::Team(Arc::clone(o))))
             .chain(self.users().map(|o| Object::User(Arc::clone(&o.user))))
             .chain([Object::Settings(Arc::clone(&self.settings))])

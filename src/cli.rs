@@ -1,10 +1,15 @@
 //! The command line: a server to start, and a client of the public API like any other.
 
-use clap::{Parser, Subcommand};
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::{OsStr, Resettable},
+};
 
-use crate::telemetry;
+use crate::{process::environment, telemetry};
 
+mod address;
 mod apply;
+mod backoff;
 mod backup;
 mod calls;
 mod client;
@@ -22,6 +27,8 @@ mod resolve;
 mod restore;
 mod secrets;
 mod serve;
+mod stream;
+mod tree;
 mod watch;
 
 pub use client::{Api, Client, Connection, WriteOptions};
@@ -105,6 +112,22 @@ enum Command {
     Conformance(conformance::Args),
 }
 
+/// Reads the command line of this process and the variables that stand for flags. Where it makes no
+/// sense, or asks for help, the process ends.
+pub fn parse() -> Cli {
+    let matches = without_blank_variables(Cli::command()).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// The command with arguments that are not read from a variable which is set to nothing.
+fn without_blank_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_env().is_some_and(environment::is_blank) {
+        true => arg.env(Resettable::<OsStr>::Reset),
+        false => arg,
+    });
+    command.mut_subcommands(without_blank_variables)
+}
+
 /// Runs one command, and tells what went wrong; answers the exit code of the program.
 pub async fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
     let outcome = dispatch(cli, io).await;
@@ -133,11 +156,19 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Secrets(secrets::Command::NewKey(args)) => return secrets::new_key(args, io),
         other => other,
     };
+    // Documents are checked first: a mistake in them needs no server.
+    let documents = match &command {
+        Command::Apply(args) => apply::prepare(args, io)?,
+        _ => Vec::new(),
+    };
     let client = Client::connect(&connection).await?;
+    if let Some(warning) = client.warning() {
+        io.note(warning)?;
+    }
     match command {
         Command::Get(args) => read::get(&client, args, output, io).await,
         Command::List(args) => read::list(&client, args, output, io).await,
-        Command::Apply(args) => apply::run(client, args, output, io).await,
+        Command::Apply(args) => apply::run(client, args, documents, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,
@@ -154,5 +185,26 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         | Command::Doctor(_) => Ok(()),
         #[cfg(feature = "external")]
         Command::Conformance(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::is_known_variable;
+
+    #[test]
+    fn no_variable_of_the_command_line_stops_a_server() {
+        let mut names = Vec::new();
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            let read = command.get_arguments().filter_map(clap::Arg::get_env);
+            names.extend(read.filter_map(|name| name.to_str()).map(str::to_owned));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(names.len() > 4, "{names:?}");
+        for name in names {
+            assert!(is_known_variable(&name), "{name} is neither a setting nor named as none");
+        }
     }
 }

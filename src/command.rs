@@ -174,7 +174,7 @@ impl Plan {
 
 /// The profile of that name, or why there is none.
 fn find_profile<'a>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a Profile, Refusal> {
-    let found = catalog.profiles.get(name).map(AsRef::as_ref);
+    let found = catalog.tables.profiles.get(name).map(AsRef::as_ref);
     found.ok_or_else(|| not_found(Kind::Profile, name.as_str()))
 }
 

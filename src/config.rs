@@ -1,7 +1,7 @@
 //! The configuration of the server: defaults, then a file, then the environment, then flags; a
 //! later source wins. It is judged as a whole, and every mistake is named at once.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use figment::{
     Figment,
@@ -10,8 +10,10 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{server, store::durable, telemetry, watch};
+use crate::{process::handles::FileHandles, server, store::durable, telemetry, watch};
 
+mod differences;
+mod injected;
 mod layer;
 pub mod voice;
 
@@ -27,11 +29,21 @@ pub const PREFIX: &str = "DESKPLANE_";
 const HOUR_S: u64 = 60 * 60;
 const DAY_S: u64 = 24 * HOUR_S;
 
-/// Variables with the prefix that are no settings of the server: they belong to the command line,
-/// to secrets of providers and their keys, and to tests, or a cluster sets them for every pod beside a service that
-/// is called `deskplane`.
-const NO_SETTING: &[&str] =
-    &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING", "SECRET_", "SERVICE_", "PORT"];
+/// Variables that are no settings of the server, without the prefix: the command line, the key ring
+/// and tests read them.
+const NO_SETTING: &[&str] = &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING"];
+
+/// What the names of variables begin with that secrets of providers refer to, without the prefix.
+const SECRET: &str = "SECRET_";
+
+/// Whether the server knows what a variable is for: a setting, or none of its own.
+pub fn is_known_variable(name: &str) -> bool {
+    let Some(name) = name.strip_prefix(PREFIX) else { return true };
+    let key = name.to_ascii_lowercase().replace("__", ".");
+    let defaults = Value::serialize(Config::default()).ok().and_then(Value::into_dict);
+    let is_setting = defaults.is_some_and(|all| layer::leaves(&all).contains_key(&key));
+    is_setting || NO_SETTING.contains(&name) || name.starts_with(SECRET)
+}
 
 /// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +71,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Connections that may be open; 0 means as many as the file handles leave room for, and no
+    /// value means more.
+    pub connections: u32,
     /// Calls and streams that one connection may have open.
     pub streams_per_connection: u32,
     /// Calls of one connection that are worked on at a time.
@@ -130,6 +145,7 @@ impl Default for Limits {
     fn default() -> Self {
         let server = server::Limits::default();
         Self {
+            connections: 0,
             streams_per_connection: server.streams_per_connection,
             calls_per_connection: server.calls_per_connection.try_into().unwrap_or(u32::MAX),
             header_bytes: server.header_bytes,
@@ -201,7 +217,7 @@ pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
     /// Variables of the environment.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(OsString, OsString)>,
     /// Flags of the command line.
     pub flags: Flags,
 }
@@ -229,11 +245,11 @@ impl Config {
         if let Some(file) = &sources.file {
             given = given.merge(Toml::file_exact(file));
         }
-        given = given.merge(Layer::environment(&sources.env, &known));
+        let mut mistakes = Vec::new();
+        given = given.merge(Layer::environment(&sources.env, &known, &mut mistakes));
         let flags = Value::serialize(&sources.flags).map_err(one)?;
         given = given.merge(Layer::flags(flags.into_dict().unwrap_or_default()));
 
-        let mut mistakes = Vec::new();
         for (key, value) in layer::leaves(&given.extract::<Dict>().map_err(one)?) {
             let alone = defaults.clone().merge(Layer::single(&key, value));
             let problem = match alone.extract::<Self>() {
@@ -299,6 +315,7 @@ impl Limits {
         let mut counts = |key: &str, value: u32, least: u32, most: u32| {
             range(mistakes, &format!("limits.{key}"), value, least, most);
         };
+        counts("connections", self.connections, 0, 1 << 30);
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
         counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
@@ -312,7 +329,12 @@ impl Limits {
 
     /// The limits as the server takes them.
     pub fn settings(&self) -> server::Limits {
+        let room = FileHandles::current().for_connections();
         server::Limits {
+            connections: match self.connections {
+                0 => room,
+                wanted => room.min(wanted.try_into().unwrap_or(usize::MAX)),
+            },
             streams_per_connection: self.streams_per_connection,
             calls_per_connection: self.calls_per_connection.try_into().unwrap_or(usize::MAX),
             header_bytes: self.header_bytes,

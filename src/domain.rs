@@ -11,6 +11,7 @@ pub mod check;
 pub mod copilot;
 pub mod directory;
 pub mod finding;
+mod kinds;
 pub mod library;
 pub mod meta;
 pub mod name;
@@ -18,12 +19,14 @@ pub mod object;
 pub mod profile;
 pub mod provider;
 pub mod refusal;
+pub mod resource_name;
 pub mod secret;
 pub mod settings;
 pub mod stored;
 pub mod template;
 pub mod time;
 
+pub(crate) use self::kinds::named_kinds;
 pub use self::{
     actor::{Actor, Scope, Scopes},
     app::{App, Method},

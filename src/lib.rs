@@ -6,7 +6,8 @@
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
 //! clients of what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
-//! and [`cli`] starts a server with its [`config`] or speaks to one.
+//! [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
+//! its [`config`] or speaks to one.
 
 pub mod auth;
 pub mod catalog;
@@ -17,6 +18,7 @@ pub mod config;
 pub mod content;
 pub mod domain;
 pub mod ledger;
+pub mod process;
 pub mod render;
 pub mod resolve;
 pub mod server;

@@ -1,13 +1,28 @@
 //! The program `deskplane`: a server, and a command line that speaks to one.
 
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    process::ExitCode,
+};
 
-use clap::Parser;
-use deskplane::cli::{self, Cli, Io};
+use deskplane::cli::{self, Io};
+use tokio::runtime::Runtime;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    let cli = cli::parse();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (mut out, mut err) = (io::stdout(), io::stderr());
-    ExitCode::from(cli::run(cli, &mut Io::new(&mut out, &mut err)).await)
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(cli::run(cli, &mut Io::new(&mut out, &mut err)))
+    }));
+    // The usual end of a runtime waits for every blocking call, and one may hang.
+    runtime.shutdown_background();
+    ended.map_or_else(|panic| resume_unwind(panic), ExitCode::from)
 }

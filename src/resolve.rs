@@ -7,9 +7,12 @@ mod explain;
 mod organisation;
 mod steps;
 
+use std::sync::Arc;
+
+use self::steps::Steps;
 use crate::{
-    catalog::{Catalog, Seated},
-    domain::{App, Finding, Method, Time, UniqueName, UserId},
+    catalog::{Catalog, RoleClass, Seated},
+    domain::{App, Finding, Method, Time, UniqueName, UserId, directory::DirectLink},
 };
 
 pub use self::{
@@ -73,22 +76,71 @@ pub fn resolve(catalog: &Catalog, user: &UserId, app: App) -> Outcome {
     if !app.applies() {
         return Outcome::NotApplicable;
     }
-    let steps = steps::Steps::of(catalog, seated, app);
-    let winner = steps.winner();
-    Outcome::Resolved(Resolution {
-        profile: winner.profile.clone(),
-        method: winner.method,
-        rank: winner.rank,
-        matched_roles: winner.matched_roles.clone(),
-        ambiguous: steps.ambiguous(),
-        findings: steps.findings(),
+    let class = || Arc::new(of_class(catalog, catalog.class(seated.seat.class), app));
+    Outcome::Resolved(Arc::unwrap_or_clone(of_seated(catalog, seated, app, class)))
+}
+
+/// What users of a role class get without a direct link: steps 2 to 4, in an app in which profiles
+/// apply. Depends on nothing but the class and configuration other than users and teams.
+pub fn of_class(catalog: &Catalog, class: &RoleClass, app: App) -> Resolution {
+    Steps::of_class(catalog, class, app).resolution()
+}
+
+/// What a user gets, given what the role class gets: step 1, and the findings on the user's own
+/// state. Shares the answer of the class where the user differs in nothing.
+pub fn of_seated(
+    catalog: &Catalog,
+    seated: &Seated,
+    app: App,
+    of_class: impl FnOnce() -> Arc<Resolution>,
+) -> Arc<Resolution> {
+    let mut lost = None;
+    let answer = match seated.user.direct.as_slice() {
+        [] => of_class(),
+        [link] => match linked(catalog, link) {
+            Some(direct) => Arc::new(direct),
+            None => {
+                lost = Some(steps::lost_link(catalog, link));
+                of_class()
+            }
+        },
+        _ => Arc::new(Steps::of(catalog, seated, app).resolution()),
+    };
+    add(answer, lost.into_iter().chain(steps::user_findings(catalog, &seated.user)))
+}
+
+/// Step 1 for a user with one link: wins when its profile is there and active.
+fn linked(catalog: &Catalog, link: &DirectLink) -> Option<Resolution> {
+    let profile = catalog.tables.profiles.get(&link.profile).filter(|p| p.common.is_active())?;
+    Some(Resolution {
+        profile: profile.name().clone(),
+        method: Method::Direct,
+        rank: profile.rank,
+        matched_roles: Vec::new(),
+        ambiguous: false,
+        findings: steps::unprovisioned(catalog, profile).into_iter().collect(),
     })
+}
+
+/// Adds findings, ascending by code and each code once.
+fn add(answer: Arc<Resolution>, findings: impl Iterator<Item = Finding>) -> Arc<Resolution> {
+    let mut findings = findings.peekable();
+    if findings.peek().is_none() {
+        return answer;
+    }
+    let mut answer = Arc::unwrap_or_clone(answer);
+    for finding in findings {
+        if let Err(at) = answer.findings.binary_search_by_key(&finding.code, |known| known.code) {
+            answer.findings.insert(at, finding);
+        }
+    }
+    Arc::new(answer)
 }
 
 /// Only the profile and the step that it comes from, for comparisons over many users; the app is not
 /// given.
 pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
-    let steps = steps::Steps::of(catalog, seated, App::Unspecified);
+    let steps = Steps::of(catalog, seated, App::Unspecified);
     let winner = steps.winner();
     (winner.profile.clone(), winner.method)
 }

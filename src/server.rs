@@ -1,10 +1,14 @@
 //! Assembles a server: store, ledger, hub, services, listener. The listener and the signal to stop
 //! come from outside.
 
+mod accept;
 mod framing;
 mod gate;
+mod health;
 mod monitor;
+mod readiness;
 mod vendors;
+mod working;
 
 use std::{
     collections::BTreeSet,
@@ -15,20 +19,17 @@ use std::{
 
 use deskplane_proto::v1;
 use tokio::{net::TcpListener, sync::watch as changes, task::JoinSet};
-use tonic::{
-    server::NamedService,
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
-use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic::{server::NamedService, service::Routes, transport::Server};
+use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
 
-use self::gate::GateLayer;
+use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
 pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
     clock::Clock,
     ledger::Ledger,
+    process::handles::FileHandles,
     service::Service,
     store::{self, Condition, Store},
     voice::{self, vault, webhooks},
@@ -41,9 +42,19 @@ pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// Name by which health says whether writes are taken.
 pub const WRITES: &str = "deskplane.v1.writes";
 
+/// Full names of the reflection services.
+const REFLECTION: [&str; 2] =
+    ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
+/// that HTTP/2 has no way but to end the connection, with every other call on it.
+const HEADER_SLACK: u32 = 8;
+
 /// Limits of the transport. None of them is left at "unlimited".
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// Connections that may be open; by default what the limit of file handles leaves for them.
+    pub connections: usize,
     /// Calls and streams that one connection may have open; further ones wait at the client.
     pub streams_per_connection: u32,
     /// Unary calls of one connection that are worked on at a time.
@@ -61,6 +72,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: FileHandles::current().for_connections(),
             streams_per_connection: 1_024,
             calls_per_connection: 1_024,
             header_bytes: 16 * 1_024,
@@ -117,7 +129,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let contents = Arc::new(Contents::new());
-    let (drain_window, deadline) = (parts.watch.drain_window, parts.watch.drain_deadline);
+    let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
     let hub = Hub::new(
         watch::StoreId::from(&parts.store.identity()),
         parts.watch.clone(),
@@ -147,31 +159,18 @@ pub async fn serve(
         Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), parts.clock, vault);
 
     let monitor = parts.monitor;
-    let (mut health, health_service) = tonic_health::server::health_reporter();
+    let (health, health_service) = health::reporter();
     let limits = parts.limits;
-    // Webhooks come over HTTP/1.1 as well; everything else is gRPC.
-    let mut server = Server::builder()
-        .accept_http1(true)
-        .layer(GateLayer)
-        .layer(MapResponseLayer::new(framing::name_malformed))
-        .concurrency_limit_per_connection(limits.calls_per_connection)
-        .max_concurrent_streams(limits.streams_per_connection)
-        .http2_max_header_list_size(limits.header_bytes)
-        .http2_keepalive_interval(Some(limits.keepalive_interval))
-        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-        .max_connection_age(limits.connection_age);
     let mut routes = Routes::new(health_service)
-        .add_service(reflection("grpc.reflection.v1.ServerReflection").build_v1()?)
-        .add_service(reflection("grpc.reflection.v1alpha.ServerReflection").build_v1alpha()?);
-    let mut served = vec!["", WRITES];
+        .add_service(reflection(REFLECTION[0]).build_v1()?)
+        .add_service(reflection(REFLECTION[1]).build_v1alpha()?);
     macro_rules! add {
         ($($module:ident :: $server:ident),+ $(,)?) => {$(
             let part = v1::$module::$server::new(service.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES);
             routes = routes.add_service(part);
-            health.set_serving::<v1::$module::$server<Service>>().await;
-            served.push(<v1::$module::$server<Service> as NamedService>::NAME);
+            health.set(<v1::$module::$server<Service> as NamedService>::NAME, ServingStatus::Serving);
         )+};
     }
     add! {
@@ -189,48 +188,65 @@ pub async fn serve(
     let grpc = std::mem::take(routes.axum_router_mut());
     *routes.axum_router_mut() = grpc.merge(webhooks(&voice));
 
-    let writes = status(&condition.borrow());
-    health.set_service_status(WRITES, writes).await;
-    let mut tellers = JoinSet::new();
-    tellers.spawn(tell_condition(health.clone(), condition.clone()));
+    health.set("", ServingStatus::Serving);
+    health.set(WRITES, status(&condition.borrow()));
+    let health = Arc::new(health);
+    let readiness = Readiness::new(condition.clone());
+    let working = Working::default();
+    // Webhooks and probes come over HTTP/1.1 as well; everything else is gRPC.
+    let mut server = Server::builder()
+        .accept_http1(true)
+        .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
+        .layer(MapResponseLayer::new(framing::explain))
+        .layer(working.clone())
+        .concurrency_limit_per_connection(limits.calls_per_connection)
+        .max_concurrent_streams(limits.streams_per_connection)
+        .http2_max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        .max_connection_age(limits.connection_age);
+    let mut reporting = JoinSet::new();
+    reporting.spawn(report_condition(Arc::clone(&health), condition.clone()));
     if let Some(monitor) = &monitor {
         monitor.serving(ledger.clone(), hub.clone(), voice.clone(), condition);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
+    let incoming = accept::connections(listener, limits.connections, meters);
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
         let _ = stopped.await;
     });
     tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => return Ok(ended?),
-        () = shutdown => {}
-    }
+    let ended = tokio::select! {
+        ended = &mut serving => Some(ended),
+        () = shutdown => None,
+    };
     tracing::info!(streams = hub.streams(), "draining");
-    // Nobody says otherwise after it was said that the server ends.
-    tellers.shutdown().await;
+    // Nothing reports otherwise after the server was reported to end.
+    reporting.shutdown().await;
+    readiness.drain();
     if let Some(monitor) = &monitor {
         monitor.draining();
     }
-    for service in &served {
-        health.set_service_status(service, ServingStatus::NotServing).await;
-    }
+    // The last status goes out, then the streams that watch health end: they would hold up the end.
+    health.drain();
+    drop(health);
     hub.drain();
     voice.drain();
     let _ = stop.send(());
-    let ended = tokio::time::timeout(deadline, async {
-        tokio::select! {
-            ended = &mut serving => return ended,
-            () = tokio::time::sleep(drain_window) => {}
+    let drained = async {
+        match ended {
+            Some(ended) => ended,
+            None => serving.await,
         }
-        // Who still watches the health of a server that ends would hold it up for ever.
-        for service in &served {
-            health.clear_service_status(service).await;
-        }
-        serving.await
-    })
-    .await;
-    if ended.is_err() {
+    };
+    // Whoever takes nothing holds up the end no longer than a stream would be kept for him.
+    let ended = tokio::select! {
+        ended = drained => Some(ended),
+        () = working.quiet_for(stalled) => None,
+        () = tokio::time::sleep(deadline) => None,
+    };
+    if ended.is_none() {
         tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
     }
     voice.close();
@@ -239,10 +255,9 @@ pub async fn serve(
 }
 
 /// Has health say whether writes are taken, as long as there is a store.
-async fn tell_condition(health: HealthReporter, mut condition: changes::Receiver<Condition>) {
+async fn report_condition(health: Arc<Reporter>, mut condition: changes::Receiver<Condition>) {
     while condition.changed().await.is_ok() {
-        let now = status(&condition.borrow_and_update());
-        health.set_service_status(WRITES, now).await;
+        health.set(WRITES, status(&condition.borrow_and_update()));
     }
 }
 
@@ -253,6 +268,17 @@ fn status(condition: &Condition) -> ServingStatus {
     }
 }
 
+/// Full names of the gRPC services of this server, reflection apart.
+fn own_services() -> BTreeSet<&'static str> {
+    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
+    ours.chain(["grpc.health.v1.Health"]).collect()
+}
+
+/// Full names of all gRPC services of this server.
+fn services() -> impl Iterator<Item = String> {
+    own_services().into_iter().chain(REFLECTION).map(str::to_owned)
+}
+
 /// Reflection over our own API with its comments, health, and the details of errors. The plug-in
 /// protocol is in the same set, but others serve it, so it is not listed. `own` is reflection itself.
 fn reflection(own: &'static str) -> tonic_reflection::server::Builder<'static> {
@@ -260,7 +286,6 @@ fn reflection(own: &'static str) -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(deskplane_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
-    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
-    let served: BTreeSet<_> = ours.chain(["grpc.health.v1.Health", own]).collect();
-    served.into_iter().fold(builder, |builder, name| builder.with_service_name(name))
+    let listed = own_services().into_iter().chain([own]).collect::<BTreeSet<_>>();
+    listed.into_iter().fold(builder, |builder, name| builder.with_service_name(name))
 }

@@ -70,10 +70,22 @@ struct Credential<T> {
 }
 
 impl<'a> Credential<&'a str> {
-    fn of(metadata: &'a MetadataMap) -> Self {
-        // What is not ASCII text is no id and no scope either; it must not count as absent.
-        let text = |key| metadata.get(key).map(|value| value.to_str().unwrap_or("\u{fffd}"));
-        Self { user: text(auth::USER_KEY), scopes: text(auth::SCOPES_KEY) }
+    /// Reads the credential. A key that is given twice is refused: a proxy in front and the server
+    /// might each take another of the two values.
+    fn of(metadata: &'a MetadataMap) -> Result<Self, Refusal> {
+        let mut v = Violations::new();
+        let mut text = |key| {
+            let mut values = metadata.get_all(key).iter();
+            let first = values.next();
+            if values.next().is_some() {
+                v.invalid(key, "is given more than once");
+            }
+            // What is not ASCII text is no id and no scope either; it must not count as absent.
+            first.map(|value| value.to_str().unwrap_or("\u{fffd}"))
+        };
+        let (user, scopes) = (text(auth::USER_KEY), text(auth::SCOPES_KEY));
+        v.finish()?;
+        Ok(Self { user, scopes })
     }
 
     fn to_owned(&self) -> Credential<String> {
@@ -112,7 +124,7 @@ impl Service {
         validate_only: bool,
     ) -> Result<Call, Refusal> {
         let catalog = self.ledger.catalog();
-        let actor = Credential::of(metadata).caller(&catalog)?;
+        let actor = Credential::of(metadata)?.caller(&catalog)?;
         let agent_explain = catalog.settings.allow_agent_explain;
         auth::authorize(path, &actor, &auth::Call { subject, validate_only, agent_explain })?;
         Ok(Call { catalog, actor })

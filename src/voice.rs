@@ -369,7 +369,7 @@ async fn tidy(shared: std::sync::Weak<Shared>) {
 
 /// Public URL of a provider's webhook.
 fn webhook_url(public_url: &str, provider: &str) -> String {
-    format!("{public_url}/webhooks/{provider}")
+    format!("{}/webhooks/{provider}", public_url.trim_end_matches('/'))
 }
 
 impl fmt::Debug for Settings {

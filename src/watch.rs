@@ -5,6 +5,7 @@
 //! one seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken. Each stream has one slot for what waits, in which the newest wins.
 
+mod answers;
 mod cause;
 mod compare;
 mod contents;
@@ -23,10 +24,11 @@ use crate::{
     catalog::Catalog,
     content::Compiled,
     domain::{Actor, App, Reason, Refusal, Time, UniqueName, UserId},
-    resolve::{self, Resolution},
+    resolve::Resolution,
     store,
 };
 
+use self::{answers::ClassAnswers, contents::Variant, slot::Slot};
 pub use self::{
     cause::{Cause, CauseKind},
     contents::Contents,
@@ -34,7 +36,6 @@ pub use self::{
     stream::Stream,
     token::MAX_TOKEN,
 };
-use self::{contents::Variant, slot::Slot};
 
 /// A profile resolved for a user: what the message of that name is made from.
 #[derive(Debug, Clone)]
@@ -67,12 +68,7 @@ fn resolved_variant(
     user: &UserId,
     app: App,
 ) -> Result<Option<(Resolved, Variant)>, Refusal> {
-    let found = catalog.user(user).zip(match resolve::resolve(catalog, user, app) {
-        resolve::Outcome::Resolved(resolution) => Some(resolution),
-        resolve::Outcome::NotApplicable => return Ok(None),
-        resolve::Outcome::NotFound => None,
-    });
-    let Some((seated, resolution)) = found else {
+    let Some(seated) = catalog.user(user) else {
         let message = format!("User {user} does not exist.");
         return Err(Refusal::new(Reason::UserNotFound, message).resource(
             "User",
@@ -80,7 +76,9 @@ fn resolved_variant(
             "does not exist",
         ));
     };
-    let variant = contents.variant(catalog, &resolution.profile, seated.seat.class);
+    let answers = catalog.of_class::<ClassAnswers>(seated.seat.class);
+    let Some(resolution) = answers.resolve(catalog, seated, app) else { return Ok(None) };
+    let variant = contents.variant(catalog, &resolution.profile, &answers.gates);
     let Some(variant) = variant else {
         let message = format!("Profile {} applies but does not exist.", resolution.profile);
         return Err(Refusal::new(Reason::Internal, message));
@@ -89,7 +87,7 @@ fn resolved_variant(
         revision: catalog.revision,
         user: seated.user.id.clone(),
         app,
-        resolution: Arc::new(resolution),
+        resolution,
         content: Arc::clone(&variant.content),
     };
     Ok(Some((resolved, variant)))

@@ -82,8 +82,11 @@ pub fn decode<U: Message + Default>(buffer: impl Buf) -> Result<U, Status> {
     U::decode(buffer).map_err(|error| malformed(&error))
 }
 
+/// Most characters of the decoder's words: they travel in headers, three times over.
+const MAX_DETAIL: usize = 300;
+
 fn malformed(error: &DecodeError) -> Status {
-    let detail = error.to_string();
+    let detail: String = error.to_string().chars().take(MAX_DETAIL).collect();
     let message = format!("the request is not a valid protobuf message of this method: {detail}");
     let metadata = HashMap::from([("detail".to_owned(), detail)]);
     let details = ErrorDetails::with_error_info(REQUEST_MALFORMED, ERROR_DOMAIN, metadata);

@@ -132,6 +132,10 @@ impl ChannelProvider for Asterisk {
         self.desk.present(&request).await
     }
 
+    fn takes_webhooks(&self) -> bool {
+        false
+    }
+
     async fn receive(&self, _: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         Err(WebhookRefused::NotOffered)
     }

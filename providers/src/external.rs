@@ -177,6 +177,11 @@ impl ChannelProvider for External {
         ask!(self, cx, set_presence, convert::presence(request)).await.map(drop)
     }
 
+    // What the plug-in does with them it says when it is asked.
+    fn takes_webhooks(&self) -> bool {
+        true
+    }
+
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         let request = convert::webhook(webhook);
         if prost::Message::encoded_len(&request) > MAX_ANSWER_BYTES {

@@ -193,6 +193,10 @@ impl ChannelProvider for Fake {
         .await
     }
 
+    fn takes_webhooks(&self) -> bool {
+        self.webhook_key.is_some()
+    }
+
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         let key = self.webhook_key.as_ref().ok_or(WebhookRefused::NotOffered)?;
         let sent = webhook.headers.get(SIGNATURE).ok_or(WebhookRefused::Unsigned)?;

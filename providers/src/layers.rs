@@ -1,7 +1,7 @@
 //! What protects the server from every vendor: one set of layers around any adapter, in one order.
 //!
 //! ```text
-//! span and log -> deadline -> circuit breaker -> rate limit -> retry -> adapter
+//! span and log -> deadline -> circuit breaker -> retry -> rate limit -> adapter
 //! ```
 //!
 //! An attempt is repeated only when the one before certainly did nothing, or when repeating it
@@ -100,7 +100,7 @@ impl Protected {
         })
     }
 
-    /// Deadline, breaker and rate limit. A caller that goes away counts as nothing for the breaker.
+    /// Deadline and breaker around the attempts. A caller that goes away counts as nothing for the breaker.
     async fn guarded<T, F>(
         &self,
         cx: Context,
@@ -115,13 +115,7 @@ impl Protected {
             Error::new(ErrorKind::Unavailable, message).with_retry_after(after)
         })?;
         let mut passage = Passage { breaker: &self.breaker, ticket, failed: None };
-        let bucket = if operation == Operation::StartCall { &self.dials } else { &self.requests };
-        let turn = held(bucket).take(Instant::now(), cx.deadline).map_err(|after| {
-            let message = "more requests than the vendor takes";
-            Error::new(ErrorKind::RateLimited, message).with_retry_after(after)
-        })?;
-        sleep_until(turn).await;
-        let attempts = self.retried(cx, self.repeatable(operation), attempt);
+        let attempts = self.retried(cx, operation, attempt);
         let done = timeout_at(cx.deadline, attempts)
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "no answer in time")));
@@ -129,17 +123,25 @@ impl Protected {
         done
     }
 
+    /// Attempts with back-off. Each one asks the rate limit: a vendor that is short of room must not
+    /// get more requests for it. One that gets no token in time ends with the failure before it.
     async fn retried<T, F>(
         &self,
         cx: Context,
-        repeatable: bool,
+        operation: Operation,
         attempt: impl Fn(Context) -> F,
     ) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
+        let repeatable = self.repeatable(operation);
         let mut backoff = Backoff::default();
+        let mut failed = None;
         loop {
+            match self.token(operation, cx.deadline) {
+                Ok(turn) => sleep_until(turn).await,
+                Err(limited) => return Err(failed.unwrap_or(limited)),
+            }
             let error = match attempt(cx).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
@@ -150,8 +152,18 @@ impl Protected {
                 return Err(error);
             };
             tracing::debug!(%error, ?pause, "trying again");
+            failed = Some(error);
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Takes a token of the rate limit; answers from when on it may be used.
+    fn token(&self, operation: Operation, deadline: Instant) -> Result<Instant> {
+        let bucket = if operation == Operation::StartCall { &self.dials } else { &self.requests };
+        held(bucket).take(Instant::now(), deadline).map_err(|after| {
+            let message = "more requests than the vendor takes";
+            Error::new(ErrorKind::RateLimited, message).with_retry_after(after)
+        })
     }
 
     /// Whether doing it twice is doing it once.
@@ -285,6 +297,10 @@ impl ChannelProvider for Protected {
     }
 
     /// Behind the deadline alone: a vendor that posts is not asked anything.
+    fn takes_webhooks(&self) -> bool {
+        self.inner.takes_webhooks()
+    }
+
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         let received = timeout(LONGEST, self.inner.receive(webhook)).await;
         received.unwrap_or(Err(WebhookRefused::Unavailable))

@@ -5,6 +5,7 @@
 //! * [`Registry`]: the adapters of this build, an explicit list with one cargo feature for each.
 //! * [`layers`]: what protects the server from every vendor, in one place and one order.
 //! * [`kit`]: the conformance kit, which shows what a provider does right and what not.
+//! * [`urls`]: when two URLs of a webhook are the same.
 //! * [`http`]: the only way to a vendor, which decides by address whom it may reach.
 //!
 //! Nothing here knows profiles, users or stores. Time, identifiers, secrets and the network are
@@ -24,6 +25,7 @@ mod webhook;
 
 pub mod http;
 pub mod layers;
+pub mod urls;
 
 #[cfg(feature = "asterisk")]
 pub mod asterisk;

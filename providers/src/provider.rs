@@ -65,6 +65,10 @@ pub trait ChannelProvider: fmt::Debug + Send + Sync + 'static {
     /// Tells the vendor what the agent does.
     async fn set_presence(&self, cx: &Context, request: SetPresence) -> Result<()>;
 
+    /// Whether it takes webhooks with its configuration: for one that does not, nothing of what is
+    /// posted is read.
+    fn takes_webhooks(&self) -> bool;
+
     /// Verifies what a vendor posted over the bytes that it sent, and says what it means.
     ///
     /// One step, so that nobody reads an event that was not verified. Signatures are compared in

@@ -143,6 +143,10 @@ impl ChannelProvider for Twilio {
         self.present(&request).await
     }
 
+    fn takes_webhooks(&self) -> bool {
+        true
+    }
+
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         self.hear(webhook)
     }

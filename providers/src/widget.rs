@@ -84,6 +84,10 @@ impl ChannelProvider for Widget {
         Err(Error::unsupported("presence"))
     }
 
+    fn takes_webhooks(&self) -> bool {
+        false
+    }
+
     async fn receive(&self, _: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         Err(WebhookRefused::NotOffered)
     }

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use imbl::{OrdMap, Vector};
 
+use super::memo::Memo;
 use crate::domain::{UniqueName, UserId, directory::User};
 
 /// Position of a role class in its catalog.
@@ -57,8 +58,15 @@ pub struct Seat {
 /// The interned role classes of a catalog; ids stay valid until a role changes.
 #[derive(Debug, Clone)]
 pub(super) struct Classes {
-    by_id: Vector<Arc<RoleClass>>,
+    by_id: Vector<Arc<ClassEntry>>,
     ids: OrdMap<RoleClass, ClassId>,
+}
+
+/// A class with what was worked out of it. Catalogs that share the class share both.
+#[derive(Debug)]
+pub(super) struct ClassEntry {
+    pub(super) roles: RoleClass,
+    pub(super) memo: Memo,
 }
 
 impl Default for Classes {
@@ -76,12 +84,17 @@ impl Classes {
             return *id;
         }
         let id = ClassId(u32::try_from(self.by_id.len()).unwrap_or(u32::MAX));
-        self.by_id.push_back(Arc::new(class.clone()));
+        let entry = ClassEntry { roles: class.clone(), memo: Memo::default() };
+        self.by_id.push_back(Arc::new(entry));
         self.ids.insert(class, id);
         id
     }
 
     pub(super) fn get(&self, id: ClassId) -> &RoleClass {
+        &self.entry(id).roles
+    }
+
+    pub(super) fn entry(&self, id: ClassId) -> &ClassEntry {
         &self.by_id[id.0 as usize]
     }
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     Common,
-    directory::{DirectLink, User, UserKind},
+    directory::{DirectLink, SecurityRole, User, UserKind},
+    profile::Profile,
 };
 
 fn stamp() -> Stamp {
@@ -113,6 +114,30 @@ fn computed(catalog: &Catalog) -> Picture {
     };
     let seat = |user: &User| (class(user), Direct::of(user), user.is_counted());
     catalog.users().map(|s| (s.user.id.clone(), seat(&s.user))).collect()
+}
+
+#[test]
+fn every_kind_of_the_list_has_a_table() {
+    let built_in = builtin::objects(1, Time::default());
+    let full = Catalog::from_objects(built_in.clone(), 1, Time::default());
+    for kind in Kind::NAMED {
+        let of_kind: Vec<_> = built_in.iter().filter(|object| object.kind() == *kind).collect();
+        let object = *of_kind.first().unwrap_or_else(|| panic!("{kind:?} has no built-in object"));
+        let key = object.key();
+        assert_eq!(full.object(&key).as_ref(), Some(object));
+        assert_eq!(full.tables.after(*kind, None).count(), of_kind.len(), "{kind:?}");
+
+        let without = full.apply(&[Change::Delete(key.clone())], 2, Time::default());
+        assert_eq!(without.object(&key), None);
+        assert_eq!(without.tables.differing(&full.tables).collect::<Vec<_>>(), [*kind]);
+        let again = without.apply(&[Change::Put(object.clone())], 3, Time::default());
+        assert!(again.object(&key).is_some_and(|found| found.is(object)));
+        assert_eq!(full.tables.differing(&full.clone().tables).count(), 0);
+
+        let stamped =
+            object.clone().with_stamp(Stamp::new(uuid::Uuid::max(), 9, Time::default(), "x"));
+        assert!(!stamped.differs(object) && stamped != *object, "{kind:?}");
+    }
 }
 
 proptest! {

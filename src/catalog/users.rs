@@ -30,7 +30,7 @@ pub struct Seated {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Users {
     by_id: Layered<UserId, Seated>,
-    classes: Classes,
+    pub(super) classes: Classes,
     /// Teams of a user.
     pub(super) memberships: Index<UserId, TeamId>,
     /// Counted users (enabled, human) by seat.

@@ -1,18 +1,13 @@
 //! `apply`: makes resources as documents describe them, as often as one likes.
 
-use std::{
-    collections::VecDeque,
-    fs,
-    io::{self, Read},
-    path::PathBuf,
-};
+use std::{collections::VecDeque, io, path::PathBuf};
 
 use prost_reflect::DynamicMessage;
 use serde::Serialize;
 use tonic::Code;
 
 use super::{
-    Client, Error, Format, Io, Result, WriteOptions,
+    Api, Client, Error, Format, Io, Result, WriteOptions,
     error::{lines, reason},
     output::cell,
     read,
@@ -20,6 +15,7 @@ use super::{
 
 mod calls;
 pub(super) mod document;
+mod input;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +29,8 @@ use document::Document;
     after_help = "A document is the YAML or JSON form of a resource with its kind beside it, \
 as `get -o yaml` shows it; a user's own kind is called userKind. Only fields that the document \
 holds are changed. A Profile may list `users`, a User name a `profile`. Documents are sent in an \
-order in which one finds what it refers to."
+order in which one finds what it refers to. All files are checked before anything is sent: what is \
+said twice, in one file or in several, is refused with both places."
 )]
 pub(super) struct Args {
     /// File to read, `-` for standard input; may be given more than once.
@@ -134,22 +131,25 @@ struct Job {
     links: Vec<Call>,
 }
 
-/// Reads the files and applies their documents.
-pub(super) async fn run(client: Client, args: Args, format: Format, io: &mut Io<'_>) -> Result<()> {
-    let client = client.with(&args.write);
-    let mut documents = Vec::new();
-    for file in &args.files {
-        let name = file.display().to_string();
-        let text = match name.as_str() {
-            "-" => {
-                let mut text = String::new();
-                io::stdin().read_to_string(&mut text).map(|_| text)
-            }
-            _ => fs::read_to_string(file),
-        };
-        let text = text.map_err(|error| Error::Usage(format!("{name}: {error}")))?;
-        documents.extend(document::read(client.api(), &name, &text)?);
+/// Reads the files of a call and checks all their documents; nothing is sent.
+pub(super) fn prepare(args: &Args, io: &mut Io<'_>) -> Result<Vec<Document>> {
+    let sources = input::read(&args.files, &mut io::stdin().lock())?;
+    let documents = document::read_all(&Api::read()?, &sources)?;
+    if documents.is_empty() {
+        io.note("nothing to apply: no file holds a document")?;
     }
+    Ok(documents)
+}
+
+/// Applies documents that were checked.
+pub(super) async fn run(
+    client: Client,
+    args: Args,
+    documents: Vec<Document>,
+    format: Format,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let client = client.with(&args.write);
     let told = match format {
         Format::Table => Some(&mut *io),
         _ => None,

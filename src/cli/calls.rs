@@ -3,10 +3,12 @@
 use deskplane_proto::v1::{self, watch_calls_response::Event};
 use prost_reflect::DynamicMessage;
 use serde_json::json;
+use tonic::{Status, Streaming};
 
 use super::{
-    Client, Error, Format, Io, Result,
+    Client, Format, Io, Result,
     output::{self, short, table},
+    stream::{self, Source, Taken},
 };
 
 /// Headings of a table of calls.
@@ -70,7 +72,7 @@ pub(super) async fn run(
             let request = json!({ "user": of, "provider": provider, "live": live });
             let answer = client.call("VoiceService", "ListCalls", request).await?;
             if format != Format::Table {
-                return io.value(format, &output::json(&answer)?);
+                return io.value(format, &output::message(&answer)?);
             }
             let page = answer.transcode_to::<v1::ListCallsResponse>()?;
             io.line(table(&HEADINGS, page.calls.iter().map(row)))?;
@@ -81,12 +83,20 @@ pub(super) async fn run(
                 Ok(())
             }
         }
-        Action::Watch { of, count } => watch(client, of, count, format, io).await,
+        Action::Watch { of, count } => {
+            let (client, left) = (client.clone(), count.unwrap_or(u64::MAX));
+            if left == 0 {
+                return Ok(());
+            }
+            let mut calls = Calls { client, of, format, left, stream: None, opened: false };
+            // This stream has no bookmarks; a lost connection is noticed by its keep-alive.
+            stream::follow(&mut calls, None, io).await
+        }
         Action::Start { to, of, provider, from } => {
             let request = json!({ "user": of, "to": to, "provider": provider, "from": from });
             let answer = client.call("VoiceService", "StartCall", request).await?;
             if format != Format::Table {
-                return io.value(format, &output::json(&answer)?);
+                return io.value(format, &output::message(&answer)?);
             }
             let started = answer.transcode_to::<v1::StartCallResponse>()?;
             io.line(table(&HEADINGS, started.call.iter().map(row)))
@@ -94,37 +104,60 @@ pub(super) async fn run(
     }
 }
 
-async fn watch(
-    client: &Client,
+/// The calls of a user, over reconnects; each stream begins with those that are live.
+struct Calls {
+    client: Client,
     of: Option<String>,
-    count: Option<u64>,
     format: Format,
-    io: &mut Io<'_>,
-) -> Result<()> {
-    let mut stream = client.stream("VoiceService", "WatchCalls", json!({ "user": of })).await?;
-    let mut left = count.unwrap_or(u64::MAX);
-    while let Some(message) = stream.message().await? {
-        match format {
-            Format::Table => io.line(line(&message)?)?,
-            Format::Json => io.line(serde_json::to_string(&output::json(&message)?)?)?,
-            Format::Yaml => io.value(format, &output::json(&message)?)?,
-        }
-        left -= 1;
-        if left == 0 {
-            return Ok(());
-        }
-    }
-    Err(Error::from(tonic::Status::unavailable("the stream ended without a reason")))
+    left: u64,
+    stream: Option<Streaming<DynamicMessage>>,
+    /// Whether a stream was open before: the next one gets a connection of its own.
+    opened: bool,
 }
 
-fn line(message: &DynamicMessage) -> Result<String> {
-    let told = message.transcode_to::<v1::WatchCallsResponse>()?;
-    Ok(match told.event {
-        Some(Event::Call(call)) => row(&call).join("  "),
+impl Source for Calls {
+    type Message = DynamicMessage;
+
+    async fn open(&mut self) -> Result<()> {
+        self.stream = None;
+        if std::mem::replace(&mut self.opened, true) {
+            self.client = self.client.reconnected();
+        }
+        let request = json!({ "user": self.of });
+        self.stream = Some(self.client.stream("VoiceService", "WatchCalls", request).await?);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
+        match &mut self.stream {
+            Some(stream) => stream.message().await,
+            None => Ok(None),
+        }
+    }
+
+    fn take(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<Taken> {
+        let event = message.transcode_to::<v1::WatchCallsResponse>()?.event;
+        match self.format {
+            Format::Table => io.line(line(&event))?,
+            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
+            Format::Yaml => io.value(self.format, &output::message(&message)?)?,
+        }
+        self.left -= 1;
+        let reconnect_after = match event {
+            Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
+            _ => None,
+        };
+        Ok(Taken { enough: self.left == 0, in_step: false, reconnect_after })
+    }
+}
+
+fn line(event: &Option<Event>) -> String {
+    match event {
+        Some(Event::Call(call)) => row(call).join("  "),
         Some(Event::InSync(sync)) => format!("in sync: {} live calls", sync.calls),
         Some(Event::Drain(_)) => "the server asks to reconnect".to_owned(),
         None => "a message that this program does not know".to_owned(),
-    })
+    }
 }
 
 fn row(call: &v1::Call) -> [String; 7] {

@@ -1,6 +1,6 @@
 //! A client of the public API that knows no message: everything comes from the descriptor set.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use deskplane_proto::FILE_DESCRIPTOR_SET;
 use http::uri::PathAndQuery;
@@ -17,26 +17,34 @@ use tonic::{
     metadata::{Ascii, MetadataKey, MetadataValue},
     transport::{Channel, Endpoint},
 };
-use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::{Error, Result};
+use super::{
+    Error, Result,
+    address::{Address, Scheme},
+    backoff::{self, BackOff},
+};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Wait before a call is sent again when the server names none, and the longest that it may name.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How often a connection on which calls are open is asked whether the other end lives, and how long
+/// the answer may take: a peer or a proxy that stopped is noticed in less than a minute.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// How often a call is sent again that the server did not carry out.
+const RETRIES: u32 = 3;
 
 /// Where the server is and who asks.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Connection {
-    /// Address of the server.
+    /// Address of the server, `http://HOST:PORT` or `HOST:PORT`. What is sent is not encrypted.
     #[arg(
         long,
         global = true,
         help_heading = super::GLOBAL,
         env = "DESKPLANE_SERVER",
+        hide_env_values = true,
         value_name = "URL",
         default_value = "http://127.0.0.1:7700"
     )]
@@ -61,6 +69,17 @@ pub struct Connection {
     pub scopes: Option<String>,
 }
 
+/// Leaves out the address: before it is checked, a password may stand in it.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server: _, caller, scopes } = self;
+        f.debug_struct("Connection")
+            .field("caller", caller)
+            .field("scopes", scopes)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What all writes of one command share.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct WriteOptions {
@@ -79,6 +98,8 @@ pub struct Api(DescriptorPool);
 /// A connection to one server.
 #[derive(Debug, Clone)]
 pub struct Client {
+    address: Address,
+    endpoint: Endpoint,
     channel: Channel,
     api: Api,
     metadata: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
@@ -107,28 +128,35 @@ impl Api {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects. An address that the client cannot honour is refused before a byte is sent.
     pub async fn connect(connection: &Connection) -> Result<Self> {
-        let server = match connection.server.split_once("://") {
-            Some(_) => connection.server.clone(),
-            None => format!("http://{}", connection.server),
-        };
+        let address = Address::parse("--server", &connection.server, &[Scheme::Http])?;
+        let metadata = metadata(connection)?;
         let unreachable =
-            |source| Error::Connect { server: server.clone(), source: Box::new(source) };
-        let endpoint = Endpoint::from_shared(server.clone()).map_err(unreachable)?;
-        let endpoint = endpoint.connect_timeout(CONNECT).tcp_nodelay(true);
+            |source| Error::Connect { server: address.to_string(), source: Box::new(source) };
+        let endpoint = Endpoint::from_shared(address.to_string()).map_err(unreachable)?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE.0)
+            .keep_alive_timeout(KEEP_ALIVE.1);
         let channel = endpoint.connect().await.map_err(unreachable)?;
-        let mut metadata = Vec::new();
-        for (key, value) in
-            [("x-deskplane-user", &connection.caller), ("x-deskplane-scopes", &connection.scopes)]
-        {
-            if let Some(text) = value {
-                let value = text.parse();
-                let value = value.map_err(|_| Error::Usage(format!("`{text}` is no {key}")))?;
-                metadata.push((MetadataKey::from_static(key), value));
-            }
-        }
-        Ok(Self { channel, api: Api::read()?, metadata, write: WriteOptions::default() })
+        let (api, write) = (Api::read()?, WriteOptions::default());
+        Ok(Self { address, endpoint, channel, api, metadata, write })
+    }
+
+    /// What a person should know of the connection before it is used.
+    pub fn warning(&self) -> Option<String> {
+        let Self { address, .. } = self;
+        let text = || format!("warning: the connection to {address} is not encrypted");
+        address.is_exposed().then(text)
+    }
+
+    /// The same client over a connection of its own, made when it is needed: where the last one
+    /// hangs, nothing that waits on it ever ends.
+    #[must_use]
+    pub fn reconnected(&self) -> Self {
+        Self { channel: self.endpoint.connect_lazy(), ..self.clone() }
     }
 
     /// The same connection, with these options for every write.
@@ -149,8 +177,8 @@ impl Client {
 
     /// Calls a method with the request in JSON form.
     ///
-    /// A write gets a request id of its own, and what the server could not answer is sent once
-    /// more with the same id, so that it happens once.
+    /// A write gets a request id of its own, and what the server could not answer is sent again
+    /// with the same id, so that it happens once.
     pub async fn call(
         &self,
         service: &str,
@@ -161,14 +189,16 @@ impl Client {
         let request = self.complete(message(&method.input(), request)?);
         let codec = || DynamicCodec(method.output());
         let mut grpc = Grpc::new(self.channel.clone());
-        let mut again = true;
+        let (mut back_off, mut left) = (BackOff::new(backoff::CALL), RETRIES);
         loop {
-            ready(&mut grpc).await?;
-            let sent = grpc.unary(self.request(request.clone()), path.clone(), codec()).await;
+            let sent = match ready(&mut grpc).await {
+                Ok(()) => grpc.unary(self.request(request.clone()), path.clone(), codec()).await,
+                Err(status) => Err(status),
+            };
             match sent {
-                Err(status) if again && status.code() == Code::Unavailable => {
-                    again = false;
-                    tokio::time::sleep(retry_delay(&status)).await;
+                Err(status) if left > 0 && is_transient(&status) => {
+                    left -= 1;
+                    tokio::time::sleep(back_off.next(backoff::named(&status))).await;
                 }
                 other => return Ok(other?.into_inner()),
             }
@@ -221,13 +251,36 @@ pub(super) fn message(descriptor: &MessageDescriptor, json: Value) -> Result<Dyn
         .map_err(|error| Error::Usage(format!("this is no {}: {error}", descriptor.name())))
 }
 
-async fn ready(grpc: &mut Grpc<Channel>) -> Result<()> {
-    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()).into())
+async fn ready(grpc: &mut Grpc<Channel>) -> Result<(), Status> {
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))
 }
 
-fn retry_delay(status: &Status) -> Duration {
-    let named = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
-    named.unwrap_or(RETRY.0).min(RETRY.1)
+/// Whether the server did not carry the call out and asks for patience that a person has.
+fn is_transient(status: &Status) -> bool {
+    let named = backoff::named(status);
+    match status.code() {
+        Code::Unavailable => named.is_none_or(|wait| wait <= backoff::CALL.ceiling),
+        Code::ResourceExhausted => named.is_some_and(|wait| wait <= backoff::CALL.ceiling),
+        _ => false,
+    }
+}
+
+/// Who calls, as every request says it.
+fn metadata(connection: &Connection) -> Result<Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>> {
+    let mut metadata = Vec::new();
+    for (key, option, value) in [
+        ("x-deskplane-user", "--user", &connection.caller),
+        ("x-deskplane-scopes", "--scopes", &connection.scopes),
+    ] {
+        if let Some(text) = value {
+            let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            let value = text.parse().ok().filter(|_| printable).ok_or_else(|| {
+                Error::Usage(format!("{option}: `{text}` holds more than printable ASCII"))
+            })?;
+            metadata.push((MetadataKey::from_static(key), value));
+        }
+    }
+    Ok(metadata)
 }
 
 /// Encodes and decodes messages that only their descriptors describe.
@@ -271,5 +324,48 @@ impl Decoder for DynamicDecoder {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
         let message = DynamicMessage::decode(self.0.clone(), buffer);
         message.map(Some).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    fn connection(caller: &str) -> Connection {
+        let server = "http://kim:hunter2@127.0.0.1:1".to_owned();
+        Connection { server, caller: Some(caller.to_owned()), scopes: None }
+    }
+
+    #[test]
+    fn the_caller_is_sent_as_given() {
+        for id in
+            ["kim_fabrikam.example#EXT#@a.example", "o'brien", "auth0|64", "CONTOSO\\kim", "%2e"]
+        {
+            let metadata = metadata(&connection(id)).unwrap();
+            assert_eq!(metadata[0].1.to_str().unwrap(), id);
+        }
+        for id in ["kim\n", "k\u{f6}ln"] {
+            assert_eq!(metadata(&connection(id)).unwrap_err().exit_code(), 2, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn no_form_of_the_connection_shows_its_address() {
+        let shown = format!("{:?}", connection("kim"));
+        assert!(!shown.contains("hunter2") && shown.contains("caller"), "{shown}");
+    }
+
+    #[test]
+    fn only_short_waits_are_waited_for() {
+        let refused = |code, wait: Option<u64>| {
+            let details = tonic_types::ErrorDetails::with_retry_info(wait.map(Duration::from_secs));
+            is_transient(&Status::with_error_details(code, "", details))
+        };
+        assert!(refused(Code::Unavailable, None) && refused(Code::Unavailable, Some(1)));
+        assert!(refused(Code::ResourceExhausted, Some(1)));
+        assert!(!refused(Code::ResourceExhausted, None) && !refused(Code::Unavailable, Some(60)));
+        assert!(!refused(Code::Internal, Some(1)) && !refused(Code::Aborted, Some(1)));
     }
 }

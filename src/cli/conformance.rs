@@ -1,6 +1,6 @@
 //! `conformance`: the public kit against a plug-in that somebody runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deskplane_providers::{
     Address, Error as VendorError, Secret, external,
@@ -8,7 +8,10 @@ use deskplane_providers::{
     kit::{self, Plan, Sample},
 };
 
-use super::{Error, Io, Result};
+use super::{
+    Error, Io, Result,
+    address::{Address as Endpoint, Scheme},
+};
 
 /// Arguments of `conformance`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +41,11 @@ pub(super) struct Args {
 
 /// Runs the kit; every address that the operator names may be reached.
 pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
+    let schemes = [Scheme::Https, Scheme::Http, Scheme::Unix];
+    let endpoint = Endpoint::parse("--endpoint", &args.endpoint, &schemes)?;
+    if endpoint.is_exposed() {
+        io.note(format!("warning: the connection to {endpoint} is not encrypted"))?;
+    }
     let everywhere = ["0.0.0.0/0", "::/0"].into_iter().filter_map(|network| network.parse().ok());
     let policy = Policy::allowing(everywhere).allowing_unix(true);
     let network = Network::new(policy, &[]).map_err(unusable)?;
@@ -48,9 +56,10 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     plan.invalid = address(args.invalid)?;
     plan.secrets.extend(token.clone());
     for file in args.webhook {
-        plan.webhooks.push(serde_json::from_slice::<Sample>(&std::fs::read(file)?)?);
+        plan.webhooks.push(sample(&file)?);
     }
-    let plugin = external::connect(&args.endpoint, token, &network).await.map_err(unusable)?;
+    let plugin =
+        external::connect(&endpoint.to_string(), token, &network).await.map_err(unusable)?;
     let report = kit::run(&plugin, &plan).await;
     io.line(&report)?;
     if report.is_ok() {
@@ -58,6 +67,12 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     } else {
         Err(Error::Partly("the plug-in does not conform".to_owned()))
     }
+}
+
+fn sample(file: &Path) -> Result<Sample> {
+    let unusable = |why: String| Error::Usage(format!("{}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))
 }
 
 fn token(name: &str) -> Result<Secret> {

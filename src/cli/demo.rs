@@ -13,6 +13,7 @@ use super::{Client, Connection, Error, Io, Result, serve};
 use crate::{
     clock::Clock,
     config,
+    process::{Watchdog, environment, signals::Signals},
     server::{self, Limits, Parts},
     store::{Durable, durable::Settings},
     watch,
@@ -25,6 +26,8 @@ const USUAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7700);
 
 /// Time in which the server of the demo must have ended: nobody else depends on its streams.
 const DRAIN: Duration = Duration::from_secs(1);
+/// Time after which the process ends, whatever its end waits for.
+const END: Duration = Duration::from_secs(10);
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -39,9 +42,14 @@ pub(super) struct Args {
 
 /// Runs the demo.
 pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
+    // From here on no signal ends the process without the folder being removed.
+    let mut signals = Signals::listen()?;
+    let watchdog = Watchdog::start()?;
+    serve::raise_handles();
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
-    let folder = tempfile::Builder::new().prefix("deskplane-demo-").tempdir()?;
+    let folder =
+        tempfile::Builder::new().prefix("deskplane-demo-").tempdir_in(environment::temp_dir())?;
     let settings = Settings { min_free_bytes: 0, ..Settings::default() };
     let store = Durable::open(folder.path(), settings).await;
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
@@ -62,7 +70,11 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         "A Deskplane server runs on {address}, with its store in {}.",
         folder.path().display()
     ))?;
-    let outcome = show(address, args.once, io).await;
+    let outcome = tokio::select! {
+        shown = show(address, args.once, io) => shown,
+        _ = signals.end() => Ok(()),
+    };
+    watchdog.within(END);
     drop(stop);
     match server.await {
         Ok(Ok(())) => outcome,
@@ -94,7 +106,7 @@ async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
     io.line(try_yourself(address))?;
     if !once {
         io.line("\nServing until Ctrl-C.")?;
-        serve::told_to_end().await;
+        std::future::pending::<()>().await;
     }
     Ok(())
 }

@@ -94,13 +94,7 @@ macro_rules! messages {
     };
 }
 
-messages!(
-    prost_reflect::DescriptorError,
-    prost::DecodeError,
-    serde_json::Error,
-    yaml_serde::Error,
-    toml::ser::Error
-);
+messages!(prost_reflect::DescriptorError, prost::DecodeError, serde_json::Error, toml::ser::Error);
 
 impl From<telemetry::ParseError> for Error {
     fn from(error: telemetry::ParseError) -> Self {

@@ -25,7 +25,7 @@ pub(super) async fn run(
     let request = args.subject.request(client)?;
     let answer = client.call("InsightService", "Explain", request).await?;
     if format != Format::Table {
-        return io.value(format, &output::json(&answer)?);
+        return io.value(format, &output::message(&answer)?);
     }
     show(&answer.transcode_to()?, io)
 }

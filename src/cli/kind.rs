@@ -1,5 +1,9 @@
 //! The kinds of resources, as data: what they are called and how they are read and written.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use super::{Error, Result};
 
 /// One kind of resource.
@@ -47,6 +51,9 @@ pub(super) const READ_ONLY: &[&str] = &[
     "created_by",
     "updated_by",
 ];
+
+/// Fields whose values are secret: they are sent, and never shown.
+pub(super) const SECRET: &[&str] = &["secrets"];
 
 /// Every kind, in the order in which one refers to those before it.
 pub(super) const KINDS: &[Kind] = &[
@@ -278,8 +285,16 @@ impl Kind {
         match self.id {
             None => self.collection.to_owned(),
             Some(_) if name.starts_with(&format!("{}/", self.collection)) => name.to_owned(),
-            Some(_) => format!("{}/{name}", self.collection),
+            // Behind the slash `%` begins an escape; a bare id is literal.
+            Some(_) => format!("{}/{}", self.collection, name.replace('%', "%25")),
         }
+    }
+
+    /// The name or id in a resource name of this kind, decoded; any other text is answered as it is.
+    pub(super) fn bare<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let inner = name.strip_prefix(self.collection).and_then(|rest| rest.strip_prefix('/'));
+        let decoded = inner.and_then(|inner| percent_decode_str(inner).decode_utf8().ok());
+        decoded.unwrap_or(Cow::Borrowed(name))
     }
 
     /// How messages to people name one: `profile/contoso_rep`.
@@ -293,6 +308,11 @@ impl Kind {
     /// Whether only the server sets the field.
     pub(super) fn is_read_only(&self, field: &str) -> bool {
         READ_ONLY.contains(&field) || self.read_only.contains(&field)
+    }
+
+    /// Whether the values of the field are secret.
+    pub(super) fn is_secret(&self, field: &str) -> bool {
+        SECRET.contains(&field)
     }
 
     /// Position in the order in which documents are sent.

@@ -1,13 +1,15 @@
 //! How answers look: tables for people, JSON and YAML for programs.
 
-use std::{fmt, io::Write};
+use std::{borrow::Cow, fmt, io::Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use prost_reflect::{DynamicMessage, Kind as FieldKind, ReflectMessage, SerializeOptions, Value};
+use prost_reflect::{DynamicMessage, Kind as FieldKind, MessageDescriptor, ReflectMessage, Value};
 use serde::Serialize;
-use yaml_serde::Value as Yaml;
 
-use super::Result;
+use super::{
+    Error, Result,
+    tree::{self, Node},
+};
 
 /// Form of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -49,7 +51,7 @@ impl<'a> Io<'a> {
     pub fn value(&mut self, format: Format, value: &impl Serialize) -> Result<()> {
         match format {
             Format::Json => self.line(serde_json::to_string_pretty(value)?),
-            _ => Ok(write!(self.out, "---\n{}", yaml_serde::to_string(value)?)?),
+            _ => Ok(write!(self.out, "---\n{}", tree::emit(&tree(value)?))?),
         }
     }
 }
@@ -60,10 +62,38 @@ impl fmt::Debug for Io<'_> {
     }
 }
 
-/// The canonical JSON form of a message, its fields in the order of the API.
-pub(super) fn json(message: &DynamicMessage) -> Result<Yaml> {
-    let options = SerializeOptions::new();
-    Ok(message.serialize_with_options(yaml_serde::value::Serializer, &options)?)
+/// The canonical JSON form of a message, its fields in the order of the API, its maps in that of
+/// their keys: the same message always looks the same.
+pub(super) fn message(message: &DynamicMessage) -> Result<Node> {
+    let mut node = tree(message)?;
+    sort(&mut node, &message.descriptor());
+    Ok(node)
+}
+
+/// Brings the entries of every map in a message into the order of their keys.
+fn sort(node: &mut Node, descriptor: &MessageDescriptor) {
+    let tree::Value::Map(fields) = &mut node.value else { return };
+    for (key, node) in fields {
+        let Some(field) = descriptor.get_field_by_json_name(&key.scalar.text) else { continue };
+        let FieldKind::Message(inner) = field.kind() else { continue };
+        match &mut node.value {
+            tree::Value::Map(entries) if field.is_map() => {
+                entries.sort_by(|(a, _), (b, _)| a.scalar.text.cmp(&b.scalar.text));
+                if let FieldKind::Message(inner) = inner.map_entry_value_field().kind() {
+                    entries.iter_mut().for_each(|(_, node)| sort(node, &inner));
+                }
+            }
+            tree::Value::List(all) => all.iter_mut().for_each(|node| sort(node, &inner)),
+            _ => sort(node, &inner),
+        }
+    }
+}
+
+/// The JSON form of a value, its fields in their order.
+fn tree(value: &impl Serialize) -> Result<Node> {
+    let read = tree::json::read(&serde_json::to_string(value)?);
+    let one = read.map_err(|mistake| Error::Message(mistake.text))?.pop();
+    one.ok_or_else(|| Error::Message("it is empty".to_owned()))
 }
 
 /// Lays rows out in columns; without headings when there are none.
@@ -109,7 +139,7 @@ pub(super) fn text(value: &Value, kind: &FieldKind) -> String {
     match value {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::String(text) => bare(text).to_owned(),
+        Value::String(text) => bare(text).into_owned(),
         Value::I32(number) => number.to_string(),
         Value::I64(number) => number.to_string(),
         Value::EnumNumber(number) => match kind.as_enum().and_then(|e| e.get_value(*number)) {
@@ -144,8 +174,8 @@ pub(super) fn text(value: &Value, kind: &FieldKind) -> String {
 fn words(message: &DynamicMessage) -> String {
     let descriptor = message.descriptor();
     if descriptor.package_name() == "google.protobuf" {
-        let json = json(message).ok();
-        return json.as_ref().and_then(Yaml::as_str).unwrap_or_default().to_owned();
+        let json = serde_json::to_value(message).ok();
+        return json.as_ref().and_then(|json| json.as_str()).unwrap_or_default().to_owned();
     }
     let set = descriptor.fields().filter(|field| message.has_field(field));
     let parts = set.map(|field| {
@@ -175,11 +205,11 @@ pub(super) fn prefix(name: &str) -> String {
     prefix + "_"
 }
 
-/// The last part of a resource name, the whole of any other text.
-pub(super) fn bare(text: &str) -> &str {
+/// The unique name or id in a resource name, decoded; the whole of any other text.
+pub(super) fn bare(text: &str) -> Cow<'_, str> {
     let known = super::kind::KINDS.iter().filter(|kind| kind.id.is_some());
-    let mut parts = known.filter_map(|kind| text.strip_prefix(kind.collection)?.strip_prefix('/'));
-    parts.next().unwrap_or(text)
+    let mut names = known.map(|kind| kind.bare(text)).filter(|name| name != text);
+    names.next().unwrap_or(Cow::Borrowed(text))
 }
 
 #[cfg(test)]
@@ -228,14 +258,25 @@ mod tests {
         let message =
             profile(json!({"rank": 1, "displayName": "Rep", "uniqueName": "contoso_rep"}));
         assert_eq!(
-            serde_json::to_string(&super::json(&message).unwrap()).unwrap(),
+            serde_json::to_string(&super::tree(&message).unwrap()).unwrap(),
             r#"{"uniqueName":"contoso_rep","displayName":"Rep","rank":1}"#
         );
     }
 
     #[test]
+    fn maps_are_shown_in_the_order_of_their_keys() {
+        let codes = |number: usize| (format!("{number:09}"), json!("COPILOT_SETTING_ON"));
+        let copilot: serde_json::Map<_, _> = (0..40).map(codes).collect();
+        let message = profile(json!({"copilot": copilot, "rank": 1}));
+        let shown = serde_json::to_string(&super::message(&message).unwrap()).unwrap();
+        let expected = serde_json::to_string(&copilot).unwrap();
+        assert_eq!(shown, format!(r#"{{"rank":1,"copilot":{expected}}}"#));
+    }
+
+    #[test]
     fn only_names_of_resources_lose_their_first_part() {
         assert_eq!(bare("profiles/contoso_rep"), "contoso_rep");
+        assert_eq!(bare("users/100%25#"), "100%#");
         assert_eq!(bare("icons/chat"), "icons/chat");
         assert_eq!(bare(Kind::find("settings").unwrap().collection), "organizationSettings");
     }

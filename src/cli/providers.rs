@@ -59,7 +59,7 @@ async fn verify(client: &Client, name: &str, format: Format, io: &mut Io<'_>) ->
             });
             io.line(table(&["CHECK", "OUTCOME", "TIME", "DETAIL"], rows))?;
         }
-        _ => io.value(format, &output::json(&answer)?)?,
+        _ => io.value(format, &output::message(&answer)?)?,
     }
     if verified.ok { Ok(()) } else { Err(Error::Partly(format!("{name} does not work"))) }
 }
@@ -81,7 +81,7 @@ async fn schema(client: &Client, kind: &str, format: Format, io: &mut Io<'_>) ->
 async fn adapters(client: &Client, format: Format, io: &mut Io<'_>) -> Result<()> {
     if format != Format::Table {
         let answer = client.call("ProviderService", "ListAdapters", json!({})).await?;
-        return io.value(format, &output::json(&answer)?);
+        return io.value(format, &output::message(&answer)?);
     }
     let listed = listed(client).await?;
     let rows = listed.adapters.iter().map(|adapter| {

@@ -66,7 +66,7 @@ pub(super) async fn run(
     request["ifDigestMatches"] = json!(args.if_digest_matches);
     let answer = client.call("AgentService", "ResolveProfile", request).await?;
     if format != Format::Table {
-        return io.value(format, &output::json(&answer)?);
+        return io.value(format, &output::message(&answer)?);
     }
     let answer = answer.transcode_to::<v1::ResolveProfileResponse>()?;
     if let Some(current) = &answer.not_modified {

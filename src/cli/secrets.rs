@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Client, Error, Format, Io, Result, WriteOptions};
+use super::{Client, Error, Format, Io, Result, WriteOptions, output};
 use crate::voice::vault;
 
 /// What can be done with keys.
@@ -62,6 +62,6 @@ pub(super) async fn rotate(
             let count = answer["resealed"].as_i64().unwrap_or_default();
             io.line(format!("secrets under another key now: {count}"))
         }
-        _ => io.value(format, &answer),
+        _ => io.value(format, &output::message(&answer)?),
     }
 }

@@ -1,13 +1,26 @@
 //! `serve`: the server itself.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
 
 use super::{Error, Format, Io, Result};
 use crate::{
     clock::Clock,
     config::{Config, Flags, Sources},
+    process::{
+        ending::{Asked, CLOSE, Ending},
+        handles,
+        signals::{Request, Signals},
+    },
     server::{self, Monitor, Parts},
     store::{Durable, durable::Host, io::Disk},
     telemetry,
@@ -17,9 +30,10 @@ use crate::{
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Settings come from their defaults, then the file, then the environment \
-(DESKPLANE_LISTEN, DESKPLANE_WATCH__QUIET_MS), then flags. Until credentials can be configured the \
-server listens on loopback addresses only, and every caller is an administrator unless the metadata \
-x-deskplane-user and x-deskplane-scopes say otherwise.")]
+(DESKPLANE_LISTEN, DESKPLANE_WATCH__QUIET_MS), then flags. SIGHUP reads them again, as far as a \
+server at work can take them. Until credentials can be configured the server listens on loopback \
+addresses only, and every caller is an administrator unless the metadata x-deskplane-user and \
+x-deskplane-scopes say otherwise.")]
 pub(super) struct Args {
     /// Configuration file, TOML.
     #[arg(long, env = "DESKPLANE_CONFIG", value_name = "FILE")]
@@ -31,40 +45,153 @@ pub(super) struct Args {
     print_config: bool,
 }
 
-/// Runs the server until the process is told to end.
+/// Runs the server until the process is asked to end.
 pub(super) async fn run(
     args: Args,
     log: Option<String>,
     format: Format,
     io: &mut Io<'_>,
 ) -> Result<()> {
-    let env = std::env::vars_os();
-    let text = |name: std::ffi::OsString| name.into_string().ok();
     let sources = Sources {
         file: args.config,
-        env: env.filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
+        env: std::env::vars_os().collect(),
         flags: Flags { log, ..args.flags },
     };
-    let config = Config::load(&sources)?;
     if args.print_config {
+        let config = Config::load(&sources)?;
         return match format {
             Format::Table => Ok(write!(io.out, "{}", config.to_toml()?)?),
             _ => io.value(format, &config),
         };
     }
+    // From here on no signal ends the process without a word.
+    let signals = Signals::listen().map_err(|why| Error::start("handle signals", why))?;
+    let ending = Ending::watched().map_err(|why| Error::start("watch over the end", why))?;
+    let config = Config::load(&sources)?;
     telemetry::start(&config.log)?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(obey(signals, ending.clone(), sources, config.clone()));
+    raise_handles();
+    let ended = host(&config, &ending).await;
+    ending.drained();
+    ended
+}
+
+/// Does what signals ask for.
+async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Config) {
+    let running = Arc::new((sources, Mutex::new(config)));
+    loop {
+        let (signal, request) = signals.next().await;
+        match request {
+            Request::End => match ending.ask() {
+                Asked::First => {
+                    tracing::info!(signal, "ending; the same signal again ends at once")
+                }
+                Asked::Again => tracing::warn!(signal, "ending at once"),
+            },
+            Request::EndNow => {
+                tracing::warn!(signal, "ending at once");
+                ending.at_once();
+            }
+            Request::Reload => {
+                let running = Arc::clone(&running);
+                // A file that cannot be read at present holds up no other signal.
+                drop(spawn_blocking(move || {
+                    let mut config = running.1.lock().unwrap_or_else(PoisonError::into_inner);
+                    reload(&running.0, &mut config);
+                }));
+            }
+            Request::Nothing => tracing::info!(signal, "ignored"),
+        }
+    }
+}
+
+/// Reads the configuration again, and takes over what a server at work can take.
+fn reload(sources: &Sources, running: &mut Config) {
+    let read = match Config::load(sources) {
+        Ok(read) => read,
+        Err(mistakes) => {
+            let mistakes = mistakes.0.join("; ");
+            tracing::error!(mistakes, "not reloaded: everything stays as it was");
+            return;
+        }
+    };
+    if read.log != running.log && telemetry::reload(&read.log).is_ok() {
+        tracing::info!(before = running.log, now = read.log, "reloaded `log`");
+        running.log.clone_from(&read.log);
+    } else {
+        tracing::info!("reloaded: nothing that can be changed without a restart has changed");
+    }
+    let waiting = running.differences(&read);
+    if !waiting.is_empty() {
+        tracing::warn!(settings = waiting.join(", "), "these settings need a restart");
+    }
+}
+
+/// Lets the process open as many files and connections as the operating system grants.
+pub(super) fn raise_handles() {
+    match handles::raise() {
+        Ok(handles) => tracing::info!(soft = handles.soft, hard = handles.hard, "file handles"),
+        Err(error) => {
+            let handles = handles::FileHandles::current();
+            tracing::warn!(
+                %error, soft = handles.soft, hard = handles.hard,
+                "the limit of file handles cannot be raised"
+            );
+        }
+    }
+}
+
+/// Opens the store, serves, and closes the store, whatever ended the server.
+async fn host(config: &Config, ending: &Ending) -> Result<()> {
     let listener = listen(config.listen).await?;
-    let vault = Vault::new(config.voice.vault());
-    let vault = vault.map_err(|why| Error::start("open the secrets of providers", why))?;
+    let vault = vault(config, ending).await?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor(address).await?),
         None => None,
     };
     let meters = monitor.as_ref().map(Monitor::meters).unwrap_or_default();
     let host = Host { meters, ..Host::default() };
-    let store = Durable::open_on(host, &config.data_dir, config.store.settings()).await;
-    let store =
-        store.map_err(|why| Error::start(&format!("open {}", config.data_dir.display()), why))?;
+    let unusable = |why| Error::start(&format!("open {}", config.data_dir.display()), why);
+    // It cannot be interrupted between two steps, so an end waits until it is open.
+    let store = tokio::select! {
+        store = Durable::open_on(host, &config.data_dir, config.store.settings()) => store,
+        () = ending.is_at_once() => return Err(given_up("open the store")),
+    };
+    let store = Arc::new(store.map_err(unusable)?);
+    let served = match ending.has_begun() {
+        true => Ok(()),
+        false => serve(config, ending, &store, listener, vault, monitor).await,
+    };
+    ending.drained();
+    let closed = close(store.close()).await;
+    served.and(closed)
+}
+
+/// Reads the key ring, which may lie on a disk that does not answer.
+async fn vault(config: &Config, ending: &Ending) -> Result<Vault> {
+    let (what, settings) = ("open the secrets of providers", config.voice.vault());
+    let vault = tokio::select! {
+        vault = spawn_blocking(move || Vault::new(settings)) => vault,
+        () = ending.is_at_once() => return Err(given_up(what)),
+    };
+    vault.map_err(|why| Error::start(what, why))?.map_err(|why| Error::start(what, why))
+}
+
+/// Why a start did not come to its end.
+fn given_up(what: &str) -> Error {
+    Error::start(what, "the process was asked to end at once")
+}
+
+/// Serves a store until the end of the server, whatever brings it about.
+async fn serve(
+    config: &Config,
+    ending: &Ending,
+    store: &Arc<Durable>,
+    listener: TcpListener,
+    vault: Vault,
+    monitor: Option<Monitor>,
+) -> Result<()> {
     store.attend(config.store.verify()).map_err(|why| Error::start("look after the store", why))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
@@ -72,31 +199,45 @@ pub(super) async fn run(
         "no credentials are configured: loopback only, and every caller is an administrator unless \
          the metadata x-deskplane-user and x-deskplane-scopes say otherwise"
     );
-    let store = Arc::new(store);
+    let watch = config.watch.settings();
+    ending.allow_drain(watch.drain_deadline);
     let parts = Parts {
-        store: Arc::<Durable>::clone(&store),
+        store: Arc::<Durable>::clone(store),
         clock: Clock::system(),
         limits: config.limits.settings(),
-        watch: config.watch.settings(),
-        voice: voice(&config, vault)?,
+        watch,
+        voice: voice(config, vault)?,
         monitor,
     };
     // After a failed write only a new start finds out what is on the disk.
-    let failed = store.failed();
-    let mut failure = None;
+    let (failed, mut failure) = (store.failed(), None);
     let end = async {
         tokio::select! {
-            () = told_to_end() => {}
-            why = failed => failure = Some(why),
+            () = ending.begun() => {}
+            why = failed => {
+                failure = Some(why);
+                ending.ask();
+            }
         }
     };
-    let served = server::serve(parts, listener, end).await;
-    if let Some(why) = failure {
-        return Err(Error::start("go on", why));
+    let served = tokio::select! {
+        served = server::serve(parts, listener, end) => served,
+        // Connections are cut with the process.
+        () = ending.is_at_once() => Ok(()),
+    };
+    match failure {
+        Some(why) => Err(Error::start("go on", why)),
+        None => served.map_err(|why| Error::start("serve", why)),
     }
-    let closed = store.close().await;
-    served.map_err(|why| Error::start("serve", why))?;
-    closed.map_err(|why| Error::start("close the store", why))
+}
+
+/// Waits for the store to be closed, as long as that may take.
+async fn close(closing: impl Future<Output = crate::store::Result<()>>) -> Result<()> {
+    let failed = |why: &dyn std::fmt::Display| Error::start("close the store", why);
+    match timeout(CLOSE, closing).await {
+        Ok(closed) => closed.map_err(|why| failed(&why)),
+        Err(_) => Err(failed(&format!("it is not closed after {} s", CLOSE.as_secs()))),
+    }
 }
 
 /// What drives voice providers: the log of calls beside the store, and the way to vendors.
@@ -129,22 +270,17 @@ async fn monitor(address: SocketAddr) -> Result<Monitor> {
     Monitor::start(listener).map_err(|why| Error::start("collect metrics", why))
 }
 
-/// Ends when the process is told to: Ctrl-C, or the signal that service managers send.
-pub(super) async fn told_to_end() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a way to be told there is nothing to wait for but the end of the process.
-    if interrupt.await.is_err() {
-        std::future::pending::<()>().await;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_close_is_given_up() {
+        let begun = tokio::time::Instant::now();
+        let hung = close(std::future::pending()).await.unwrap_err();
+        assert_eq!(begun.elapsed(), CLOSE);
+        assert_eq!(hung.to_string(), "cannot close the store: it is not closed after 10 s");
+        assert_eq!(hung.exit_code(), 1);
+        close(async { Ok(()) }).await.unwrap();
     }
 }

@@ -1,22 +1,18 @@
 //! `watch`: the profile of a user, whenever it changes.
 
-use std::time::Duration;
-
 use deskplane_proto::v1::{self, watch_profile_response::Event};
 use prost::Message;
+use prost_reflect::DynamicMessage;
 use serde_json::json;
 use time::{OffsetDateTime, macros::format_description};
-use tonic::Code;
+use tonic::{Status, Streaming};
 
 use super::{
-    Client, Error, Format, Io, Result,
-    error::reason,
+    Client, Format, Io, Result,
     output::{self, short},
     resolve::Subject,
+    stream::{self, Source, Taken},
 };
-
-/// Shortest and longest wait before a stream is opened again.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -32,15 +28,19 @@ pub(super) struct Args {
     /// End after so many events.
     #[arg(short = 'n', long)]
     count: Option<u64>,
+    #[command(flatten)]
+    silence: stream::Silence,
 }
 
-/// Where a stream stands, over reconnects.
-#[derive(Debug)]
-struct Progress {
+/// The stream of a user's profile, over reconnects.
+struct Profiles {
+    client: Client,
+    request: serde_json::Value,
+    format: Format,
     left: u64,
-    failures: u32,
-    resume_token: String,
-    reconnect_after: Option<Duration>,
+    stream: Option<Streaming<DynamicMessage>>,
+    /// Whether a stream was open before: the next one gets a connection of its own.
+    opened: bool,
 }
 
 /// Shows events until there were enough, or the server ends the stream for good.
@@ -53,81 +53,65 @@ pub(super) async fn run(
     let mut request = args.subject.request(client)?;
     request["clientId"] = json!(args.client_id);
     request["clientVersion"] = json!(concat!("deskplane ", env!("CARGO_PKG_VERSION")));
-    let mut progress = Progress {
-        left: if args.once { 1 } else { args.count.unwrap_or(u64::MAX) },
-        failures: 0,
-        resume_token: String::new(),
-        reconnect_after: None,
-    };
-    while progress.left > 0 {
-        request["resumeToken"] = json!(progress.resume_token);
-        let Err(error) = follow(client, &request, format, &mut progress, io).await else {
-            continue;
-        };
-        let again = error.status().filter(|status| reconnects(status));
-        let Some(status) = again else { return Err(error) };
-        let wait = progress.reconnect_after.take().unwrap_or_else(|| back_off(progress.failures));
-        progress.failures += 1;
-        let why = Some(reason(status)).filter(|reason| !reason.is_empty());
-        let why = why.unwrap_or_else(|| status.message().to_owned());
-        io.note(format!("stream ended ({why}); reconnecting in {wait:.1?}"))?;
-        tokio::time::sleep(wait).await;
+    let left = if args.once { 1 } else { args.count.unwrap_or(u64::MAX) };
+    if left == 0 {
+        return Ok(());
     }
-    Ok(())
+    let client = client.clone();
+    let mut profiles = Profiles { client, request, format, left, stream: None, opened: false };
+    stream::follow(&mut profiles, args.silence.limit(), io).await
 }
 
-/// Whether the end of a stream is one after which a client comes back.
-fn reconnects(status: &tonic::Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted | Code::Internal)
-}
+impl Source for Profiles {
+    type Message = DynamicMessage;
 
-/// Full jitter within a range that doubles with every failure in a row.
-fn back_off(failures: u32) -> Duration {
-    let (least, most) = BACK_OFF;
-    let range = least.saturating_mul(1 << failures.min(6)).min(most);
-    least.max(range.mul_f64(fastrand::f64()))
-}
-
-/// Follows one stream to its end.
-async fn follow(
-    client: &Client,
-    request: &serde_json::Value,
-    format: Format,
-    progress: &mut Progress,
-    io: &mut Io<'_>,
-) -> Result<()> {
-    let mut stream = client.stream("AgentService", "WatchProfile", request.clone()).await?;
-    while let Some(message) = stream.message().await? {
-        match format {
-            Format::Table => io.line(line(&message.transcode_to()?)?)?,
-            Format::Json => io.line(serde_json::to_string(&output::json(&message)?)?)?,
-            Format::Yaml => io.value(format, &output::json(&message)?)?,
+    async fn open(&mut self) -> Result<()> {
+        self.stream = None;
+        if std::mem::replace(&mut self.opened, true) {
+            self.client = self.client.reconnected();
         }
-        progress.failures = 0;
-        progress.learn(&message.transcode_to()?);
-        progress.left -= 1;
-        if progress.left == 0 {
-            return Ok(());
+        let request = self.request.clone();
+        self.stream = Some(self.client.stream("AgentService", "WatchProfile", request).await?);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
+        match &mut self.stream {
+            Some(stream) => stream.message().await,
+            None => Ok(None),
         }
     }
-    Err(Error::from(tonic::Status::unavailable("without a reason")))
+
+    fn take(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<Taken> {
+        let event = message.transcode_to::<v1::WatchProfileResponse>()?;
+        match self.format {
+            Format::Table => io.line(line(&event)?)?,
+            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
+            Format::Yaml => io.value(self.format, &output::message(&message)?)?,
+        }
+        if let Some(token) = resume_token(&event) {
+            self.request["resumeToken"] = json!(token);
+        }
+        self.left -= 1;
+        let event = event.event;
+        Ok(Taken {
+            enough: self.left == 0,
+            in_step: matches!(event, Some(Event::Bookmark(_))),
+            reconnect_after: match event {
+                Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
+                _ => None,
+            },
+        })
+    }
 }
 
-impl Progress {
-    /// Keeps what the next stream needs.
-    fn learn(&mut self, message: &v1::WatchProfileResponse) {
-        let token = match &message.event {
-            Some(Event::Snapshot(snapshot)) => &snapshot.resume_token,
-            Some(Event::InSync(in_sync)) => &in_sync.resume_token,
-            Some(Event::Bookmark(bookmark)) => &bookmark.resume_token,
-            Some(Event::Drain(drain)) => {
-                let after = drain.reconnect_after.and_then(|after| after.try_into().ok());
-                self.reconnect_after = after;
-                return;
-            }
-            Some(Event::ProviderHealth(_)) | None => return,
-        };
-        self.resume_token.clone_from(token);
+/// What the next stream resumes from.
+fn resume_token(message: &v1::WatchProfileResponse) -> Option<&str> {
+    match &message.event {
+        Some(Event::Snapshot(snapshot)) => Some(&snapshot.resume_token),
+        Some(Event::InSync(in_sync)) => Some(&in_sync.resume_token),
+        Some(Event::Bookmark(bookmark)) => Some(&bookmark.resume_token),
+        Some(Event::ProviderHealth(_) | Event::Drain(_)) | None => None,
     }
 }
 
@@ -208,24 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_grows_and_stays_within_its_bounds() {
-        for failures in [0, 1, 6, 40] {
-            let wait = back_off(failures);
-            assert!((BACK_OFF.0..=BACK_OFF.1).contains(&wait), "{wait:?}");
-        }
-        assert_eq!(back_off(0), BACK_OFF.0);
-    }
-
-    #[test]
     fn a_stream_goes_on_where_the_last_one_stood() {
-        let mut progress =
-            Progress { left: 1, failures: 0, resume_token: String::new(), reconnect_after: None };
-        let bookmark = v1::Bookmark { revision: 3, resume_token: "t3".into() };
-        progress.learn(&v1::WatchProfileResponse { event: Some(Event::Bookmark(bookmark)) });
-        let after = Some(prost_types::Duration { seconds: 2, nanos: 0 });
-        let drain = v1::Drain { reconnect_after: after, deadline: None };
-        progress.learn(&v1::WatchProfileResponse { event: Some(Event::Drain(drain)) });
-        assert_eq!(progress.resume_token, "t3");
-        assert_eq!(progress.reconnect_after, Some(Duration::from_secs(2)));
+        let token = |event| {
+            let message = v1::WatchProfileResponse { event: Some(event) };
+            resume_token(&message).map(str::to_owned)
+        };
+        let (resume_token, revision) = ("t3".to_owned(), 3);
+        let bookmark = v1::Bookmark { revision, resume_token: resume_token.clone() };
+        assert_eq!(token(Event::Bookmark(bookmark)).as_deref(), Some("t3"));
+        let in_sync = v1::InSync { resume_token, ..Default::default() };
+        assert_eq!(token(Event::InSync(in_sync)).as_deref(), Some("t3"));
+        assert_eq!(token(Event::Drain(v1::Drain::default())), None);
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn nobody_elsewhere<'a>(
     let mut elsewhere = Vec::new();
     for want in wanted {
         for link in want.user.direct.iter().filter(|l| l.profile != *want.profile) {
-            if let Some(other) = catalog.profiles.get(&link.profile) {
+            if let Some(other) = catalog.tables.profiles.get(&link.profile) {
                 elsewhere.push((&want.user.id, other.name(), want.place.clone()));
             }
         }

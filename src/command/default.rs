@@ -68,7 +68,7 @@ impl SetDefault {
         incumbents: &[&Profile],
         context: &Context,
     ) -> Plan {
-        debug_assert!(catalog.profiles.get(target.name()).is_some());
+        debug_assert!(catalog.tables.profiles.get(target.name()).is_some());
         let mut plan = Plan::answering(target.name());
         for incumbent in incumbents {
             plan.put(without_flag(incumbent), context);

@@ -86,7 +86,7 @@ impl<'a> Side<'a> {
         let catalog = self.catalog;
         let gates =
             self.gates.entry(class).or_insert_with(|| Gates::of(catalog, catalog.class(class)));
-        match catalog.profiles.get(profile) {
+        match catalog.tables.profiles.get(profile) {
             Some(profile) => gates.relevant_to(catalog, profile),
             None => Gates::default(),
         }
@@ -94,7 +94,7 @@ impl<'a> Side<'a> {
 
     /// The digest of a profile's content; none when there is no such profile.
     fn digest(&mut self, profile: &UniqueName, gates: Gates) -> Option<&str> {
-        let stored = self.catalog.profiles.get(profile)?;
+        let stored = self.catalog.tables.profiles.get(profile)?;
         Some(match self.digests.entry((profile.clone(), gates)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {

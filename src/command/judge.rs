@@ -88,7 +88,11 @@ fn profiles(old: &Catalog, new: &Catalog, changes: &[Change]) -> Result<(), Refu
         let size = content::largest(new, profile);
         let name = profile.name();
         if size <= content::MAX_BYTES
-            || old.profiles.get(name).is_some_and(|before| content::largest(old, before) >= size)
+            || old
+                .tables
+                .profiles
+                .get(name)
+                .is_some_and(|before| content::largest(old, before) >= size)
         {
             continue;
         }

@@ -27,7 +27,7 @@ impl RotateSecretKeys {
         for Resealed { provider, secret, old, new } in
             self.resealed.as_ref().map_err(Clone::clone)?
         {
-            let Some(stored) = catalog.providers.find(provider) else { continue };
+            let Some(stored) = catalog.tables.providers.find(provider) else { continue };
             let known = SecretValue::Sealed(old.clone());
             if stored.secrets.get(secret).is_none_or(|stored| stored.value != known) {
                 continue;

@@ -80,9 +80,18 @@ impl ProfilePatch {
         }
         let tools = self.pane_tools.iter().flatten().map(|t| t.tool.as_str());
         check::unique(v, "pane.tools", tools);
-        for feature in self.copilot.iter().chain([&self.copilot_merge]).flat_map(BTreeMap::keys) {
-            if copilot::canonical(feature).is_none() {
-                v.invalid("copilot", format!("`{feature}` is neither a known feature nor a code"));
+        for features in self.copilot.iter().chain([&self.copilot_merge]) {
+            let mut seen = BTreeSet::new();
+            for feature in features.keys() {
+                let text = match copilot::canonical(feature) {
+                    None => format!("`{feature}` is neither a known feature nor a code"),
+                    // A feature has a name and a code; only one setting can win.
+                    Some(name) if !seen.insert(name.clone()) => {
+                        format!("`{feature}` is `{name}`, which is given already")
+                    }
+                    Some(_) => continue,
+                };
+                v.invalid("copilot", text);
             }
         }
         super::inbox::syntax(v, self.inbox_views.as_deref().unwrap_or_default());
@@ -149,7 +158,7 @@ pub(super) fn references(
 ) -> Result<(), Refusal> {
     let old_templates = before.map(|p| p.session_templates.as_slice()).unwrap_or_default();
     for name in &mut profile.session_templates {
-        match catalog.session_templates.get(name) {
+        match catalog.tables.session_templates.get(name) {
             Some(template) => *name = template.common.unique_name.clone(),
             // A dead reference of imported data may stay, but not come.
             None if old_templates.contains(name) => {}
@@ -158,14 +167,14 @@ pub(super) fn references(
     }
     let old_tools = before.map(|p| p.pane.tools.as_slice()).unwrap_or_default();
     for entry in &mut profile.pane.tools {
-        match catalog.tools.get(&entry.tool) {
+        match catalog.tables.tools.get(&entry.tool) {
             Some(tool) => entry.tool = tool.common.unique_name.clone(),
             None if old_tools.iter().any(|t| t.tool == entry.tool) => {}
             None => return Err(not_found(Kind::Tool, entry.tool.as_str())),
         }
     }
     for name in &profile.providers {
-        if catalog.providers.get(name).is_none()
+        if catalog.tables.providers.get(name).is_none()
             && before.is_none_or(|p| !p.providers.contains(name))
         {
             return Err(not_found(Kind::Provider, name.as_str()));
@@ -228,7 +237,7 @@ fn limits(profile: &Profile, failed: &mut Preconditions) {
 fn templates(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
     let mut entities: BTreeMap<&str, &UniqueName> = BTreeMap::new();
     for name in &profile.session_templates {
-        let Some(template) = catalog.session_templates.get(name) else { continue };
+        let Some(template) = catalog.tables.session_templates.get(name) else { continue };
         if template.session_type == SessionType::Generic {
             let message =
                 format!("{name} is a generic template; profiles take entity templates only.");

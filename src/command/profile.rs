@@ -52,7 +52,7 @@ fn create(
     patch.syntax(&mut v);
     v.finish()?;
     let Some(name) = name else { return Ok(Plan::default()) };
-    not_taken(&catalog.profiles, &name)?;
+    not_taken(&catalog.tables.profiles, &name)?;
     let stamp = Stamp::new(context.uid, context.revision, context.time, &context.actor.subject);
     let mut profile = Profile::empty(Common::custom(name, ""), stamp);
     patch.apply(&mut profile);
@@ -99,7 +99,7 @@ impl CloneProfile {
         v.finish()?;
         let Some(name) = name else { return Ok(Plan::default()) };
         let source = find_profile(catalog, &self.source)?;
-        not_taken(&catalog.profiles, &name)?;
+        not_taken(&catalog.tables.profiles, &name)?;
         let mut common = Common::custom(name, &display_name);
         common.description.clone_from(&source.common.description);
         common.owner.clone_from(&source.common.owner);
@@ -163,7 +163,7 @@ impl UpdateProfile {
 
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let Some(target) = catalog.profiles.get(&self.profile).map(AsRef::as_ref) else {
+        let Some(target) = catalog.tables.profiles.get(&self.profile).map(AsRef::as_ref) else {
             if self.allow_missing && self.etag.is_none() {
                 let more = |profile: &mut Profile| self.link_all(profile);
                 return create(catalog, context, self.profile.as_str(), &self.patch, more);

@@ -145,7 +145,7 @@ impl SetRankAndRoles {
         rank: u8,
     ) -> Result<Vec<Profile>, Refusal> {
         let others = |rank: u8| {
-            catalog.profiles.iter().filter(move |p| {
+            catalog.tables.profiles.iter().filter(move |p| {
                 p.rank == Some(rank) && !p.common.is_built_in() && p.name() != target.name()
             })
         };

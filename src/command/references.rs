@@ -28,7 +28,7 @@ impl<'a> References<'a> {
 
     /// The role of that name; a team in its place is noted as such.
     pub(super) fn role(&mut self, field: &str, given: &str) -> Option<&'a Arc<SecurityRole>> {
-        let found = self.catalog.roles.find(given);
+        let found = self.catalog.tables.roles.find(given);
         if found.is_some() {
             return found;
         }
@@ -55,7 +55,7 @@ impl<'a> References<'a> {
     ) -> BTreeSet<UniqueName> {
         let mut stored = BTreeSet::new();
         for name in given {
-            if self.catalog.roles.get(name).is_none()
+            if self.catalog.tables.roles.get(name).is_none()
                 && let Some(gone) = held.get(name)
             {
                 stored.insert(gone.clone());
@@ -99,7 +99,7 @@ impl<'a> References<'a> {
 
     /// The profile of that name.
     pub(super) fn profile(&mut self, field: &str, name: &UniqueName) -> Option<&'a Arc<Profile>> {
-        let found = self.catalog.profiles.get(name);
+        let found = self.catalog.tables.profiles.get(name);
         if found.is_none() {
             self.note(Kind::Profile, field, name.as_str());
         }

@@ -38,7 +38,7 @@ impl UpdateSettings {
         let patch = &self.patch;
         let mut v = Violations::new();
         if let Some(streams) = patch.max_streams_per_user {
-            check::range(&mut v, "max_streams_per_user", streams, 1..=20);
+            check::range(&mut v, "max_streams_per_user", streams, 1..=100);
         }
         v.finish()?;
         let before = &catalog.settings;
@@ -82,7 +82,7 @@ mod tests {
     fn only_what_is_given_changes() {
         let patch = SettingsPatch {
             copilot_opt_in: Some(false),
-            max_streams_per_user: Some(20),
+            max_streams_per_user: Some(100),
             ..SettingsPatch::default()
         };
         let plan = plan(patch, None).unwrap();
@@ -91,7 +91,7 @@ mod tests {
         };
         let old = Catalog::empty().settings;
         let mut want =
-            Settings { copilot_opt_in: false, max_streams_per_user: 20, ..Settings::clone(&old) };
+            Settings { copilot_opt_in: false, max_streams_per_user: 100, ..Settings::clone(&old) };
         want.stamp = next.stamp.clone();
         assert_eq!(**next, want);
         assert_eq!(next.stamp.revision, 7);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn refusals() {
-        for streams in [0, 21, -1, 300] {
+        for streams in [0, 101, -1, 300] {
             let patch =
                 SettingsPatch { max_streams_per_user: Some(streams), ..SettingsPatch::default() };
             let refusal = plan(patch, Some("other")).unwrap_err();

@@ -107,7 +107,7 @@ fn preset_views_come_once_and_those_of_conversations_only_with_channels() {
         let update = UpdateProfile::new(name("contoso_rep"), "SET_INBOX", preset());
         let plan = update.plan(&catalog, &context()).unwrap();
         let next = catalog.apply(&plan.changes, 2, Time::default());
-        let views = &next.profiles.find("contoso_rep").unwrap().inbox.views;
+        let views = &next.tables.profiles.find("contoso_rep").unwrap().inbox.views;
         assert_eq!(views.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), want);
         let given = ProfilePatch { inbox_views: Some(views.clone()), ..preset() };
         let again = UpdateProfile::new(name("contoso_rep"), "SET_INBOX", given);

@@ -1,6 +1,6 @@
 //! One source of settings, with a name for messages.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use figment::{
     Error, Metadata, Profile, Provider, Source,
@@ -8,7 +8,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{NO_SETTING, PREFIX};
+use super::{NO_SETTING, PREFIX, SECRET, injected};
 
 /// Settings of one source.
 #[derive(Debug)]
@@ -18,24 +18,36 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// Variables of the environment: `DESKPLANE_WATCH__QUIET_MS` is `watch.quiet_ms`.
-    pub(super) fn environment(env: &[(String, String)], known: &BTreeMap<String, Value>) -> Self {
+    /// Variables of the environment: `DESKPLANE_WATCH__QUIET_MS` is `watch.quiet_ms`. One that is
+    /// set to nothing counts as not set.
+    pub(super) fn environment(
+        env: &[(OsString, OsString)],
+        known: &BTreeMap<String, Value>,
+        mistakes: &mut Vec<String>,
+    ) -> Self {
         let mut dict = Dict::new();
-        for (name, text) in env {
-            let Some(name) = name.strip_prefix(PREFIX) else { continue };
-            if NO_SETTING.iter().any(|other| match other.strip_suffix('_') {
-                Some(_) => name.starts_with(other),
-                None => name == *other || name.starts_with(&format!("{other}_")),
-            }) {
+        for (name, value) in env {
+            let Some(setting) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+                continue;
+            };
+            let foreign = NO_SETTING.contains(&setting) || setting.starts_with(SECRET);
+            if value.is_empty() || foreign {
                 continue;
             }
-            let key = name.to_ascii_lowercase().replace("__", ".");
+            let key = setting.to_ascii_lowercase().replace("__", ".");
+            let Some(text) = value.to_str() else {
+                mistakes.push(format!("`{key}` (environment): is not UTF-8"));
+                continue;
+            };
+            if injected::is_injected(setting, text) {
+                continue;
+            }
             // A text stays a text, also when it looks like a number or a truth value.
             let value = match known.get(&key) {
                 Some(Value::Num(..) | Value::Bool(..)) => {
                     text.parse().unwrap_or_else(|never| match never {})
                 }
-                _ => Value::from(text.as_str()),
+                _ => Value::from(text),
             };
             insert(&mut dict, nest(&key, value));
         }

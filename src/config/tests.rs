@@ -7,7 +7,7 @@ fn sources(file: Option<&str>, env: &[(&str, &str)], flags: Flags) -> (tempfile:
         std::fs::write(&path, text).unwrap();
         path
     });
-    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
     (folder, Sources { file, env, flags })
 }
 
@@ -50,9 +50,86 @@ fn variables_that_are_no_settings_are_left_alone() {
         ("DESKPLANE_SECRET_TWILIO", "x"),
         ("DESKPLANE_KEY_RING", "x"),
         ("DESKPLANE_SERVICE_HOST", "10.0.0.1"),
-        ("DESKPLANE_PORT_7700_TCP", "x"),
+        ("DESKPLANE_PORT_7700_TCP", "tcp://10.0.0.1:7700"),
+        ("DESKPLANE_METRICS_PORT", "tcp://10.0.0.7:9700"),
     ];
     assert_eq!(load(None, &env, Flags::default()), Ok(Config::default()));
+}
+
+#[test]
+fn variables_that_resemble_those_are_settings_that_do_not_exist() {
+    for name in [
+        "SERVER_ADDRESS",
+        "CONFIG_FILE",
+        "USERS",
+        "KEY_RING_FILE",
+        "PORT",
+        "METRICS_PORT",
+        "SECRETS",
+        "SERVICE_NAME",
+    ] {
+        let mistakes = load(None, &[(&format!("DESKPLANE_{name}"), "9700")], Flags::default());
+        let mistakes = mistakes.unwrap_err();
+        assert!(mistakes[0].ends_with("(environment): there is no such setting"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let known = layer::leaves(&Value::serialize(Config::default()).unwrap().into_dict().unwrap());
+    let names = known
+        .keys()
+        .map(|key| format!("DESKPLANE_{}", key.replace('.', "__").to_ascii_uppercase()));
+    let names: Vec<_> = names.chain(["DESKPLANE_NO_SETTING".to_owned()]).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let env: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(load(None, &env, Flags::default()), Ok(Config::default()));
+    let file = "listen = '127.0.0.1:1'\nlog = 'warn'";
+    let config = load(Some(file), &env, Flags::default()).unwrap();
+    assert_eq!((config.listen.port(), config.log.as_str()), (1, "warn"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_a_mistake() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let no_text = OsString::from_vec(vec![b'/', 0xff]);
+    let env = vec![("DESKPLANE_DATA_DIR".into(), no_text.clone()), ("OTHER".into(), no_text)];
+    let mistakes = Config::load(&Sources { env, ..Sources::default() }).unwrap_err();
+    assert_eq!(mistakes.0, ["`data_dir` (environment): is not UTF-8"]);
+}
+
+#[test]
+fn a_public_url_that_no_vendor_can_use_is_a_mistake() {
+    let public = |url: &str| {
+        load(None, &[("DESKPLANE_VOICE__PUBLIC_URL", url)], Flags::default())
+            .map(|config| config.voice.public_url())
+    };
+    let url = "https://Desk.example.com/desk";
+    assert_eq!(public(url), Ok(Some(url.to_owned())));
+    assert_eq!(public(&format!("{url}/")), Ok(Some(url.to_owned())));
+    for wrong in [
+        "desk.example.com",
+        "http://desk.example.com",
+        "https://kim:secret@desk.example.com",
+        "https://desk.example.com/?a=b",
+        "https://desk.example.com/#a",
+    ] {
+        let mistakes = public(wrong).unwrap_err();
+        assert!(mistakes[0].starts_with("`voice.public_url`: "), "{mistakes:?}");
+        assert!(!mistakes[0].contains("secret"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn differences_name_the_settings() {
+    let one = Config::default();
+    assert_eq!(one.differences(&one.clone()), [""; 0]);
+    let watch = Watch { quiet_ms: 7, ..Watch::default() };
+    let metrics_listen = Some("127.0.0.1:1".parse().unwrap());
+    let other = Config { log: "warn".to_owned(), metrics_listen, watch, ..Config::default() };
+    assert_eq!(one.differences(&other), ["log", "metrics_listen", "watch.quiet_ms"]);
+    assert_eq!(other.differences(&one), ["log", "metrics_listen", "watch.quiet_ms"]);
 }
 
 #[test]
@@ -77,17 +154,17 @@ fn mistakes_are_named_together_with_key_and_source() {
 
 #[test]
 fn rules_across_values_are_judged_together() {
+    let file = "data_dir = ''";
     let env = [
         ("DESKPLANE_LISTEN", "0.0.0.0:7700"),
         ("DESKPLANE_LOG", "deskplane=loud"),
-        ("DESKPLANE_DATA_DIR", ""),
         ("DESKPLANE_WATCH__QUIET_MS", "300"),
         ("DESKPLANE_WATCH__BOOKMARK_S", "0"),
         ("DESKPLANE_LIMITS__STREAMS_PER_CONNECTION", "0"),
         ("DESKPLANE_STORE__SEGMENT_MIB", "0"),
         ("DESKPLANE_STORE__VERIFY_HOURS", "9000"),
     ];
-    let mistakes = load(None, &env, Flags::default()).unwrap_err();
+    let mistakes = load(Some(file), &env, Flags::default()).unwrap_err();
     let keys: Vec<_> = mistakes.iter().map(|m| m.split(':').next().unwrap()).collect();
     assert_eq!(
         keys,

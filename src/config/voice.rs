@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use deskplane_providers::{
     Registry, Result,
     http::{Network, Policy},
+    urls::judge_public,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,14 +86,11 @@ impl Voice {
                 "`voice.allow_provider_net`: {network} is no network such as 10.20.0.0/16"
             ));
         }
-        let url = self.public_url.parse::<http::Uri>();
-        let usable = url.is_ok_and(|url| {
-            matches!(url.scheme_str(), Some("https" | "http"))
-                && url.host().is_some()
-                && url.query().is_none()
-        });
-        if !self.public_url.is_empty() && !usable {
-            mistakes.push(format!("`voice.public_url`: {} is no https URL", self.public_url));
+        if !self.public_url.is_empty()
+            && let Err(rule) = judge_public(&self.public_url)
+        {
+            // The value may hold a password.
+            mistakes.push(format!("`voice.public_url`: {rule}"));
         }
         range(mistakes, "voice.check_s", self.check_s, 1, super::HOUR_S);
         range(mistakes, "voice.keep_calls_days", self.keep_calls_days, 1, 3_650);

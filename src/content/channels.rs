@@ -34,7 +34,7 @@ pub(super) fn channels(draft: &mut Draft<'_>) -> v1::ResolvedChannels {
         let message = "Channels are open, but no role of the user allows a presence.";
         draft.find(FindingCode::PresenceRoleMissing, "", message);
     }
-    let active = draft.catalog.channels.iter().filter(|channel| channel.common.is_active());
+    let active = draft.catalog.tables.channels.iter().filter(|channel| channel.common.is_active());
     let mut kinds: Vec<i32> = active.map(|channel| channel.kind.wire().into()).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -70,7 +70,7 @@ pub(super) fn providers(draft: &mut Draft<'_>) -> Vec<v1::LaunchDescriptor> {
     let (catalog, profile) = (draft.catalog, draft.profile);
     let linked = profile.providers.iter();
     for name in linked.filter(|name| !name.as_str().eq_ignore_ascii_case(FIRST_PARTY)) {
-        let (code, why) = match catalog.providers.get(name) {
+        let (code, why) = match catalog.tables.providers.get(name) {
             Some(provider) if provider.common.is_active() => {
                 if catalog.adapters.find(&provider.adapter).is_none() {
                     let message =

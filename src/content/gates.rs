@@ -27,7 +27,7 @@ impl Gates {
     pub fn of(catalog: &Catalog, class: &RoleClass) -> Self {
         let has_presence = |root| {
             family(root) == Some(RoleFamily::Omnichannel)
-                || catalog.roles.get(root).is_some_and(|role| role.persona != Persona::None)
+                || catalog.tables.roles.get(root).is_some_and(|role| role.persona != Persona::None)
         };
         let roles = required(catalog).filter(|role| class.held.contains(role)).collect();
         Self { presence: class.held.iter().any(has_presence), roles }
@@ -47,7 +47,7 @@ impl Gates {
         }
         let enabled = profile.pane.tools.iter().filter(|entry| entry.enabled);
         let roles = enabled
-            .filter_map(|entry| catalog.tools.get(&entry.tool)?.required_role.as_ref())
+            .filter_map(|entry| catalog.tables.tools.get(&entry.tool)?.required_role.as_ref())
             .filter_map(|role| catalog.root(role))
             .filter(|role| self.roles.contains(role))
             .collect();
@@ -62,7 +62,7 @@ impl Gates {
 
 /// Roots of the roles that tools require.
 fn required(catalog: &Catalog) -> impl Iterator<Item = UniqueName> {
-    catalog.tools.iter().filter_map(|tool| catalog.root(tool.required_role.as_ref()?))
+    catalog.tables.tools.iter().filter_map(|tool| catalog.root(tool.required_role.as_ref()?))
 }
 
 /// Names the first closed gate that keeps one thing from a user.

@@ -3,16 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    catalog::{Catalog, Table},
-    domain::{
-        Kind, Object, ObjectKey, UniqueName,
-        channel::Channel,
-        directory::SecurityRole,
-        library::ProductivityTool,
-        profile::Profile,
-        provider::ChannelProvider,
-        template::{SessionTemplate, TabTemplate},
-    },
+    catalog::{Catalog, Tables},
+    domain::{Kind, Object, ObjectKey, UniqueName, profile::Profile},
 };
 
 /// Fields of the encoded content by number, from 1 on.
@@ -35,20 +27,10 @@ pub struct Inputs {
     profile: Arc<Profile>,
     /// Settings that close gates.
     switches: [bool; 4],
+    /// The library as a whole: while it is the same, nothing has to look at single objects.
     tables: Tables,
     /// Every object that the profile leads to, and every one that it misses.
     objects: BTreeMap<ObjectKey, Option<Object>>,
-}
-
-/// The library as a whole: while it is the same, nobody has to look at single objects.
-#[derive(Debug, Clone)]
-struct Tables {
-    session_templates: Table<SessionTemplate>,
-    tab_templates: Table<TabTemplate>,
-    tools: Table<ProductivityTool>,
-    providers: Table<ChannelProvider>,
-    channels: Table<Channel>,
-    roles: Table<SecurityRole>,
 }
 
 impl Inputs {
@@ -57,22 +39,23 @@ impl Inputs {
         Self {
             profile: Arc::clone(profile),
             switches: switches(catalog),
-            tables: Tables::of(catalog),
+            tables: catalog.tables.clone(),
             objects: objects(catalog, profile),
         }
     }
 
     /// Whether the content would be the same in that catalog.
     pub fn hold_in(&self, catalog: &Catalog) -> bool {
-        let stored = catalog.profiles.get(self.profile.name());
+        let stored = catalog.tables.profiles.get(self.profile.name());
         stored.is_some_and(|stored| Arc::ptr_eq(stored, &self.profile))
             && self.switches == switches(catalog)
-            && (self.tables.are_those_of(catalog) || self.same(&objects(catalog, &self.profile)))
+            && (is_library(&self.tables, &catalog.tables)
+                || self.same(&objects(catalog, &self.profile)))
     }
 
     /// Whether no profile can have other inputs in the second catalog but by a change of its own.
     pub fn library_is_same(one: &Catalog, other: &Catalog) -> bool {
-        switches(one) == switches(other) && Tables::of(one).are_those_of(other)
+        switches(one) == switches(other) && is_library(&one.tables, &other.tables)
     }
 
     /// Whether the object, existing or not, is one of them.
@@ -93,26 +76,9 @@ impl Inputs {
     }
 }
 
-impl Tables {
-    fn of(catalog: &Catalog) -> Self {
-        Self {
-            session_templates: catalog.session_templates.clone(),
-            tab_templates: catalog.tab_templates.clone(),
-            tools: catalog.tools.clone(),
-            providers: catalog.providers.clone(),
-            channels: catalog.channels.clone(),
-            roles: catalog.roles.clone(),
-        }
-    }
-
-    fn are_those_of(&self, catalog: &Catalog) -> bool {
-        self.session_templates.is(&catalog.session_templates)
-            && self.tab_templates.is(&catalog.tab_templates)
-            && self.tools.is(&catalog.tools)
-            && self.providers.is(&catalog.providers)
-            && self.channels.is(&catalog.channels)
-            && self.roles.is(&catalog.roles)
-    }
+/// Whether every table but that of profiles is one and the same.
+fn is_library(one: &Tables, other: &Tables) -> bool {
+    one.differing(other).all(|kind| kind == Kind::Profile)
 }
 
 fn switches(catalog: &Catalog) -> [bool; 4] {
@@ -134,14 +100,15 @@ fn objects(catalog: &Catalog, profile: &Profile) -> BTreeMap<ObjectKey, Option<O
     };
     for name in &profile.session_templates {
         add(Kind::SessionTemplate, name);
-        let template = catalog.session_templates.get(name);
+        let template = catalog.tables.session_templates.get(name);
         for tab in template.iter().flat_map(|template| &template.additional_tabs) {
             add(Kind::TabTemplate, tab);
         }
     }
     for entry in &profile.pane.tools {
         add(Kind::Tool, &entry.tool);
-        let required = catalog.tools.get(&entry.tool).and_then(|tool| tool.required_role.as_ref());
+        let required =
+            catalog.tables.tools.get(&entry.tool).and_then(|tool| tool.required_role.as_ref());
         for role in required.cloned().into_iter().chain(required.and_then(|r| catalog.root(r))) {
             add(Kind::Role, &role);
         }
@@ -149,7 +116,7 @@ fn objects(catalog: &Catalog, profile: &Profile) -> BTreeMap<ObjectKey, Option<O
     for provider in &profile.providers {
         add(Kind::Provider, provider);
     }
-    for channel in catalog.channels.iter() {
+    for channel in catalog.tables.channels.iter() {
         add(Kind::Channel, &channel.common.unique_name);
     }
     found

@@ -18,7 +18,8 @@ pub(super) fn pane(draft: &mut Draft<'_>) -> v1::ResolvedPane {
     let mut tools = Vec::with_capacity(entries.len());
     for entry in entries {
         let catalog = draft.catalog;
-        let Some(tool) = catalog.tools.get(&entry.tool).filter(|t| t.common.is_active()) else {
+        let Some(tool) = catalog.tables.tools.get(&entry.tool).filter(|t| t.common.is_active())
+        else {
             continue;
         };
         match first_closed(draft, tool) {

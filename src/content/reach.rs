@@ -22,7 +22,7 @@ impl Reach {
             let key = change.key();
             match key.kind {
                 Kind::Settings => return Self { every: true, ..Self::default() },
-                kind if kind == Kind::Profile || LIBRARY.contains(&kind) => {
+                kind if Kind::NAMED.contains(&kind) => {
                     changed.0.entry(kind).or_default().extend(UniqueName::parse(&key.name));
                 }
                 _ => {}
@@ -31,7 +31,7 @@ impl Reach {
         let mut profiles = changed.0.remove(&Kind::Profile).unwrap_or_default();
         if !changed.0.is_empty() {
             changed.follow_tabs(catalog);
-            let touched = catalog.profiles.iter().filter(|p| changed.touches(catalog, p));
+            let touched = catalog.tables.profiles.iter().filter(|p| changed.touches(catalog, p));
             profiles.extend(touched.map(|p| p.name().clone()));
         }
         Self { every: false, profiles }
@@ -49,21 +49,11 @@ impl Reach {
 
     /// The profiles of the catalog that are touched, ascending by name.
     pub fn profiles<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Profile> {
-        let all = self.every.then(|| catalog.profiles.iter()).into_iter().flatten();
-        let some = self.profiles.iter().filter_map(|name| catalog.profiles.get(name));
+        let all = self.every.then(|| catalog.tables.profiles.iter()).into_iter().flatten();
+        let some = self.profiles.iter().filter_map(|name| catalog.tables.profiles.get(name));
         all.chain(some).map(AsRef::as_ref)
     }
 }
-
-/// Kinds that content is compiled from, beside profiles and settings.
-const LIBRARY: [Kind; 6] = [
-    Kind::SessionTemplate,
-    Kind::TabTemplate,
-    Kind::Tool,
-    Kind::Provider,
-    Kind::Channel,
-    Kind::Role,
-];
 
 /// Names of the changed objects by kind.
 #[derive(Debug, Default)]
@@ -80,7 +70,7 @@ impl Changed {
             return;
         }
         let touched = |tabs: &[UniqueName]| tabs.iter().any(|t| self.has(Kind::TabTemplate, t));
-        let sessions = catalog.session_templates.iter();
+        let sessions = catalog.tables.session_templates.iter();
         let names: Vec<_> = sessions
             .filter(|session| touched(&session.additional_tabs))
             .map(|session| session.common.unique_name.clone())
@@ -91,7 +81,8 @@ impl Changed {
     fn touches(&self, catalog: &Catalog, profile: &Profile) -> bool {
         // A role tells who sees the tools that require one.
         let roles = self.0.contains_key(&Kind::Role);
-        let guarded = |name| catalog.tools.get(name).is_some_and(|t| t.required_role.is_some());
+        let guarded =
+            |name| catalog.tables.tools.get(name).is_some_and(|t| t.required_role.is_some());
         (profile.all_active_channels && self.0.contains_key(&Kind::Channel))
             || profile.session_templates.iter().any(|name| self.has(Kind::SessionTemplate, name))
             || profile.providers.iter().any(|name| self.has(Kind::Provider, name))

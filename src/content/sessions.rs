@@ -28,7 +28,7 @@ pub(super) fn of_records(draft: &mut Draft<'_>) -> Vec<v1::ResolvedSessionTempla
     let (catalog, profile) = (draft.catalog, draft.profile);
     let mut chosen: BTreeMap<&str, &SessionTemplate> = BTreeMap::new();
     for name in &profile.session_templates {
-        let stored = catalog.session_templates.get(name);
+        let stored = catalog.tables.session_templates.get(name);
         let Some(template) = stored.filter(|t| t.session_type == SessionType::Entity) else {
             let message = format!("{name} is no session template of records and is left out.");
             draft.find(FindingCode::TemplateMissing, name.as_str(), message);
@@ -84,7 +84,7 @@ fn tabs(draft: &mut Draft<'_>, template: &SessionTemplate) -> Vec<v1::ResolvedTa
 
 fn active_tab<'a>(draft: &mut Draft<'a>, name: &UniqueName) -> Option<&'a TabTemplate> {
     let catalog = draft.catalog;
-    let why = match catalog.tab_templates.get(name) {
+    let why = match catalog.tables.tab_templates.get(name) {
         Some(tab) if tab.common.is_active() => return Some(tab),
         Some(_) => "is inactive",
         None => "does not exist",

@@ -36,6 +36,14 @@ pub fn text(
     }
 }
 
+/// A text of several lines as it is stored: line breaks of another system become `\n`.
+///
+/// A carriage return elsewhere than before a newline or at the end stays, for [`text`] to refuse.
+pub fn lines(value: &str) -> String {
+    let joined = value.replace("\r\n", "\n");
+    joined.strip_suffix('\r').map(str::to_owned).unwrap_or(joined)
+}
+
 /// Checks a text without control characters.
 pub fn line(v: &mut Violations, field: &str, value: &str, range: std::ops::RangeInclusive<usize>) {
     text(v, field, value, range, Controls::None);
@@ -115,6 +123,23 @@ mod tests {
             text(&mut v, "f", value, 1..=14, *controls);
             let found = v.finish().err().map_or(0, |r| r.violations.len());
             assert_eq!(found, *expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_of_other_systems_are_read() {
+        for (given, stored) in [
+            ("a\r\nb\r\n", "a\nb\n"),
+            ("a\r", "a"),
+            ("a\r\n\r\nb", "a\n\nb"),
+            ("a\nb", "a\nb"),
+            ("", ""),
+            // Neither of these is a line break.
+            ("a\rb", "a\rb"),
+            ("a\r\r\nb", "a\r\nb"),
+            ("a\r\r", "a\r"),
+        ] {
+            assert_eq!(lines(given), stored, "{given:?}");
         }
     }
 

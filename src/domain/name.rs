@@ -196,8 +196,11 @@ fn check_user_id(text: &str) -> Result<(), &'static str> {
     if !text.as_bytes()[0].is_ascii_alphanumeric() {
         return Err("must start with an ASCII letter or digit");
     }
-    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b)) {
-        return Err("may hold only ASCII letters, digits and the characters . _ @ + -");
+    // Separators of resource names, of `host:port`, of addresses in mail headers and of lists.
+    if !text.bytes().all(|b| b.is_ascii_graphic() && !br#"/:"<>,;()[]"#.contains(&b)) {
+        return Err(
+            r#"may hold only printable ASCII characters, no blank and none of / : " < > , ; ( ) [ ]"#,
+        );
     }
     Ok(())
 }
@@ -307,12 +310,30 @@ mod tests {
 
     #[test]
     fn ids_of_users_and_teams() {
-        for good in ["john.doe", "a", "0@x+y-z_", "J.D@contoso.com"] {
+        for good in [
+            "john.doe",
+            "a",
+            "0@x+y-z_",
+            "J.D@contoso.com",
+            "o'brien@contoso.example",
+            "kim_fabrikam.example#EXT#@contoso.example",
+            "auth0|64a1b2",
+            r"CONTOSO\kim",
+            "100%",
+            "1!#$%&'*+-.=?@\\^_`{|}~",
+            "5b1f3c0e-8d0a-4f6e-9d59-0b9e3f6f4f11",
+        ] {
             assert!(UserId::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", ".a", "a b", "a/b", "\u{fc}", "a\0"] {
+        assert!(UserId::parse(&"#".repeat(127).replacen('#', "a#", 1)).is_ok());
+        for bad in ["", ".a", "#a", "'a", "\u{fc}", "a\u{fc}", "a\0", "a\x7f", "a\n"] {
             assert!(UserId::parse(bad).is_err(), "{bad:?}");
         }
+        for c in " /:\"<>,;()[]".chars() {
+            assert!(UserId::parse(&format!("a{c}b")).is_err(), "{c:?}");
+        }
+        assert!(UserId::parse(&"a".repeat(129)).is_err());
+        assert_eq!(UserId::parse("Auth0|A"), UserId::parse("auth0|a"));
         for good in ["Contoso desk", "\u{fc}ber", "a"] {
             assert!(TeamId::parse(good).is_ok(), "{good}");
         }

@@ -5,98 +5,163 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Common, Stamp,
-    channel::Channel,
-    directory::{SecurityRole, Team, User},
-    library::ProductivityTool,
-    profile::Profile,
-    provider::ChannelProvider,
+    Common, Stamp, channel,
+    directory::{self, Team, User},
+    kinds::named_kinds,
+    library, profile, provider,
     refusal::Reason,
     settings::Settings,
-    template::{NotificationTemplate, SessionTemplate, TabTemplate},
+    template,
 };
 
-/// Kind of a stored object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// Profile.
-    Profile,
-    /// Session template.
-    SessionTemplate,
-    /// Application tab template.
-    TabTemplate,
-    /// Notification template.
-    NotificationTemplate,
-    /// Productivity tool.
-    Tool,
-    /// Channel provider.
-    Provider,
-    /// Channel.
-    Channel,
-    /// Agent script: referred to, but not stored yet.
-    Script,
-    /// User.
-    User,
-    /// Security role.
-    Role,
-    /// Team.
-    Team,
-    /// Organisation settings.
-    Settings,
-}
-
-impl Kind {
-    /// The name that SPEC gives it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Profile => "Profile",
-            Self::SessionTemplate => "SessionTemplate",
-            Self::TabTemplate => "ApplicationTabTemplate",
-            Self::NotificationTemplate => "NotificationTemplate",
-            Self::Tool => "ProductivityTool",
-            Self::Provider => "ChannelProvider",
-            Self::Channel => "Channel",
-            Self::Script => "AgentScript",
-            Self::User => "User",
-            Self::Role => "SecurityRole",
-            Self::Team => "Team",
-            Self::Settings => "OrganizationSettings",
+/// Expands to [`Kind`] and [`Object`] and to what each kind answers alike.
+macro_rules! kinds {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident: $module:ident::$type:ident in $table:ident
+            = $collection:literal, $name:literal, $missing:ident;
+    )+) => {
+        /// Kind of a stored object.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind {
+            $($(#[$doc])* $variant,)+
+            /// Agent script: referred to, but not stored yet.
+            Script,
+            /// User.
+            User,
+            /// Team.
+            Team,
+            /// Organisation settings.
+            Settings,
         }
-    }
 
-    /// Collection of its resource names: `profiles` of `profiles/contoso_rep`.
-    pub fn collection(self) -> &'static str {
-        match self {
-            Self::Profile => "profiles",
-            Self::SessionTemplate => "sessionTemplates",
-            Self::TabTemplate => "applicationTabTemplates",
-            Self::NotificationTemplate => "notificationTemplates",
-            Self::Tool => "productivityTools",
-            Self::Provider => "channelProviders",
-            Self::Channel => "channels",
-            Self::Script => "agentScripts",
-            Self::User => "users",
-            Self::Role => "securityRoles",
-            Self::Team => "teams",
-            Self::Settings => "organizationSettings",
-        }
-    }
+        impl Kind {
+            /// Every kind that has a unique name.
+            pub const NAMED: &'static [Self] = &[$(Self::$variant),+];
 
-    /// The reason of a refusal because an object of this kind does not exist.
-    pub fn not_found(self) -> Reason {
-        match self {
-            Self::Profile => Reason::ProfileNotFound,
-            Self::User => Reason::UserNotFound,
-            Self::Role => Reason::RoleNotFound,
-            Self::Team => Reason::TeamNotFound,
-            Self::SessionTemplate | Self::TabTemplate | Self::NotificationTemplate => {
-                Reason::TemplateNotFound
+            /// The name that SPEC gives it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::Script => "AgentScript",
+                    Self::User => "User",
+                    Self::Team => "Team",
+                    Self::Settings => "OrganizationSettings",
+                }
             }
-            Self::Provider => Reason::ProviderNotFound,
-            Self::Tool | Self::Channel | Self::Script | Self::Settings => Reason::ObjectNotFound,
+
+            /// Collection of its resource names: `profiles` of `profiles/contoso_rep`.
+            pub fn collection(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $collection,)+
+                    Self::Script => "agentScripts",
+                    Self::User => "users",
+                    Self::Team => "teams",
+                    Self::Settings => "organizationSettings",
+                }
+            }
+
+            /// The reason of a refusal because an object of this kind does not exist.
+            pub fn not_found(self) -> Reason {
+                match self {
+                    $(Self::$variant => Reason::$missing,)+
+                    Self::User => Reason::UserNotFound,
+                    Self::Team => Reason::TeamNotFound,
+                    Self::Script | Self::Settings => Reason::ObjectNotFound,
+                }
+            }
         }
-    }
+
+        /// A stored object. Cheap to clone.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum Object {
+            $($(#[$doc])* $variant(Arc<$module::$type>),)+
+            /// User.
+            User(Arc<User>),
+            /// Team.
+            Team(Arc<Team>),
+            /// Organisation settings.
+            Settings(Arc<Settings>),
+        }
+
+        impl Object {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$variant(_) => Kind::$variant,)+
+                    Self::User(_) => Kind::User,
+                    Self::Team(_) => Kind::Team,
+                    Self::Settings(_) => Kind::Settings,
+                }
+            }
+
+            /// Its name or id as stored; empty for the settings.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant(o) => o.common.unique_name.as_str(),)+
+                    Self::User(o) => o.id.as_str(),
+                    Self::Team(o) => o.id.as_str(),
+                    Self::Settings(_) => "",
+                }
+            }
+
+            /// Whether both are one and the same stored state, found without a look at the fields.
+            pub fn is(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$variant(mine), Self::$variant(other)) => Arc::ptr_eq(mine, other),)+
+                    (Self::User(mine), Self::User(other)) => Arc::ptr_eq(mine, other),
+                    (Self::Team(mine), Self::Team(other)) => Arc::ptr_eq(mine, other),
+                    (Self::Settings(mine), Self::Settings(other)) => Arc::ptr_eq(mine, other),
+                    _ => false,
+                }
+            }
+
+            /// The fields that objects with a unique name share; none of users, teams and the
+            /// settings.
+            pub fn common(&self) -> Option<&Common> {
+                match self {
+                    $(Self::$variant(o) => Some(&o.common),)+
+                    Self::User(_) | Self::Team(_) | Self::Settings(_) => None,
+                }
+            }
+
+            /// The server's notes on it.
+            pub fn stamp(&self) -> &Stamp {
+                match self {
+                    $(Self::$variant(o) => &o.stamp,)+
+                    Self::User(o) => &o.stamp,
+                    Self::Team(o) => &o.stamp,
+                    Self::Settings(o) => &o.stamp,
+                }
+            }
+
+            /// The same state with the notes of another one.
+            #[must_use]
+            pub fn with_stamp(self, stamp: Stamp) -> Self {
+                match self {
+                    $(Self::$variant(mut o) => {
+                        Arc::make_mut(&mut o).stamp = stamp;
+                        Self::$variant(o)
+                    })+
+                    Self::User(mut o) => {
+                        Arc::make_mut(&mut o).stamp = stamp;
+                        Self::User(o)
+                    }
+                    Self::Team(mut o) => {
+                        Arc::make_mut(&mut o).stamp = stamp;
+                        Self::Team(o)
+                    }
+                    Self::Settings(mut o) => {
+                        Arc::make_mut(&mut o).stamp = stamp;
+                        Self::Settings(o)
+                    }
+                }
+            }
+        }
+    };
 }
+
+named_kinds!(kinds);
 
 /// What identifies a stored object: its kind and its name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,128 +179,15 @@ impl ObjectKey {
     }
 }
 
-/// A stored object. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Object {
-    /// Profile.
-    Profile(Arc<Profile>),
-    /// Session template.
-    SessionTemplate(Arc<SessionTemplate>),
-    /// Application tab template.
-    TabTemplate(Arc<TabTemplate>),
-    /// Notification template.
-    NotificationTemplate(Arc<NotificationTemplate>),
-    /// Productivity tool.
-    Tool(Arc<ProductivityTool>),
-    /// Channel provider.
-    Provider(Arc<ChannelProvider>),
-    /// Channel.
-    Channel(Arc<Channel>),
-    /// User.
-    User(Arc<User>),
-    /// Security role.
-    Role(Arc<SecurityRole>),
-    /// Team.
-    Team(Arc<Team>),
-    /// Organisation settings.
-    Settings(Arc<Settings>),
-}
-
 impl Object {
-    /// Its kind.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Profile(_) => Kind::Profile,
-            Self::SessionTemplate(_) => Kind::SessionTemplate,
-            Self::TabTemplate(_) => Kind::TabTemplate,
-            Self::NotificationTemplate(_) => Kind::NotificationTemplate,
-            Self::Tool(_) => Kind::Tool,
-            Self::Provider(_) => Kind::Provider,
-            Self::Channel(_) => Kind::Channel,
-            Self::User(_) => Kind::User,
-            Self::Role(_) => Kind::Role,
-            Self::Team(_) => Kind::Team,
-            Self::Settings(_) => Kind::Settings,
-        }
-    }
-
-    /// Its name or id as stored; empty for the settings.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Profile(o) => o.common.unique_name.as_str(),
-            Self::SessionTemplate(o) => o.common.unique_name.as_str(),
-            Self::TabTemplate(o) => o.common.unique_name.as_str(),
-            Self::NotificationTemplate(o) => o.common.unique_name.as_str(),
-            Self::Tool(o) => o.common.unique_name.as_str(),
-            Self::Provider(o) => o.common.unique_name.as_str(),
-            Self::Channel(o) => o.common.unique_name.as_str(),
-            Self::User(o) => o.id.as_str(),
-            Self::Role(o) => o.common.unique_name.as_str(),
-            Self::Team(o) => o.id.as_str(),
-            Self::Settings(_) => "",
-        }
-    }
-
     /// Its key.
     pub fn key(&self) -> ObjectKey {
         ObjectKey::new(self.kind(), self.name())
     }
 
-    /// Whether both are one and the same stored state, found without a look at the fields.
-    pub fn is(&self, other: &Self) -> bool {
-        macro_rules! same {
-            ($($variant:ident),+) => {
-                match (self, other) {
-                    $((Self::$variant(mine), Self::$variant(other)) => Arc::ptr_eq(mine, other),)+
-                    _ => false,
-                }
-            };
-        }
-        same!(
-            Profile,
-            SessionTemplate,
-            TabTemplate,
-            NotificationTemplate,
-            Tool,
-            Provider,
-            Channel,
-            User,
-            Role,
-            Team,
-            Settings
-        )
-    }
-
-    /// The fields that objects with a unique name share; none of users, teams and the settings.
-    pub fn common(&self) -> Option<&Common> {
-        match self {
-            Self::Profile(o) => Some(&o.common),
-            Self::SessionTemplate(o) => Some(&o.common),
-            Self::TabTemplate(o) => Some(&o.common),
-            Self::NotificationTemplate(o) => Some(&o.common),
-            Self::Tool(o) => Some(&o.common),
-            Self::Provider(o) => Some(&o.common),
-            Self::Channel(o) => Some(&o.common),
-            Self::Role(o) => Some(&o.common),
-            Self::User(_) | Self::Team(_) | Self::Settings(_) => None,
-        }
-    }
-
-    /// The server's notes on it.
-    pub fn stamp(&self) -> &Stamp {
-        match self {
-            Self::Profile(o) => &o.stamp,
-            Self::SessionTemplate(o) => &o.stamp,
-            Self::TabTemplate(o) => &o.stamp,
-            Self::NotificationTemplate(o) => &o.stamp,
-            Self::Tool(o) => &o.stamp,
-            Self::Provider(o) => &o.stamp,
-            Self::Channel(o) => &o.stamp,
-            Self::User(o) => &o.stamp,
-            Self::Role(o) => &o.stamp,
-            Self::Team(o) => &o.stamp,
-            Self::Settings(o) => &o.stamp,
-        }
+    /// Whether two states of an object differ in more than the server's notes.
+    pub fn differs(&self, other: &Self) -> bool {
+        self.clone().with_stamp(other.stamp().clone()) != *other
     }
 }
 

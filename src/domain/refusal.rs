@@ -24,6 +24,8 @@ pub enum Code {
     ResourceExhausted,
     /// The server cannot answer now.
     Unavailable,
+    /// The server has no such method, or not in this form.
+    Unimplemented,
     /// A mistake of the server.
     Internal,
 }
@@ -118,6 +120,8 @@ reasons! {
     ObjectNotFound = "OBJECT_NOT_FOUND", NotFound;
     /// No adapter of that kind is part of this server.
     AdapterNotFound = "ADAPTER_NOT_FOUND", NotFound;
+    /// The health service is asked for a service that is not served.
+    ServiceUnknown = "SERVICE_UNKNOWN", NotFound;
     /// No such call.
     CallNotFound = "CALL_NOT_FOUND", NotFound;
     /// A built-in object cannot be changed.
@@ -188,6 +192,8 @@ reasons! {
     SelfOnly = "SELF_ONLY", PermissionDenied;
     /// The request names an authority that this server does not answer for.
     AuthorityRefused = "AUTHORITY_REFUSED", PermissionDenied;
+    /// A web page sent the call, and its origin is not allowed.
+    OriginRefused = "ORIGIN_REFUSED", PermissionDenied;
     /// The caller's own user is disabled, so every call is refused.
     CallerDisabled = "USER_DISABLED", PermissionDenied;
     /// The vendor refused the server's credentials.
@@ -202,6 +208,10 @@ reasons! {
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
+    /// The message is longer than the server takes.
+    RequestTooLarge = "REQUEST_TOO_LARGE", ResourceExhausted;
+    /// The headers of the call are longer than the server takes.
+    HeadersTooLarge = "HEADERS_TOO_LARGE", ResourceExhausted;
     /// The vendor takes no more requests now.
     ProviderRateLimited = "PROVIDER_RATE_LIMITED", ResourceExhausted;
     /// The vendor cannot be used now; nothing was carried out.
@@ -216,6 +226,10 @@ reasons! {
     SlowConsumer = "SLOW_CONSUMER", Unavailable;
     /// The store does not answer; whether the write took effect is not known.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The server has no such method.
+    MethodUnknown = "METHOD_UNKNOWN", Unimplemented;
+    /// The request is compressed in a way that the server does not read.
+    EncodingUnsupported = "ENCODING_UNSUPPORTED", Unimplemented;
     /// A mistake of the server.
     Internal = "INTERNAL", Internal;
 }

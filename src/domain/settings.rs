@@ -19,7 +19,7 @@ pub struct Settings {
     pub screen_recording: bool,
     /// Whether agents may Explain themselves.
     pub allow_agent_explain: bool,
-    /// 1 to 20.
+    /// 1 to 100.
     pub max_streams_per_user: u8,
 }
 
@@ -33,7 +33,7 @@ impl Settings {
             case_handling_time: false,
             screen_recording: false,
             allow_agent_explain: false,
-            max_streams_per_user: 5,
+            max_streams_per_user: 10,
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::{fmt::Debug, sync::Arc};
 
 use super::{
-    Common, Kind, Object, Stamp,
-    directory::{SecurityRole, Team, User},
-    library::ProductivityTool,
-    profile::Profile,
-    provider::ChannelProvider,
+    Common, Kind, Object, Stamp, channel,
+    directory::{self, Team, User},
+    kinds::named_kinds,
+    library, profile, provider,
     settings::Settings,
-    template::{SessionTemplate, TabTemplate},
+    template,
 };
 
 /// An object that commands write.
@@ -65,11 +64,34 @@ macro_rules! stored {
     )+};
 }
 
+/// Ties the types of the list of kinds to both traits.
 macro_rules! named {
-    ($($type:ident => $kind:ident;)+) => {$(
-        stored! { $type => $kind, |o| o.common.unique_name.as_str(); }
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident: $module:ident::$type:ident in $table:ident
+            = $collection:literal, $name:literal, $missing:ident;
+    )+) => {$(
+        impl Stored for $module::$type {
+            const KIND: Kind = Kind::$variant;
 
-        impl Named for $type {
+            fn name(&self) -> &str {
+                self.common.unique_name.as_str()
+            }
+
+            fn stamp(&self) -> &Stamp {
+                &self.stamp
+            }
+
+            fn stamp_mut(&mut self) -> &mut Stamp {
+                &mut self.stamp
+            }
+
+            fn into_object(self) -> Object {
+                Object::$variant(Arc::new(self))
+            }
+        }
+
+        impl Named for $module::$type {
             fn common(&self) -> &Common {
                 &self.common
             }
@@ -81,14 +103,7 @@ macro_rules! named {
     )+};
 }
 
-named! {
-    Profile => Profile;
-    SessionTemplate => SessionTemplate;
-    TabTemplate => TabTemplate;
-    ProductivityTool => Tool;
-    ChannelProvider => Provider;
-    SecurityRole => Role;
-}
+named_kinds!(named);
 
 stored! {
     User => User, |o| o.id.as_str();

@@ -1,8 +1,6 @@
 //! Built-in content: written at the first start, and again where a newer program ships other
 //! content (SPEC §4.7).
 
-use std::sync::Arc;
-
 use crate::{
     catalog::{Catalog, builtin},
     clock::Clock,
@@ -26,7 +24,7 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         // Settings are the organisation's from the first start on.
         .filter(|object| first || !matches!(object, Object::Settings(_)))
         .filter(|object| {
-            first || catalog.object(&object.key()).is_none_or(|old| differs(&old, object))
+            first || catalog.object(&object.key()).is_none_or(|old| object.differs(&old))
         })
         .map(Change::Put)
         .collect();
@@ -50,30 +48,4 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         }
         other => Err(Error::Engine(format!("built-in content was not written: {other:?}"))),
     }
-}
-
-/// Whether two states of an object differ in more than the server's notes.
-fn differs(old: &Object, new: &Object) -> bool {
-    macro_rules! same {
-        ($($variant:ident),+) => {
-            match (old, new) {
-                $((Object::$variant(old), Object::$variant(new)) => {
-                    let mut restamped = new.as_ref().clone();
-                    restamped.stamp = old.stamp.clone();
-                    Arc::new(restamped) != *old
-                })+
-                _ => true,
-            }
-        };
-    }
-    same!(
-        Profile,
-        SessionTemplate,
-        TabTemplate,
-        NotificationTemplate,
-        Tool,
-        Provider,
-        Channel,
-        Role
-    )
 }

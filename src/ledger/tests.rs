@@ -38,7 +38,7 @@ async fn an_empty_store_is_seeded_once() {
     let store = Arc::new(Memory::new());
     let (ledger, _) = open(&store).await;
     assert_eq!(ledger.catalog().revision, 1);
-    assert_eq!(ledger.catalog().profiles.len(), 3);
+    assert_eq!(ledger.catalog().tables.profiles.len(), 3);
     let (again, _) = open(&store).await;
     assert_eq!(again.catalog().revision, 1);
 }
@@ -50,9 +50,9 @@ async fn a_write_is_published_before_it_is_answered_and_survives() {
     let outcome = ledger.submit(create("contoso_rep")).await.unwrap();
     assert_eq!((outcome.revision, outcome.changed), (2, true));
     assert_eq!(*seen.lock().unwrap(), [2]);
-    assert!(ledger.catalog().profiles.find("CONTOSO_REP").is_some());
+    assert!(ledger.catalog().tables.profiles.find("CONTOSO_REP").is_some());
     let (again, _) = open(&store).await;
-    assert!(again.catalog().profiles.find("contoso_rep").is_some());
+    assert!(again.catalog().tables.profiles.find("contoso_rep").is_some());
 }
 
 #[tokio::test]
@@ -64,7 +64,9 @@ async fn refused_unchanged_and_validated_writes_take_no_revision() {
     let dry =
         ledger.submit(Submission { validate_only: true, ..create("contoso_rep") }).await.unwrap();
     assert_eq!((dry.revision, dry.changed), (1, true));
-    assert!(dry.objects.len() == 1 && ledger.catalog().profiles.find("contoso_rep").is_none());
+    assert!(
+        dry.objects.len() == 1 && ledger.catalog().tables.profiles.find("contoso_rep").is_none()
+    );
     ledger.submit(create("contoso_rep")).await.unwrap();
     let default = || {
         let profile = UniqueName::known("contoso_rep");
@@ -145,5 +147,5 @@ async fn a_disk_that_is_almost_full_refuses_writes_and_nothing_else() {
         assert_eq!(refused.reason, Reason::StoreUnavailable);
         assert!(refused.message.contains("read-only: disk almost full"), "{}", refused.message);
     }
-    assert!(ledger.catalog().profiles.find("contoso_rep").is_some());
+    assert!(ledger.catalog().tables.profiles.find("contoso_rep").is_some());
 }

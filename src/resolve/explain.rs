@@ -1,6 +1,8 @@
 //! The winner and every losing route with its reason (SPEC §6.4).
 
-use super::{Outcome, Route, resolve, steps::Steps};
+use std::sync::Arc;
+
+use super::{Outcome, Route, add, steps, steps::Steps};
 use crate::{
     catalog::Catalog,
     domain::{App, TeamId, UserId},
@@ -103,7 +105,14 @@ pub fn explain(catalog: &Catalog, user: &UserId, app: App) -> Option<Explanation
             losing.push(LosingRoute { route: route.clone(), via_team, reason: *reason });
         }
     }
-    Some(Explanation { outcome: resolve(catalog, user, app), losing })
+    let outcome = if app.applies() {
+        let answer = Arc::new(steps.resolution());
+        let answer = add(answer, steps::user_findings(catalog, &seated.user));
+        Outcome::Resolved(Arc::unwrap_or_clone(answer))
+    } else {
+        Outcome::NotApplicable
+    };
+    Some(Explanation { outcome, losing })
 }
 
 /// Why a candidate stands behind the winner of the same step.

@@ -12,7 +12,7 @@ pub fn organisation_findings(catalog: &Catalog) -> Vec<Finding> {
     let mut found = BTreeSet::new();
     profiles(catalog, &mut found);
     users(catalog, &mut found);
-    for provider in catalog.providers.iter() {
+    for provider in catalog.tables.providers.iter() {
         if let Some(url) = &provider.refused_url {
             found.insert(Finding::new(
                 FindingCode::ProviderUrlDrift,
@@ -26,7 +26,7 @@ pub fn organisation_findings(catalog: &Catalog) -> Vec<Finding> {
 
 fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
     use FindingCode as F;
-    let custom = || catalog.profiles.iter().filter(|p| !p.common.is_built_in());
+    let custom = || catalog.tables.profiles.iter().filter(|p| !p.common.is_built_in());
     let mut by_rank: BTreeMap<u8, usize> = BTreeMap::new();
     for profile in custom() {
         if let Some(rank) = profile.rank {
@@ -67,7 +67,8 @@ fn users(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
     for id in linked {
         let Some(seated) = catalog.user(id) else { continue };
         let links = &seated.user.direct;
-        let existing = links.iter().filter(|l| catalog.profiles.get(&l.profile).is_some()).count();
+        let existing =
+            links.iter().filter(|l| catalog.tables.profiles.get(&l.profile).is_some()).count();
         if existing > 1 {
             let message = "More than one direct link leads to an existing profile.";
             found.insert(Finding::new(FindingCode::MultipleDirect, id.as_str(), message));

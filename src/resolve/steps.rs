@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LossReason, Route};
+use super::{LossReason, Resolution, Route};
 use crate::{
     catalog::{Catalog, RoleClass, Seated},
     domain::{
         App, Finding, FindingCode, Method, UniqueName,
-        directory::{RoleFamily, family},
+        directory::{DirectLink, RoleFamily, User, family},
         profile::Profile,
     },
 };
@@ -26,11 +26,10 @@ pub(super) struct Step {
     pub(super) excluded: Vec<(Route, LossReason)>,
 }
 
-/// All four steps of one user.
+/// All four steps of one user, or of a role class: of users without a direct link.
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
     catalog: &'a Catalog,
-    seated: &'a Seated,
     class: &'a RoleClass,
     app: App,
     pub(super) steps: [Step; 4],
@@ -53,15 +52,37 @@ fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
 }
 
 impl<'a> Steps<'a> {
-    pub(super) fn of(catalog: &'a Catalog, seated: &'a Seated, app: App) -> Self {
-        let class = catalog.class(seated.seat.class);
+    /// The steps of a user.
+    pub(super) fn of(catalog: &'a Catalog, seated: &Seated, app: App) -> Self {
+        Self::with(catalog, catalog.class(seated.seat.class), &seated.user.direct, app)
+    }
+
+    /// The steps of users of a class without a direct link.
+    pub(super) fn of_class(catalog: &'a Catalog, class: &'a RoleClass, app: App) -> Self {
+        Self::with(catalog, class, &[], app)
+    }
+
+    fn with(catalog: &'a Catalog, class: &'a RoleClass, links: &[DirectLink], app: App) -> Self {
         let steps = [
-            direct(catalog, seated),
+            direct(catalog, links),
             role_based(catalog, class),
             default_custom(catalog),
             default_built_in(catalog, class, app),
         ];
-        Self { catalog, seated, class, app, steps }
+        Self { catalog, class, app, steps }
+    }
+
+    /// The answer, without the findings on the user's own state; see [`user_findings`].
+    pub(super) fn resolution(&self) -> Resolution {
+        let winner = self.winner();
+        Resolution {
+            profile: winner.profile.clone(),
+            method: winner.method,
+            rank: winner.rank,
+            matched_roles: winner.matched_roles.clone(),
+            ambiguous: self.ambiguous(),
+            findings: self.findings(),
+        }
     }
 
     /// Position of the winning step.
@@ -85,23 +106,22 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// Findings of SPEC §6.5, ascending by code.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    /// Findings of SPEC §6.5 but those on the user's own state, ascending by code.
+    fn findings(&self) -> Vec<Finding> {
         use FindingCode as F;
         let mut found = BTreeMap::new();
         let mut add = |code: F, message: &str| {
             found.entry(code).or_insert_with(|| Finding::new(code, "", message));
         };
         let at = self.winning();
-        let user = &self.seated.user;
         let excluded =
             |step: usize, why: LossReason| self.steps[step].excluded.iter().any(|(_, r)| *r == why);
 
         if excluded(0, LossReason::Dangling) {
-            add(F::DanglingDirect, "A direct link leads to a profile that does not exist.");
+            add(F::DanglingDirect, DANGLING);
         }
         if excluded(0, LossReason::Inactive) || (at >= 1 && excluded(1, LossReason::Inactive)) {
-            add(F::InactiveSkipped, "An inactive profile was left out.");
+            add(F::InactiveSkipped, INACTIVE);
         }
         if self.steps[0].candidates.len() > 1 {
             add(F::MultipleDirect, "More than one active profile is assigned directly.");
@@ -126,14 +146,13 @@ impl<'a> Steps<'a> {
         if at == 2 && self.ambiguous() {
             add(F::MultipleDefaults, "More than one active profile is flagged default.");
         }
-        let winner = self.catalog.profiles.get(&self.winner().profile);
+        let winner = self.catalog.tables.profiles.get(&self.winner().profile);
         if let Some(winner) = winner {
             let has = winner.rank.is_some() || !winner.roles.is_empty();
             if (at == 1 || at == 2) && winner.is_default && has {
                 add(F::DefaultHasRoles, "The profile is the default and carries a rank or roles.");
             }
         }
-        let provisioned = self.catalog.settings.channels_provisioned;
         if at == 3 {
             let with_teams = RoleClass {
                 held: self.class.held.union(&self.class.team_only).cloned().collect(),
@@ -149,23 +168,48 @@ impl<'a> Steps<'a> {
                 add(F::ChannelsNotProvisioned, "The built-in profile with channels is not chosen.");
             }
         }
-        if !provisioned && winner.is_some_and(|w| w.all_active_channels) {
-            add(F::ChannelsNotProvisioned, "The profile opens channels, but none are provisioned.");
-        }
-        if user.roles.is_empty() && self.catalog.team_roles(&user.id).next().is_none() {
-            add(F::NoSecurityRole, "The user holds no security role.");
-        }
-        if user.disabled {
-            add(F::UserDisabled, "The user is disabled.");
+        if winner.is_some_and(|winner| unprovisioned(self.catalog, winner).is_some()) {
+            add(F::ChannelsNotProvisioned, UNPROVISIONED);
         }
         found.into_values().collect()
     }
 }
 
-fn direct(catalog: &Catalog, seated: &Seated) -> Step {
+/// The findings on the user's own state: what he holds as given, and the flag.
+pub(super) fn user_findings(catalog: &Catalog, user: &User) -> impl Iterator<Item = Finding> {
+    use FindingCode as F;
+    let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
+    let roleless = (roleless, F::NoSecurityRole, "The user holds no security role.");
+    let disabled = (user.disabled, F::UserDisabled, "The user is disabled.");
+    [roleless, disabled]
+        .into_iter()
+        .filter(|(holds, ..)| *holds)
+        .map(|(_, code, message)| Finding::new(code, "", message))
+}
+
+/// The finding that the winner opens channels that the organisation does not have.
+pub(super) fn unprovisioned(catalog: &Catalog, winner: &Profile) -> Option<Finding> {
+    let closed = winner.all_active_channels && !catalog.settings.channels_provisioned;
+    closed.then(|| Finding::new(FindingCode::ChannelsNotProvisioned, "", UNPROVISIONED))
+}
+
+/// The finding of step 1 for one link that leads to no active profile.
+pub(super) fn lost_link(catalog: &Catalog, link: &DirectLink) -> Finding {
+    let (code, message) = match catalog.tables.profiles.get(&link.profile) {
+        None => (FindingCode::DanglingDirect, DANGLING),
+        Some(_) => (FindingCode::InactiveSkipped, INACTIVE),
+    };
+    Finding::new(code, "", message)
+}
+
+const UNPROVISIONED: &str = "The profile opens channels, but none are provisioned.";
+const DANGLING: &str = "A direct link leads to a profile that does not exist.";
+const INACTIVE: &str = "An inactive profile was left out.";
+
+fn direct(catalog: &Catalog, links: &[DirectLink]) -> Step {
     let mut step = Step::default();
-    for link in &seated.user.direct {
-        let Some(profile) = catalog.profiles.get(&link.profile) else {
+    for link in links {
+        let Some(profile) = catalog.tables.profiles.get(&link.profile) else {
             let lost = Route {
                 profile: link.profile.clone(),
                 method: Method::Direct,

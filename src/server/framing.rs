@@ -3,24 +3,59 @@
 use http::Response;
 use tonic::{Code, Status, body::Body};
 
+use super::MAX_MESSAGE_BYTES;
 use crate::{
     domain::{Reason, Refusal},
     service::refused,
 };
 
-/// Gives the answer to a request that is cut off, has no message, is too long or is framed wrongly
-/// the reason that every other undecodable request has (SPEC §7.3): the transport knows no reasons
-/// and blames the server.
-pub(super) fn name_malformed(response: Response<Body>) -> Response<Body> {
+/// Header in which a server lists the encodings of requests that it reads.
+const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
+
+/// Gives a reason to every status that the transport makes by itself: it knows none, blames the
+/// server for requests that are cut off or framed wrongly, and calls too long a message a value out
+/// of range (SPEC §7.2, §7.3).
+pub(super) fn explain(response: Response<Body>) -> Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
     // Refusals carry details; a bare status of these codes comes from the transport alone.
-    let bare = status.details().is_empty();
-    if !bare || !matches!(status.code(), Code::Internal | Code::OutOfRange) {
+    if !status.details().is_empty() {
         return response;
     }
-    let detail = status.message();
+    let refusal = match status.code() {
+        Code::Internal => malformed(status.message()),
+        Code::OutOfRange => too_large(status.message()),
+        Code::Unimplemented => return unimplemented(&response, status.message()),
+        _ => return response,
+    };
+    refused(&refusal)
+}
+
+fn malformed(detail: &str) -> Refusal {
     let message = format!("The request holds no message of this method: {detail}.");
-    refused(&Refusal::new(Reason::RequestMalformed, message).with("detail", detail))
+    Refusal::new(Reason::RequestMalformed, message).with("detail", detail)
+}
+
+fn too_large(detail: &str) -> Refusal {
+    let message = format!(
+        "The message is longer than the {MAX_MESSAGE_BYTES} bytes that the server takes; send less \
+         in one call."
+    );
+    let mut refusal = Refusal::new(Reason::RequestTooLarge, message);
+    // The same message gets the same answer.
+    refusal.retry_after_ms = None;
+    refusal.with("limit", MAX_MESSAGE_BYTES).with("detail", detail)
+}
+
+fn unimplemented(response: &Response<Body>, detail: &str) -> Response<Body> {
+    let Some(accepted) = response.headers().get(ACCEPTED_ENCODINGS) else {
+        let message = "The server has no such method; reflection lists those that it has.";
+        return refused(&Refusal::new(Reason::MethodUnknown, message));
+    };
+    let message = format!("{detail}; send the message as it is (identity).");
+    let refusal = Refusal::new(Reason::EncodingUnsupported, message);
+    let mut answer = refused(&refusal);
+    answer.headers_mut().insert(ACCEPTED_ENCODINGS, accepted.clone());
+    answer
 }
 
 #[cfg(test)]
@@ -29,20 +64,34 @@ mod tests {
 
     use super::*;
 
+    /// The status after [`explain`], with its reason.
+    fn explained(status: Status) -> (Code, String) {
+        let answer = explain(status.into_http());
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        let reason = status.get_error_details().error_info().unwrap().reason.clone();
+        (status.code(), reason)
+    }
+
     #[test]
-    fn bare_statuses_of_the_transport_are_malformed_requests() {
-        let answer = |status: Status| {
-            let answer = name_malformed(status.into_http());
-            Status::from_header_map(answer.headers()).unwrap()
-        };
-        for status in [Status::internal("cut off"), Status::out_of_range("too long")] {
-            let status = answer(status);
-            assert_eq!(status.code(), Code::InvalidArgument);
-            let details = status.get_error_details();
-            assert_eq!(details.error_info().unwrap().reason, "REQUEST_MALFORMED");
+    fn bare_statuses_of_the_transport_get_a_reason() {
+        for (status, code, reason) in [
+            (Status::internal("cut off"), Code::InvalidArgument, "REQUEST_MALFORMED"),
+            (Status::out_of_range("too long"), Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+            (Status::unimplemented(""), Code::Unimplemented, "METHOD_UNKNOWN"),
+        ] {
+            assert_eq!(explained(status), (code, reason.to_owned()));
         }
         let ours: Status = Refusal::new(Reason::Internal, "a mistake").into();
-        assert_eq!(answer(ours).code(), Code::Internal);
-        assert_eq!(answer(Status::unimplemented("")).code(), Code::Unimplemented);
+        assert_eq!(explained(ours), (Code::Internal, "INTERNAL".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_encoding_is_answered_with_the_known_ones() {
+        let mut status = Status::unimplemented("Content is compressed with `gzip`");
+        status.metadata_mut().insert(ACCEPTED_ENCODINGS, "identity".parse().unwrap());
+        let answer = explain(status.into_http());
+        assert_eq!(answer.headers()[ACCEPTED_ENCODINGS], "identity");
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.get_error_details().error_info().unwrap().reason, "ENCODING_UNSUPPORTED");
     }
 }

@@ -1,109 +1,106 @@
-//! What every request passes first: only names of this machine are answered for, so that no web
-//! page reaches a loopback server by DNS tricks (SPEC §12.3).
+//! The gate of the main port: what every request passes before a service sees it.
+//!
+//! One port serves gRPC, webhooks and probes, and a browser can send requests of many shapes to a
+//! loopback port without asking anybody (cross-site request forgery, DNS rebinding). So a request
+//! is run as gRPC only if it is gRPC by method, media type and protocol, names this machine as its
+//! authority and comes from no web page (SPEC §12.3). Everything else gets a short HTTP answer.
+
+mod plain;
+mod route;
 
 use std::{
+    convert::Infallible,
     future::{Ready, ready},
-    net::IpAddr,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures_util::future::Either;
-use http::{Request, Response, header, uri::Authority};
+use http::{Method, Request, Response};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::{
-    domain::{Reason, Refusal},
-    service::refused,
-};
+pub(super) use self::plain::text_response;
+use self::route::{Probe, Route};
+use super::readiness::Readiness;
+use crate::service::refused;
 
 /// Puts a [`Gate`] in front of the services.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GateLayer;
+#[derive(Debug, Clone)]
+pub(super) struct GateLayer {
+    rules: Arc<Rules>,
+}
+
+/// What a [`Gate`] decides by.
+#[derive(Debug)]
+struct Rules {
+    /// Full names of the gRPC services that are served.
+    services: Box<[String]>,
+    /// Most bytes of the headers of one call, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
+    header_bytes: usize,
+    /// Answers probes.
+    readiness: Readiness,
+}
+
+impl GateLayer {
+    /// A gate to services of these full names.
+    pub(super) fn new(
+        services: impl IntoIterator<Item = String>,
+        header_bytes: u32,
+        readiness: Readiness,
+    ) -> Self {
+        let services = services.into_iter().collect();
+        let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
+        Self { rules: Arc::new(Rules { services, header_bytes, readiness }) }
+    }
+}
 
 impl<S> Layer<S> for GateLayer {
     type Service = Gate<S>;
 
     fn layer(&self, inner: S) -> Gate<S> {
-        Gate { inner }
+        Gate { inner, rules: Arc::clone(&self.rules) }
     }
 }
 
-/// Refuses requests for a foreign authority.
+/// Lets gRPC calls and webhooks through, and answers everything else.
 #[derive(Debug, Clone)]
 pub(super) struct Gate<S> {
     inner: S,
+    rules: Arc<Rules>,
 }
 
-/// Whether an authority is this machine: `localhost` or a loopback address, with any port.
-fn is_local(authority: &str) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    let host = authority.host();
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
-    // Vendors know the server by its public name, and prove who they are by their signatures.
-    if request.uri().path().starts_with("/webhooks/") {
-        return Ok(());
-    }
-    let hosts = request.headers().get_all(header::HOST).into_iter();
-    let hosts = hosts.map(|value| value.to_str().unwrap_or_default());
-    let named = request.uri().authority().map(Authority::as_str);
-    match named.into_iter().chain(hosts).find(|authority| !is_local(authority)) {
-        None => Ok(()),
-        Some(foreign) => {
-            let shown: String = foreign.chars().take(100).collect();
-            let message = format!(
-                "Without configured credentials only localhost and loopback addresses are served, \
-                 not `{shown}`."
-            );
-            Err(Refusal::new(Reason::AuthorityRefused, message).with("authority", shown))
-        }
+impl Rules {
+    /// The answer to a request that goes no further.
+    fn stop<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let answer = match route::of(request, &self.services, self.header_bytes) {
+            Route::Inside => return None,
+            Route::Refused(refusal) => return Some(refused(&refusal)),
+            Route::Plain(answer) => answer.into_response(),
+            Route::Probe(Probe::Live) => plain::live(),
+            Route::Probe(Probe::Ready) => self.readiness.answer(),
+        };
+        // Over HTTP/2 the transport would send the body.
+        Some(if request.method() == Method::HEAD { answer.map(|_| Body::empty()) } else { answer })
     }
 }
 
 impl<S, B> Service<Request<B>> for Gate<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Self::Response, S::Error>>>;
+    type Error = Infallible;
+    type Future = Either<S::Future, Ready<Result<Self::Response, Infallible>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match check(&request) {
-            Ok(()) => Either::Left(self.inner.call(request)),
-            Err(refusal) => Either::Right(ready(Ok(refused(&refusal)))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_local;
-
-    #[test]
-    fn only_names_of_this_machine_are_local() {
-        for local in ["localhost", "LOCALHOST:7700", "127.0.0.1:7700", "127.9.9.9", "[::1]:80"] {
-            assert!(is_local(local), "{local}");
-        }
-        for foreign in [
-            "example.com",
-            "localhost.example.com",
-            "10.0.0.1:7700",
-            "127.0.0.1.nip.io",
-            "[::2]",
-            "0.0.0.0",
-            "",
-        ] {
-            assert!(!is_local(foreign), "{foreign}");
+        match self.rules.stop(&request) {
+            None => Either::Left(self.inner.call(request)),
+            Some(answer) => Either::Right(ready(Ok(answer))),
         }
     }
 }

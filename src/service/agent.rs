@@ -62,7 +62,7 @@ impl Service {
         let client_id = convert::client(&q, &mut reader);
         reader.v.finish()?;
         let user = user.ok_or_else(|| no_user(&q.user))?;
-        let credential = Credential::of(metadata).to_owned();
+        let credential = Credential::of(metadata)?.to_owned();
         Ok(Subscription {
             own_credential: call.actor.user.is_some(),
             caller: call.actor,

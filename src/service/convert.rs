@@ -24,6 +24,9 @@ use crate::{
     domain::{Finding, Kind, Object, Origin, Stamp, Time},
 };
 
+// For every message alike: only these write and read resource names.
+pub(super) use crate::domain::resource_name::{Reference, resource_name};
+
 pub(super) use self::{
     answer::Answer,
     explanation::{explanation, user_match},
@@ -127,11 +130,6 @@ macro_rules! resource {
     }};
 }
 pub(super) use resource;
-
-/// `profiles/contoso_rep`.
-pub(super) fn resource_name(kind: Kind, name: &str) -> String {
-    format!("{}/{name}", kind.collection())
-}
 
 fn resource_names<'a, N: AsRef<str> + 'a>(
     kind: Kind,

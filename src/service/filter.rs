@@ -2,6 +2,10 @@
 //!
 //! A filter is compiled against the schema of its list, so that evaluation can neither fail nor guess:
 //! unknown fields, misplaced operators and bad numbers are refused before the first row is read.
+//!
+//! Between double quotes `\\` is a backslash and `\"` a quote; a backslash before anything else stands
+//! for itself. So ids such as `CONTOSO\kim` can be written as they are, and whoever doubles every
+//! backslash and escapes every quote can write any text.
 
 mod lex;
 
@@ -12,6 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::lex::{Lexer, Word};
+use crate::domain::{Kind, resource_name::Reference};
 
 /// Longest accepted filter, in characters.
 pub const MAX_CHARS: usize = 2048;
@@ -40,10 +45,10 @@ pub enum FieldType {
     Bool,
     /// A point in time, given in RFC 3339.
     Time,
-    /// A reference: `profiles/x` equals `x`.
-    Name,
+    /// A reference to an object of that kind: `profiles/x` means `x`.
+    Name(Kind),
     /// References of which one is meant.
-    Names,
+    Names(Kind),
 }
 
 /// The value of a field in one row.
@@ -59,9 +64,9 @@ pub enum Value<'a> {
     Bool(bool),
     /// See [`FieldType::Time`]; microseconds since 1970.
     Time(i64),
-    /// See [`FieldType::Name`].
+    /// See [`FieldType::Name`]; the bare name.
     Name(Cow<'a, str>),
-    /// See [`FieldType::Names`].
+    /// See [`FieldType::Names`]; the bare names.
     Names(Vec<Cow<'a, str>>),
 }
 
@@ -127,10 +132,8 @@ enum Op {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Operand {
     Empty,
-    /// For text and lists of it.
+    /// For text, references and lists of them.
     Text(String),
-    /// For references; the collection is kept to tell `users/x` from `profiles/x`.
-    Name(String),
     Number(i64),
     Bool(bool),
     Time(i64),
@@ -230,27 +233,30 @@ impl Op {
 // ===== impl Operand =====
 
 impl Operand {
-    fn parse(word: Word, kind: FieldType, op: Op) -> Result<Self, &'static str> {
+    fn parse(word: Word, kind: FieldType, op: Op) -> Result<Self, Cow<'static, str>> {
         if !word.quoted && kind.is_text() {
-            return Err("put the value in double quotes");
+            return Err("put the value in double quotes".into());
         }
         if word.text.is_empty() && matches!(op, Op::Equal | Op::NotEqual) {
             return Ok(Self::Empty);
         }
         match kind {
             FieldType::Text | FieldType::List => Ok(Self::Text(word.text)),
-            FieldType::Name | FieldType::Names => Ok(Self::Name(word.text)),
+            FieldType::Name(kind) | FieldType::Names(kind) => {
+                let name = Reference::of_kind(&word.text, kind).map_err(Cow::Owned)?;
+                Ok(Self::Text(name.into_owned()))
+            }
             FieldType::Number => match word.text.parse() {
                 Ok(number) => Ok(Self::Number(number)),
-                Err(_) => Err("use an integer such as `10`"),
+                Err(_) => Err("use an integer such as `10`".into()),
             },
             FieldType::Bool => match word.text.parse() {
                 Ok(truth) => Ok(Self::Bool(truth)),
-                Err(_) => Err("use `true` or `false`"),
+                Err(_) => Err("use `true` or `false`".into()),
             },
             FieldType::Time => match micros(&word.text) {
                 Some(time) => Ok(Self::Time(time)),
-                None => Err("use RFC 3339 such as `2026-01-31T08:00:00Z`"),
+                None => Err("use RFC 3339 such as `2026-01-31T08:00:00Z`".into()),
             },
         }
     }
@@ -264,7 +270,6 @@ impl Operand {
             (Self::Text(wanted), value) => {
                 value.texts().any(|text| text.eq_ignore_ascii_case(wanted))
             }
-            (Self::Name(wanted), value) => value.texts().any(|name| same_name(name, wanted)),
             (Self::Number(wanted), Value::Number(number)) => *number == Some(*wanted),
             (Self::Bool(wanted), Value::Bool(truth)) => truth == wanted,
             (Self::Time(wanted), Value::Time(time)) => time == wanted,
@@ -275,9 +280,6 @@ impl Operand {
     fn is_within(&self, value: &Value<'_>) -> bool {
         match self {
             Self::Text(wanted) => value.texts().any(|text| contains(text, wanted)),
-            Self::Name(wanted) => {
-                value.texts().any(|name| contains(split_name(name).1, split_name(wanted).1))
-            }
             _ => false,
         }
     }
@@ -293,25 +295,11 @@ fn contains(text: &str, wanted: &str) -> bool {
     wanted.is_empty() || windows.any(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// Splits a resource name; neither unique names nor ids contain a slash.
-fn split_name(name: &str) -> (Option<&str>, &str) {
-    match name.split_once('/') {
-        Some((collection, bare)) => (Some(collection), bare),
-        None => (None, name),
-    }
-}
-
-fn same_name(left: &str, right: &str) -> bool {
-    let ((left_in, left), (right_in, right)) = (split_name(left), split_name(right));
-    let same_collection = left_in.zip(right_in).is_none_or(|(left, right)| left == right);
-    same_collection && left.eq_ignore_ascii_case(right)
-}
-
 // ===== impl FieldType =====
 
 impl FieldType {
     fn is_text(self) -> bool {
-        matches!(self, Self::Text | Self::List | Self::Name | Self::Names)
+        matches!(self, Self::Text | Self::List | Self::Name(_) | Self::Names(_))
     }
 
     fn noun(self) -> &'static str {
@@ -321,8 +309,8 @@ impl FieldType {
             Self::Number => "number",
             Self::Bool => "boolean",
             Self::Time => "time",
-            Self::Name => "name",
-            Self::Names => "list of names",
+            Self::Name(_) => "name",
+            Self::Names(_) => "list of names",
         }
     }
 }

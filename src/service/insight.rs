@@ -117,7 +117,7 @@ impl Service {
         let call = self.enter(path, request.metadata(), None, false)?;
         let mut reader = Reader::new(&call.catalog);
         let (name, state, detail) = convert::report(request.get_ref(), &mut reader);
-        let stored = call.catalog.providers.get(&name);
+        let stored = call.catalog.tables.providers.get(&name);
         if let Some(measured) = stored.filter(|provider| provider.adapter != WIDGET) {
             let text = format!("is measured for adapter {}, not reported", measured.adapter);
             reader.v.invalid("state", text);
@@ -137,7 +137,7 @@ impl Service {
 /// Findings on the organisation and on the content of its profiles, ascending by code, then subject.
 fn findings(catalog: &Catalog) -> Vec<Finding> {
     let mut all = resolve::organisation_findings(catalog);
-    for profile in catalog.profiles.iter() {
+    for profile in catalog.tables.profiles.iter() {
         all.extend(content::profile_findings(catalog, profile));
     }
     // Names ascend without case, as the positions of pages do.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::filter::{
-    FieldType::{self, Bool, List, Name, Names, Number, Text, Time},
+    FieldType::{self, Bool, Name, Names, Number, Text, Time},
     Fields, Value,
 };
 use crate::{
@@ -20,9 +20,9 @@ type Schema = &'static [(&'static str, FieldType)];
 /// The fields that a list of this kind can be filtered by.
 pub(super) fn schema(kind: Kind) -> Schema {
     macro_rules! with_common {
-        ($($field:literal: $type:ident),*) => {
+        ($kind:ident $(, $field:literal: $type:expr)*) => {
             &[
-                ("unique_name", Name), ("display_name", Text), ("state", Text), ("origin", Text),
+                ("unique_name", Name(Kind::$kind)), ("display_name", Text), ("state", Text), ("origin", Text),
                 ("bundle", Text), ("owner", Text), ("create_time", Time), ("update_time", Time),
                 $(($field, $type)),*
             ]
@@ -30,28 +30,37 @@ pub(super) fn schema(kind: Kind) -> Schema {
     }
     match kind {
         Kind::Profile => with_common!(
-            "rank": Number, "roles": Names, "is_default": Bool, "session_templates": Names,
-            "providers": Names
+            Profile, "rank": Number, "roles": Names(Kind::Role), "is_default": Bool,
+            "session_templates": Names(Kind::SessionTemplate), "providers": Names(Kind::Provider)
         ),
-        Kind::SessionTemplate => with_common!("type": Text, "entity": Text),
-        Kind::Provider => with_common!("adapter": Text),
+        Kind::SessionTemplate => with_common!(SessionTemplate, "type": Text, "entity": Text),
+        Kind::Provider => with_common!(Provider, "adapter": Text),
         Kind::User => &[
-            ("id", Name),
+            ("id", Name(Kind::User)),
             ("display_name", Text),
             ("create_time", Time),
             ("update_time", Time),
-            ("direct", Names),
-            ("roles", Names),
-            ("teams", List),
+            ("direct", Names(Kind::Profile)),
+            ("roles", Names(Kind::Role)),
+            ("teams", Names(Kind::Team)),
             ("kind", Text),
             ("disabled", Bool),
             ("email", Text),
             ("business_unit", Text),
         ],
-        Kind::Team => {
-            &[("id", Name), ("display_name", Text), ("create_time", Time), ("update_time", Time)]
-        }
-        _ => with_common!(),
+        Kind::Team => &[
+            ("id", Name(Kind::Team)),
+            ("display_name", Text),
+            ("create_time", Time),
+            ("update_time", Time),
+        ],
+        Kind::TabTemplate => with_common!(TabTemplate),
+        Kind::NotificationTemplate => with_common!(NotificationTemplate),
+        Kind::Tool => with_common!(Tool),
+        Kind::Channel => with_common!(Channel),
+        Kind::Role => with_common!(Role),
+        // Neither is listed.
+        Kind::Script | Kind::Settings => &[],
     }
 }
 
@@ -70,30 +79,16 @@ pub(super) fn rows<'a>(
     kind: Kind,
     after: Option<&str>,
 ) -> Box<dyn Iterator<Item = Object> + 'a> {
-    macro_rules! table {
-        ($table:ident, $variant:ident) => {
-            match after.and_then(|name| UniqueName::parse(name).ok()) {
-                Some(name) => Box::new(catalog.$table.after(&name).cloned().map(Object::$variant)),
-                None => Box::new(catalog.$table.iter().cloned().map(Object::$variant)),
-            }
-        };
-    }
     match kind {
-        Kind::Profile => table!(profiles, Profile),
-        Kind::SessionTemplate => table!(session_templates, SessionTemplate),
-        Kind::TabTemplate => table!(tab_templates, TabTemplate),
-        Kind::NotificationTemplate => table!(notification_templates, NotificationTemplate),
-        Kind::Tool => table!(tools, Tool),
-        Kind::Provider => table!(providers, Provider),
-        Kind::Channel => table!(channels, Channel),
-        Kind::Role => table!(roles, Role),
         Kind::User => match after.and_then(|id| UserId::parse(id).ok()) {
             Some(id) => Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.clone()))),
             None => Box::new(catalog.users().map(|s| Object::User(s.user.clone()))),
         },
         Kind::Team => Box::new(catalog.teams.values().cloned().map(Object::Team)),
         Kind::Settings => Box::new(std::iter::once(Object::Settings(catalog.settings.clone()))),
-        Kind::Script => Box::new(std::iter::empty()),
+        _ => {
+            catalog.tables.after(kind, after.and_then(|name| UniqueName::parse(name).ok()).as_ref())
+        }
     }
 }
 
@@ -162,7 +157,7 @@ impl Row<'_> {
             (Object::User(o), "teams") => {
                 let teams = self.catalog.teams_of(&o.id);
                 let teams = teams.map(|team| Cow::Owned(team.id.as_str().to_owned()));
-                Some(Value::List(teams.collect()))
+                Some(Value::Names(teams.collect()))
             }
             (Object::User(o), "kind") => text(match o.kind {
                 UserKind::Human => "HUMAN",

@@ -145,7 +145,7 @@ impl Service {
 
     fn watcher(&self, metadata: &MetadataMap, user: &str) -> Result<(Watcher, usize), Refusal> {
         let (caller, user, ()) = self.acting(WATCH, metadata, user, |_| ())?;
-        let credential = Credential::of(metadata).to_owned();
+        let credential = Credential::of(metadata)?.to_owned();
         let watched = user.clone();
         let recheck = Box::new(move |catalog: &crate::catalog::Catalog| {
             let call = auth::Call {
@@ -169,7 +169,7 @@ impl Service {
         let mut reader = Reader::new(&call.catalog);
         let name = reader.name("name", Kind::Provider, &request.get_ref().name);
         reader.v.finish()?;
-        let stored = call.catalog.providers.get(&name);
+        let stored = call.catalog.tables.providers.get(&name);
         let stored =
             stored.ok_or_else(|| missing(&ObjectKey::new(Kind::Provider, name.as_str())))?;
         let checks = self.voice.verify(stored, deadline(request.metadata())).await;

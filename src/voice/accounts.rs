@@ -13,7 +13,7 @@ use deskplane_providers::{
 use futures_util::StreamExt as _;
 use tokio::{task::AbortHandle, time::sleep};
 
-use super::{Condition, Settings, Shared, monitor::Monitor};
+use super::{Condition, Settings, Shared, monitor::Monitor, webhook::Places};
 use crate::{
     catalog::Catalog,
     clock::Clock,
@@ -46,6 +46,8 @@ pub(super) struct Account {
     revision: i64,
     /// Why it cannot be used, if it cannot.
     pub(super) provider: Result<Arc<Protected>, Error>,
+    /// Places of webhooks.
+    pub(super) webhooks: Places,
     monitor: Mutex<Monitor>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
@@ -80,7 +82,7 @@ impl Accounts {
     pub(super) fn reconcile(&self, shared: &Arc<Shared>, catalog: &Catalog) {
         let driven =
             |stored: &&Arc<ChannelProvider>| stored.common.is_active() && stored.adapter != WIDGET;
-        let wanted: Vec<_> = catalog.providers.iter().filter(driven).cloned().collect();
+        let wanted: Vec<_> = catalog.tables.providers.iter().filter(driven).cloned().collect();
         let mut gone = Vec::new();
         self.all().retain(|name, account| {
             let kept = wanted.iter().any(|stored| stored.common.unique_name == *name);
@@ -143,6 +145,7 @@ impl Account {
             name: stored.common.unique_name.clone(),
             revision: stored.stamp.revision,
             provider: build(&shared.settings, &shared.clock, stored),
+            webhooks: Places::default(),
             monitor: Mutex::default(),
             tasks: Mutex::default(),
         }

@@ -65,14 +65,16 @@ impl Voice {
     pub(super) fn chosen(&self, user: &UserId) -> Result<Choice, Refusal> {
         let catalog = self.shared.catalog.borrow().clone();
         let profile = match resolve(&catalog, user, App::Unspecified) {
-            Outcome::Resolved(resolution) => catalog.profiles.get(&resolution.profile).cloned(),
+            Outcome::Resolved(resolution) => {
+                catalog.tables.profiles.get(&resolution.profile).cloned()
+            }
             Outcome::NotApplicable => None,
             Outcome::NotFound => return Err(not_found(Kind::User, user.as_str())),
         };
         let linked = profile.iter().flat_map(|profile| &profile.providers);
         let linked = linked.filter(|name| !name.as_str().eq_ignore_ascii_case(FIRST_PARTY));
         let mut stored: Vec<_> =
-            linked.filter_map(|name| catalog.providers.get(name).cloned()).collect();
+            linked.filter_map(|name| catalog.tables.providers.get(name).cloned()).collect();
         stored.retain(|stored| stored.common.is_active());
         stored
             .sort_by_cached_key(|stored| (stored.channel_order, stored.common.unique_name.clone()));

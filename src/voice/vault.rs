@@ -241,7 +241,7 @@ pub fn new_key(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
 
 /// Every sealed secret: its provider, its name, what is stored.
 fn sealed(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
-    catalog.providers.iter().flat_map(|provider| {
+    catalog.tables.providers.iter().flat_map(|provider| {
         let of = provider.common.unique_name.as_str();
         provider.secrets.iter().filter_map(move |(name, secret)| match &secret.value {
             SecretValue::Sealed(sealed) => Some((of, name.as_str(), sealed)),
@@ -307,8 +307,9 @@ impl Environment {
         Self::new(|name| std::env::var(name).ok())
     }
 
+    /// The value of a variable; one that is set to nothing counts as not set.
     fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name)
+        (self.0)(name).filter(|value| !value.is_empty())
     }
 }
 

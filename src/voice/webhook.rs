@@ -2,54 +2,64 @@
 //!
 //! Whatever is wrong, the answer is the same 403 without a word: who guesses learns nothing. A
 //! vendor gets its 2xx once what it told is kept.
+//!
+//! Anybody on the internet can post, so nobody may hold up others: what is refused by its head is
+//! answered before its body is read, a body has a deadline, and a place for the work is taken once
+//! the body is there. Each provider has places of its own.
 
-use std::sync::{Arc, atomic::Ordering};
+mod bodies;
+mod places;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Request, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{Request, State},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::any,
 };
-use bytes::Bytes;
-use deskplane_providers::{ChannelProvider as _, Reply, Webhook, WebhookRefused};
-use http_body_util::{BodyExt as _, Limited};
-use tokio::sync::Semaphore;
+use deskplane_providers::{
+    ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
+};
 
+use self::bodies::{Bodies, Unread};
+pub(super) use self::places::Places;
 use super::{Shared, Voice, accounts::Account};
 use crate::domain::UniqueName;
 
 /// Most bytes of a body.
 pub const MAX_BODY: usize = 64 << 10;
-/// Requests that are worked on at a time; further ones wait at their connections.
-const AT_A_TIME: usize = 64;
+/// What stands before the name of a provider.
+const PATH: &str = "/webhooks/";
 /// One refusal in so many is logged.
 const LOGGED: u64 = 100;
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Ingress {
     shared: Arc<Shared>,
-    turns: Arc<Semaphore>,
+    bodies: Bodies,
+    /// Requests that were turned away because too many are there.
+    busy: Arc<AtomicU64>,
 }
 
-/// The routes of webhooks.
+/// The routes of webhooks, and of what is nearly one.
 pub fn webhooks(voice: &Voice) -> Router {
-    let ingress =
-        Ingress { shared: Arc::clone(&voice.shared), turns: Arc::new(Semaphore::new(AT_A_TIME)) };
-    Router::new().route("/webhooks/{provider}", any(receive)).with_state(ingress)
+    let shared = Arc::clone(&voice.shared);
+    let ingress = Ingress { shared, bodies: Bodies::default(), busy: Arc::default() };
+    let routes = ["/webhooks", "/webhooks/", "/webhooks/{*rest}"];
+    let router = routes.into_iter().fold(Router::new(), |all, path| all.route(path, any(receive)));
+    router.with_state(ingress)
 }
 
-async fn receive(
-    State(ingress): State<Ingress>,
-    Path(provider): Path<String>,
-    request: Request,
-) -> Response {
-    let Ok(_turn) = ingress.turns.acquire().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    match ingress.shared.posted(&provider, request).await {
+async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
+    // As it was sent: an address that is spelled otherwise is not the one that was given out.
+    let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
+    match ingress.posted(&provider, request).await {
         Ok(reply) => answer(reply),
         Err(Refused::Unbelieved(why)) => {
             ingress.shared.refused(&provider, why);
@@ -57,6 +67,10 @@ async fn receive(
         }
         // The vendor repeats what was not taken.
         Err(Refused::NotKept) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(Refused::Busy) => {
+            ingress.turned_away(&provider);
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
     }
 }
 
@@ -64,6 +78,7 @@ async fn receive(
 enum Refused {
     Unbelieved(WebhookRefused),
     NotKept,
+    Busy,
 }
 
 impl From<WebhookRefused> for Refused {
@@ -72,18 +87,21 @@ impl From<WebhookRefused> for Refused {
     }
 }
 
-impl Shared {
+impl From<Unread> for Refused {
+    fn from(why: Unread) -> Self {
+        match why {
+            Unread::Incomplete | Unread::TooLong => Self::Unbelieved(WebhookRefused::Malformed),
+            Unread::Busy => Self::Busy,
+        }
+    }
+}
+
+impl Ingress {
     async fn posted(&self, provider: &str, request: Request) -> Result<Reply, Refused> {
-        let account = self.named(provider).ok_or(WebhookRefused::NotOffered)?;
-        let vendor = account.provider.as_ref().map_err(|_| WebhookRefused::Unavailable)?;
-        let public = self.settings.public_url.as_ref().ok_or(WebhookRefused::NotOffered)?;
+        let (account, vendor, mut url) = self.shared.addressed(request.method(), provider)?;
         let (head, body) = request.into_parts();
-        let body: Bytes = Limited::new(body, MAX_BODY)
-            .collect()
-            .await
-            .map_err(|_| WebhookRefused::Malformed)?
-            .to_bytes();
-        let mut url = super::webhook_url(public, account.name.as_str());
+        let (body, _held) = self.bodies.read(body).await?;
+        let _place = account.webhooks.take().await.ok_or(Refused::Busy)?;
         if let Some(query) = head.uri.query() {
             url = format!("{url}?{query}");
         }
@@ -95,14 +113,40 @@ impl Shared {
         };
         let received = vendor.receive(&webhook).await?;
         for event in received.events {
-            self.take(&account.name, event).await.map_err(|_| Refused::NotKept)?;
+            self.shared.take(&account.name, event).await.map_err(|_| Refused::NotKept)?;
         }
         Ok(received.reply)
     }
 
-    /// The account of an active provider of that name.
-    fn named(&self, provider: &str) -> Option<Arc<Account>> {
-        self.accounts.get(&UniqueName::parse(provider).ok()?)
+    /// Logs the first that is turned away and then few.
+    fn turned_away(&self, provider: &str) {
+        let before = self.busy.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(LOGGED) {
+            tracing::warn!(provider, so_far = before + 1, "too many webhooks at a time");
+        }
+    }
+}
+
+impl Shared {
+    /// Whom a request is for and under which URL, as far as its head says.
+    fn addressed(
+        &self,
+        method: &Method,
+        provider: &str,
+    ) -> Result<(Arc<Account>, Arc<Protected>, String), WebhookRefused> {
+        let name = UniqueName::parse(provider).map_err(|_| WebhookRefused::NotOffered)?;
+        // Only active providers have one.
+        let account = self.accounts.get(&name).ok_or(WebhookRefused::NotOffered)?;
+        let vendor = account.provider.as_ref().map_err(|_| WebhookRefused::Unavailable)?;
+        let public = self.settings.public_url.as_ref().ok_or(WebhookRefused::NotOffered)?;
+        if !vendor.takes_webhooks() {
+            return Err(WebhookRefused::NotOffered);
+        }
+        if method != Method::POST {
+            return Err(WebhookRefused::Malformed);
+        }
+        let (url, vendor) = (super::webhook_url(public, account.name.as_str()), Arc::clone(vendor));
+        Ok((account, vendor, url))
     }
 
     /// Counts a refusal; logs the first and then few, whatever arrives.

@@ -173,7 +173,7 @@ impl Answers<'_> {
     fn content(&self, changes: &Changes, key: &GroupKey, old: &Variant) -> Option<Variant> {
         let library_only = changes.profiles.is_empty() && !changes.settings;
         let class = Some(key.seat.class).filter(|_| library_only)?;
-        self.contents.variant(self.catalog, &old.profile, class)
+        self.contents.variant_of_class(self.catalog, &old.profile, class)
     }
 
     fn offer(&self, answer: &Answer, causes: Vec<Cause>) -> Offer {

@@ -7,6 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+use super::answers::ClassAnswers;
 use crate::{
     catalog::{Catalog, ClassId},
     content::{self, Compiled, Gates, Inputs},
@@ -54,17 +55,27 @@ impl Contents {
         profile: &UniqueName,
         class: ClassId,
     ) -> Option<Arc<Compiled>> {
-        self.variant(catalog, profile, class).map(|variant| variant.content)
+        self.variant_of_class(catalog, profile, class).map(|variant| variant.content)
+    }
+
+    pub(super) fn variant_of_class(
+        &self,
+        catalog: &Catalog,
+        profile: &UniqueName,
+        class: ClassId,
+    ) -> Option<Variant> {
+        let answers = catalog.of_class::<ClassAnswers>(class);
+        self.variant(catalog, profile, &answers.gates)
     }
 
     pub(super) fn variant(
         &self,
         catalog: &Catalog,
         profile: &UniqueName,
-        class: ClassId,
+        gates: &Gates,
     ) -> Option<Variant> {
-        let profile = catalog.profiles.get(profile)?;
-        let gates = Gates::of(catalog, catalog.class(class)).relevant_to(catalog, profile);
+        let profile = catalog.tables.profiles.get(profile)?;
+        let gates = gates.relevant_to(catalog, profile);
         let name = profile.name();
         let kept = |entries: &Entries| {
             entries.get(name)?.iter().find(|entry| entry.gates == gates).cloned()
@@ -128,7 +139,7 @@ impl Contents {
 
 /// The entries that still hold, with inputs that are quick to compare with the newest catalog.
 fn renewed(entries: &[Arc<Entry>], catalog: &Catalog, name: &UniqueName) -> Vec<Arc<Entry>> {
-    let Some(profile) = catalog.profiles.get(name) else { return Vec::new() };
+    let Some(profile) = catalog.tables.profiles.get(name) else { return Vec::new() };
     let mut kept = Vec::with_capacity(entries.len());
     for entry in entries {
         if entry.revision > catalog.revision {

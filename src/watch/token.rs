@@ -17,6 +17,8 @@ use crate::{
 pub const MAX_TOKEN: usize = 512;
 
 const VERSION: &str = "1";
+/// Fields of a token apart from its checksum.
+const FIELDS: usize = 8;
 
 /// What a token is bound to beside the content that it stands for.
 #[derive(Debug, Clone)]
@@ -42,7 +44,8 @@ impl Binding<'_> {
     /// The digest that a sent token stands for, or why it cannot be used.
     pub(super) fn read(&self, token: &str, newest: i64) -> Result<String, Reset> {
         let text = decode(token).ok_or(Reset::TokenInvalid)?;
-        let fields: Vec<_> = text.split('|').collect();
+        // The user comes last and takes the rest: ids may hold the separator, nothing else does.
+        let fields: Vec<_> = text.splitn(FIELDS, '|').collect();
         let [_, store, incarnation, revision, schema, digest, app, user] = fields[..] else {
             return Err(Reset::TokenInvalid);
         };
@@ -106,6 +109,24 @@ mod tests {
         let restored = StoreId { incarnation: Uuid::from_u128(3), ..store.clone() };
         let other = Binding { store: &restored, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::StoreRestored));
+    }
+
+    #[test]
+    fn p10_2_ids_that_hold_the_separator_are_told_apart() {
+        let store = StoreId { store: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
+        let ids = ["auth0", "auth0|64a1b2", "auth0|64a1b2|", "auth0|", "auth0||64a1b2", "64a1b2"];
+        let ids = ids.map(|id| UserId::parse(id).unwrap());
+        let binding = |user| Binding { store: &store, user, app: App::Unspecified };
+        for holder in &ids {
+            let token = binding(holder).issue(7, "d1:0");
+            for user in &ids {
+                let expected = match user == holder {
+                    true => Ok("d1:0".to_owned()),
+                    false => Err(Reset::TokenOtherSubject),
+                };
+                assert_eq!(binding(user).read(&token, 7), expected, "{holder} {user}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use deskplane::cli::{self, Cli, Io};
 
 use crate::server::Running;
 
+mod address;
+mod documents;
 mod live;
 mod voice;
 

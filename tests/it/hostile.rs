@@ -6,6 +6,7 @@ mod callers;
 mod exact;
 mod fields;
 mod frames;
+mod front;
 mod numbers;
 mod pages;
 mod sites;

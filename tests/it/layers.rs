@@ -7,6 +7,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("catalog", &["domain"]),
     ("render", &["domain"]),
+    ("process", &[]),
     ("resolve", &["catalog", "domain"]),
     ("content", &["catalog", "domain", "render"]),
     ("command", &["catalog", "content", "domain", "render", "resolve"]),
@@ -50,8 +51,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("deskplane_proto", &["content", "service", "server", "cli"]),
     ("Status::with_error_details", &["service/status.rs", "cli"]),
     ("::sled", &["store/durable/index.rs"]),
-    ("metrics::", &["store/durable/meters.rs", "server/monitor.rs"]),
-    ("metrics_exporter_prometheus", &["server/monitor.rs"]),
+    ("metrics::", &["store/durable/meters.rs", "server/monitor", "server/accept/meters.rs"]),
+    ("metrics_exporter_prometheus", &["server/monitor"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -1,6 +1,8 @@
 //! What a server tells probes and collectors of metrics, and how a store that fills up or rots is
 //! seen from outside.
 
+mod hostile;
+
 use std::{
     collections::BTreeMap,
     io::{self, Read as _, Write as _},
@@ -23,12 +25,14 @@ use deskplane::{
     watch,
 };
 use deskplane_proto::v1::watch_profile_response::Event;
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
     api::Api,
@@ -147,6 +151,7 @@ async fn monitor() -> (Monitor, SocketAddr) {
 /// Status and body of an answer.
 fn get(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "{method} {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -190,6 +195,9 @@ async fn figures_have_stable_names_and_right_values() {
     is("deskplane_voice_calls_live", 0.0);
     is("deskplane_voice_streams", 0.0);
     is("deskplane_voice_webhooks_refused_total", 0.0);
+    is("deskplane_connections", 1.0);
+    is("deskplane_accept_errors_total", 0.0);
+    is("deskplane_monitor_accept_errors_total", 0.0);
     is("deskplane_store_read_only", 0.0);
     is("deskplane_store_damaged", 0.0);
     is("deskplane_store_free_bytes", (RESERVE * 2) as f64);
@@ -307,12 +315,15 @@ async fn readiness_begins_with_the_server_and_ends_with_its_drain() {
     let q = HealthCheckRequest { service: "deskplane.v1.writes".to_owned() };
     let mut stream = client.watch(q).await.unwrap().into_inner();
     assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    // A call that is not over holds up the end. Its channel is its own.
+    let mut reflection = ServerReflectionClient::new(world.server.channel(As::default()));
+    let open = reflection.server_reflection_info(stream::pending()).await.unwrap();
     world.server.stop();
     assert_eq!(stream.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     let (status, body) = world.ready();
     assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
     assert_eq!(world.get("/livez").0, 200);
-    drop((stream, client));
+    drop((stream, client, open, reflection));
     world.server.end().await;
 }
 

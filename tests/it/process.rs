@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, MutexGuard,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tonic::transport::{Channel, Endpoint};
@@ -34,28 +34,49 @@ pub(crate) struct Process {
     child: Child,
     listens: Receiver<SocketAddr>,
     address: OnceCell<SocketAddr>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Arc<Log>,
     reader: Option<JoinHandle<()>>,
     /// Whether it ended as the test wished.
     ended: bool,
+}
+
+/// The log of a process, as far as it was read.
+#[derive(Debug, Default)]
+struct Log {
+    read: Mutex<Lines>,
+    more: Condvar,
+}
+
+/// The last lines of a log.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: VecDeque<String>,
+    /// Whether there are no more to come.
+    over: bool,
+}
+
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.read.lock().unwrap()
+    }
 }
 
 impl Process {
     /// Starts the program with settings, each named as its variable without the prefix. How full the
     /// disk is makes no difference, unless a setting says so.
     pub(crate) fn spawn(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(program());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DESKPLANE_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+        command.arg(folder);
         for (name, value) in [("STORE__MIN_FREE_MIB", "0")].iter().chain(settings) {
             command.env(format!("DESKPLANE_{name}"), value);
         }
-        let mut child = command.env("NO_COLOR", "1").stderr(Stdio::piped()).spawn().unwrap();
-        let log = Arc::default();
+        Self::of(command)
+    }
+
+    /// The same from a command that serves.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::<Log>::default();
         let (found, listens) = mpsc::channel();
         let (stderr, lines) = (child.stderr.take().unwrap(), Arc::clone(&log));
         // The pipe must not fill up while the server lives.
@@ -94,7 +115,30 @@ impl Process {
 
     /// The last lines of its log.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().iter().cloned().collect()
+        self.log.lock().lines.iter().cloned().collect()
+    }
+
+    /// Waits for a line of the log that holds a text.
+    pub(crate) fn says(&self, text: &str) -> String {
+        let found = |log: &Lines| log.lines.iter().find(|line| line.contains(text)).cloned();
+        let wait = |log: &mut Lines| !log.over && found(log).is_none();
+        let log = self.log.lock();
+        let log = self.log.more.wait_timeout_while(log, PATIENCE, wait).unwrap().0;
+        let line = found(&log);
+        drop(log);
+        line.unwrap_or_else(|| panic!("it does not say {text:?}"))
+    }
+
+    /// Sends a signal, named without its first three letters.
+    pub(crate) fn signal(&self, name: &str) {
+        send(self.id(), name);
+    }
+
+    /// Waits for the end, as long as a time; answers the status, if it has ended, and how long that took.
+    pub(crate) fn ends_within(&mut self, time: Duration) -> (Option<ExitStatus>, Duration) {
+        let ended = ends_within(&mut self.child, time);
+        self.ended |= ended.0.is_some();
+        ended
     }
 
     /// SIGKILL: the process gets no chance to do anything.
@@ -109,11 +153,41 @@ impl Process {
 
     /// SIGTERM: the process ends as a service manager ends it.
     pub(crate) fn end(mut self) -> ExitStatus {
-        let id = self.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
         let status = self.child.wait().unwrap();
         self.ended = status.success();
         status
+    }
+}
+
+/// The program with arguments, and with nothing of the product in its environment.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DESKPLANE_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// Sends a signal to a process.
+pub(crate) fn send(process: u32, signal: &str) {
+    let id = process.to_string();
+    let sent = Command::new("kill").args(["-s", signal, &id]).status().unwrap();
+    assert!(sent.success(), "SIG{signal} cannot be sent");
+}
+
+/// Waits for the end of a process, as long as a time.
+pub(crate) fn ends_within(child: &mut Child, time: Duration) -> (Option<ExitStatus>, Duration) {
+    let begun = Instant::now();
+    loop {
+        let status = child.try_wait().unwrap();
+        if status.is_some() || begun.elapsed() > time {
+            return (status, begun.elapsed());
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -129,17 +203,21 @@ impl Drop for Process {
     }
 }
 
-fn read_log(stderr: ChildStderr, found: &Sender<SocketAddr>, log: &Mutex<VecDeque<String>>) {
+fn read_log(stderr: ChildStderr, found: &Sender<SocketAddr>, log: &Log) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
         if let Some(address) = address.and_then(|text| text.parse().ok()) {
             // Who does not wait for it has killed the process.
             let _ = found.send(address);
         }
-        let mut log = log.lock().unwrap();
-        log.push_back(line);
-        if log.len() > KEPT_LINES {
-            log.pop_front();
+        let mut read = log.lock();
+        read.lines.push_back(line);
+        if read.lines.len() > KEPT_LINES {
+            read.lines.pop_front();
         }
+        drop(read);
+        log.more.notify_all();
     }
+    log.lock().over = true;
+    log.more.notify_all();
 }

@@ -9,11 +9,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use deskplane::{
     catalog::{Catalog, builtin},
     domain::{
-        App, Common, Object, Stamp, State, TeamId, Time, UniqueName, UserId,
+        App, Change, Common, Object, Stamp, State, TeamId, Time, UniqueName, UserId,
         directory::{DirectLink, Team, User, UserKind},
         profile::Profile,
     },
     resolve::{Outcome, Resolution, explain, resolve},
+    watch::{Contents, resolved},
 };
 use proptest::prelude::*;
 
@@ -121,6 +122,17 @@ impl World {
         objects
     }
 
+    /// The changes that lead from another world to this one; a random part of them, by a seed.
+    fn changes_from(&self, other: &Self, seed: u64) -> Vec<Change> {
+        let (old, new) = (other.objects(), self.objects());
+        let gone = old.iter().map(Object::key).filter(|key| new.iter().all(|o| o.key() != *key));
+        let gone: Vec<_> = gone.map(Change::Delete).collect();
+        let put =
+            new.into_iter().filter(|object| !object.common().is_some_and(Common::is_built_in));
+        let all = gone.into_iter().chain(put.map(Change::Put)).enumerate();
+        all.filter(|(at, _)| seed >> (at % 64) & 1 == 1).map(|(_, change)| change).collect()
+    }
+
     fn catalog(&self) -> Catalog {
         Catalog::from_objects(self.objects(), 1, Time::default())
     }
@@ -147,7 +159,7 @@ proptest! {
     fn p1_every_user_gets_exactly_one_existing_active_profile(state in state()) {
         let catalog = state.catalog();
         for answer in state.answers(&catalog) {
-            let profile = catalog.profiles.get(&answer.profile).expect("the profile exists");
+            let profile = catalog.tables.profiles.get(&answer.profile).expect("the profile exists");
             prop_assert!(profile.common.is_active());
         }
     }
@@ -166,6 +178,31 @@ proptest! {
         for user in &state.users {
             let of = |c: &Catalog| explain(c, &user.id, App::Unspecified);
             prop_assert_eq!(of(&catalog), of(&shuffled));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_with_a_class_is_what_explain_works_out(
+        worlds in proptest::collection::vec((state(), any::<u64>()), 1..5),
+    ) {
+        let contents = Contents::new();
+        let mut catalogs = vec![worlds[0].0.catalog()];
+        for (at, pair) in worlds.windows(2).enumerate() {
+            let changes = pair[1].0.changes_from(&pair[0].0, pair[1].1);
+            let newest = &catalogs[at];
+            catalogs.push(newest.apply(&changes, newest.revision + 1, Time::default()));
+        }
+        // Readers of old catalogs and new ones take turns.
+        for catalog in catalogs.iter().chain(catalogs.iter().rev()) {
+            for seated in catalog.users() {
+                for app in APPS {
+                    let id = &seated.user.id;
+                    let read = resolved(catalog, &contents, id, *app).unwrap().unwrap();
+                    let explained = explain(catalog, id, *app).unwrap().outcome;
+                    prop_assert_eq!(&explained, &Outcome::Resolved((*read.resolution).clone()));
+                    prop_assert_eq!(explained, resolve(catalog, id, *app));
+                }
+            }
         }
     }
 

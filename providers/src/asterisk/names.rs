@@ -188,6 +188,13 @@ mod tests {
         let args = details.to_args();
         assert!(!args.contains([',', '"', '\\', '(', ' ']), "{args}");
         assert_eq!(Details::from_args([args.as_str()]), details);
+        for c in ' '..='~' {
+            let agent = format!("a{c}41&to=x");
+            let details = Details { agent, to: String::new(), from: String::new() };
+            let args = details.to_args();
+            assert!(!args.contains([',', '"', '\\', '(', ' ', '|', '\'']), "{args}");
+            assert_eq!(Details::from_args([args.as_str()]), details);
+        }
         assert_eq!(Details::from_args(["agent=anna", "x"]).agent, "anna");
         assert_eq!(Details::from_args([]), Details::default());
     }

@@ -71,6 +71,22 @@ async fn what_certainly_was_not_carried_out_is_tried_four_times() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_attempt_asks_the_rate_limit() {
+    for (per_second, attempts, at_least) in [(0.5, 4, 6), (0.25, 3, 8), (0.05, 1, 0)] {
+        let (provider, vendor) = provider(Secrets::default());
+        *held(&provider.dials) = Bucket::new(crate::Rate::new(per_second, 1), Instant::now());
+        vendor.set(Asked::StartCall, Behaviour::RateLimited);
+        let begun = Instant::now();
+        let error = provider.start_call(&Context::within(LONGEST), call()).await.unwrap_err();
+        assert_eq!(vendor.asked(Asked::StartCall), attempts, "{per_second} a second");
+        assert!(begun.elapsed().as_secs() >= at_least, "{:?}", begun.elapsed());
+        // What the vendor said, not that the next attempt found no token.
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::RateLimited, Effect::None));
+        assert_ne!(error.message(), "more requests than the vendor takes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_final() {
     for behaviour in [Behaviour::Refuse, Behaviour::Credentials] {
         let (provider, vendor) = provider(Secrets::default());

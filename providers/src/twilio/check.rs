@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Twilio, error::absent};
-use crate::{Check, CheckOutcome, Error, ErrorKind, Result};
+use super::{Twilio, error::absent, signature};
+use crate::{Check, CheckOutcome, Error, ErrorKind, Result, urls::same_url};
 
 #[derive(Deserialize)]
 struct Account {
@@ -64,12 +64,20 @@ impl Twilio {
     async fn look_at_application(&self, sid: &str) -> Result<String> {
         let url = self.client.account(&format!("/Applications/{sid}.json"));
         let application: Application = self.client.get(&url, &[]).await.map_err(absent)?;
-        let ours = application.voice_url.as_deref() == self.webhook_url.as_deref();
-        let detail = match ours {
-            true => "the application asks this server what to do",
-            false => "the application asks somebody else what to do with the agent's own calls",
+        let given = application.voice_url.as_deref().filter(|url| !url.is_empty());
+        let same = |ours: &&str| given.is_some_and(|given| same_url(given, ours));
+        let Some(ours) = self.webhook_url.as_deref().filter(same) else {
+            let whom = if given.is_some() { "somebody else" } else { "nobody" };
+            return Ok(format!(
+                "the application asks {whom} what to do with the agent's own calls"
+            ));
         };
-        Ok(detail.to_owned())
+        let detail = "the application asks this server what to do";
+        Ok(match given.is_some_and(|given| signature::spellings(ours).contains(given)) {
+            true => detail.to_owned(),
+            // What it signs is not known then.
+            false => format!("{detail}; write its voice URL as {ours}, for Twilio signs the text"),
+        })
     }
 
     async fn look_at_activities(&self) -> Result<String> {

@@ -2,7 +2,8 @@
 //!
 //! Signed are the URL and, behind it, every parameter of the form. A body that is no form is covered
 //! by its digest in the URL. Whether the URL was signed with its port, or with `'` as it is or
-//! escaped, differs at Twilio, so each way counts.
+//! escaped, differs at Twilio, and whether as it was written or in its normal form is not said, so
+//! each way counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header::CONTENT_TYPE};
 use url::form_urlencoded;
 
-use crate::{ExposeSecret as _, Secret, Webhook, WebhookRefused};
+use crate::{ExposeSecret as _, Secret, Webhook, WebhookRefused, urls::normal};
 
 /// Header with the signature.
 pub(super) const SIGNATURE: &str = "x-twilio-signature";
@@ -117,16 +118,25 @@ fn body_is_covered(webhook: &Webhook<'_>) -> bool {
     verify_slices_are_equal(hex.as_bytes(), named.as_bytes()).is_ok()
 }
 
-/// The ways in which Twilio may have written the URL that it signed.
-fn spellings(url: &str) -> BTreeSet<String> {
-    let (bare, with_port) = ports(url);
+/// The ways in which Twilio may have written the URL that it signed: as it is configured here or in
+/// its normal form, with the port or without it.
+pub(super) fn spellings(url: &str) -> BTreeSet<String> {
+    let (address, query) = match url.split_once('?') {
+        Some((address, query)) => (address, Some(query)),
+        None => (url, None),
+    };
     let mut all = BTreeSet::new();
-    for url in [bare, with_port] {
-        if let Some((path, query)) = url.split_once('?') {
-            all.insert(format!("{path}?{}", query.replace('\'', "%27")));
-            all.insert(format!("{path}?{}", query.replace("%27", "'")));
+    for address in [Some(address.to_owned()), normal(address)].into_iter().flatten() {
+        let (bare, with_port) = ports(&address);
+        for address in [bare, with_port] {
+            let Some(query) = query else {
+                all.insert(address);
+                continue;
+            };
+            for query in [query, &query.replace('\'', "%27"), &query.replace("%27", "'")] {
+                all.insert(format!("{address}?{query}"));
+            }
         }
-        all.insert(url);
     }
     all
 }
@@ -173,5 +183,19 @@ mod tests {
         }
         assert_eq!(all.len(), 6);
         assert_eq!(spellings("https://a.example/x").len(), 2);
+    }
+
+    #[test]
+    fn a_url_is_signed_as_written_or_in_its_normal_form() {
+        let all = spellings("HTTPS://Desk.Example.com:443/d%65sk/webhooks/x?y=A%7e");
+        for url in [
+            "HTTPS://Desk.Example.com:443/d%65sk/webhooks/x?y=A%7e",
+            "HTTPS://Desk.Example.com/d%65sk/webhooks/x?y=A%7e",
+            "https://desk.example.com/desk/webhooks/x?y=A%7e",
+            "https://desk.example.com:443/desk/webhooks/x?y=A%7e",
+        ] {
+            assert!(all.contains(url), "{url}: {all:?}");
+        }
+        assert_eq!(all.len(), 4, "the query stays as it came");
     }
 }

@@ -42,16 +42,17 @@ fn mistakes_of_all_documents_are_told_together() {
     let error = document::read(&api(), "test.yaml", text).unwrap_err().to_string();
     let lines: Vec<_> = error.lines().collect();
     let expected = [
-        "document 1: a Profile has no field `colour`, `shape`",
-        "document 2: there is no kind `Thing`",
-        "document 3: `kind` is missing",
-        "document 4: a User needs `id`",
-        "document 5: only a Profile has `users`",
-        "document 6: this is no Profile: ",
+        "3:1: colour: a Profile has no such field",
+        "4:1: shape: a Profile has no such field",
+        "6:7: kind: there is no kind `Thing`",
+        "8:1: `kind` is missing",
+        "10:1: a User needs `id`",
+        "14:1: users: only a Profile has it",
+        "18:12: pane.on: true or false is expected",
     ];
     assert_eq!(lines.len(), expected.len(), "{error}");
     for (line, expected) in lines.iter().zip(expected) {
-        assert!(line.starts_with(&format!("test.yaml, {expected}")), "{line}");
+        assert!(line.starts_with(&format!("test.yaml:{expected}")), "{line}");
     }
 }
 
@@ -83,7 +84,7 @@ fn a_shown_resource_reads_back_as_its_document() {
     });
     let message = client::message(&api().message("User").unwrap(), user).unwrap();
     let shown = document::show(Kind::find("user").unwrap(), &message).unwrap();
-    let yaml = yaml_serde::to_string(&shown).unwrap();
+    let yaml = crate::cli::tree::emit(&shown);
     assert!(yaml.starts_with("kind: User\nname: users/bot\n"), "{yaml}");
     let document = &read(&yaml)[0];
     let fields = json!({
@@ -172,4 +173,41 @@ fn users_bring_roles_links_and_their_state() {
     let many: Vec<_> = (0..1001).map(|n| format!("u{n}")).collect();
     let text = json!({"kind": "Profile", "uniqueName": "contoso_a", "users": many}).to_string();
     assert_eq!(calls(&text, Some(json!({})), &Flags::default()).len(), 2);
+}
+
+/// Ids of users hold what separates words elsewhere; they reach the server as they are.
+#[test]
+fn ids_of_users_are_passed_on_untouched() {
+    for id in [
+        "kim_fabrikam.example#EXT#@contoso.example",
+        "o'brien@contoso.example",
+        "auth0|64a1b2",
+        "CONTOSO\\kim",
+        "a%2e$&!*?+={}^`~",
+    ] {
+        let kind = Kind::find("user").unwrap();
+        // A bare id is literal; behind the slash `%` begins an escape.
+        let name = format!("users/{}", id.replace('%', "%25"));
+        assert_eq!(kind.resource_name(id), name);
+        assert_eq!(kind.resource_name(&name), name);
+        assert_eq!(kind.bare(&name), id);
+        let json = json!({"kind": "User", "id": id, "profile": "contoso_a"}).to_string();
+        let quoted = id.replace('\'', "''");
+        let yaml = format!("kind: User\nid: '{quoted}'\nprofile: contoso_a\n");
+        for text in [json, yaml] {
+            let document = read(&text).remove(0);
+            assert_eq!((document.id.as_str(), &document.fields["id"]), (id, &json!(id)));
+            let Calls { own, links } = plan(&api(), &document, None, &Flags::default()).unwrap();
+            assert_eq!(own[0].request["user"]["id"], id);
+            assert_eq!(links[0].request["users"], json!([id]));
+        }
+        let user = json!({"name": name, "id": id});
+        let message = client::message(&api().message("User").unwrap(), user).unwrap();
+        let shown = document::show(kind, &message).unwrap();
+        assert_eq!(read(&crate::cli::tree::emit(&shown))[0].id, id);
+        assert_eq!(cell(&message, "name"), id);
+    }
+    for plain in ["kim#EXT#@a.example", "o'brien@a.example", "auth0|64a1b2", "CONTOSO\\kim"] {
+        assert_eq!(read(&format!("kind: User\nid: {plain}\n"))[0].id, plain);
+    }
 }

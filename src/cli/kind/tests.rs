@@ -78,6 +78,7 @@ fn the_table_agrees_with_the_comments_of_the_api() {
                 "{}.{name}: {comment}",
                 kind.name
             );
+            assert_eq!(kind.is_secret(name), comment.contains("*Input only*"), "{comment}");
         }
     }
 }
@@ -101,5 +102,9 @@ fn names_are_taken_bare_or_whole() {
     let profile = Kind::find("profile").unwrap();
     assert_eq!(profile.resource_name("contoso_rep"), "profiles/contoso_rep");
     assert_eq!(profile.resource_name("profiles/contoso_rep"), "profiles/contoso_rep");
+    // A bare id is literal, a resource name is percent-encoded.
+    let user = Kind::find("user").unwrap();
+    assert_eq!(user.resource_name("a%41#"), "users/a%2541#");
+    assert_eq!(user.resource_name("users/a%2541#"), "users/a%2541#");
     assert_eq!(Kind::find("settings").unwrap().resource_name(""), "organizationSettings");
 }

@@ -102,7 +102,7 @@ pub struct UpsertRole {
 impl UpsertRole {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let before = catalog.roles.find(&self.name);
+        let before = catalog.tables.roles.find(&self.name);
         self.only_admin_grants(before, context)?;
         let mut v = Violations::new();
         let name = match before {
@@ -204,7 +204,7 @@ pub struct DeleteRole {
 impl DeleteRole {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let role = catalog.roles.get(&self.name);
+        let role = catalog.tables.roles.get(&self.name);
         let role = role.ok_or_else(|| not_found(Kind::Role, self.name.as_str()))?;
         let name = &role.common.unique_name;
         changeable(role, "DELETE")?;
@@ -212,7 +212,7 @@ impl DeleteRole {
         no_copies(catalog, name)?;
         let mut plan = Plan::default();
         plan.delete(role.as_ref());
-        for profile in catalog.profiles.iter().filter(|p| p.roles.contains(name)) {
+        for profile in catalog.tables.profiles.iter().filter(|p| p.roles.contains(name)) {
             let mut next = Profile::clone(profile);
             next.roles.remove(name);
             if next.rank.is_some() && next.roles.is_empty() {
@@ -242,6 +242,7 @@ impl DeleteRole {
 /// Refuses while copies point to the role: they would become roles of their own unasked.
 fn no_copies(catalog: &Catalog, name: &UniqueName) -> Result<(), Refusal> {
     let copies: Vec<_> = catalog
+        .tables
         .roles
         .iter()
         .filter(|role| role.root_role.as_ref() == Some(name))

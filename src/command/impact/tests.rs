@@ -108,7 +108,7 @@ fn profile(number: u8, rank: Option<u8>, roles: &[u8], channels: bool, active: b
 
 fn tool(label: u8, required: Option<u8>) -> Object {
     let seeded = Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
-    let model = seeded.tools.find(PANE_TOOL).unwrap();
+    let model = seeded.tables.tools.find(PANE_TOOL).unwrap();
     Object::Tool(Arc::new(ProductivityTool {
         common: common("contoso_tool", true),
         icon: format!("icon {label}"),
@@ -197,7 +197,7 @@ fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
             panic!("{} does not resolve", seated.user.id)
         };
         let gates = Gates::of(catalog, catalog.class(seated.seat.class));
-        let stored = catalog.profiles.get(&r.profile).unwrap();
+        let stored = catalog.tables.profiles.get(&r.profile).unwrap();
         (r.profile, r.method, compile(catalog, stored, &gates).digest)
     };
     for before in old.users().filter(|s| s.user.is_counted()) {

@@ -82,7 +82,7 @@ impl Entry for Providers {
     type Patch = ProviderPatch;
 
     fn table(catalog: &Catalog) -> &Table<ChannelProvider> {
-        &catalog.providers
+        &catalog.tables.providers
     }
 
     fn empty(common: Common, stamp: Stamp) -> ChannelProvider {

@@ -53,7 +53,7 @@ pub(super) fn profiles(
     take: impl Fn(&mut Profile),
 ) -> Vec<Referrer> {
     let mut found = Vec::new();
-    for profile in catalog.profiles.iter() {
+    for profile in catalog.tables.profiles.iter() {
         let mut next = Profile::clone(profile);
         take(&mut next);
         if next != **profile {

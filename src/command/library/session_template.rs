@@ -57,7 +57,7 @@ impl Entry for SessionTemplates {
     type Patch = SessionTemplatePatch;
 
     fn table(catalog: &Catalog) -> &Table<SessionTemplate> {
-        &catalog.session_templates
+        &catalog.tables.session_templates
     }
 
     fn empty(common: Common, stamp: Stamp) -> SessionTemplate {
@@ -146,7 +146,7 @@ impl Entry for SessionTemplates {
             .flat_map(|b| b.anchor_tab.iter().chain(&b.additional_tabs))
             .collect();
         for name in next.anchor_tab.iter_mut().chain(&mut next.additional_tabs) {
-            match catalog.tab_templates.get(name) {
+            match catalog.tables.tab_templates.get(name) {
                 Some(tab) => *name = tab.common.unique_name.clone(),
                 None if old_tabs.contains(&&*name) => {}
                 None => return Err(not_found(Kind::TabTemplate, name.as_str())),

@@ -45,7 +45,7 @@ impl Entry for TabTemplates {
     type Patch = TabTemplatePatch;
 
     fn table(catalog: &Catalog) -> &Table<TabTemplate> {
-        &catalog.tab_templates
+        &catalog.tables.tab_templates
     }
 
     /// There is no default page type: without one, a creation is refused.
@@ -110,7 +110,7 @@ impl Entry for TabTemplates {
 
     fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
         let mut found = Vec::new();
-        for template in catalog.session_templates.iter() {
+        for template in catalog.tables.session_templates.iter() {
             let anchor = template.anchor_tab.as_ref() == Some(name);
             if anchor || template.additional_tabs.contains(name) {
                 let mut next = SessionTemplate::clone(template);

@@ -46,7 +46,7 @@ impl Entry for Tools {
     type Patch = ToolPatch;
 
     fn table(catalog: &Catalog) -> &Table<ProductivityTool> {
-        &catalog.tools
+        &catalog.tables.tools
     }
 
     fn empty(common: Common, stamp: Stamp) -> ProductivityTool {

@@ -37,7 +37,7 @@ fn an_update_creates_what_is_missing_where_it_is_asked_to() {
     };
     let plan = update.plan(&catalog, &context()).unwrap();
     let after = catalog.apply(&plan.changes, 2, Time::default());
-    let made = after.profiles.find("contoso_rep").unwrap();
+    let made = after.tables.profiles.find("contoso_rep").unwrap();
     assert_eq!(made.common, Common::custom(UniqueName::known("contoso_rep"), "Rep"));
     assert_eq!(made.session_templates, [template]);
     assert!(!update.plan(&after, &context()).unwrap().changed());

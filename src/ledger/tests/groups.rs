@@ -162,7 +162,7 @@ async fn a_write_that_is_too_large_is_refused_and_nobody_else() {
     }
     assert_eq!(judged[1], judged[2], "a dry run says what the write says");
     assert_eq!(*seen.lock().unwrap(), [[2, 3]]);
-    assert!(ledger.catalog().profiles.find("contoso_two").is_none());
+    assert!(ledger.catalog().tables.profiles.find("contoso_two").is_none());
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn built_in_content_that_found_no_room_is_written_when_there_is_some() {
         tokio::task::yield_now().await;
     }
     assert_eq!(*seen.lock().unwrap(), [[2]]);
-    assert_eq!(ledger.catalog().profiles.len(), 3);
+    assert_eq!(ledger.catalog().tables.profiles.len(), 3);
     assert_eq!(ledger.submit(create("contoso_rep")).await.unwrap().revision, 3);
 }
 

@@ -163,7 +163,7 @@ impl Entry for v1::SessionTemplate {
         let panel_mode = r.choice::<PanelMode>("panel_mode", self.panel_mode);
         SessionTemplatePatch {
             display_name: mask.text("display_name", &self.display_name),
-            description: mask.text("description", &self.description),
+            description: mask.lines("description", &self.description),
             owner: mask.text("owner", &self.owner),
             session_type: r.choice("type", self.r#type),
             entity: (!self.entity.is_empty()).then(|| self.entity.clone()),
@@ -239,7 +239,7 @@ impl Entry for v1::ApplicationTabTemplate {
     fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> TabTemplatePatch {
         TabTemplatePatch {
             display_name: mask.text("display_name", &self.display_name),
-            description: mask.text("description", &self.description),
+            description: mask.lines("description", &self.description),
             owner: mask.text("owner", &self.owner),
             title: mask.text("title", &self.title),
             page_type: r.choice("page_type", self.page_type),
@@ -320,7 +320,7 @@ impl Entry for v1::ProductivityTool {
         let category = r.choice("category", self.category);
         ToolPatch {
             display_name: mask.text("display_name", &self.display_name),
-            description: mask.text("description", &self.description),
+            description: mask.lines("description", &self.description),
             owner: mask.text("owner", &self.owner),
             control_name: mask.text("control_name", &self.control_name),
             data: mask.text("data", &self.data),

@@ -1,6 +1,6 @@
 //! Update masks (SPEC §7.1 rule 9).
 
-use crate::domain::{Reason, Violations};
+use crate::domain::{Reason, Violations, check};
 
 /// What an update may do with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,11 @@ impl Mask {
     /// The value of a field when the write sets it.
     pub(super) fn pick<T>(&self, path: &str, present: bool, value: T) -> Option<T> {
         self.sets(path, present).then_some(value)
+    }
+
+    /// A text of several lines; present unless empty.
+    pub(super) fn lines(&self, path: &str, value: &str) -> Option<String> {
+        self.sets(path, !value.is_empty()).then(|| check::lines(value))
     }
 
     /// A text; present unless empty.

@@ -1,11 +1,14 @@
 //! Profiles and their writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Resource,
+    Context, Reader, Reference, Resource,
     mask::{Access, Fields, Mask},
     resource, resource_name, resource_names, timestamp, writes,
 };
@@ -156,7 +159,7 @@ fn patch(r: &mut Reader<'_>, p: &v1::Profile, mask: &Mask) -> ProfilePatch {
     let mode = r.choice("pane.mode", pane.mode).unwrap_or_default();
     ProfilePatch {
         display_name: mask.text("display_name", &p.display_name),
-        description: mask.text("description", &p.description),
+        description: mask.lines("description", &p.description),
         owner: mask.text("owner", &p.owner),
         app_module: (!p.app_module.is_empty()).then(|| p.app_module.clone()),
         session_templates: mask
@@ -208,7 +211,7 @@ fn update(q: v1::UpdateProfileRequest, r: &mut Reader<'_>) -> UpdateProfile {
     let mask = r.mask(q.update_mask.as_ref(), FIELDS);
     let profile = r.addressed(Kind::Profile, &p.name, &p.unique_name);
     let catalog = r.catalog;
-    only_by_action(r, &p, catalog.profiles.get(&profile).map(AsRef::as_ref));
+    only_by_action(r, &p, catalog.tables.profiles.get(&profile).map(AsRef::as_ref));
     let patch = patch(r, &p, &mask);
     let etag = r.etag(&p.etag);
     let mut update = UpdateProfile::new(profile, "UPDATE", patch);
@@ -234,17 +237,18 @@ fn state(r: &mut Reader<'_>, (name, etag): (&str, &str), state: State) -> SetPro
     SetProfileState { profile: r.name("name", Kind::Profile, name), etag: r.etag(etag), state }
 }
 
+fn bare_role(text: &str) -> String {
+    // What names another collection stays whole, and is no legal name of anything.
+    Reference::of_kind(text, Kind::Role).map_or_else(|_| text.to_owned(), Cow::into_owned)
+}
+
 fn set_rank(q: v1::SetRankAndRolesRequest, r: &mut Reader<'_>) -> SetRankAndRoles {
     SetRankAndRoles {
         profile: r.name("name", Kind::Profile, &q.name),
         etag: r.etag(&q.etag),
         rank: q.rank.map(i64::from),
         // A team given as a role must be told apart from a bad name, so the command reads them.
-        roles: q
-            .roles
-            .iter()
-            .map(|role| role.strip_prefix("securityRoles/").unwrap_or(role).to_owned())
-            .collect(),
+        roles: q.roles.iter().map(|role| bare_role(role)).collect(),
         displace: r.choice("displace", q.displace).unwrap_or_default(),
         override_managed: q.override_managed,
     }

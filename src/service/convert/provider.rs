@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Resource,
+    Context, Reader, Reference, Resource,
     library::{Entry, library},
     mask::{Access, Fields, Mask},
     resource, timestamp, writes,
@@ -119,7 +119,7 @@ impl Entry for v1::ChannelProvider {
         let secrets = if given { self.secrets(r) } else { Default::default() };
         ProviderPatch {
             display_name: mask.text("display_name", &self.display_name),
-            description: mask.text("description", &self.description),
+            description: mask.lines("description", &self.description),
             owner: mask.text("owner", &self.owner),
             label: mask.text("label", &self.label),
             channel_url: mask.text("channel_url", &self.channel_url),
@@ -131,7 +131,7 @@ impl Entry for v1::ChannelProvider {
                 !self.trusted_domains.is_empty(),
                 self.trusted_domains.clone(),
             ),
-            custom_parameters: mask.text("custom_parameters", &self.custom_parameters),
+            custom_parameters: mask.lines("custom_parameters", &self.custom_parameters),
             sandbox: mask.pick(
                 "sandbox",
                 !self.sandbox.is_empty(),
@@ -156,8 +156,9 @@ trait Secrets {
 impl Secrets for v1::ChannelProvider {
     fn secrets(&self, r: &mut Reader<'_>) -> BTreeMap<String, Option<SecretValue>> {
         // A name that is no name is refused for itself.
-        let provider = self.name.rsplit('/').next().filter(|name| !name.is_empty());
-        let provider = provider.unwrap_or(&self.unique_name);
+        let named = Reference::of_kind(&self.name, Kind::Provider).ok();
+        let named = named.filter(|name| !name.is_empty());
+        let provider = named.as_deref().unwrap_or(&self.unique_name);
         check::count(&mut r.v, "secrets", self.secrets.len(), MAX_SECRETS);
         let given = self.secrets.iter().take(MAX_SECRETS);
         given.map(|(name, value)| (name.clone(), r.secret(provider, name, value))).collect()

@@ -1,6 +1,8 @@
 //! Reads requests: every bad field is noted, and a stand-in takes its place until the call is
 //! refused for it.
 
+use std::borrow::Cow;
+
 use crate::{
     catalog::Catalog,
     content::wire::Coded,
@@ -12,6 +14,7 @@ use crate::{
 };
 
 use super::{
+    Reference,
     mask::{Access, COMMON, Fields, Mask},
     settings::NAME as SETTINGS,
 };
@@ -68,20 +71,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The bare name of `profiles/contoso_rep` or `contoso_rep`.
-    fn bare<'t>(&mut self, field: &str, kind: Kind, text: &'t str) -> Option<&'t str> {
-        match text.split_once('/') {
-            Some((collection, bare)) if collection == kind.collection() => Some(bare),
-            Some(_) => {
-                let shown = format!("{}/…", kind.collection());
-                self.v.invalid(field, format!("must be `{shown}` or a bare name"));
-                None
-            }
-            None if text.is_empty() => {
-                self.v.invalid(field, "is required");
-                None
-            }
-            None => Some(text),
+    fn bare<'t>(&mut self, field: &str, kind: Kind, text: &'t str) -> Option<Cow<'t, str>> {
+        if text.is_empty() {
+            self.v.invalid(field, "is required");
+            return None;
         }
+        Reference::of_kind(text, kind).map_err(|rule| self.v.invalid(field, rule)).ok()
     }
 
     /// The unique name of an object that is addressed or referred to.
@@ -91,7 +86,7 @@ impl<'a> Reader<'a> {
 
     fn read_name(&mut self, field: &str, kind: Kind, text: &str) -> Option<UniqueName> {
         let bare = self.bare(field, kind, text)?;
-        UniqueName::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok()
+        UniqueName::parse(&bare).map_err(|rule| self.v.invalid(field, rule)).ok()
     }
 
     /// The unique name of an object that need not be named.
@@ -181,7 +176,7 @@ impl<'a> Reader<'a> {
     pub(in crate::service) fn user(&mut self, field: &str, text: &str) -> UserId {
         let read = self
             .bare(field, Kind::User, text)
-            .and_then(|bare| UserId::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok());
+            .and_then(|bare| UserId::parse(&bare).map_err(|rule| self.v.invalid(field, rule)).ok());
         read.unwrap_or_else(user_stand_in)
     }
 
@@ -199,7 +194,7 @@ impl<'a> Reader<'a> {
     pub(in crate::service) fn team(&mut self, field: &str, text: &str) -> TeamId {
         let read = self
             .bare(field, Kind::Team, text)
-            .and_then(|bare| TeamId::parse(bare).map_err(|rule| self.v.invalid(field, rule)).ok());
+            .and_then(|bare| TeamId::parse(&bare).map_err(|rule| self.v.invalid(field, rule)).ok());
         read.unwrap_or_else(team_stand_in)
     }
 

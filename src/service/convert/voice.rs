@@ -13,7 +13,7 @@ use deskplane_providers::{
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Reader, resource_name, timestamp};
+use super::{Reader, Reference, resource_name, timestamp};
 use crate::{
     content::wire::{Coded as _, coded},
     domain::{Kind, Reason, Time, UniqueName, check},
@@ -217,12 +217,9 @@ fn context(r: &mut Reader<'_>, context: &BTreeMap<String, String>) {
 
 /// The id of a call that is addressed.
 pub(in crate::service) fn call_id(name: &str, r: &mut Reader<'_>) -> Option<Uuid> {
-    let bare = match name.split_once('/') {
-        Some((CALLS, bare)) => bare,
-        Some(_) => "",
-        None => name,
-    };
-    let id = Uuid::try_parse(bare).ok();
+    let named = Reference::parse(name).ok();
+    let named = named.filter(|named| named.collection.is_none_or(|found| found == CALLS));
+    let id = named.and_then(|named| Uuid::try_parse(&named.id).ok());
     if id.is_none() {
         r.v.invalid("name", format!("must be `{CALLS}/{{call_id}}` or a call's id"));
     }

@@ -109,15 +109,17 @@ impl Lexer {
                         text.push(escaped);
                         self.position += 1;
                     }
-                    _ => {
-                        let message = r#"a backslash stands before `"` or `\` only"#;
-                        return Err(FilterError::new(self.position - 1, message));
-                    }
+                    _ => text.push(c),
                 },
                 c => text.push(c),
             }
         }
-        Err(FilterError::new(start, "the closing quote is missing"))
+        let message = if text.ends_with('"') {
+            r#"the closing quote is missing; after a backslash at the end write `\\"`"#
+        } else {
+            "the closing quote is missing"
+        };
+        Err(FilterError::new(start, message))
     }
 
     fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> String {

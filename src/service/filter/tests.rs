@@ -8,8 +8,8 @@ const SCHEMA: [(&str, FieldType); 7] = [
     ("rank", FieldType::Number),
     ("disabled", FieldType::Bool),
     ("create_time", FieldType::Time),
-    ("direct", FieldType::Name),
-    ("roles", FieldType::Names),
+    ("direct", FieldType::Name(Kind::Profile)),
+    ("roles", FieldType::Names(Kind::Role)),
 ];
 
 struct Row {
@@ -43,7 +43,7 @@ impl Fields for Nothing {
 }
 
 fn row() -> Row {
-    Row { rank: Some(10), direct: "profiles/con_rep", roles: vec!["con_agent", "con_lead"] }
+    Row { rank: Some(10), direct: "con_rep", roles: vec!["con_agent", "con_lead"] }
 }
 
 fn matches(filter: &str, row: &impl Fields) -> bool {
@@ -82,11 +82,12 @@ fn comparisons_decide() {
         ("create_time < 1970-01-01T00:00:01Z", false),
         (r#"direct = "CON_REP""#, true),
         (r#"direct = "profiles/con_rep""#, true),
-        (r#"direct = "users/con_rep""#, false),
+        (r#"direct = "profiles/con%5Frep""#, true),
+        (r#"direct = "con%5Frep""#, false),
         (r#"direct : "rep""#, true),
         (r#"direct : "profiles/con""#, true),
         (r#"direct : "profiles""#, false),
-        (r#"roles = "roles/con_lead""#, true),
+        (r#"roles = "securityRoles/con_lead""#, true),
         (r#"roles != "con_lead""#, false),
         (r#"rank = 10 AND labels = "a AND b""#, false),
         (r#"rank = 10  AND	labels = "gold" AND disabled=false"#, true),
@@ -136,7 +137,10 @@ fn errors_are_placed() {
         ("create_time > 2026-01-31", 14),
         ("display_name < \"a\"", 13),
         ("display_name = red", 15),
-        ("display_name = \"ö\\n\"", 17),
+        ("display_name = \"ö\\\"", 15),
+        ("direct = \"users/con_rep\"", 9),
+        ("direct : \"users/con\"", 9),
+        ("roles = \"securityRoles/%FF\"", 8),
         ("display_name = \"open", 15),
         ("rank = 1 OR rank = 2", 9),
         ("rank = 1 and rank = 2", 9),
@@ -151,6 +155,26 @@ fn errors_are_placed() {
         let error = Filter::parse(filter, &SCHEMA).unwrap_err();
         assert_eq!(error.offset_chars, offset, "{filter}: {error}");
     }
+}
+
+#[test]
+fn a_backslash_stands_for_itself_unless_it_escapes() {
+    for (written, text) in [
+        (r"CONTOSO\kim", r"CONTOSO\kim"),
+        (r"CONTOSO\\kim", r"CONTOSO\kim"),
+        (r"a\\\b", r"a\\b"),
+        (r"a\\\\b", r"a\\b"),
+        (r"a\n", r"a\n"),
+        (r#"a\"b"#, r#"a"b"#),
+        (r#"a\\\"b"#, r#"a\"b"#),
+        (r"a\\", r"a\"),
+        ("#|'%$&", "#|'%$&"),
+    ] {
+        let filter = Filter::parse(&format!("display_name = \"{written}\""), &SCHEMA).unwrap();
+        assert_eq!(filter.comparisons[0].operand, Operand::Text(text.to_owned()), "{written}");
+    }
+    let open = Filter::parse(r#"display_name = "a\""#, &SCHEMA).unwrap_err();
+    assert!(open.message.contains(r#"`\\"`"#), "{open}");
 }
 
 #[test]

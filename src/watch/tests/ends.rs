@@ -66,7 +66,7 @@ async fn p10_3_rights_are_judged_again_when_the_caller_or_a_role_changes() {
     let mut watch = world.watch(Subscription { caller, recheck: needs_role(), ..own("bob") });
     watch.snapshot().await;
     world.put(vec![put_user(user("bob", &["msdyn_csr"]))]).await;
-    let role = world.ledger.catalog().roles.find("msdyn_csr").cloned().unwrap();
+    let role = world.ledger.catalog().tables.roles.find("msdyn_csr").cloned().unwrap();
     world.put(vec![Change::Put(Object::Role(role))]).await;
     watch.silent(1_000).await;
     world.put(vec![put_user(user("ann", &[]))]).await;
@@ -177,7 +177,7 @@ async fn p10_5_a_client_that_does_not_read_is_let_go() {
 async fn p10_6_streams_are_counted_by_caller_and_watched_user() {
     let world = World::new().await;
     let mut open = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..10 {
         open.push(world.watching("ann").await);
     }
     let refusal = world.try_watch(own("ann")).map(|_| ()).unwrap_err();
@@ -189,11 +189,11 @@ async fn p10_6_streams_are_counted_by_caller_and_watched_user() {
     drop(open.remove(0));
     open.push(world.watch(own("ann")));
     let mut settings = world.ledger.catalog().settings.as_ref().clone();
-    settings.max_streams_per_user = 6;
+    settings.max_streams_per_user = 11;
     world.put(vec![Change::Put(Object::Settings(Arc::new(settings)))]).await;
     open.push(world.watch(own("ann")));
     assert!(world.try_watch(own("ann")).is_err());
-    assert_eq!(world.hub.streams(), 7);
+    assert_eq!(world.hub.streams(), 12);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,18 +210,18 @@ async fn p10_6_a_full_server_says_so() {
 async fn p10_6_the_same_client_replaces_its_predecessor() {
     let world = World::new().await;
     let mut open: Vec<_> =
-        (0..5).map(|n| world.watch(client(own("ann"), &format!("tab-{n}")))).collect();
+        (0..10).map(|n| world.watch(client(own("ann"), &format!("tab-{n}")))).collect();
     let mut newer = world.watch(client(own("ann"), "tab-0"));
     assert_eq!(open[0].end().await.reason, Reason::Replaced);
     newer.snapshot().await;
-    assert_eq!(world.hub.streams(), 5);
+    assert_eq!(world.hub.streams(), 10);
     // The end of the older stream leaves the newer one alone.
     drop(open.remove(0));
-    assert_eq!(world.hub.streams(), 5);
+    assert_eq!(world.hub.streams(), 10);
     let other_app = Subscription { app: App::Workspace, ..client(own("ann"), "tab-1") };
     assert!(world.try_watch(other_app).is_err());
     let nobody = client(own("carl"), "tab-1");
     assert!(world.try_watch(nobody).is_err());
     open[0].snapshot().await;
-    assert_eq!(world.hub.streams(), 5);
+    assert_eq!(world.hub.streams(), 10);
 }

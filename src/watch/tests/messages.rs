@@ -122,7 +122,7 @@ async fn p10_1_5_a_transaction_is_seen_whole() {
     let mut ann = world.watching("ann").await;
     pass(1_000).await;
     let catalog = world.ledger.catalog();
-    let mut two = catalog.profiles.find("abc_two").unwrap().as_ref().clone();
+    let mut two = catalog.tables.profiles.find("abc_two").unwrap().as_ref().clone();
     two.common.description = "made for ann".to_owned();
     let mut linked = catalog.user(&id("ann")).unwrap().user.as_ref().clone();
     linked.direct[0].profile = name("abc_two");

@@ -71,7 +71,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
             1 => {
                 // The persona of a role decides presence, so every seat is worked out anew.
                 let role = pick(random, &ROLES);
-                let mut role = catalog.roles.find(role).unwrap().as_ref().clone();
+                let mut role = catalog.tables.roles.find(role).unwrap().as_ref().clone();
                 role.persona = match random.bool() {
                     true => Persona::Agent,
                     false => Persona::None,
@@ -86,7 +86,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
                 roles: some_roles(random).into_iter().map(name).collect(),
             }))),
         },
-        _ => match catalog.profiles.find("abc_p0") {
+        _ => match catalog.tables.profiles.find("abc_p0") {
             Some(old) => {
                 let mut new = old.as_ref().clone();
                 new.common.description = random.u8(..3).to_string();

@@ -217,7 +217,7 @@ async fn settings_are_one_object_with_presence() {
     assert_eq!(api.ok("UpdateSettings", set).await["write"]["changed"], false);
     let stale = json!({"settings": {"etag": first["etag"], "copilot_opt_in": true}});
     assert_eq!(api.refused("UpdateSettings", stale).await.1, "ETAG_MISMATCH");
-    for bad in [0, 21] {
+    for bad in [0, 101] {
         let q = json!({"settings": {"max_streams_per_user": bad}});
         assert_eq!(api.refused("UpdateSettings", q).await.1, "FIELD_INVALID");
     }

@@ -150,7 +150,7 @@ fn differences(case: &Case, catalog: &Catalog) -> Vec<String> {
         };
         let seat = &catalog.user(&user).unwrap().seat;
         let gates = Gates::of(catalog, catalog.class(seat.class));
-        let profile = catalog.profiles.get(&resolution.profile).unwrap();
+        let profile = catalog.tables.profiles.get(&resolution.profile).unwrap();
         let compiled = compile(catalog, profile, &gates);
         if let Some(want) = &expect.content {
             compare_content(&compiled.bytes, want, &mut same);

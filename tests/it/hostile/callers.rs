@@ -10,7 +10,10 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use deskplane_proto::v1::{GetProfileRequest, profile_service_client::ProfileServiceClient};
+use deskplane_proto::v1::{
+    self, GetProfileRequest, agent_service_client::AgentServiceClient,
+    directory_service_client::DirectoryServiceClient, profile_service_client::ProfileServiceClient,
+};
 
 use super::target::{Target, assert_refused, refused, validate_only};
 use crate::server::As;
@@ -162,6 +165,42 @@ async fn garbage_in_the_metadata_is_refused() {
             assert_refused(answer, "FIELD_INVALID", key, &context);
         }
     }
+    target.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_that_is_given_twice_is_refused() {
+    let target = Target::start().await;
+    let before = target.state().await;
+    let channel = target.running.channel(As::default());
+    for (key, first, second) in [
+        ("x-deskplane-user", "john.doe", "jane.roe"),
+        ("x-deskplane-user", "john.doe", "john.doe"),
+        ("x-deskplane-scopes", "agent", "admin"),
+        ("x-deskplane-scopes", "admin", "agent"),
+        ("x-deskplane-scopes", "", "admin"),
+    ] {
+        let context = format!("{key}: {first}, {second}");
+        let twice = |metadata: &mut tonic::metadata::MetadataMap| {
+            for value in [first, second] {
+                metadata.append(key, value.parse().unwrap());
+            }
+        };
+        let mut get = Request::new(GetProfileRequest { name: "contoso_rep".into() });
+        twice(get.metadata_mut());
+        let answer = ProfileServiceClient::new(channel.clone()).get_profile(get).await;
+        assert_refused(answer, "FIELD_INVALID", key, &context);
+        let mut watch = Request::new(v1::WatchProfileRequest::default());
+        twice(watch.metadata_mut());
+        let answer = AgentServiceClient::new(channel.clone()).watch_profile(watch).await;
+        assert_refused(answer, "FIELD_INVALID", key, &context);
+        let mut delete = Request::new(v1::DeleteUserRequest::default());
+        delete.get_mut().name = "john.doe".into();
+        twice(delete.metadata_mut());
+        let answer = DirectoryServiceClient::new(channel.clone()).delete_user(delete).await;
+        assert_refused(answer, "FIELD_INVALID", key, &context);
+    }
+    assert_eq!(target.state().await, before);
     target.end().await;
 }
 

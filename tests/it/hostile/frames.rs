@@ -4,7 +4,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::Full;
 use prost::Message;
 use prost_reflect::MethodDescriptor;
-use tonic::{Status, body::Body, transport::Endpoint};
+use tonic::{Code, Status, body::Body, transport::Endpoint};
+use tonic_types::StatusExt as _;
 use tower::{Service as _, ServiceExt as _};
 
 use super::target::{Target, assert_refused, message, refused};
@@ -35,6 +36,17 @@ fn assert_malformed(status: Status, context: &str) {
     assert_refused(Err::<(), _>(status), "REQUEST_MALFORMED", "", context);
 }
 
+#[track_caller]
+fn assert_too_large<T: std::fmt::Debug>(answer: Result<T, Status>, context: &str) {
+    let status = answer.expect_err(context);
+    let found = refused(&status, context);
+    assert_eq!((found.code, found.reason.as_str()), (Code::ResourceExhausted, "REQUEST_TOO_LARGE"));
+    let details = status.get_error_details();
+    let limit = &details.error_info().unwrap().metadata["limit"];
+    assert_eq!(limit, &(4 << 20).to_string(), "{context}");
+    assert!(details.retry_info().is_none(), "{context}: the same message gets the same answer");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_that_hold_no_message_are_malformed() {
     let target = Target::start().await;
@@ -56,11 +68,13 @@ async fn frames_that_hold_no_message_are_malformed() {
             ("a longer message than told", frame(0, size - 1, &message)),
             ("a flag for compression", frame(1, size, &message)),
             ("a flag that none is", frame(0xff, size, &message)),
-            ("a length of 4 GiB", frame(0, u32::MAX as usize, &message)),
-            ("a length of 4 MiB and one", frame(0, (4 << 20) + 1, &message)),
         ] {
             let status = post(&target, &rpc, body).await;
             assert_malformed(status, &format!("{path} with {what}"));
+        }
+        for length in [(4 << 20) + 1, u32::MAX as usize] {
+            let status = post(&target, &rpc, frame(0, length, &message)).await;
+            assert_too_large(Err::<(), _>(status), &format!("{path} with a length of {length}"));
         }
     }
     assert_eq!(target.state().await, before);
@@ -90,7 +104,7 @@ async fn every_cut_of_a_message_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_beyond_4_mib_are_malformed() {
+async fn messages_beyond_4_mib_are_refused_with_the_limit() {
     let target = Target::start().await;
     let rpc = target.rpc("DirectoryService/UpsertUser");
     let mut message = target.valid(&rpc).encode_to_vec();
@@ -106,7 +120,7 @@ async fn messages_beyond_4_mib_are_malformed() {
     target.call(&rpc, message.clone()).await.expect("4 MiB are taken, with unknown fields");
     message.push(0);
     let answer = target.call(&rpc, message).await;
-    assert_refused(answer, "REQUEST_MALFORMED", "", "one byte more");
+    assert_too_large(answer, "one byte more");
     target.end().await;
 }
 

@@ -133,7 +133,7 @@ const FILTERS: &[(&str, usize)] = &[
     ("display_name ~ \"a\"", 13),
     ("display_name =", 14),
     ("display_name = \"a", 15),
-    ("display_name = \"\u{1f600}\\x\"", 17),
+    ("display_name = \"\u{1f600}\\\"", 15),
     ("display_name = \"a\" OR state = \"b\"", 19),
     ("display_name = \"a\" and state = \"b\"", 19),
     ("display_name = \"a\"AND state = \"b\"", 18),

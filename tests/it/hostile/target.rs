@@ -273,13 +273,21 @@ pub(super) struct Refused {
     pub(super) fields: Vec<(String, String)>,
 }
 
-/// Most bytes of a status: client libraries give up beyond 8 KiB of headers.
-const MAX_STATUS_BYTES: usize = 8 << 10;
+/// Most bytes of a refusal's headers, as clients count them: many give up beyond 8 KiB.
+const MAX_STATUS_BYTES: usize = 7_680;
+
+/// Bytes of the headers of a refusal that is a whole answer, each counted with 32 more.
+pub(super) fn header_bytes(status: &Status) -> usize {
+    // What else the answer carried is in the metadata of the status.
+    let answer = status.clone().into_http::<()>();
+    let entries = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    entries.chain([":status".len() + 3]).map(|bytes| bytes + 32).sum()
+}
 
 /// Reads a refusal and checks what must hold for each: a code that refusals have, a reason, bad
 /// fields where an argument is bad, and headers that every client takes.
 pub(super) fn read(status: &Status) -> Result<Refused, String> {
-    let size = status.details().len() * 4 / 3 + status.message().len();
+    let size = header_bytes(status);
     if size > MAX_STATUS_BYTES {
         return Err(format!("a status of {size} bytes"));
     }

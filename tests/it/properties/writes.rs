@@ -192,7 +192,7 @@ fn steps(at_most: usize) -> impl Strategy<Value = Vec<Step>> {
 fn broken(catalog: &Catalog) -> Vec<String> {
     let mut found = Vec::new();
     let (mut ranks, mut defaults) = (BTreeSet::new(), 0);
-    for profile in catalog.profiles.iter() {
+    for profile in catalog.tables.profiles.iter() {
         let name = profile.name();
         defaults += usize::from(profile.is_default);
         if profile.rank.is_some_and(|rank| rank > 100 || !ranks.insert(rank)) {
@@ -214,7 +214,9 @@ fn broken(catalog: &Catalog) -> Vec<String> {
     }
     for seated in catalog.users() {
         let direct = &seated.user.direct;
-        if direct.len() > 1 || direct.iter().any(|l| catalog.profiles.get(&l.profile).is_none()) {
+        if direct.len() > 1
+            || direct.iter().any(|l| catalog.tables.profiles.get(&l.profile).is_none())
+        {
             found.push(format!("{} has links {direct:?}", seated.user.id));
         }
     }
@@ -223,7 +225,7 @@ fn broken(catalog: &Catalog) -> Vec<String> {
 
 /// Profiles with a rank and no role.
 fn without_role(catalog: &Catalog) -> BTreeSet<String> {
-    let lone = catalog.profiles.iter().filter(|p| p.rank.is_some() && p.roles.is_empty());
+    let lone = catalog.tables.profiles.iter().filter(|p| p.rank.is_some() && p.roles.is_empty());
     lone.map(|profile| profile.name().to_string()).collect()
 }
 

@@ -1,5 +1,7 @@
 //! What vendors post (SPEC §14.4).
 
+mod crowd;
+
 use std::sync::Arc;
 
 use deskplane::voice::vault::{Environment, Settings, Vault};

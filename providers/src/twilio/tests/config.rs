@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::{Adapter, CheckOutcome, ErrorKind, ExposeSecret as _, Presence};
 
 use super::*;
@@ -90,10 +92,18 @@ fn identities_of_softphones_lead_back_to_users() {
         ("kim_lee", "kim_5Flee"),
         ("a\"b c", "a_22b_20c"),
         ("jörg", "j_C3_B6rg"),
+        ("kim_f.example#EXT#@c.example", "kim_5Ff_2Eexample_23EXT_23_40c_2Eexample"),
+        ("auth0|64a1", "auth0_7C64a1"),
+        (r"CONTOSO\kim", "CONTOSO_5Ckim"),
+        ("o'brien", "o_27brien"),
+        ("a%41", "a_2541"),
+        ("a_2541", "a_5F2541"),
     ] {
         assert_eq!(config.identity(agent).unwrap(), identity);
         assert_eq!(config.agent(&format!("client:{identity}")).as_deref(), Some(agent));
     }
+    let every = (' '..='~').map(|c| config.identity(&format!("a{c}41")).unwrap());
+    assert_eq!(every.collect::<BTreeSet<_>>().len(), 95, "no two users share a softphone");
     config.agent_identity = "desk_{agent}_a".to_owned();
     assert_eq!(config.identity("kim").unwrap(), "desk_kim_a");
     assert_eq!(config.agent("client:desk_kim_a").as_deref(), Some("kim"));
@@ -178,6 +188,38 @@ async fn a_check_says_what_is_not_in_order() {
         assert_eq!(names, ["account", "application", "activities", "webhook"]);
         let outcomes: Vec<_> = checks.iter().map(|check| check.outcome).collect();
         assert_eq!(outcomes, [expected.as_slice(), &[ok]].concat(), "{checks:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_compares_urls_as_urls() {
+    let this = "the application asks this server what to do";
+    let other = "the application asks somebody else what to do with the agent's own calls";
+    let nobody = "the application asks nobody what to do with the agent's own calls";
+    let spelled = format!("{this}; write its voice URL as {HOOK}, for Twilio signs the text");
+    for (url, expected) in [
+        (json!(HOOK), this),
+        (json!("https://desk.example.com:443/webhooks/contoso_voice"), this),
+        (json!("https://Desk.Example.com/webhooks/contoso_voice"), &spelled),
+        (json!("HTTPS://desk.example.com/webhooks/contoso%5Fvoice"), &spelled),
+        (json!(format!("{HOOK}/")), other),
+        (json!("http://desk.example.com/webhooks/contoso_voice"), other),
+        (json!("https://desk.example.com/"), other),
+        (json!(""), nobody),
+        (Value::Null, nobody),
+    ] {
+        for published in [true, false] {
+            let (server, mut twilio) = twilio().await;
+            twilio.webhook_url = twilio.webhook_url.filter(|_| published);
+            answers(&server, "GET", &account(".json"), 200, &json!({"status": "active"}), 1).await;
+            let path = account(&format!("/Applications/{APP}.json"));
+            answers(&server, "GET", &path, 200, &json!({"voice_url": url}), 1).await;
+            let path = format!("/v1/Workspaces/{SPACE}/Activities");
+            answers(&server, "GET", &path, 200, &json!({"activities": []}), 1).await;
+            let checks = twilio.check(&cx()).await;
+            let detail = if published || expected == nobody { expected } else { other };
+            assert_eq!(checks[1].detail, detail, "{url}, published: {published}");
+        }
     }
 }
 

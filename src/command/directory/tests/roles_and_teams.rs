@@ -32,7 +32,7 @@ fn only_admin_changes_grants() {
 fn a_copy_points_to_its_root_as_stored() {
     let patch = RolePatch { root_role: Some(Some(name("CONTOSO_LEADS"))), ..titled("Copy") };
     let next = after(&upsert_role("Contoso_copy", patch));
-    let made = next.roles.find("contoso_COPY").unwrap();
+    let made = next.tables.roles.find("contoso_COPY").unwrap();
     assert_eq!(made.root_role.as_ref().unwrap().as_str(), "contoso_leads");
     assert!(made.common.is_active());
 }
@@ -44,9 +44,12 @@ fn a_deleted_role_goes_with_mappings_and_holders() {
     let found: Vec<_> = plan.findings.iter().map(|f| (f.code, f.subject.as_str())).collect();
     assert_eq!(found, [(FindingCode::ProfileWithoutRole, "contoso_rep")]);
     let next = after(&command);
-    assert!(next.roles.find("contoso_leads").is_none());
-    assert!(next.profiles.find("contoso_rep").unwrap().roles.is_empty());
-    assert_eq!(next.profiles.find("contoso_other").unwrap().roles, names(&["contoso_agents"]));
+    assert!(next.tables.roles.find("contoso_leads").is_none());
+    assert!(next.tables.profiles.find("contoso_rep").unwrap().roles.is_empty());
+    assert_eq!(
+        next.tables.profiles.find("contoso_other").unwrap().roles,
+        names(&["contoso_agents"])
+    );
     assert!(next.user(&id("ann")).unwrap().user.roles.is_empty());
     assert!(next.teams[&team_id("contoso_desk")].roles.is_empty());
 }

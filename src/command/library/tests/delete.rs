@@ -66,8 +66,8 @@ fn goes_with_force<E: Entry + Clone>(left: impl Fn(&Profile) -> usize) {
     let after = catalog.apply(&plan.changes, 9, Time::default());
     assert!(E::table(&after).find("contoso_x").is_none());
     for unique_name in ["contoso_rep", "contoso_lead"] {
-        let before = catalog.profiles.find(unique_name).unwrap();
-        let profile = after.profiles.find(unique_name).unwrap();
+        let before = catalog.tables.profiles.find(unique_name).unwrap();
+        let profile = after.tables.profiles.find(unique_name).unwrap();
         assert_eq!(left(profile), left(before) - 1);
         assert_eq!(profile.stamp.revision, 19);
     }
@@ -107,7 +107,7 @@ fn force_takes_additional_tabs_along_but_no_anchor() {
 fn force_changes_no_locked_referrer() {
     let lock = |origin: Origin| {
         let made = linked();
-        let mut rep = Profile::clone(made.profiles.find("contoso_rep").unwrap());
+        let mut rep = Profile::clone(made.tables.profiles.find("contoso_rep").unwrap());
         rep.common.origin = origin;
         made.apply(&[Change::Put(rep.into_object())], made.revision, Time::default())
     };
@@ -131,8 +131,9 @@ fn force_changes_no_locked_referrer() {
 #[test]
 fn force_breaks_no_rule_of_a_referrer() {
     // The tool is built in and so never deleted; were it a custom one, Copilot would hold it.
-    let mut tool =
-        crate::domain::library::ProductivityTool::clone(catalog([]).tools.find(PANE_TOOL).unwrap());
+    let mut tool = crate::domain::library::ProductivityTool::clone(
+        catalog([]).tables.tools.find(PANE_TOOL).unwrap(),
+    );
     tool.common.origin = Origin::Custom;
     let rep = |unique_name, setting| {
         profile(unique_name, |p| {

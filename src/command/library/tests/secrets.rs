@@ -105,6 +105,10 @@ impl providers::ChannelProvider for Needy {
         unreachable!()
     }
 
+    fn takes_webhooks(&self) -> bool {
+        false
+    }
+
     async fn receive(
         &self,
         _: &providers::Webhook<'_>,

@@ -43,3 +43,36 @@ pub(in super::super) fn revision_of(bytes: &[u8], at: usize) -> Result<Revision>
         .map(Revision::from_be_bytes)
         .ok_or_else(|| Error::Damaged("a key or head is too short".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::Kind;
+
+    const USERS: [&str; 12] =
+        ["a", "a!", "a#", "a%", "a%00", "a|", "a|b", "a'", r"a\", r"a\0", "a~", "ab"];
+
+    proptest! {
+        /// A scan for the past of one object meets no other, whatever ids have in common.
+        #[test]
+        fn objects_have_keys_of_their_own(
+            one in prop_oneof![proptest::sample::select(&USERS[..]).prop_map(str::to_owned), "[ -.0-~\u{e4}]{1,5}"],
+            tail in "[ -.0-~\u{e4}]{0,3}",
+            revision in 0..i64::MAX,
+        ) {
+            let key = |kind, id: &str| ObjectKey::new(kind, id);
+            let others = USERS.map(str::to_owned).into_iter().chain([format!("{one}{tail}")]);
+            for other in others {
+                for kind in [Kind::User, Kind::Team] {
+                    let (mine, its) = (key(Kind::User, &one), key(kind, &other));
+                    let same = mine == its;
+                    prop_assert_eq!(state_key(&mine) == state_key(&its), same);
+                    let scan = index_key(&mine, 0)..=index_key(&mine, Revision::MAX);
+                    prop_assert_eq!(scan.contains(&index_key(&its, revision)), same, "{:?}", its);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The objects of every kind that has a unique name.
+
+use std::sync::Arc;
+
+use super::Table;
+use crate::domain::{
+    Kind, Object, ObjectKey, UniqueName, channel, directory, library, named_kinds, profile,
+    provider, template,
+};
+
+/// Expands to [`Tables`]: one table a kind, and what goes through all of them.
+macro_rules! tables {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident: $module:ident::$type:ident in $table:ident
+            = $collection:literal, $name:literal, $missing:ident;
+    )+) => {
+        /// One table for each kind of the list. Cheap to clone.
+        #[derive(Debug, Clone, Default)]
+        pub struct Tables {
+            $($(#[$doc])* pub $table: Table<$module::$type>,)+
+        }
+
+        impl Tables {
+            /// Puts an object into the table of its kind; false when the kind has none.
+            pub(super) fn put(&mut self, object: &Object) -> bool {
+                match object {
+                    $(Object::$variant(o) => self.$table.put(&o.common.unique_name, o),)+
+                    Object::User(_) | Object::Team(_) | Object::Settings(_) => return false,
+                }
+                true
+            }
+
+            /// Takes an object out.
+            pub(super) fn remove(&mut self, key: &ObjectKey) {
+                match key.kind {
+                    $(Kind::$variant => self.$table.remove(&key.name),)+
+                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => {}
+                }
+            }
+
+            /// The object of that key.
+            pub fn get(&self, key: &ObjectKey) -> Option<Object> {
+                match key.kind {
+                    $(Kind::$variant => {
+                        self.$table.find(&key.name).map(|o| Object::$variant(Arc::clone(o)))
+                    })+
+                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
+                }
+            }
+
+            /// The objects of a kind, ascending by name, from behind the given name on where one is
+            /// given. None of a kind without a table.
+            pub fn after<'a>(
+                &'a self,
+                kind: Kind,
+                name: Option<&UniqueName>,
+            ) -> Box<dyn Iterator<Item = Object> + 'a> {
+                match kind {
+                    $(Kind::$variant => match name {
+                        Some(name) => {
+                            Box::new(self.$table.after(name).cloned().map(Object::$variant))
+                        }
+                        None => Box::new(self.$table.iter().cloned().map(Object::$variant)),
+                    })+
+                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => {
+                        Box::new(std::iter::empty())
+                    }
+                }
+            }
+
+            /// Every object, by kind in the order of the list, then by name.
+            pub fn iter(&self) -> impl Iterator<Item = Object> {
+                std::iter::empty()
+                    $(.chain(self.$table.iter().map(|o| Object::$variant(Arc::clone(o)))))+
+            }
+
+            /// The kinds whose tables differ, found without a look at the objects: a table that was
+            /// written since counts as different, whatever was written.
+            pub fn differing(&self, other: &Self) -> impl Iterator<Item = Kind> {
+                [$((Kind::$variant, self.$table.is(&other.$table)),)+]
+                    .into_iter()
+                    .filter_map(|(kind, same)| (!same).then_some(kind))
+            }
+        }
+    };
+}
+
+named_kinds!(tables);

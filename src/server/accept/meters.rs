@@ -1,0 +1,59 @@
+//! Figures of connections.
+
+use metrics::{
+    Counter, Gauge, Recorder, counter, describe_counter, describe_gauge, gauge, with_local_recorder,
+};
+
+/// Figures of the connections of the main port.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct ConnectionMeters {
+    /// Open connections.
+    pub(super) open: Gauge,
+    /// Accepts that failed.
+    pub(super) accept_errors: Counter,
+    /// Connections closed because the cap was reached.
+    pub(super) refused: Counter,
+    /// Silent connections closed because another one needed their place.
+    pub(super) displaced: Counter,
+    /// Connections closed because they did not greet in time.
+    pub(super) silent: Counter,
+}
+
+impl Default for ConnectionMeters {
+    /// Meters that nobody reads.
+    fn default() -> Self {
+        Self {
+            open: Gauge::noop(),
+            accept_errors: Counter::noop(),
+            refused: Counter::noop(),
+            displaced: Counter::noop(),
+            silent: Counter::noop(),
+        }
+    }
+}
+
+impl ConnectionMeters {
+    /// Meters of a recorder.
+    pub(in crate::server) fn new(recorder: &dyn Recorder) -> Self {
+        with_local_recorder(recorder, || {
+            describe_gauge!("deskplane_connections", "Open connections of the main port");
+            describe_counter!(
+                "deskplane_accept_errors_total",
+                "Connections that could not be accepted, for want of file handles or memory"
+            );
+            describe_counter!(
+                "deskplane_connections_closed_total",
+                "Connections closed by a limit: the cap was reached, a silent one gave way to \
+                 another client, or did not greet in time"
+            );
+            let closed = |limit| counter!("deskplane_connections_closed_total", "limit" => limit);
+            Self {
+                open: gauge!("deskplane_connections"),
+                accept_errors: counter!("deskplane_accept_errors_total"),
+                refused: closed("cap"),
+                displaced: closed("displaced"),
+                silent: closed("greeting"),
+            }
+        })
+    }
+}

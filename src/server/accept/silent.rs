@@ -1,0 +1,76 @@
+//! Connections that have sent nothing usable yet, oldest first.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
+};
+
+use futures_util::task::AtomicWaker;
+
+/// The silent connections of a listener. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Silent(Arc<Mutex<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    next: u64,
+    waiting: BTreeMap<u64, Arc<Flag>>,
+}
+
+#[derive(Debug, Default)]
+struct Flag {
+    displaced: AtomicBool,
+    waker: AtomicWaker,
+}
+
+/// The entry of one connection; it leaves the queue when dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    flag: Arc<Flag>,
+    silent: Silent,
+}
+
+impl Silent {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a connection.
+    pub(super) fn enter(&self) -> Ticket {
+        let mut queue = self.queue();
+        let number = queue.next;
+        queue.next += 1;
+        let flag = Arc::<Flag>::default();
+        queue.waiting.insert(number, Arc::clone(&flag));
+        drop(queue);
+        Ticket { number, flag, silent: self.clone() }
+    }
+
+    /// Has the oldest silent connection close; false when there is none.
+    pub(super) fn displace(&self) -> bool {
+        let oldest = self.queue().waiting.pop_first();
+        let Some((_, flag)) = oldest else { return false };
+        flag.displaced.store(true, Ordering::Release);
+        flag.waker.wake();
+        true
+    }
+}
+
+impl Ticket {
+    /// Whether the connection has to give way; if not, the waker is woken when it has.
+    pub(super) fn is_displaced(&self, waker: &Waker) -> bool {
+        self.flag.waker.register(waker);
+        self.flag.displaced.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.silent.queue().waiting.remove(&self.number);
+    }
+}

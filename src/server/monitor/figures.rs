@@ -1,0 +1,103 @@
+//! The figures of a server, as text for Prometheus.
+
+use metrics::{
+    Counter, Gauge, Recorder, counter, describe_counter, describe_gauge, gauge, with_local_recorder,
+};
+use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
+
+use super::Live;
+use crate::voice::Voice;
+
+/// Figures that are read when somebody asks, and the text of all.
+#[derive(Debug)]
+pub(super) struct Figures {
+    handle: PrometheusHandle,
+    revision: Gauge,
+    streams: Gauge,
+    voice: VoiceMeters,
+}
+
+/// Figures of voice.
+#[derive(Debug)]
+struct VoiceMeters {
+    live_calls: Gauge,
+    streams: Gauge,
+    /// Applied, repeated, late, of nobody.
+    events: [Counter; 4],
+    refused: Counter,
+}
+
+/// Counts connections for probes and metrics that could not be accepted.
+pub(super) fn accept_errors(recorder: &dyn Recorder) -> Counter {
+    with_local_recorder(recorder, || {
+        describe_counter!(
+            "deskplane_monitor_accept_errors_total",
+            "Connections for probes and metrics that could not be accepted, for want of file \
+             handles or memory"
+        );
+        counter!("deskplane_monitor_accept_errors_total")
+    })
+}
+
+impl Figures {
+    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
+        let (revision, streams) = with_local_recorder(recorder, || {
+            describe_gauge!(
+                "deskplane_revision",
+                "Revision of the newest write that is answered for"
+            );
+            describe_gauge!("deskplane_watch_streams", "Open streams of live updates");
+            (gauge!("deskplane_revision"), gauge!("deskplane_watch_streams"))
+        });
+        let voice = VoiceMeters::new(recorder);
+        Self { handle: recorder.handle(), revision, streams, voice }
+    }
+
+    /// All figures; without a server at work those of its start.
+    pub(super) fn render(&self, live: Option<&Live>) -> String {
+        if let Some(live) = live {
+            self.revision.set(live.ledger.catalog().revision as f64);
+            self.streams.set(live.hub.streams() as f64);
+            self.voice.set(&live.voice);
+        }
+        self.handle.render()
+    }
+
+    /// Folds what histograms gather, so that it does not grow while nobody asks.
+    pub(super) fn fold(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+impl VoiceMeters {
+    fn new(recorder: &dyn Recorder) -> Self {
+        with_local_recorder(recorder, || {
+            describe_gauge!("deskplane_voice_calls_live", "Calls that are not over");
+            describe_gauge!("deskplane_voice_streams", "Open streams of calls");
+            describe_counter!(
+                "deskplane_voice_events_total",
+                "Verified events of vendors, by outcome"
+            );
+            describe_counter!(
+                "deskplane_voice_webhooks_refused_total",
+                "Webhooks that were not believed"
+            );
+            let event = |outcome| counter!("deskplane_voice_events_total", "outcome" => outcome);
+            Self {
+                live_calls: gauge!("deskplane_voice_calls_live"),
+                streams: gauge!("deskplane_voice_streams"),
+                events: ["applied", "repeated", "late", "nobody"].map(event),
+                refused: counter!("deskplane_voice_webhooks_refused_total"),
+            }
+        })
+    }
+
+    fn set(&self, voice: &Voice) {
+        let now = voice.figures();
+        self.live_calls.set(now.live_calls as f64);
+        self.streams.set(now.streams as f64);
+        let events = [now.applied, now.repeated, now.late, now.unknown];
+        self.events.iter().zip(events).for_each(|(counter, count)| counter.absolute(count));
+        self.refused.absolute(now.refused);
+    }
+}
