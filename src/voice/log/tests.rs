@@ -246,8 +246,7 @@ async fn a_log_starts_on_a_full_disk_and_is_written_when_there_is_room() {
             assert_eq!(calls, expected);
         }
         fill_up(&io);
-        let (log, calls) =
-            Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
+        let (log, calls) = Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
         assert_eq!(calls.len(), expected.len());
         if !torn {
             assert!(!log.put(&call(2, "+13")).done().await);
