@@ -164,7 +164,7 @@ async fn host(config: &Config, ending: &Ending) -> Result<()> {
         false => serve(config, ending, &store, listener, vault, monitor).await,
     };
     ending.drained();
-    let closed = close(store.close()).await;
+    let closed = close(store.close_within(CLOSE)).await;
     served.and(closed)
 }
 

@@ -37,7 +37,8 @@ pub enum Lack {
         /// Bytes that must be free.
         needed: u64,
     },
-    /// The disk has no room for another file, whatever it says of itself: blocks, files or quota.
+    /// The disk has no room for another file, whatever it says of itself: blocks, files, a quota, or
+    /// the size that the process may give to a file.
     Full,
     /// The process, or the machine, has no handle left to open a file with.
     Handles,
@@ -60,7 +61,7 @@ impl Lack {
     /// What a failed call lacked; none when it failed for another reason.
     pub fn of(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
-            Errno::NOSPC | Errno::DQUOT => Some(Self::Full),
+            Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Some(Self::Full),
             Errno::MFILE | Errno::NFILE => Some(Self::Handles),
             Errno::NOMEM | Errno::INTR | Errno::AGAIN => Some(Self::Memory),
             _ => None,
@@ -71,7 +72,7 @@ impl Lack {
     pub fn cure(self) -> &'static str {
         match self {
             Self::Room { .. } => "free disk space",
-            Self::Full => "free disk space, or raise the quota",
+            Self::Full => "free disk space, or raise the quota or the limit of file sizes",
             Self::Handles => "close connections, or raise the limit of open files",
             Self::Memory => "see what takes the memory of the machine",
         }
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(of(Errno::NFILE), Some(Lack::Handles));
         assert_eq!(of(Errno::NOSPC), Some(Lack::Full));
         assert_eq!(of(Errno::DQUOT), Some(Lack::Full));
+        assert_eq!(of(Errno::FBIG), Some(Lack::Full));
         assert_eq!(of(Errno::NOMEM), Some(Lack::Memory));
         assert_eq!(of(Errno::INTR), Some(Lack::Memory));
         for other in [Errno::IO, Errno::ACCESS, Errno::ROFS, Errno::NOENT, Errno::NODEV] {

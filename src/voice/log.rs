@@ -214,10 +214,9 @@ impl Writer {
             self.unsynced = false;
         }
         for old in std::mem::take(&mut self.old) {
-            match self.io.remove(&old) {
-                // It says nothing that the newest one does not say; a start removes it, too.
-                Err(error) => tracing::warn!(%error, path = %old.display(), "an old log is left"),
-                Ok(()) => {}
+            // It says nothing that the newest one does not say; a start removes it, too.
+            if let Err(error) = self.io.remove(&old) {
+                tracing::warn!(%error, path = %old.display(), "an old log is left");
             }
         }
         Ok(())

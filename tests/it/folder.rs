@@ -4,7 +4,7 @@ use std::{
     fs,
     os::fd::OwnedFd,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
 use deskplane_proto::v1::{
@@ -16,11 +16,11 @@ use rustix::{
 };
 use tonic::transport::Channel;
 
-use crate::process::{Process, program};
+use crate::process::{PATIENCE, Process, command};
 
 /// Runs the program to its end.
 fn run(args: &[&str], data: &Path) -> (bool, String) {
-    ended(Command::new(program()).args(args).arg("--data-dir").arg(data).output().unwrap())
+    ended(command(args).arg("--data-dir").arg(data).output().unwrap())
 }
 
 fn ended(output: Output) -> (bool, String) {
@@ -74,7 +74,7 @@ async fn a_second_server_is_refused_when_the_lock_file_is_gone() {
 async fn a_server_whose_folder_was_replaced_stops_writing() {
     let home = tempfile::tempdir().unwrap();
     let (data, moved) = (home.path().join("data"), home.path().join("moved"));
-    let first = Process::spawn(&data, &[]);
+    let mut first = Process::spawn(&data, &[]);
     let mut client = DirectoryServiceClient::new(first.connect().await);
     assert!(write(&mut client, "one").await);
     fs::rename(&data, &moved).unwrap();
@@ -83,7 +83,7 @@ async fn a_server_whose_folder_was_replaced_stops_writing() {
     assert!(write(&mut other, "other").await);
     assert!(!write(&mut client, "two").await, "it writes to the folder of another server");
     // It ends by itself, and with a status that says so.
-    assert_eq!(first.ended_within(crate::process::PATIENCE).code(), Some(1));
+    assert_eq!(first.ends_within(PATIENCE).0.and_then(|status| status.code()), Some(1));
     assert!(write(&mut other, "another").await);
     assert!(second.end().success());
     for folder in [&data, &moved] {
@@ -117,9 +117,8 @@ fn a_backup_into_the_data_folder_is_refused_by_every_name() {
     ] {
         // As a relative path, too.
         for to in [home.path().join(to).to_str().unwrap(), to] {
-            let mut command = Command::new(program());
-            command.args(["backup", "--data-dir", "data", "--to", to]).current_dir(home.path());
-            let (success, said) = ended(command.output().unwrap());
+            let mut command = command(&["backup", "--data-dir", "data", "--to", to]);
+            let (success, said) = ended(command.current_dir(home.path()).output().unwrap());
             assert!(!success && said.contains("the data folder"), "{to}: {said}");
             assert!(said.contains("choose a folder elsewhere"), "{to}: {said}");
         }
@@ -148,10 +147,10 @@ fn a_stream_is_for_no_terminal() {
     let home = tempfile::tempdir().unwrap();
     let (data, other) = (home.path().join("data"), home.path().join("other"));
     store(&data);
-    let mut backup = Command::new(program());
-    backup.args(["backup", "--to", "-", "--data-dir"]).arg(&data);
-    let mut restore = Command::new(program());
-    restore.args(["restore", "--from", "-", "--data-dir"]).arg(&other);
+    let mut backup = command(&["backup", "--to", "-", "--data-dir"]);
+    backup.arg(&data);
+    let mut restore = command(&["restore", "--from", "-", "--data-dir"]);
+    restore.arg(&other);
     let (program, _sits) = terminal();
     let cases = [
         (backup.stdout(program.try_clone().unwrap()).stdin(Stdio::null()), "standard output"),

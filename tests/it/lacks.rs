@@ -20,7 +20,7 @@ use tonic_health::pb::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::process::{PATIENCE, Process, program};
+use crate::process::{PATIENCE, Process, command};
 
 /// Small files, so that a few writes want another one.
 const SETTINGS: [(&str, &str); 3] =
@@ -114,6 +114,13 @@ fn starve(server: &Process, starved: bool) {
     prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).unwrap();
 }
 
+/// Tells a server to end; whether it does so in time, and says that all is well.
+fn ends(mut server: Process) -> bool {
+    server.signal("TERM");
+    let (status, took) = server.ends_within(END);
+    status.unwrap_or_else(|| panic!("no end after {took:?}: {:?}", server.log())).success()
+}
+
 fn said(server: &Process, what: &str) -> bool {
     server.log().iter().any(|line| line.contains(what))
 }
@@ -147,12 +154,12 @@ async fn without_handles_writes_are_refused_for_the_moment_and_nothing_ends() {
     let acknowledged = client.acknowledged;
     starve(&server, true);
     let _ = client.write(1).await;
-    assert!(server.end_within(END).success());
+    assert!(ends(server));
     let server = Process::spawn(folder.path(), &SETTINGS);
     let mut client = Client::new(&server).await;
     let last = format!("users/user{}", acknowledged - 1);
     client.directory.get_user(GetUserRequest { name: last }).await.unwrap();
-    assert!(server.end_within(END).success());
+    assert!(ends(server));
 }
 
 /// A file system of its own that is full soon; none where this user may not mount one.
@@ -217,7 +224,7 @@ async fn a_full_disk_is_worked_on_left_started_on_and_written_again() {
     client.whole().await;
     let acknowledged = client.acknowledged;
     assert!(!said(&server, "takes no more writes"), "{:?}", server.log());
-    assert!(server.end_within(END).success());
+    assert!(ends(server));
 
     // It is as full as it was, whether something was given back by the end or not.
     disk.fill();
@@ -230,7 +237,7 @@ async fn a_full_disk_is_worked_on_left_started_on_and_written_again() {
         assert!(said(&server, "read-only: disk almost full"), "{start}: {:?}", server.log());
         client.refused().await;
         if start == 0 {
-            assert!(server.end_within(END).success());
+            assert!(ends(server));
             continue;
         }
         disk.free();
@@ -244,10 +251,9 @@ async fn a_full_disk_is_worked_on_left_started_on_and_written_again() {
         let server = Process::spawn(&data, &SETTINGS);
         let mut client = Client { acknowledged, ..Client::new(&server).await };
         client.whole().await;
-        assert!(server.end_within(END).success());
+        assert!(ends(server));
     }
-    let doctor =
-        Command::new(program()).args(["doctor", "--data-dir"]).arg(&data).output().unwrap();
+    let doctor = command(&["doctor", "--data-dir"]).arg(&data).output().unwrap();
     assert!(doctor.status.success(), "{doctor:?}");
 }
 
@@ -268,8 +274,7 @@ fn a_first_start_on_a_full_disk_ends_with_an_error() {
 
 /// Starts a server that cannot; its status, and what it said.
 fn first_start(data: &Path) -> (Option<i32>, String) {
-    let mut command = Command::new(program());
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
-    let output = command.env("NO_COLOR", "1").output().unwrap();
+    let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+    let output = command.arg(data).output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

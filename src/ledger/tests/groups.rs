@@ -1,109 +1,16 @@
 //! Writes that share a batch of the store share nothing else: what becomes of one is never the answer
 //! to another.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Mutex, atomic::Ordering};
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
-use tokio::sync::watch;
 
-use super::*;
+use super::{scripted::Scripted, *};
 use crate::{
     command::{Context, Plan, UpdateProfile},
     domain::Time,
-    store::{
-        Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Lack, Loaded, Page, Record,
-        Revision, Writes, conformance::fixtures,
-    },
+    store::{Batch, Commit, Lack, conformance::fixtures},
 };
-
-/// What a test has the store answer to a batch; none lets it be written.
-type Script = Box<dyn FnMut(&Batch) -> Option<store::Result<Commit>> + Send>;
-
-/// A store with limits and failures of the test's choice.
-struct Scripted {
-    inner: Memory,
-    limits: (usize, usize),
-    script: Mutex<Script>,
-    condition: watch::Sender<Condition>,
-    /// Whether commits come to no end.
-    hangs: AtomicBool,
-}
-
-impl Scripted {
-    fn new() -> Self {
-        Self {
-            inner: Memory::new(),
-            limits: (store::MAX_RECORD_BYTES, store::MAX_BATCH_BYTES),
-            script: Mutex::new(Box::new(|_| None)),
-            condition: watch::Sender::default(),
-            hangs: AtomicBool::new(false),
-        }
-    }
-
-    fn answer(&self, script: impl FnMut(&Batch) -> Option<store::Result<Commit>> + Send + 'static) {
-        *self.script.lock().unwrap() = Box::new(script);
-    }
-
-    /// Takes no writes, for want of room.
-    fn read_only(&self) {
-        self.condition.send_modify(|condition| condition.writes = Writes::ReadOnly(Lack::Full));
-        self.answer(|_| Some(Err(Error::ReadOnly(Lack::Full))));
-    }
-
-    fn writable(&self) {
-        self.answer(|_| None);
-        self.condition.send_modify(|condition| condition.writes = Writes::Taken);
-    }
-}
-
-impl std::fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scripted").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Store for Scripted {
-    fn identity(&self) -> Identity {
-        let (max_record_bytes, max_batch_bytes) = self.limits;
-        Identity { max_record_bytes, max_batch_bytes, ..self.inner.identity() }
-    }
-
-    async fn load(&self) -> store::Result<Loaded> {
-        self.inner.load().await
-    }
-
-    async fn commit(&self, batch: Batch) -> store::Result<Commit> {
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        let answer = (self.script.lock().unwrap())(&batch);
-        match answer {
-            Some(answer) => answer,
-            None => self.inner.commit(batch).await,
-        }
-    }
-
-    async fn changes(&self, after: Revision) -> store::Result<ChangeStream> {
-        self.inner.changes(after).await
-    }
-
-    async fn history(&self, query: HistoryQuery) -> store::Result<Page<Record>> {
-        self.inner.history(query).await
-    }
-
-    async fn linearize(&self) -> store::Result<Revision> {
-        self.inner.linearize().await
-    }
-
-    fn condition(&self) -> watch::Receiver<Condition> {
-        self.condition.subscribe()
-    }
-}
 
 /// A ledger, and the revisions of each group that it published.
 async fn open(store: &Arc<Scripted>) -> (Ledger, Arc<Mutex<Vec<Vec<i64>>>>) {
@@ -140,7 +47,7 @@ fn reason(judged: &Judged) -> Option<Reason> {
 
 #[tokio::test]
 async fn a_write_that_is_too_large_is_refused_and_nobody_else() {
-    let store = Arc::new(Scripted { limits: (20_000, 40_000), ..Scripted::new() });
+    let store = Arc::new(Scripted::with_limits(20_000, 40_000));
     // Built-in content is larger than that.
     seed_by_hand(&store).await;
     let (ledger, seen) = open(&store).await;
@@ -167,7 +74,7 @@ async fn a_write_that_is_too_large_is_refused_and_nobody_else() {
 
 #[tokio::test]
 async fn a_dry_run_counts_the_answer_that_a_request_id_keeps() {
-    let store = Arc::new(Scripted { limits: (3_000, 40_000), ..Scripted::new() });
+    let store = Arc::new(Scripted::with_limits(3_000, 40_000));
     seed_by_hand(&store).await;
     let (ledger, _) = open(&store).await;
     // The answer is kept with the record, so the id alone makes it too large.
@@ -189,7 +96,7 @@ async fn a_dry_run_counts_the_answer_that_a_request_id_keeps() {
 
 #[tokio::test]
 async fn a_group_is_closed_before_it_is_too_large() {
-    let store = Arc::new(Scripted { limits: (20_000, 20_000), ..Scripted::new() });
+    let store = Arc::new(Scripted::with_limits(20_000, 20_000));
     seed_by_hand(&store).await;
     let (ledger, seen) = open(&store).await;
     let names = ["contoso_one", "contoso_two", "contoso_three", "contoso_four", "contoso_five"];

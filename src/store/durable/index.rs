@@ -1,4 +1,4 @@
-//! The index: what the journal adds up to, in the shape that reads want. The only file that knows
+//! The index: what the journal adds up to, in the shape that reads want. The only module that knows
 //! sled.
 //!
 //! One tree holds everything, so that one sled batch makes a group of records visible at once:
@@ -390,12 +390,4 @@ fn read_head(db: &Db) -> Result<Head> {
 
 fn head_value(head: &Head) -> Vec<u8> {
     [head.revision, head.time.micros(), head.records, head.trimmed].map(i64::to_be_bytes).concat()
-}
-
-// === impl Error ===
-
-impl From<::sled::Error> for Error {
-    fn from(error: ::sled::Error) -> Self {
-        Self::Engine(error.to_string())
-    }
 }

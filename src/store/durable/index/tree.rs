@@ -171,6 +171,14 @@ fn apart<T: Send + 'static>(
     }
 }
 
+// === impl Error ===
+
+impl From<::sled::Error> for Error {
+    fn from(error: ::sled::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
