@@ -126,7 +126,9 @@ pub(super) fn spellings(url: &str) -> BTreeSet<String> {
         None => (url, None),
     };
     let mut all = BTreeSet::new();
-    for address in [Some(address.to_owned()), normal(address)].into_iter().flatten() {
+    // The normal form drops a fragment; what is signed with one is another text.
+    let normal = normal(address).filter(|_| !address.contains('#'));
+    for address in [Some(address.to_owned()), normal].into_iter().flatten() {
         let (bare, with_port) = ports(&address);
         for address in [bare, with_port] {
             let Some(query) = query else {
@@ -183,6 +185,7 @@ mod tests {
         }
         assert_eq!(all.len(), 6);
         assert_eq!(spellings("https://a.example/x").len(), 2);
+        assert!(!spellings("https://a.example/x#").contains("https://a.example/x"));
     }
 
     #[test]
