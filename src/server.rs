@@ -50,6 +50,10 @@ const REFLECTION: [&str; 2] =
 /// that HTTP/2 has no way but to end the connection, with every other call on it.
 const HEADER_SLACK: u32 = 8;
 
+/// Time in which the writes that wait at the end are answered; those that are left get
+/// STORE_UNAVAILABLE, for their outcome is not known.
+const LEDGER_CLOSE: Duration = Duration::from_secs(5);
+
 /// Limits of the transport. None of them is left at "unlimited".
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -149,7 +153,7 @@ pub async fn serve(
     .await?;
     let vault = Arc::clone(&parts.voice.vault);
     if let Err(error) = vault.check(&ledger.catalog()) {
-        ledger.close().await;
+        ledger.close_within(LEDGER_CLOSE).await;
         return Err(error.into());
     }
     let voice = parts.voice.open(&parts.clock, &parts.watch, &hub, &ledger);
@@ -240,7 +244,7 @@ pub async fn serve(
             None => serving.await,
         }
     };
-    // Whoever takes nothing holds up the end no longer than a stream would be kept for him.
+    // A peer that takes nothing holds up the end no longer than its stream would be kept.
     let ended = tokio::select! {
         ended = drained => Some(ended),
         () = working.quiet_for(stalled) => None,
@@ -250,7 +254,7 @@ pub async fn serve(
         tracing::warn!(streams = hub.streams(), "cut what was left at the deadline");
     }
     voice.close();
-    ledger.close().await;
+    ledger.close_within(LEDGER_CLOSE).await;
     Ok(ended.unwrap_or(Ok(()))?)
 }
 

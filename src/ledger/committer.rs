@@ -81,7 +81,7 @@ impl Committer {
             let mut waiting: VecDeque<_> = taken.drain(..).collect();
             while !waiting.is_empty() {
                 let group = self.gather(&mut waiting, GROUP);
-                self.settle(group).await;
+                self.commit_and_answer(group).await;
             }
         }
     }
@@ -162,7 +162,7 @@ impl Committer {
     }
 
     /// Makes the group durable, publishes it and answers.
-    async fn settle(&mut self, mut group: Group) {
+    async fn commit_and_answer(&mut self, mut group: Group) {
         if group.records.is_empty() {
             group.writes.into_iter().for_each(Write::answer);
             return;
@@ -191,13 +191,13 @@ impl Committer {
                     let mut job = VecDeque::from([write.job]);
                     let group = self.gather(&mut job, 1);
                     // It holds one write, so this comes here once more at most.
-                    Box::pin(self.settle(group)).await;
+                    Box::pin(self.commit_and_answer(group)).await;
                 }
             }
         }
     }
 
-    /// Answers a group after which nothing more can be written: whoever does not need the store gets
+    /// Answers a group after which nothing can be written: a write that needs no store gets
     /// the answer that is true for what is published.
     fn without_store(&mut self, group: Group, refusal: &Refusal) {
         let published = Group::new(self.current.load_full());

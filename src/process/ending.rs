@@ -7,7 +7,7 @@
 //! | the drain is over | [`CLOSE`] |
 //! | it ends at once | [`AT_ONCE`] |
 //!
-//! Whoever waits for a stage gets it at once when it has been reached before. When the deadline of a
+//! A waiter for a stage gets it at once when it has been reached before. When the deadline of a
 //! stage has passed, and [`SLACK`] with it, the [`Watchdog`] exits, wherever the end hangs.
 
 use std::{

@@ -4,7 +4,7 @@
 //! unknown fields, misplaced operators and bad numbers are refused before the first row is read.
 //!
 //! Between double quotes `\\` is a backslash and `\"` a quote; a backslash before anything else stands
-//! for itself. So ids such as `CONTOSO\kim` can be written as they are, and whoever doubles every
+//! for itself. So ids such as `CONTOSO\kim` can be written as they are, and clients that double every
 //! backslash and escapes every quote can write any text.
 
 mod lex;

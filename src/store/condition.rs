@@ -68,7 +68,7 @@ impl Lack {
         }
     }
 
-    /// What whoever runs the server can do about it.
+    /// What an operator can do about it.
     pub fn cure(self) -> &'static str {
         match self {
             Self::Room { .. } => "free disk space",

@@ -200,11 +200,11 @@ impl Writer {
         self.open = Some(Open { file, end, reserved: end });
         (self.number, self.unsynced) = (after, true);
         self.renew_at = SMALL.max(end * 4);
-        self.settle()
+        self.sync_names()
     }
 
     /// Makes sure that the name of the newest file lasts, and removes what it makes superfluous.
-    fn settle(&mut self) -> io::Result<()> {
+    fn sync_names(&mut self) -> io::Result<()> {
         if self.unsynced {
             match self.io.sync_dir(&self.folder) {
                 // The folder could not be opened, so nothing is lost.
@@ -275,7 +275,7 @@ impl Writer {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.settle()?;
+        self.sync_names()?;
         if self.open.is_none() {
             self.begin()?;
         }

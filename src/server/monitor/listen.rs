@@ -1,7 +1,7 @@
 //! Admission of connections for probes and metrics.
 //!
-//! A probe must be answered whoever else is connected. So each connection is good for one request,
-//! for a few seconds; none waits for a place, and when there are too many the oldest is cut. To keep
+//! A probe must be answered beside any number of other connections. So each connection is good for
+//! one request, for a few seconds; none waits for a place, and when there are too many the oldest is cut. To keep
 //! a probe from being answered somebody has to open [`CONNECTIONS`] others in the milliseconds that
 //! an answer takes.
 
@@ -98,7 +98,7 @@ impl Connections {
         }
         let answers = self.answers.clone();
         let connection = async move {
-            // Whoever is cut or goes has had its answer, or asks again.
+            // A client that is cut or goes has had its answer, or asks again.
             time::timeout(LIFE, talk(stream, &answers)).await.ok();
         };
         self.open.push_back(self.tasks.spawn(connection));

@@ -1,4 +1,4 @@
-//! Building the index anew, behind a server that is at work already: from the newest checkpoint that
+//! Rebuilding the index, behind a server that is at work already: from the newest checkpoint that
 //! is good from its first byte to its last, and the journal above it.
 //!
 //! Until it is there, nothing else than history and past changes waits for it. It is built in a
@@ -40,7 +40,7 @@ impl Engine {
         }
         let after = self.replay(&index)?;
         index.flush()?;
-        let index = self.settle(index, &fresh)?;
+        let index = self.install(index, &fresh)?;
         let (revision, newest) = (index.head()?.revision, self.newest_checkpoint());
         upkeep.uncovered = before.bytes_above(newest) + after.bytes_above(before.end.max(newest));
         tracing::info!(revision, "the index is built");
@@ -50,7 +50,7 @@ impl Engine {
     }
 
     /// Puts an index in its place.
-    fn settle(&self, index: Index, fresh: &Path) -> Result<Index> {
+    fn install(&self, index: Index, fresh: &Path) -> Result<Index> {
         let folder = self.place.index();
         drop(index);
         folder::make_ready(fresh)?;

@@ -215,8 +215,8 @@ impl Engine {
     /// Once the index has come to its end: makes it durable and notes that all is well. What cannot be
     /// noted is left to the next start, which then has more to do.
     pub(super) fn seal(&self) -> Result<()> {
-        let (revision, settled) = match self.writer.lock() {
-            Ok(writer) => (writer.head, writer.journal.settle()),
+        let (revision, synced) = match self.writer.lock() {
+            Ok(writer) => (writer.head, writer.journal.sync_names()),
             Err(_) => return Err(Error::Broken),
         };
         if self.failed() {
@@ -233,7 +233,7 @@ impl Engine {
         }
         self.owned()?;
         let state = State { incarnation: self.ids.incarnation, closed_at: Some(revision) };
-        let noted = settled
+        let noted = synced
             .and_then(|()| folder::sync(&self.place.local))
             .and_then(|()| mark::write(&*self.place.io, &self.place.folder, &state));
         let Err(error) = noted else { return Ok(()) };

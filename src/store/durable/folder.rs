@@ -22,7 +22,7 @@ const MODE: u32 = 0o700;
 
 /// A folder that this process has for itself, as long as this lives.
 ///
-/// The folder itself is locked, so no file in it says who has it, and whoever removes one changes
+/// The folder itself is locked, so no file in it says who has it, and removing one changes
 /// nothing. What the path leads to may become another folder all the same; see [`Lock::holds`].
 #[derive(Debug)]
 pub(super) struct Lock {

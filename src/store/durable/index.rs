@@ -51,7 +51,7 @@ use crate::{
     },
 };
 
-/// Layout of the tree that this program writes; an older one is built anew.
+/// Layout of the tree that this program writes; an older one is rebuilt.
 const LAYOUT: u32 = 2;
 /// Bytes of a record per key.
 const CHUNK: usize = 64 << 10;

@@ -228,7 +228,7 @@ impl Journal {
     }
 
     /// Makes sure that every name lasts: after a clean stop the next start asks no more.
-    pub(super) fn settle(&self) -> io::Result<()> {
+    pub(super) fn sync_names(&self) -> io::Result<()> {
         if self.unsynced { self.io.sync_dir(&self.dir) } else { Ok(()) }
     }
 

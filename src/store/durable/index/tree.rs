@@ -1,6 +1,6 @@
 //! The handle of sled's tree. Two of its calls may come to no end: a flush, when a write before it
 //! failed in a way that sled does not notice, and the drop of the last handle, which flushes. Both
-//! run on threads of their own, and whoever waits does so for a time.
+//! run on threads of their own, and callers wait with a deadline.
 //!
 //! A call that hangs holds a lock that all trees of the process share, so no other one can be
 //! written meanwhile: [`Tree::open`] refuses to take the place of the one that hangs.
