@@ -5,7 +5,7 @@
 //!
 //! Between double quotes `\\` is a backslash and `\"` a quote; a backslash before anything else stands
 //! for itself. So ids such as `CONTOSO\kim` can be written as they are, and clients that double every
-//! backslash and escapes every quote can write any text.
+//! backslash and escape every quote can write any text.
 
 mod lex;
 

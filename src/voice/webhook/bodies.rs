@@ -2,8 +2,8 @@
 //!
 //! Bodies come from anybody. A sender that is slow costs a buffer until its deadline; when there are
 //! [`AT_A_TIME`], the one that has been arriving for longest is given up for the next. A body of a
-//! vendor is there within milliseconds, so to keep it out takes some ten thousand
-//! requests a second, however many connections he holds.
+//! vendor is there within milliseconds, so keeping it out takes some ten thousand requests
+//! a second, over however many connections.
 
 use std::{
     collections::BTreeMap,
