@@ -12,13 +12,14 @@ use super::{Api, column};
 use crate::server::{As, Running};
 
 /// Ids as directories give them, and ids that are easily taken for one another.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 25] = [
     "kim_fabrikam.example#EXT#@contoso.example",
     "o'brien@contoso.example",
     "auth0|64a1b2",
     r"CONTOSO\kim",
     "5b1f3c0e-8d0a-4f6e-9d59-0b9e3f6f4f11",
     "a",
+    "n",
     "aA.",
     "a%41.",
     "a%2541.",
@@ -64,6 +65,11 @@ fn names(id: &str) -> [String; 3] {
     ]
 }
 
+/// A name that a search for an id, which begins with a letter or digit, never finds.
+fn display_name(id: &str) -> String {
+    format!("({id}")
+}
+
 /// A filter literal of a text.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
@@ -82,7 +88,7 @@ impl World<'_> {
         let api = &self.api;
         for (at, id) in self.ids.iter().enumerate() {
             let [name, encoded, _] = names(id);
-            let display = format!("name of {id}");
+            let display = display_name(id);
             let user = match at % 4 {
                 0 => json!({"id": id, "display_name": display}),
                 1 => json!({"name": name, "display_name": display}),
@@ -131,7 +137,7 @@ impl World<'_> {
                 format!("id = {}", quoted(&id.to_ascii_uppercase())),
                 format!("id = {}", quoted(&name)),
                 format!("id = {}", quoted(&encoded)),
-                format!("display_name = {}", quoted(&format!("name of {id}"))),
+                format!("display_name = {}", quoted(&display_name(id))),
                 format!("id : {} AND id = {}", quoted(id), quoted(id)),
             ] {
                 assert_eq!(
