@@ -10,6 +10,7 @@ mod classes;
 mod layered;
 mod mappings;
 mod memo;
+mod references;
 mod sets;
 mod table;
 mod tables;
@@ -23,6 +24,7 @@ use imbl::OrdMap;
 pub use self::{
     classes::{ClassId, Direct, RoleClass, Seat},
     memo::OfClass,
+    references::{NamedKey, References},
     sets::{Members, Set},
     table::Table,
     tables::Tables,

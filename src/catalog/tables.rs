@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Table;
+use super::{References, Table};
 use crate::domain::{
     Kind, Object, ObjectKey, UniqueName, channel, directory, library, named_kinds, profile,
     provider, template,
@@ -19,13 +19,19 @@ macro_rules! tables {
         #[derive(Debug, Clone, Default)]
         pub struct Tables {
             $($(#[$doc])* pub $table: Table<$module::$type>,)+
+            /// Which of them refer to which.
+            pub references: References,
         }
 
         impl Tables {
             /// Puts an object into the table of its kind; false when the kind has none.
             pub(super) fn put(&mut self, object: &Object) -> bool {
                 match object {
-                    $(Object::$variant(o) => self.$table.put(&o.common.unique_name, o),)+
+                    $(Object::$variant(o) => {
+                        let name = &o.common.unique_name;
+                        let old = self.$table.put(name, o);
+                        self.references.replace(Kind::$variant, name, old.as_deref(), Some(o));
+                    })+
                     Object::User(_) | Object::Team(_) | Object::Settings(_) => return false,
                 }
                 true
@@ -34,7 +40,12 @@ macro_rules! tables {
             /// Takes an object out.
             pub(super) fn remove(&mut self, key: &ObjectKey) {
                 match key.kind {
-                    $(Kind::$variant => self.$table.remove(&key.name),)+
+                    $(Kind::$variant => {
+                        if let Some(old) = self.$table.remove(&key.name) {
+                            let name = &old.common.unique_name;
+                            self.references.replace(Kind::$variant, name, Some(old.as_ref()), None);
+                        }
+                    })+
                     Kind::Script | Kind::User | Kind::Team | Kind::Settings => {}
                 }
             }
