@@ -27,7 +27,7 @@ pub use self::{
     references::{NamedKey, References},
     sets::{Members, Set},
     table::Table,
-    tables::Tables,
+    tables::{Tabled, Tables},
     users::Seated,
 };
 use crate::domain::{

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use super::{References, Table};
 use crate::domain::{
     Kind, Object, ObjectKey, UniqueName, channel, directory, library, named_kinds, profile,
-    provider, template,
+    provider, refs::Refs, stored::Named, template,
 };
+
+/// An object that the catalog keeps by its unique name.
+pub trait Tabled: Named + Refs {
+    /// The table of its kind.
+    fn table(tables: &Tables) -> &Table<Self>;
+}
 
 /// Expands to [`Tables`]: one table a kind, and what goes through all of them.
 macro_rules! tables {
@@ -15,6 +21,12 @@ macro_rules! tables {
         $variant:ident: $module:ident::$type:ident in $table:ident
             = $collection:literal, $name:literal, $missing:ident;
     )+) => {
+        $(impl Tabled for $module::$type {
+            fn table(tables: &Tables) -> &Table<Self> {
+                &tables.$table
+            }
+        })+
+
         /// One table for each kind of the list. Cheap to clone.
         #[derive(Debug, Clone, Default)]
         pub struct Tables {
@@ -47,6 +59,14 @@ macro_rules! tables {
                         }
                     })+
                     Kind::Script | Kind::User | Kind::Team | Kind::Settings => {}
+                }
+            }
+
+            /// The name of an object as it is stored; none when nothing of that kind has it.
+            pub fn spelling(&self, kind: Kind, name: &UniqueName) -> Option<&UniqueName> {
+                match kind {
+                    $(Kind::$variant => self.$table.get(name).map(|o| &o.common.unique_name),)+
+                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
                 }
             }
 
