@@ -1,5 +1,6 @@
 //! What the ledger promises, over the memory model.
 
+mod cascades;
 mod groups;
 mod scripted;
 

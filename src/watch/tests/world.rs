@@ -39,8 +39,9 @@ impl Command for Put {
         Vec::new()
     }
 
-    fn plan(&self, _: &Catalog, _: &Context) -> Result<Plan, Refusal> {
-        Ok(Plan { changes: self.0.clone(), ..Plan::default() })
+    fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let noted = |change| catalog.noted(change, context.revision, context.time);
+        Ok(Plan { changes: self.0.iter().map(noted).collect(), ..Plan::default() })
     }
 }
 
