@@ -1,6 +1,6 @@
 //! Life cycle and content of profiles (SPEC §7.5).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
     Context, Plan, find_profile,
@@ -12,9 +12,8 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Common, Kind, ObjectKey, Reason, Refusal, Stamp, UniqueName, Violations,
+        Common, Reason, Refusal, Stamp, UniqueName, UserId, Violations,
         copilot::{FEATURES, Setting},
-        directory::User,
         profile::Profile,
         refusal::Preconditions,
     },
@@ -62,6 +61,9 @@ impl Strategy for Profile {
 }
 
 /// Deletes a profile.
+///
+/// Users who are linked to it are not written, for they may be very many: a link goes with its
+/// profile (see [`crate::catalog::LinkState`]), and a profile that takes its name has no users.
 #[derive(Debug, Clone)]
 pub struct DeleteProfile {
     /// The profile.
@@ -74,31 +76,26 @@ pub struct DeleteProfile {
 
 impl DeleteProfile {
     /// Judges the command on this catalog.
-    pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+    pub fn plan(&self, catalog: &Catalog, _context: &Context) -> Result<Plan, Refusal> {
         let target = find_profile(catalog, &self.profile)?;
         not_built_in(target, "DELETE")?;
         not_managed(target, "DELETE")?;
         same_etag(target, self.etag.as_deref())?;
         let name = target.name();
-        let users: Vec<_> =
-            catalog.linked(name).into_iter().flatten().filter_map(|id| catalog.user(id)).collect();
-        let carries = target.rank.is_some() || !target.roles.is_empty() || target.is_default;
-        if !self.force && (carries || !users.is_empty()) {
-            return Err(in_use(target, users.iter().map(|s| s.user.as_ref())));
+        if !self.force {
+            let users = catalog.linked(name);
+            let carries = target.rank.is_some() || !target.roles.is_empty() || target.is_default;
+            if carries || !users.is_empty() {
+                return Err(in_use(target, &users));
+            }
         }
         let mut plan = Plan::default();
-        plan.changes.push(Change::Delete(ObjectKey::new(Kind::Profile, name.as_str())));
-        for seated in users {
-            let mut next = User::clone(&seated.user);
-            next.direct.retain(|link| link.profile != *name);
-            next.stamp.touch(context.revision, context.time, &context.actor.subject);
-            plan.changes.push(Change::Put(crate::domain::Object::User(Arc::new(next))));
-        }
+        plan.delete(target);
         Ok(plan)
     }
 }
 
-fn in_use<'a>(profile: &Profile, users: impl ExactSizeIterator<Item = &'a User>) -> Refusal {
+fn in_use(profile: &Profile, users: &[&UserId]) -> Refusal {
     let name = profile.name();
     let message = format!(
         "Profile {name} is in use ({} direct users); set force to delete it with its links, mappings and flag.",
@@ -107,8 +104,8 @@ fn in_use<'a>(profile: &Profile, users: impl ExactSizeIterator<Item = &'a User>)
     let mut refusal = Refusal::new(Reason::ProfileInUse, message)
         .with("direct_users", users.len())
         .resource("Profile", name, "in use");
-    for user in users.take(100) {
-        refusal = refusal.precondition("DIRECT_USER", &user.id, name.as_str());
+    for user in users.iter().take(100) {
+        refusal = refusal.precondition("DIRECT_USER", user, name.as_str());
     }
     for role in &profile.roles {
         refusal = refusal.precondition("ROLE", role, name.as_str());

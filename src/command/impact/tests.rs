@@ -66,8 +66,8 @@ fn user(number: u8, roles: &[u8], link: Option<u8>, disabled: bool) -> Object {
             .into_iter()
             .map(|p| DirectLink {
                 profile: name(&format!("prof_{p}")),
-                assigned_at: None,
-                assigned_by: String::new(),
+                assigned_at: Some(Time::from_micros(1_000)),
+                assigned_by: "test".into(),
             })
             .collect(),
         disabled,
@@ -255,7 +255,7 @@ fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
     for before in old.users().filter(|s| s.user.is_counted()) {
         let id = &before.user.id;
         let Some(after) = new.user(id).filter(|s| s.user.is_counted()) else { continue };
-        let (from, to) = (answer(old, before), answer(new, after));
+        let (from, to) = (answer(old, &before), answer(new, &after));
         if from.0 != to.0 {
             result.total_count += 1;
             result.users.push(AffectedUser { user: id.clone(), from: from.0, to: to.0 });
@@ -273,8 +273,8 @@ proptest! {
         let seeded = builtin::objects(1, Time::default());
         let base = [role(0, None, true), role(1, None, false), tool(0, Some(0)), tab(0, true), session(0, true)];
         let old = Catalog::from_objects(seeded.into_iter().chain(base), 1, Time::default());
-        let old = old.apply(&before, 2, Time::default());
-        let new = old.apply(&changes, 3, Time::default());
+        let (_, old) = old.committed(&before);
+        let (changes, new) = old.committed(&changes);
         prop_assert_eq!(affected(&old, &new, &changes), one_by_one(&old, &new));
     }
 }
@@ -380,8 +380,7 @@ fn users_with_the_same_profile_and_another_digest_are_counted() {
         ("rank alone", profile(0, Some(9), &[0], true, true), 0, 0),
     ];
     for (what, object, method_only, content_only) in cases {
-        let changes = [Change::Put(object)];
-        let new = old.apply(&changes, 2, Time::default());
+        let (changes, new) = old.committed(&[Change::Put(object)]);
         let want = Affected { method_only, content_only, ..Affected::default() };
         assert_eq!(affected(&old, &new, &changes), want, "{what}");
     }

@@ -39,8 +39,9 @@ impl Command for Put {
         Vec::new()
     }
 
-    fn plan(&self, _: &Catalog, _: &Context) -> Result<Plan, Refusal> {
-        Ok(Plan { changes: self.0.clone(), ..Plan::default() })
+    fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let noted = |change| catalog.noted(change, context.revision, context.time);
+        Ok(Plan { changes: self.0.iter().map(noted).collect(), ..Plan::default() })
     }
 }
 
@@ -145,7 +146,7 @@ impl World {
         };
         let memory = Arc::new(Memory::new());
         let adapters = Arc::new(deskplane_providers::Registry::builtin());
-        let ledger = Ledger::open(memory, Clock::system(), adapters, publish).await.unwrap();
+        let ledger = Ledger::open_here(memory, Clock::system(), adapters, publish).await.unwrap();
         let world = Self { ledger, hub, contents, held };
         let users = ["ann", "bob"].map(|u| put_user(user(u, &["msdyn_csr"])));
         world.put(users.to_vec()).await;
