@@ -28,11 +28,17 @@ pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
     clock::Clock,
-    ledger::Ledger,
+    command::CreateFingerprintKey,
+    domain::Actor,
+    ledger::{Ledger, Submission},
     process::handles::FileHandles,
     service::Service,
     store::{self, Condition, Store},
-    voice::{self, vault, webhooks},
+    voice::{
+        self,
+        vault::{self, Vault},
+        webhooks,
+    },
     watch::{self, Contents, Hub},
 };
 
@@ -156,6 +162,7 @@ pub async fn serve(
         ledger.close_within(LEDGER_CLOSE).await;
         return Err(error.into());
     }
+    create_fingerprint_key(&ledger, &vault).await;
     let voice = parts.voice.open(&parts.clock, &parts.watch, &hub, &ledger);
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
@@ -256,6 +263,29 @@ pub async fn serve(
     voice.close();
     ledger.close_within(LEDGER_CLOSE).await;
     Ok(ended.unwrap_or(Ok(()))?)
+}
+
+/// Gives a store with a key ring its key of fingerprints. A store that takes no writes gets it at a
+/// later start.
+async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
+    if ledger.catalog().settings.fingerprint_key.is_some() {
+        return;
+    }
+    let sealed = match vault.new_fingerprint_key() {
+        Ok(None) => return,
+        Ok(Some(sealed)) => sealed,
+        Err(error) => return tracing::error!(%error, "the key of fingerprints was not made"),
+    };
+    let submission = Submission {
+        command: Box::new(CreateFingerprintKey { sealed }),
+        actor: Actor::system(),
+        request: None,
+        validate_only: false,
+        reason: String::new(),
+    };
+    if let Err(error) = ledger.submit(submission).await {
+        tracing::warn!(%error, "the key of fingerprints was not kept");
+    }
 }
 
 /// Has health say whether writes are taken, as long as there is a store.

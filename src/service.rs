@@ -29,8 +29,8 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
-    domain::{Actor, Kind, ObjectKey, Refusal, Violations, check},
-    ledger::{Ledger, Submission},
+    domain::{Actor, Kind, ObjectKey, Reason, Refusal, Violations, check},
+    ledger::{Accepted, Ledger, RequestKey, Submission},
     voice::{Voice, vault::Vault},
     watch::{Contents, Hub},
 };
@@ -149,7 +149,8 @@ impl Service {
             .and_then(|parsed| {
                 parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
             })
-            .map(|id| (id, self.payload(path, &message.encode_to_vec())));
+            .map(|id| self.request_key(id, path, &message.encode_to_vec(), &call.catalog))
+            .transpose()?;
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
@@ -165,19 +166,32 @@ impl Service {
             validate_only: envelope.validate_only,
             reason: envelope.reason,
         };
-        let outcome = self.ledger.submit(submission).await?;
-        let catalog = self.ledger.catalog();
+        let Accepted { outcome, catalog } = self.ledger.write(submission).await?;
         let context = self.context(&catalog);
         Ok(Response::new(A::from(Answer { outcome: &outcome, context })))
     }
 
-    /// Hash by which a repetition is known. It is stored, so what may hold secrets is hashed in a
+    /// How a repetition is recognised. The hash is stored, so what may hold secrets is hashed in a
     /// way that lets nobody guess them.
-    fn payload(&self, path: &str, message: &[u8]) -> [u8; 32] {
+    fn request_key(
+        &self,
+        id: uuid::Uuid,
+        path: &str,
+        message: &[u8],
+        catalog: &Catalog,
+    ) -> Result<RequestKey, Refusal> {
         if MAY_HOLD_SECRETS.contains(&path) {
-            return self.vault.fingerprint(&[path.as_bytes(), message].concat());
+            let key = catalog.settings.fingerprint_key.as_ref();
+            let request = [path.as_bytes(), message].concat();
+            let hashed = self.vault.fingerprint(key, &request).map_err(|error| {
+                let why = error.to_string();
+                Refusal::new(Reason::KeyRingUnusable, format!("Nothing was written: {why}."))
+                    .precondition("KEY_RING_UNUSABLE", "voice.key_ring", why)
+            })?;
+            return Ok(RequestKey { id, payload: hashed.current, former: hashed.former });
         }
-        Sha256::new().chain_update(path).chain_update(message).finalize().into()
+        let payload = Sha256::new().chain_update(path).chain_update(message).finalize().into();
+        Ok(RequestKey { id, payload, former: Vec::new() })
     }
 
     /// The refusal of bad fields, together with those that only the command knows.
@@ -277,3 +291,6 @@ fn missing(key: &ObjectKey) -> Refusal {
 fn no_user(user: &str) -> Refusal {
     command::not_found(Kind::User, user)
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ fn dry(write: Submission) -> Submission {
 }
 
 fn asked(write: Submission, id: u128) -> Submission {
-    Submission { request: Some((Uuid::from_u128(id), [1; 32])), ..write }
+    Submission { request: Some(key(Uuid::from_u128(id), 1)), ..write }
 }
 
 fn reason(judged: &Judged) -> Option<Reason> {
