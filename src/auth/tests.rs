@@ -102,6 +102,23 @@ fn every_cell_allows_what_the_specification_says_and_nothing_else() {
 }
 
 #[test]
+fn requests_that_carry_a_provider_may_hold_secrets() {
+    let may_hold = RPCS.iter().filter(|rpc| rpc.may_hold_secrets).map(|rpc| rpc.path);
+    assert_eq!(
+        may_hold.collect::<Vec<_>>(),
+        [
+            "deskplane.v1.ProviderService/CreateChannelProvider",
+            "deskplane.v1.ProviderService/UpdateChannelProvider",
+        ]
+    );
+    let streams = RPCS.iter().filter(|rpc| rpc.streams).map(|rpc| rpc.path);
+    assert_eq!(
+        streams.collect::<Vec<_>>(),
+        ["deskplane.v1.AgentService/WatchProfile", "deskplane.v1.VoiceService/WatchCalls"]
+    );
+}
+
+#[test]
 fn scopes_add_up_and_none_allows_nothing() {
     let call = Call { subject: Some("jane"), ..Call::default() };
     for rpc in RPCS {

@@ -93,6 +93,10 @@ impl Committer {
         while group.writes.len() < most
             && let Some(job) = waiting.pop_front()
         {
+            // Nobody waits any more, and nothing was done yet.
+            if job.is_abandoned() {
+                continue;
+            }
             let verdict = self.verdict(&group, &job.submission);
             if !group.takes(&verdict, max_bytes) {
                 // The next group judges it again.

@@ -146,6 +146,11 @@ impl Write {
 // === impl Job ===
 
 impl Job {
+    /// Whether the caller stopped waiting: its deadline passed, or it is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     pub(super) fn answer(self, judged: Judged, catalog: Arc<Catalog>) {
         // A caller who no longer waits needs no answer.
         let _ = self.answer.send(judged.map(|outcome| Accepted { outcome, catalog }));

@@ -147,6 +147,24 @@ async fn a_call_without_a_deadline_waits_as_long_as_it_takes() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_vendor_must_answer_before_the_caller_gives_up() {
+    let data = service().await.data;
+    let longest = Duration::from_secs(10);
+    for (given, least, most) in [("1S", 890, 900), ("50m", 40, 45), ("60S", 10_000, 10_000)] {
+        let answer = call(
+            &data,
+            request(&RPCS[0], &[EVERYTHING, ("grpc-timeout", given)]),
+            async |context| {
+                let time = context.time_for_vendor(longest).as_millis();
+                assert!((least..=most).contains(&time), "{given}: {time} ms");
+                Response::new(Body::empty())
+            },
+        );
+        assert!(answer.await.headers().is_empty(), "{given}");
+    }
+}
+
 /// Authentication, then scope, both by the head: no handler sees a caller without any right.
 #[tokio::test]
 async fn every_call_is_refused_by_its_head_where_no_message_could_allow_it() {
