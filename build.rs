@@ -1,10 +1,13 @@
 //! Compiles the `.proto` files of the package in whose folder cargo runs it, without an installed compiler.
 //!
 //! The descriptor set is written as compiled, with comments, for reflection and for JSON. The copy that feeds the
-//! code generator differs in one field: see [`prepared`].
+//! code generator differs in one field: see [`prepared`]. Beside the generated code stands the table of all RPCs.
 
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, io};
+
+#[path = "build/table.rs"]
+mod table;
 
 use prost_build::{Service, ServiceGenerator};
 use prost_types::{FileDescriptorSet, field_descriptor_proto::Type};
@@ -16,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    fs::write(out.join("rpcs.rs"), table::render(&compiler.descriptor_pool(), "deskplane.v1")?)?;
 
     let mut files = compiler.file_descriptor_set();
     prepared(&mut files, "ResolvedProfile", "content")?;
@@ -29,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .compile_fds(files)?;
 
     println!("cargo::rerun-if-changed=../build.rs");
+    println!("cargo::rerun-if-changed=../build");
     println!("cargo::rerun-if-changed=deskplane");
     Ok(())
 }

@@ -3,29 +3,23 @@
 //!
 //! Nothing here knows transport: metadata comes as text, refusals go back as values.
 
+mod credential;
 mod table;
 
-pub use self::table::{Access, Cell, RPCS, Rpc};
 use std::borrow::Cow;
+
+pub use self::{
+    credential::{Credential, LOCAL_ADMINISTRATOR, LOCAL_CALLER, SCOPES_KEY, USER_KEY},
+    table::{Access, Cell, RPCS, Rpc},
+};
 
 use crate::{
     catalog::Catalog,
     domain::{
-        Actor, Kind, Reason, Refusal, Scope, Scopes, UserId, Violations, directory::User,
+        Actor, Kind, Reason, Refusal, Scope, Scopes, UserId, directory::User,
         resource_name::Reference,
     },
 };
-
-/// Metadata key that names the user for whom a caller without a credential speaks.
-pub const USER_KEY: &str = "x-deskplane-user";
-/// Metadata key that lists the scopes of a caller without a credential.
-pub const SCOPES_KEY: &str = "x-deskplane-scopes";
-
-/// Subject of a caller without a credential who names neither user nor scopes: an administrator.
-/// No user id holds a colon, so nobody can be taken for him.
-pub const LOCAL_ADMINISTRATOR: &str = "local:administrator";
-/// Subject of a caller without a credential who names scopes only.
-pub const LOCAL_CALLER: &str = "local:caller";
 
 /// What the table needs to know of a call.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,15 +44,20 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Refuses a caller none of whose scopes allows the operation, whatever the message says: what can be
+/// decided by the head of a request.
+pub fn may_call(rpc: &Rpc, actor: &Actor) -> Result<(), Refusal> {
+    if actor.scopes.meets(rpc.access.scopes(|cell| cell != Cell::No)) {
+        return Ok(());
+    }
+    let in_earnest = rpc.access.scopes(|cell| !matches!(cell, Cell::No | Cell::ValidateOnly));
+    Err(scope_required(rpc, actor, in_earnest))
+}
+
 /// Refuses a call for which the caller holds no scope that allows it.
 ///
-/// An agent who names somebody else learns nothing about whether that user exists. An RPC that the
-/// table does not know is refused.
-pub fn authorize(path: &str, actor: &Actor, call: &Call<'_>) -> Result<(), Refusal> {
-    let Some(rpc) = Rpc::find(path) else {
-        let message = format!("{path} stands in no row of the table of scopes.");
-        return Err(Refusal::new(Reason::Internal, message));
-    };
+/// An agent who names somebody else learns nothing about whether that user exists.
+pub fn authorize(rpc: &Rpc, actor: &Actor, call: &Call<'_>) -> Result<(), Refusal> {
     let else_id = call.somebody_else(actor);
     let allowed = rpc.access.scopes(|cell| match cell {
         Cell::No => false,
@@ -82,9 +81,8 @@ pub fn authorize(path: &str, actor: &Actor, call: &Call<'_>) -> Result<(), Refus
 }
 
 /// Whether the caller may call this about anybody, and so about all at once.
-pub fn about_anybody(path: &str, actor: &Actor) -> bool {
-    let anybody = Rpc::find(path).map(|rpc| rpc.access.scopes(|cell| cell == Cell::Yes));
-    anybody.is_some_and(|scopes| actor.scopes.meets(scopes))
+pub fn about_anybody(rpc: &Rpc, actor: &Actor) -> bool {
+    actor.scopes.meets(rpc.access.scopes(|cell| cell == Cell::Yes))
 }
 
 fn self_only(rpc: &Rpc, actor: &Actor, id: &str) -> Refusal {
@@ -153,51 +151,6 @@ pub fn enabled(user: &User) -> Result<(), Refusal> {
         &user.id,
         "disabled",
     ))
-}
-
-/// The caller where no credentials are configured, from the texts of the metadata
-/// [`USER_KEY`] and [`SCOPES_KEY`].
-///
-/// Neither: an administrator. A user alone: his own credential, with the scopes of his roles.
-/// Scopes alone: a credential that stands for no user. An empty list of scopes holds none.
-pub fn caller(
-    user: Option<&str>,
-    scopes: Option<&str>,
-    catalog: &Catalog,
-) -> Result<Actor, Refusal> {
-    let mut v = Violations::new();
-    let scopes = scopes.map(|text| read_scopes(&mut v, text));
-    let user = user.and_then(|text| match UserId::parse(text) {
-        Ok(id) => Some(id),
-        Err(rule) => {
-            v.invalid(USER_KEY, rule);
-            None
-        }
-    });
-    v.finish()?;
-    let (subject, scopes) = match (user, scopes) {
-        (Some(id), scopes) => return user_caller(catalog, id, scopes),
-        (None, Some(scopes)) => (LOCAL_CALLER, scopes),
-        (None, None) => (LOCAL_ADMINISTRATOR, Scopes::of(&[Scope::Admin])),
-    };
-    Ok(Actor { subject: subject.to_owned(), user: None, scopes })
-}
-
-fn read_scopes(v: &mut Violations, text: &str) -> Scopes {
-    const KNOWN: [Scope; 4] = [Scope::Admin, Scope::Reader, Scope::Agent, Scope::Service];
-    let mut scopes = Scopes::default();
-    if text.trim().is_empty() {
-        return scopes;
-    }
-    for word in text.split(',').map(str::trim) {
-        match KNOWN.iter().find(|scope| scope.as_str().eq_ignore_ascii_case(word)) {
-            Some(scope) => scopes.insert(*scope),
-            None => {
-                v.invalid(SCOPES_KEY, format!("`{word}` is none of admin, reader, agent, service"));
-            }
-        }
-    }
-    scopes
 }
 
 #[cfg(test)]

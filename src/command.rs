@@ -37,7 +37,7 @@ pub use self::{
     },
     impact::{Affected, AffectedUser, affected},
     judge::judge,
-    keys::RotateSecretKeys,
+    keys::{CreateFingerprintKey, RotateSecretKeys},
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
@@ -114,6 +114,7 @@ commands! {
     DeleteTeam => "DeleteTeam";
     UpdateSettings => "UpdateSettings";
     RotateSecretKeys => "RotateSecretKeys";
+    CreateFingerprintKey => "CreateFingerprintKey";
 }
 
 /// What a command is told beside its arguments.

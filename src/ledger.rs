@@ -42,12 +42,40 @@ pub struct Submission {
     pub command: Box<dyn Command>,
     /// Who asks.
     pub actor: Actor,
-    /// Request id and hash of the payload; ignored with `validate_only`.
-    pub request: Option<(Uuid, [u8; 32])>,
+    /// How a repetition is recognised; ignored with `validate_only`.
+    pub request: Option<RequestKey>,
     /// Judge, answer and do nothing.
     pub validate_only: bool,
     /// Why, in the caller's words.
     pub reason: String,
+}
+
+/// Idempotency key of a write: the caller's id, and hashes of the payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The request id.
+    pub id: Uuid,
+    /// Hash of the payload, which is stored.
+    pub payload: [u8; 32],
+    /// Hashes that may have been stored of the same payload under another key.
+    pub former: Vec<[u8; 32]>,
+}
+
+impl RequestKey {
+    /// Whether a stored hash is one of this payload.
+    fn is(&self, stored: &[u8; 32]) -> bool {
+        self.payload == *stored || self.former.contains(stored)
+    }
+}
+
+/// An accepted write, and the catalog that its answer is made of.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// What the write did.
+    pub outcome: Outcome,
+    /// The catalog at the revision of the write, or the one on which it was judged when it changed
+    /// nothing. A repetition gets the newest: the first one is gone.
+    pub catalog: Arc<Catalog>,
 }
 
 /// The answer to an accepted write; a repetition gets the very same.
@@ -89,7 +117,7 @@ type Judged = Result<Outcome, Refusal>;
 #[derive(Debug)]
 struct Job {
     submission: Submission,
-    answer: oneshot::Sender<Judged>,
+    answer: oneshot::Sender<Result<Accepted, Refusal>>,
 }
 
 /// The handle through which the server reads and writes. Cheap to clone.
@@ -204,6 +232,12 @@ impl Ledger {
     /// Writes that wait share a batch of the store, and nothing else: what becomes of one is never
     /// the answer to another.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, Refusal> {
+        self.write(submission).await.map(|accepted| accepted.outcome)
+    }
+
+    /// The same with the catalog of the write: other writes may have changed the newest one before
+    /// the caller comes to make an answer.
+    pub async fn write(&self, submission: Submission) -> Result<Accepted, Refusal> {
         let (answer, wait) = oneshot::channel();
         let gone = || {
             Refusal::new(

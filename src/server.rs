@@ -19,7 +19,7 @@ use std::{
 
 use deskplane_proto::v1;
 use tokio::{net::TcpListener, sync::watch as changes, task::JoinSet};
-use tonic::{server::NamedService, service::Routes, transport::Server};
+use tonic::{service::Routes, transport::Server};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
 
@@ -28,11 +28,17 @@ pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
     clock::Clock,
-    ledger::Ledger,
+    command::CreateFingerprintKey,
+    domain::Actor,
+    ledger::{Ledger, Submission},
     process::handles::FileHandles,
     service::Service,
     store::{self, Condition, Store},
-    voice::{self, vault, webhooks},
+    voice::{
+        self,
+        vault::{self, Vault},
+        webhooks,
+    },
     watch::{self, Contents, Hub},
 };
 
@@ -156,6 +162,7 @@ pub async fn serve(
         ledger.close_within(LEDGER_CLOSE).await;
         return Err(error.into());
     }
+    create_fingerprint_key(&ledger, &vault).await;
     let voice = parts.voice.open(&parts.clock, &parts.watch, &hub, &ledger);
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
@@ -168,27 +175,19 @@ pub async fn serve(
     let mut routes = Routes::new(health_service)
         .add_service(reflection(REFLECTION[0]).build_v1()?)
         .add_service(reflection(REFLECTION[1]).build_v1alpha()?);
+    // Expands to the registration of every service of the API.
     macro_rules! add {
-        ($($module:ident :: $server:ident),+ $(,)?) => {$(
+        ($(service $service:ident {
+            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
+        })+) => {$(
             let part = v1::$module::$server::new(service.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES);
             routes = routes.add_service(part);
-            health.set(<v1::$module::$server<Service> as NamedService>::NAME, ServingStatus::Serving);
+            health.set($name, ServingStatus::Serving);
         )+};
     }
-    add! {
-        profile_service_server::ProfileServiceServer,
-        session_template_service_server::SessionTemplateServiceServer,
-        application_tab_template_service_server::ApplicationTabTemplateServiceServer,
-        productivity_tool_service_server::ProductivityToolServiceServer,
-        provider_service_server::ProviderServiceServer,
-        directory_service_server::DirectoryServiceServer,
-        settings_service_server::SettingsServiceServer,
-        agent_service_server::AgentServiceServer,
-        insight_service_server::InsightServiceServer,
-        voice_service_server::VoiceServiceServer,
-    }
+    deskplane_proto::for_each_service!(add);
     let grpc = std::mem::take(routes.axum_router_mut());
     *routes.axum_router_mut() = grpc.merge(webhooks(&voice));
 
@@ -203,6 +202,7 @@ pub async fn serve(
         .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
+        .layer(service.layer())
         .concurrency_limit_per_connection(limits.calls_per_connection)
         .max_concurrent_streams(limits.streams_per_connection)
         .http2_max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
@@ -256,6 +256,29 @@ pub async fn serve(
     voice.close();
     ledger.close_within(LEDGER_CLOSE).await;
     Ok(ended.unwrap_or(Ok(()))?)
+}
+
+/// Gives a store with a key ring its key of fingerprints. A store that takes no writes gets it at a
+/// later start.
+async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
+    if ledger.catalog().settings.fingerprint_key.is_some() {
+        return;
+    }
+    let sealed = match vault.new_fingerprint_key() {
+        Ok(None) => return,
+        Ok(Some(sealed)) => sealed,
+        Err(error) => return tracing::error!(%error, "the key of fingerprints was not made"),
+    };
+    let submission = Submission {
+        command: Box::new(CreateFingerprintKey { sealed }),
+        actor: Actor::system(),
+        request: None,
+        validate_only: false,
+        reason: String::new(),
+    };
+    if let Err(error) = ledger.submit(submission).await {
+        tracing::warn!(%error, "the key of fingerprints was not kept");
+    }
 }
 
 /// Has health say whether writes are taken, as long as there is a store.

@@ -1,36 +1,45 @@
 //! What stands between the wire and the product: who calls, what the call says, what it answers.
 //!
-//! The generated services are implemented in `rpcs` by four generic ways: write, get, list and the
-//! few calls that are like no other.
+//! A layer in front makes the context of every call ([`CallLayer`]); the generated services are
+//! implemented in `rpcs` by three generic ways, write, get and list, and the few calls that are like
+//! no other.
 
 mod agent;
+mod context;
 mod convert;
+mod deadline;
 pub mod filter;
 mod insight;
+mod layer;
 mod page;
 mod rows;
 mod rpcs;
 mod status;
 mod voice;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
+use futures_core::Stream;
 use sha2::{Digest, Sha256};
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::Status;
 
-pub use self::status::{refused, status};
 use self::{
+    context::{Admitted, Ask, CallContext, Data},
     convert::{Answer, Context, Reader, Resource, WriteRequest},
     page::{Asked, Selection},
     rows::Row,
 };
+pub use self::{
+    layer::CallLayer,
+    status::{refused, status},
+};
 use crate::{
-    auth,
+    auth::Rpc,
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
-    domain::{Actor, Kind, ObjectKey, Refusal, Violations, check},
-    ledger::{Ledger, Submission},
+    domain::{Kind, ObjectKey, Reason, Refusal, Violations, check},
+    ledger::{Accepted, Ledger, RequestKey, Submission},
     voice::{Voice, vault::Vault},
     watch::{Contents, Hub},
 };
@@ -38,67 +47,18 @@ use crate::{
 /// Header of answers that are a bare resource: the revision that they were read at.
 const REVISION: &str = "deskplane-revision";
 
-/// Writes whose requests may hold secrets.
-const MAY_HOLD_SECRETS: &[&str] = &[
-    "deskplane.v1.ProviderService/CreateChannelProvider",
-    "deskplane.v1.ProviderService/UpdateChannelProvider",
-];
+/// What a method that streams answers.
+type EventStream<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
 
 /// The implementation of every service of the API. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Service {
-    ledger: Ledger,
+    data: Data,
     hub: Hub,
     contents: Arc<Contents>,
     voice: Voice,
     clock: Clock,
     vault: Arc<Vault>,
-}
-
-/// A call that may go on.
-#[derive(Debug)]
-struct Call {
-    catalog: Arc<Catalog>,
-    actor: Actor,
-}
-
-/// What the metadata of a call says of its caller, while no credential is configured.
-#[derive(Debug, Clone)]
-struct Credential<T> {
-    user: Option<T>,
-    scopes: Option<T>,
-}
-
-impl<'a> Credential<&'a str> {
-    /// Reads the credential. A key that is given twice is refused: a proxy in front and the server
-    /// might each take another of the two values.
-    fn of(metadata: &'a MetadataMap) -> Result<Self, Refusal> {
-        let mut v = Violations::new();
-        let mut text = |key| {
-            let mut values = metadata.get_all(key).iter();
-            let first = values.next();
-            if values.next().is_some() {
-                v.invalid(key, "is given more than once");
-            }
-            // What is not ASCII text is no id and no scope either; it must not count as absent.
-            first.map(|value| value.to_str().unwrap_or("\u{fffd}"))
-        };
-        let (user, scopes) = (text(auth::USER_KEY), text(auth::SCOPES_KEY));
-        v.finish()?;
-        Ok(Self { user, scopes })
-    }
-
-    fn to_owned(&self) -> Credential<String> {
-        Credential { user: self.user.map(str::to_owned), scopes: self.scopes.map(str::to_owned) }
-    }
-}
-
-impl<T: AsRef<str>> Credential<T> {
-    fn caller(&self, catalog: &Catalog) -> Result<Actor, Refusal> {
-        let user = self.user.as_ref().map(AsRef::as_ref);
-        let scopes = self.scopes.as_ref().map(AsRef::as_ref);
-        auth::caller(user, scopes, catalog)
-    }
 }
 
 impl Service {
@@ -111,23 +71,12 @@ impl Service {
         clock: Clock,
         vault: Arc<Vault>,
     ) -> Self {
-        Self { ledger, hub, contents, voice, clock, vault }
+        Self { data: Data::new(ledger), hub, contents, voice, clock, vault }
     }
 
-    /// Finds out who calls and whether the caller may (SPEC §12). `subject` is the user that the
-    /// call is about, as sent.
-    fn enter(
-        &self,
-        path: &'static str,
-        metadata: &MetadataMap,
-        subject: Option<&str>,
-        validate_only: bool,
-    ) -> Result<Call, Refusal> {
-        let catalog = self.ledger.catalog();
-        let actor = Credential::of(metadata)?.caller(&catalog)?;
-        let agent_explain = catalog.settings.allow_agent_explain;
-        auth::authorize(path, &actor, &auth::Call { subject, validate_only, agent_explain })?;
-        Ok(Call { catalog, actor })
+    /// The layer that stands in front of the services: without it they refuse every call.
+    pub fn layer(&self) -> CallLayer {
+        CallLayer::new(self.data.clone())
     }
 
     fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
@@ -137,47 +86,61 @@ impl Service {
     /// A write: judge, commit, answer (SPEC §7).
     async fn write<R: WriteRequest, A: for<'a> From<Answer<'a>>>(
         &self,
-        path: &'static str,
-        request: Request<R>,
-    ) -> Result<Response<A>, Status> {
-        let (metadata, _, mut message) = request.into_parts();
+        context: &CallContext,
+        mut message: R,
+    ) -> Result<A, Refusal> {
         let envelope = message.take_envelope();
-        let call = self.enter(path, &metadata, None, envelope.validate_only)?;
+        let ask = Ask { validate_only: envelope.validate_only, ..Ask::default() };
+        let call = self.data.admit(context, ask)?;
         let mut reader = Reader::new(&call.catalog).sealing(&self.vault);
         let request = (!envelope.request_id.is_empty())
             .then(|| uuid::Uuid::try_parse(&envelope.request_id))
             .and_then(|parsed| {
                 parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
             })
-            .map(|id| (id, self.payload(path, &message.encode_to_vec())));
+            .map(|id| self.request_key(id, context.rpc(), &message.encode_to_vec(), &call.catalog))
+            .transpose()?;
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
             None => Box::new(command),
             // A repetition gets its answer, although what it sends fits the state no longer.
             Some(bad) if request.is_some() => Box::new(Refused(bad)),
-            Some(bad) => return Err(bad.into()),
+            Some(bad) => return Err(bad),
         };
         let submission = Submission {
             command,
-            actor: call.actor,
+            actor: call.actor.clone(),
             request,
             validate_only: envelope.validate_only,
             reason: envelope.reason,
         };
-        let outcome = self.ledger.submit(submission).await?;
-        let catalog = self.ledger.catalog();
+        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
         let context = self.context(&catalog);
-        Ok(Response::new(A::from(Answer { outcome: &outcome, context })))
+        Ok(A::from(Answer { outcome: &outcome, context }))
     }
 
-    /// Hash by which a repetition is known. It is stored, so what may hold secrets is hashed in a
+    /// How a repetition is recognised. The hash is stored, so what may hold secrets is hashed in a
     /// way that lets nobody guess them.
-    fn payload(&self, path: &str, message: &[u8]) -> [u8; 32] {
-        if MAY_HOLD_SECRETS.contains(&path) {
-            return self.vault.fingerprint(&[path.as_bytes(), message].concat());
+    fn request_key(
+        &self,
+        id: uuid::Uuid,
+        rpc: &Rpc,
+        message: &[u8],
+        catalog: &Catalog,
+    ) -> Result<RequestKey, Refusal> {
+        if rpc.may_hold_secrets {
+            let key = catalog.settings.fingerprint_key.as_ref();
+            let request = [rpc.path.as_bytes(), message].concat();
+            let hashed = self.vault.fingerprint(key, &request).map_err(|error| {
+                let why = error.to_string();
+                Refusal::new(Reason::KeyRingUnusable, format!("Nothing was written: {why}."))
+                    .precondition("KEY_RING_UNUSABLE", "voice.key_ring", why)
+            })?;
+            return Ok(RequestKey { id, payload: hashed.current, former: hashed.former });
         }
-        Sha256::new().chain_update(path).chain_update(message).finalize().into()
+        let payload = Sha256::new().chain_update(rpc.path).chain_update(message).finalize().into();
+        Ok(RequestKey { id, payload, former: Vec::new() })
     }
 
     /// The refusal of bad fields, together with those that only the command knows.
@@ -185,7 +148,7 @@ impl Service {
         &self,
         mut v: Violations,
         command: &impl Command,
-        call: &Call,
+        call: &Admitted,
     ) -> Option<Refusal> {
         if v.is_empty() {
             return None;
@@ -204,34 +167,25 @@ impl Service {
         v.finish().err()
     }
 
-    /// One resource by name.
-    fn get<R: Resource>(
-        &self,
-        path: &'static str,
-        metadata: &MetadataMap,
-        name: &str,
-    ) -> Result<Response<R>, Status> {
-        let call = self.enter(path, metadata, None, false)?;
+    /// One resource by name, and the revision that it was read at.
+    fn get<R: Resource>(&self, context: &CallContext, name: &str) -> Result<(R, i64), Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
         let mut reader = Reader::new(&call.catalog);
         let key = reader.key("name", R::KIND, name);
         reader.v.finish()?;
         let found = call.catalog.object(&key);
         let resource = found.and_then(|object| R::of(&object, self.context(&call.catalog)));
-        let resource = resource.ok_or_else(|| missing(&key))?;
-        let mut response = Response::new(resource);
-        response.metadata_mut().insert(REVISION, call.catalog.revision.into());
-        Ok(response)
+        Ok((resource.ok_or_else(|| missing(&key))?, call.catalog.revision))
     }
 
     /// A page of resources.
     fn list<R: Resource>(
         &self,
-        path: &'static str,
-        metadata: &MetadataMap,
+        context: &CallContext,
         (size, token, filter, order_by): (i32, &str, &str, &str),
-    ) -> Result<(Vec<R>, String, i64), Status> {
-        let call = self.enter(path, metadata, None, false)?;
-        let arguments = [path, filter, order_by];
+    ) -> Result<(Vec<R>, String, i64), Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
+        let arguments = [context.rpc().path, filter, order_by];
         let asked = Asked { arguments: &arguments, size, token, now: self.clock.now() };
         let mut v = Violations::new();
         let (schema, orders) = (rows::schema(R::KIND), rows::orders(R::KIND));
@@ -277,3 +231,6 @@ fn missing(key: &ObjectKey) -> Refusal {
 fn no_user(user: &str) -> Refusal {
     command::not_found(Kind::User, user)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@
 
 pub mod codec;
 
+include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
+
 /// Messages, clients and servers of the package `deskplane.v1`.
 #[allow(
     missing_docs,

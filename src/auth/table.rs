@@ -1,4 +1,5 @@
-//! The table of operations and scopes (SPEC §12.2).
+//! The table of operations and scopes (SPEC §12.2): which row an operation has stands in the
+//! definition of the API, what a row allows stands here.
 
 use crate::domain::{Scope, Scopes};
 
@@ -51,13 +52,17 @@ impl Access {
     }
 }
 
-/// An operation and who may call it.
+/// An operation of the API, as its definition describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rpc {
     /// Service and method: `deskplane.v1.ProfileService/SetDefault`.
     pub path: &'static str,
-    /// Its row.
+    /// Who may call it.
     pub access: Access,
+    /// Whether its requests may hold secrets.
+    pub may_hold_secrets: bool,
+    /// Whether it answers a stream.
+    pub streams: bool,
 }
 
 impl Rpc {
@@ -89,128 +94,43 @@ const VOICE: Access = row(Own, No, No, Yes, Own);
 const LIST_CALLS: Access = row(Own, Yes, Yes, Yes, Own);
 const ROTATE_KEYS: Access = row(No, No, Yes, No, No);
 
+/// Whether a way of answering is a stream.
+macro_rules! streams {
+    (stream) => {
+        true
+    };
+    ($way:ident) => {
+        false
+    };
+}
+
+/// Expands to [`RPCS`], a row per RPC of the API's definition. The rows above have the names that the
+/// option `(deskplane.v1.access)` gives.
 macro_rules! rpcs {
-    ($($service:literal { $($method:ident: $access:ident,)+ })+) => {
+    ($(service $service:ident {
+        name: $name:literal,
+        server: $module:ident::$server:ident,
+        $(rpc $rpc:ident {
+            path: $path:literal,
+            method: $method:ident,
+            way: $way:ident $detail:tt,
+            request: $request:ident,
+            response: $response:ident,
+            answer: $answer:tt,
+            access: $access:ident,
+            secrets: $secrets:literal,
+        })+
+    })+) => {
         /// Every operation of the API, ascending by path.
         pub static RPCS: &[Rpc] = &[$($(
             Rpc {
-                path: concat!("deskplane.v1.", $service, "/", stringify!($method)),
+                path: $path,
                 access: $access,
+                may_hold_secrets: $secrets,
+                streams: streams!($way),
             },
         )+)+];
     };
 }
 
-rpcs! {
-    "AgentService" {
-        BulkResolve: BULK,
-        ResolveProfile: RESOLVE,
-        WatchProfile: RESOLVE,
-    }
-    "ApplicationTabTemplateService" {
-        ActivateApplicationTabTemplate: WRITE,
-        CloneApplicationTabTemplate: WRITE,
-        CreateApplicationTabTemplate: WRITE,
-        DeactivateApplicationTabTemplate: WRITE,
-        DeleteApplicationTabTemplate: WRITE,
-        GetApplicationTabTemplate: READ_LIBRARY,
-        ListApplicationTabTemplates: READ_LIBRARY,
-        UpdateApplicationTabTemplate: WRITE,
-    }
-    "DirectoryService" {
-        BatchUpsertUsers: WRITE_DIRECTORY,
-        DeleteRole: WRITE_DIRECTORY,
-        DeleteTeam: WRITE_DIRECTORY,
-        DeleteUser: WRITE_DIRECTORY,
-        DisableUser: WRITE_DIRECTORY,
-        EnableUser: WRITE_DIRECTORY,
-        GetSecurityRole: READ_DIRECTORY,
-        GetTeam: READ_DIRECTORY,
-        GetUser: READ_DIRECTORY,
-        ListSecurityRoles: READ_DIRECTORY,
-        ListTeams: READ_DIRECTORY,
-        ListUsers: READ_DIRECTORY,
-        SetUserRoles: WRITE_DIRECTORY,
-        UpsertRole: WRITE_DIRECTORY,
-        UpsertTeam: WRITE_DIRECTORY,
-        UpsertUser: WRITE_DIRECTORY,
-    }
-    "InsightService" {
-        Explain: EXPLAIN,
-        ListFindings: READ,
-        SearchByUser: READ,
-    }
-    "ProductivityToolService" {
-        ActivateProductivityTool: WRITE,
-        CloneProductivityTool: WRITE,
-        CreateProductivityTool: WRITE,
-        DeactivateProductivityTool: WRITE,
-        DeleteProductivityTool: WRITE,
-        GetProductivityTool: READ_LIBRARY,
-        ListProductivityTools: READ_LIBRARY,
-        UpdateProductivityTool: WRITE,
-    }
-    "ProfileService" {
-        ActivateProfile: WRITE,
-        AddSessionTemplate: WRITE,
-        AddUsers: WRITE,
-        CloneProfile: WRITE,
-        CreateProfile: WRITE,
-        DeactivateProfile: WRITE,
-        DeleteProfile: WRITE,
-        GetProfile: READ,
-        LinkProviders: WRITE,
-        ListProfiles: READ,
-        RemoveDefault: WRITE,
-        RemoveRankAndRoles: WRITE,
-        RemoveUsers: WRITE,
-        SetChannels: WRITE,
-        SetCopilot: WRITE,
-        SetDefault: WRITE,
-        SetInbox: WRITE,
-        SetPane: WRITE,
-        SetRankAndRoles: WRITE,
-        UnlinkProviders: WRITE,
-        UpdateProfile: WRITE,
-    }
-    "ProviderService" {
-        ActivateChannelProvider: WRITE,
-        CloneChannelProvider: WRITE,
-        CreateChannelProvider: WRITE,
-        DeactivateChannelProvider: WRITE,
-        DeleteChannelProvider: WRITE,
-        GetChannelProvider: READ_LIBRARY,
-        ListAdapters: ADAPTERS,
-        ListChannelProviders: READ_LIBRARY,
-        ReportProviderHealth: REPORT_HEALTH,
-        RotateSecretKeys: ROTATE_KEYS,
-        UpdateChannelProvider: WRITE,
-        VerifyProvider: REPORT_HEALTH,
-    }
-    "SessionTemplateService" {
-        ActivateSessionTemplate: WRITE,
-        CloneSessionTemplate: WRITE,
-        CreateSessionTemplate: WRITE,
-        DeactivateSessionTemplate: WRITE,
-        DeleteSessionTemplate: WRITE,
-        GetSessionTemplate: READ_LIBRARY,
-        ListSessionTemplates: READ_LIBRARY,
-        UpdateSessionTemplate: WRITE,
-    }
-    "SettingsService" {
-        GetSettings: READ,
-        UpdateSettings: WRITE,
-    }
-    "VoiceService" {
-        EndCall: VOICE,
-        GetCall: VOICE,
-        HoldCall: VOICE,
-        ListCalls: LIST_CALLS,
-        MintClientToken: VOICE,
-        ResumeCall: VOICE,
-        SetPresence: VOICE,
-        StartCall: VOICE,
-        TransferCall: VOICE,
-        WatchCalls: VOICE,
-    }
-}
+deskplane_proto::for_each_service!(rpcs);

@@ -1,14 +1,16 @@
-//! RotateSecretKeys: the keys of sealed secrets, put under another key of the ring.
+//! RotateSecretKeys: the keys of sealed secrets, put under another key of the ring; and the key of
+//! fingerprints, which a store gets once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Context, Plan};
 use crate::{
     catalog::Catalog,
     domain::{
-        Refusal, UniqueName,
+        Change, Object, Refusal, UniqueName,
         provider::ChannelProvider,
-        secret::{Resealed, SecretValue},
+        secret::{Resealed, SETTINGS, Sealed, SecretValue},
+        settings::Settings,
     },
 };
 
@@ -27,6 +29,12 @@ impl RotateSecretKeys {
         for Resealed { provider, secret, old, new } in
             self.resealed.as_ref().map_err(Clone::clone)?
         {
+            if provider == SETTINGS {
+                // It is no secret of anybody's, so it is not counted.
+                let known = catalog.settings.fingerprint_key.as_ref() == Some(old);
+                plan.changes.extend(known.then(|| fingerprint_key(catalog, new)));
+                continue;
+            }
             let Some(stored) = catalog.tables.providers.find(provider) else { continue };
             let known = SecretValue::Sealed(old.clone());
             if stored.secrets.get(secret).is_none_or(|stored| stored.value != known) {
@@ -44,4 +52,29 @@ impl RotateSecretKeys {
         }
         Ok(plan)
     }
+}
+
+/// Gives the store a key of fingerprints, unless it has one.
+#[derive(Debug, Clone)]
+pub struct CreateFingerprintKey {
+    /// The new key, sealed.
+    pub sealed: Sealed,
+}
+
+impl CreateFingerprintKey {
+    pub(super) fn plan(&self, catalog: &Catalog, _: &Context) -> Result<Plan, Refusal> {
+        let mut plan = Plan::default();
+        if catalog.settings.fingerprint_key.is_none() {
+            plan.changes.push(fingerprint_key(catalog, &self.sealed));
+        }
+        Ok(plan)
+    }
+}
+
+/// The change of the key alone. The settings keep their stamp: what callers see of them is as it was,
+/// and so is the etag.
+fn fingerprint_key(catalog: &Catalog, sealed: &Sealed) -> Change {
+    let settings = Settings::clone(&catalog.settings);
+    let settings = Settings { fingerprint_key: Some(sealed.clone()), ..settings };
+    Change::Put(Object::Settings(Arc::new(settings)))
 }

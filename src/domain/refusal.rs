@@ -24,6 +24,8 @@ pub enum Code {
     ResourceExhausted,
     /// The server cannot answer now.
     Unavailable,
+    /// The caller's deadline passed.
+    DeadlineExceeded,
     /// The server has no such method, or not in this form.
     Unimplemented,
     /// A mistake of the server.
@@ -226,6 +228,8 @@ reasons! {
     SlowConsumer = "SLOW_CONSUMER", Unavailable;
     /// The store does not answer; whether the write took effect is not known.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The caller's deadline passed before the answer was there.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
     /// The server has no such method.
     MethodUnknown = "METHOD_UNKNOWN", Unimplemented;
     /// The request is compressed in a way that the server does not read.

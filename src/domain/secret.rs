@@ -36,10 +36,14 @@ pub struct Sealed {
     pub data: String,
 }
 
+/// Holder of the key of fingerprints, where others name the provider that holds a secret. It has no
+/// underscore, so no provider has that name.
+pub const SETTINGS: &str = "settings";
+
 /// A sealed secret whose own key was put under another key of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resealed {
-    /// Unique name of the provider.
+    /// Unique name of the provider, or [`SETTINGS`].
     pub provider: String,
     /// Name of the secret.
     pub secret: String,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Stamp;
+use super::{Stamp, secret::Sealed};
 
 /// The one settings object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,11 @@ pub struct Settings {
     pub allow_agent_explain: bool,
     /// 1 to 100.
     pub max_streams_per_user: u8,
+    /// Key of the hashes of requests that may hold secrets, sealed. It is no setting: nobody reads
+    /// or changes it, and it stays when the keys of secrets rotate. A store without a key ring has
+    /// none, nor has one that was last written before there was such a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint_key: Option<Sealed>,
 }
 
 impl Settings {
@@ -34,6 +39,7 @@ impl Settings {
             screen_recording: false,
             allow_agent_explain: false,
             max_streams_per_user: 10,
+            fingerprint_key: None,
         }
     }
 }

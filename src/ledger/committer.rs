@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    GROUP, Job, Outcome, Published, Submission,
+    GROUP, Job, Outcome, Published, RequestKey, Submission,
     group::{Group, Planned, Rests, Verdict, Write, too_large},
     requests::Requests,
     seed,
@@ -93,6 +93,10 @@ impl Committer {
         while group.writes.len() < most
             && let Some(job) = waiting.pop_front()
         {
+            // Nobody waits any more, and nothing was done yet.
+            if job.is_abandoned() {
+                continue;
+            }
             let verdict = self.verdict(&group, &job.submission);
             if !group.takes(&verdict, max_bytes) {
                 // The next group judges it again.
@@ -128,10 +132,10 @@ impl Committer {
             time: Time::next_commit(now, old.time),
             uid: self.clock.uid(),
         };
-        let known = submission.request.filter(|_| !submission.validate_only);
-        let known = known.and_then(|(id, payload)| {
-            let known = group.replay(actor, id, &payload);
-            known.or_else(|| self.requests.replay(actor, id, &payload))
+        let request = submission.request.as_ref().filter(|_| !submission.validate_only);
+        let known = request.and_then(|request| {
+            let known = group.replay(actor, request);
+            known.or_else(|| self.requests.replay(actor, request))
         });
         if let Some(Ok(first)) = known {
             return Ok(Verdict::Answer(Ok(first)));
@@ -206,7 +210,9 @@ impl Committer {
                 Rests::Published => write.answer(),
                 Rests::Record => write.refuse(refusal),
                 Rests::Group => match self.verdict(&published, &write.job.submission) {
-                    Verdict::Answer(judged) => write.job.answer(judged),
+                    Verdict::Answer(judged) => {
+                        write.job.answer(judged, Arc::clone(&published.catalog));
+                    }
                     Verdict::Record(_) => write.refuse(&over()),
                 },
             }
@@ -291,11 +297,11 @@ fn record(
     outcome: &Outcome,
     changes: Vec<Change>,
 ) -> Result<Record, Refusal> {
-    let request = match submission.request {
+    let request = match &submission.request {
         None => None,
-        Some((id, payload)) => {
+        Some(RequestKey { id, payload, .. }) => {
             let answer = serde_json::to_value(outcome).map_err(|error| not_encoded(&error))?;
-            Some(Request { id, payload, answer })
+            Some(Request { id: *id, payload: *payload, answer })
         }
     };
     Ok(Record {

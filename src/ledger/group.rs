@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{Job, Judged, Outcome, requests::reused};
+use super::{Accepted, Job, Judged, Outcome, RequestKey, requests::reused};
 use crate::{
     catalog::Catalog,
     domain::{Actor, Reason, Refusal},
@@ -35,6 +35,8 @@ pub(super) struct Group {
 pub(super) struct Write {
     pub(super) job: Job,
     pub(super) judged: Judged,
+    /// What the answer is made of: the catalog with the write's own record, and with no later one.
+    pub(super) catalog: Arc<Catalog>,
     /// What the answer rests on.
     pub(super) rests: Rests,
 }
@@ -101,7 +103,8 @@ impl Group {
             Verdict::Answer(judged) => (judged, Rests::Group),
             Verdict::Record(planned) => (Ok(self.plan(*planned)), Rests::Record),
         };
-        self.writes.push(Write { job, judged, rests });
+        let catalog = Arc::clone(&self.catalog);
+        self.writes.push(Write { job, judged, catalog, rests });
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
@@ -119,9 +122,9 @@ impl Group {
 
     /// The answer to a request that this group holds already; see
     /// [`Requests::replay`](super::requests::Requests::replay).
-    pub(super) fn replay(&self, actor: &Actor, id: Uuid, payload: &[u8; 32]) -> Option<Judged> {
-        let (known, outcome) = self.asked.get(&(actor.subject.clone(), id))?;
-        Some(if known == payload { Ok(outcome.clone()) } else { Err(reused(id)) })
+    pub(super) fn replay(&self, actor: &Actor, request: &RequestKey) -> Option<Judged> {
+        let (known, outcome) = self.asked.get(&(actor.subject.clone(), request.id))?;
+        Some(if request.is(known) { Ok(outcome.clone()) } else { Err(reused(request.id)) })
     }
 }
 
@@ -130,22 +133,27 @@ impl Group {
 impl Write {
     /// Answers it as it was judged.
     pub(super) fn answer(self) {
-        let Self { job, judged, .. } = self;
-        job.answer(judged);
+        let Self { job, judged, catalog, .. } = self;
+        job.answer(judged, catalog);
     }
 
     /// Answers it with a refusal.
     pub(super) fn refuse(self, refusal: &Refusal) {
-        self.job.answer(Err(refusal.clone()));
+        self.job.answer(Err(refusal.clone()), self.catalog);
     }
 }
 
 // === impl Job ===
 
 impl Job {
-    pub(super) fn answer(self, judged: Judged) {
+    /// Whether the caller stopped waiting: its deadline passed, or it is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    pub(super) fn answer(self, judged: Judged, catalog: Arc<Catalog>) {
         // A caller who no longer waits needs no answer.
-        let _ = self.answer.send(judged);
+        let _ = self.answer.send(judged.map(|outcome| Accepted { outcome, catalog }));
     }
 }
 

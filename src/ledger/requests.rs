@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use uuid::Uuid;
 
-use super::Outcome;
+use super::{Outcome, RequestKey};
 use crate::{
     domain::{Actor, Reason, Refusal, Time},
     store::{REQUEST_AGE, Request},
@@ -42,12 +42,11 @@ impl Requests {
     pub(super) fn replay(
         &self,
         actor: &Actor,
-        id: Uuid,
-        payload: &[u8; 32],
+        request: &RequestKey,
     ) -> Option<Result<Outcome, Refusal>> {
-        let (known, answer) = self.known.get(&(actor.subject.clone(), id))?;
-        if known != payload {
-            return Some(Err(reused(id)));
+        let (known, answer) = self.known.get(&(actor.subject.clone(), request.id))?;
+        if !request.is(known) {
+            return Some(Err(reused(request.id)));
         }
         Some(serde_json::from_value(answer.clone()).map_err(|error| {
             Refusal::new(Reason::Internal, format!("The stored answer cannot be read: {error}"))

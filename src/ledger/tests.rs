@@ -26,6 +26,10 @@ async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
     (Ledger::open_here(store, Clock::system(), adapters(), publish).await.unwrap(), seen)
 }
 
+fn key(id: Uuid, payload: u8) -> RequestKey {
+    RequestKey { id, payload: [payload; 32], former: Vec::new() }
+}
+
 fn create(name: &str) -> Submission {
     let patch = ProfilePatch { display_name: Some("P".into()), ..ProfilePatch::default() };
     submission(Box::new(CreateProfile { unique_name: name.into(), patch }))
@@ -88,12 +92,24 @@ async fn refused_unchanged_and_validated_writes_take_no_revision() {
 }
 
 #[tokio::test]
+async fn a_repetition_is_recognised_by_a_hash_under_a_former_key() {
+    let (ledger, _) = open(&Arc::new(Memory::new())).await;
+    let id = Uuid::from_u128(7);
+    let asked = |request| Submission { request: Some(request), ..create("contoso_rep") };
+    let first = ledger.submit(asked(key(id, 1))).await.unwrap();
+    let former = RequestKey { former: vec![[3; 32], [1; 32]], ..key(id, 2) };
+    assert_eq!(ledger.submit(asked(former)).await.unwrap(), first);
+    let other = RequestKey { former: vec![[3; 32]], ..key(id, 2) };
+    let reused = ledger.submit(asked(other)).await.unwrap_err();
+    assert_eq!(reused.reason, Reason::RequestIdReused);
+}
+
+#[tokio::test]
 async fn a_repeated_request_has_one_effect_and_one_answer_even_after_a_restart() {
     let store = Arc::new(Memory::new());
     let (ledger, _) = open(&store).await;
     let id = Uuid::from_u128(7);
-    let asked =
-        |payload| Submission { request: Some((id, [payload; 32])), ..create("contoso_rep") };
+    let asked = |payload| Submission { request: Some(key(id, payload)), ..create("contoso_rep") };
     let (first, second) = tokio::join!(ledger.submit(asked(1)), ledger.submit(asked(1)));
     let first = first.unwrap();
     assert_eq!(first, second.unwrap());

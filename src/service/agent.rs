@@ -1,32 +1,27 @@
 //! AgentService: what agents' clients ask, once and live (SPEC §10).
 
-use std::{collections::BTreeSet, pin::Pin, sync::Arc};
+use std::collections::BTreeSet;
 
 use deskplane_proto::v1;
-use futures_core::Stream;
 use futures_util::StreamExt as _;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::Status;
 
 use super::{
-    Call, Credential, Service,
+    EventStream, Service,
+    context::{Admitted, Ask, CallContext},
     convert::{self, Reader},
     no_user,
     page::{self, Asked, Position},
 };
 use crate::{
-    auth,
     catalog::{Catalog, Seated},
     domain::{App, Refusal, UserId},
     watch::{self, Resolved, Subscription},
 };
 
-const RESOLVE: &str = "deskplane.v1.AgentService/ResolveProfile";
-const WATCH: &str = "deskplane.v1.AgentService/WatchProfile";
-const BULK: &str = "deskplane.v1.AgentService/BulkResolve";
-
 impl Service {
     /// The user that a call is about: the named one, or the caller's own.
-    pub(super) fn about(call: &Call, reader: &mut Reader<'_>, text: &str) -> Option<UserId> {
+    pub(super) fn about(call: &Admitted, reader: &mut Reader<'_>, text: &str) -> Option<UserId> {
         if text.is_empty() {
             if call.actor.user.is_none() {
                 let text = "is required: the caller stands for no user";
@@ -51,48 +46,41 @@ impl Service {
     }
 
     fn subscription(
-        &self,
-        call: Call,
-        metadata: &MetadataMap,
+        context: &CallContext,
+        call: &Admitted,
         q: v1::WatchProfileRequest,
     ) -> Result<Subscription, Refusal> {
         let mut reader = Reader::new(&call.catalog);
-        let user = Self::about(&call, &mut reader, &q.user);
+        let user = Self::about(call, &mut reader, &q.user);
         let app = reader.choice("app", q.app).unwrap_or_default();
         let client_id = convert::client(&q, &mut reader);
         reader.v.finish()?;
         let user = user.ok_or_else(|| no_user(&q.user))?;
-        let credential = Credential::of(metadata)?.to_owned();
         Ok(Subscription {
             own_credential: call.actor.user.is_some(),
-            caller: call.actor,
-            user: user.clone(),
+            caller: call.actor.clone(),
+            recheck: Box::new(context.recheck(user.as_str().to_owned())),
+            user,
             app,
             client_id,
             resume_token: q.resume_token,
             digest: q.digest,
-            recheck: Box::new(move |catalog| {
-                let call = auth::Call {
-                    subject: Some(user.as_str()),
-                    validate_only: false,
-                    agent_explain: false,
-                };
-                let caller = credential.caller(catalog)?;
-                auth::authorize(WATCH, &caller, &call).map_err(auth::revoked)
-            }),
         })
     }
 
-    fn bulk(
+    /// Resolves the named users, or everybody, page by page.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
+    pub(super) async fn bulk_resolve(
         &self,
-        call: &Call,
-        q: &v1::BulkResolveRequest,
+        context: &CallContext,
+        q: v1::BulkResolveRequest,
     ) -> Result<v1::BulkResolveResponse, Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
-        let query = convert::bulk(q, &mut reader);
+        let query = convert::bulk(&q, &mut reader);
         let (app_text, view) = (q.app.to_string(), q.view.to_string());
-        let mut arguments = vec![BULK, &app_text, &view];
+        let mut arguments = vec![context.rpc().path, &app_text, &view];
         arguments.extend(q.users.iter().map(String::as_str));
         let asked = Asked {
             arguments: &arguments,
@@ -116,6 +104,50 @@ impl Service {
             next_page_token: page.next,
             revision: catalog.revision,
         })
+    }
+
+    /// Resolves one user.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
+    pub(super) async fn resolve_profile(
+        &self,
+        context: &CallContext,
+        q: v1::ResolveProfileRequest,
+    ) -> Result<v1::ResolveProfileResponse, Refusal> {
+        let call = self.data.admit(context, Ask::about(&q.user))?;
+        let mut reader = Reader::new(&call.catalog);
+        let user = Self::about(&call, &mut reader, &q.user);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        reader.v.finish()?;
+        let user = user.ok_or_else(|| no_user(&q.user))?;
+        Ok(match self.resolved(&call.catalog, &user, app)? {
+            None => convert::not_applicable(call.catalog.revision),
+            Some(resolved) if resolved.content.digest == q.if_digest_matches => {
+                convert::not_modified(&resolved)
+            }
+            Some(resolved) => v1::ResolveProfileResponse {
+                outcome: v1::Outcome::Resolved.into(),
+                profile: Some(self.message(&resolved)),
+                not_modified: None,
+                revision: resolved.revision,
+            },
+        })
+    }
+
+    /// Streams what one user gets, whenever it changes.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
+    pub(super) async fn watch_profile(
+        &self,
+        context: &CallContext,
+        q: v1::WatchProfileRequest,
+    ) -> Result<EventStream<v1::WatchProfileResponse>, Refusal> {
+        let call = self.data.admit(context, Ask::about(&q.user))?;
+        let subscription = Self::subscription(context, &call, q)?;
+        let stream = self.hub.watch(self.data.newest(&call), subscription)?;
+        let (hub, clock) = (self.hub.clone(), self.clock.clone());
+        Ok(Box::pin(stream.map(move |message| match message {
+            Ok(message) => Ok(convert::event(message, &hub, clock.now())),
+            Err(refusal) => Err(Status::from(refusal)),
+        })))
     }
 }
 
@@ -142,62 +174,5 @@ pub(super) fn from<'a>(
     match after.and_then(|position| UserId::parse(position.name()).ok()) {
         Some(id) => Box::new(catalog.users_after(&id)),
         None => Box::new(catalog.users()),
-    }
-}
-
-#[tonic::async_trait]
-impl v1::agent_service_server::AgentService for Service {
-    async fn resolve_profile(
-        &self,
-        request: Request<v1::ResolveProfileRequest>,
-    ) -> Result<Response<v1::ResolveProfileResponse>, Status> {
-        let q = request.get_ref();
-        let call = self.enter(RESOLVE, request.metadata(), Some(&q.user), false)?;
-        let mut reader = Reader::new(&call.catalog);
-        let user = Self::about(&call, &mut reader, &q.user);
-        let app = reader.choice("app", q.app).unwrap_or_default();
-        reader.v.finish()?;
-        let user = user.ok_or_else(|| no_user(&q.user))?;
-        let answer = match self.resolved(&call.catalog, &user, app)? {
-            None => convert::not_applicable(call.catalog.revision),
-            Some(resolved) if resolved.content.digest == q.if_digest_matches => {
-                convert::not_modified(&resolved)
-            }
-            Some(resolved) => v1::ResolveProfileResponse {
-                outcome: v1::Outcome::Resolved.into(),
-                profile: Some(self.message(&resolved)),
-                not_modified: None,
-                revision: resolved.revision,
-            },
-        };
-        Ok(Response::new(answer))
-    }
-
-    type WatchProfileStream =
-        Pin<Box<dyn Stream<Item = Result<v1::WatchProfileResponse, Status>> + Send>>;
-
-    async fn watch_profile(
-        &self,
-        request: Request<v1::WatchProfileRequest>,
-    ) -> Result<Response<Self::WatchProfileStream>, Status> {
-        let (metadata, _, q) = request.into_parts();
-        let call = self.enter(WATCH, &metadata, Some(&q.user), false)?;
-        let subscription = self.subscription(call, &metadata, q)?;
-        let ledger = self.ledger.clone();
-        let stream = self.hub.watch(move || -> Arc<Catalog> { ledger.catalog() }, subscription)?;
-        let (hub, clock) = (self.hub.clone(), self.clock.clone());
-        let events = stream.map(move |message| match message {
-            Ok(message) => Ok(convert::event(message, &hub, clock.now())),
-            Err(refusal) => Err(Status::from(refusal)),
-        });
-        Ok(Response::new(Box::pin(events)))
-    }
-
-    async fn bulk_resolve(
-        &self,
-        request: Request<v1::BulkResolveRequest>,
-    ) -> Result<Response<v1::BulkResolveResponse>, Status> {
-        let call = self.enter(BULK, request.metadata(), None, false)?;
-        Ok(Response::new(self.bulk(&call, request.get_ref())?))
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use deskplane_proto::v1;
-use tonic::{Request, Response, Status};
 
 use super::{
     Service, agent,
+    context::{Ask, CallContext},
     convert::{self, Reader, Resource as _},
     missing, no_user,
     page::{self, Asked, Position},
@@ -14,19 +14,19 @@ use super::{
 use crate::{
     catalog::Catalog,
     content,
-    domain::{App, Finding, Kind, Object, ObjectKey, provider::WIDGET},
+    domain::{App, Finding, Kind, Object, ObjectKey, Refusal, provider::WIDGET},
     resolve::{self, Outcome},
 };
 
 impl Service {
     /// Explains why a user gets a profile, and every route that lost.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn explain(
         &self,
-        path: &'static str,
-        request: Request<v1::ExplainRequest>,
-    ) -> Result<Response<v1::ExplainResponse>, Status> {
-        let q = request.get_ref();
-        let call = self.enter(path, request.metadata(), Some(&q.user), false)?;
+        context: &CallContext,
+        q: v1::ExplainRequest,
+    ) -> Result<v1::ExplainResponse, Refusal> {
+        let call = self.data.admit(context, Ask::about(&q.user))?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
         let user = Self::about(&call, &mut reader, &q.user);
@@ -37,23 +37,22 @@ impl Service {
         let explanation =
             resolve::explain(catalog, &user, app).ok_or_else(|| no_user(user.as_str()))?;
         let compiled = |profile: &_| self.contents.get(catalog, profile, seated.seat.class);
-        let answer = convert::explanation(&seated, &explanation, compiled, catalog.revision);
-        Ok(Response::new(answer))
+        Ok(convert::explanation(&seated, &explanation, compiled, catalog.revision))
     }
 
     /// Finds users by the beginning of their id or name, with the profile of each.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn search_by_user(
         &self,
-        path: &'static str,
-        request: Request<v1::SearchByUserRequest>,
-    ) -> Result<Response<v1::SearchByUserResponse>, Status> {
-        let q = request.get_ref();
-        let call = self.enter(path, request.metadata(), None, false)?;
+        context: &CallContext,
+        q: v1::SearchByUserRequest,
+    ) -> Result<v1::SearchByUserResponse, Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
-        let query = convert::search(q, &mut reader);
+        let query = convert::search(&q, &mut reader);
         let method_text = q.method.to_string();
-        let arguments = [path, &q.text, &q.profile, &method_text];
+        let arguments = [context.rpc().path, &q.text, &q.profile, &method_text];
         let asked = Asked {
             arguments: &arguments,
             size: q.page_size,
@@ -71,24 +70,24 @@ impl Service {
             query.fits(&found).then(row)
         });
         let page = page::cut(&asked, size, rows);
-        Ok(Response::new(v1::SearchByUserResponse {
+        Ok(v1::SearchByUserResponse {
             results: page.rows,
             next_page_token: page.next,
             revision: catalog.revision,
-        }))
+        })
     }
 
     /// Lists what is odd in the whole organisation.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn list_findings(
         &self,
-        path: &'static str,
-        request: Request<v1::ListFindingsRequest>,
-    ) -> Result<Response<v1::ListFindingsResponse>, Status> {
-        let q = request.get_ref();
-        let call = self.enter(path, request.metadata(), None, false)?;
+        context: &CallContext,
+        q: v1::ListFindingsRequest,
+    ) -> Result<v1::ListFindingsResponse, Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
         let catalog = call.catalog.as_ref();
         let asked = Asked {
-            arguments: &[path],
+            arguments: &[context.rpc().path],
             size: q.page_size,
             token: &q.page_token,
             now: self.clock.now(),
@@ -101,22 +100,23 @@ impl Service {
             .filter(|(position, _)| after.as_ref().is_none_or(|after| position > after))
             .map(|(position, found)| (position, convert::finding(&found)));
         let page = page::cut(&asked, size, rows);
-        Ok(Response::new(v1::ListFindingsResponse {
+        Ok(v1::ListFindingsResponse {
             findings: page.rows,
             next_page_token: page.next,
             revision: catalog.revision,
-        }))
+        })
     }
 
     /// Takes the health of a provider whose page measures it.
+    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn report_provider_health(
         &self,
-        path: &'static str,
-        request: Request<v1::ReportProviderHealthRequest>,
-    ) -> Result<Response<v1::ReportProviderHealthResponse>, Status> {
-        let call = self.enter(path, request.metadata(), None, false)?;
+        context: &CallContext,
+        q: v1::ReportProviderHealthRequest,
+    ) -> Result<v1::ReportProviderHealthResponse, Refusal> {
+        let call = self.data.admit(context, Ask::default())?;
         let mut reader = Reader::new(&call.catalog);
-        let (name, state, detail) = convert::report(request.get_ref(), &mut reader);
+        let (name, state, detail) = convert::report(&q, &mut reader);
         let stored = call.catalog.tables.providers.get(&name);
         if let Some(measured) = stored.filter(|provider| provider.adapter != WIDGET) {
             let text = format!("is measured for adapter {}, not reported", measured.adapter);
@@ -130,7 +130,7 @@ impl Service {
         let changed = self.hub.report(name, state, detail, self.clock.now());
         let object = Object::Provider(Arc::clone(provider));
         let channel_provider = v1::ChannelProvider::of(&object, self.context(&call.catalog));
-        Ok(Response::new(v1::ReportProviderHealthResponse { channel_provider, changed }))
+        Ok(v1::ReportProviderHealthResponse { channel_provider, changed })
     }
 }
 

@@ -135,6 +135,7 @@ fn code(refusal: &Refusal) -> Code {
         Canonical::Unauthenticated => Code::Unauthenticated,
         Canonical::ResourceExhausted => Code::ResourceExhausted,
         Canonical::Unavailable => Code::Unavailable,
+        Canonical::DeadlineExceeded => Code::DeadlineExceeded,
         Canonical::Unimplemented => Code::Unimplemented,
         Canonical::Internal => Code::Internal,
     }

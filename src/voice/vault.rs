@@ -5,6 +5,7 @@
 //! stored. Rotation re-reads the ring and puts the secrets' own keys under its first key.
 
 mod envelope;
+mod fingerprint;
 mod reference;
 mod ring;
 
@@ -12,13 +13,13 @@ use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use deskplane_providers::Secrets;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::fingerprint::Fingerprint;
 use self::{reference::Reference, ring::KeyRing};
 use crate::{
     catalog::Catalog,
-    domain::secret::{Resealed, Sealed, SecretValue, StoredSecret},
+    domain::secret::{Resealed, SETTINGS, Sealed, SecretValue, StoredSecret},
 };
 
 /// Variable with the key ring, where no file is named. No reference can lead to it: its name does
@@ -221,14 +222,6 @@ impl Vault {
         self.ring.store(Arc::new(ring));
         Ok(resealed)
     }
-
-    /// A hash of a request that may hold secrets, from which nobody without the ring can guess them.
-    pub fn fingerprint(&self, request: &[u8]) -> [u8; 32] {
-        let ring = self.ring.load();
-        let key = ring.primary().map(|key| key.bytes.as_slice()).unwrap_or_default();
-        let hash = |text: &[u8]| Sha256::new().chain_update(key).chain_update(text).finalize();
-        hash(&hash(request)).into()
-    }
 }
 
 /// A line of a key ring with a new random key, or none when no key can have that id.
@@ -239,15 +232,18 @@ pub fn new_key(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
     ring::line(id)
 }
 
-/// Every sealed secret: its provider, its name, what is stored.
+/// Every sealed secret: its provider, its name, what is stored; the key of fingerprints last.
 fn sealed(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
-    catalog.tables.providers.iter().flat_map(|provider| {
+    let key = catalog.settings.fingerprint_key.as_ref();
+    let key = key.map(|sealed| (SETTINGS, fingerprint::KEY, sealed));
+    let of_providers = catalog.tables.providers.iter().flat_map(|provider| {
         let of = provider.common.unique_name.as_str();
         provider.secrets.iter().filter_map(move |(name, secret)| match &secret.value {
             SecretValue::Sealed(sealed) => Some((of, name.as_str(), sealed)),
             SecretValue::Reference(_) => None,
         })
-    })
+    });
+    of_providers.chain(key)
 }
 
 fn opened(

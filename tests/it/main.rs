@@ -8,6 +8,7 @@ mod backup;
 mod cases;
 mod cli;
 mod crash;
+mod deadlines;
 mod folder;
 mod foreign;
 mod handles;

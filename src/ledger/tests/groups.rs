@@ -39,7 +39,7 @@ fn dry(write: Submission) -> Submission {
 }
 
 fn asked(write: Submission, id: u128) -> Submission {
-    Submission { request: Some((Uuid::from_u128(id), [1; 32])), ..write }
+    Submission { request: Some(key(Uuid::from_u128(id), 1)), ..write }
 }
 
 fn reason(judged: &Judged) -> Option<Reason> {
@@ -313,4 +313,20 @@ fn renamed(name: &'static str) -> Submission {
 fn title(name: &'static str, title: &str) -> Submission {
     let patch = ProfilePatch { display_name: Some(title.into()), ..ProfilePatch::default() };
     submission(Box::new(UpdateProfile::new(UniqueName::known(name), patch)))
+}
+
+/// A caller whose deadline passes while the write waits in the queue.
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_any_more_is_not_judged() {
+    let store = Arc::new(Scripted::new());
+    let (ledger, seen) = open(&store).await;
+    let mut abandoned = Box::pin(ledger.submit(create("contoso_gone")));
+    // One poll hands it in; the commit task has not run since.
+    assert!(futures_util::poll!(&mut abandoned).is_pending());
+    drop(abandoned);
+    let outcome = ledger.submit(create("contoso_rep")).await.unwrap();
+    assert_eq!(outcome.revision, 2);
+    assert_eq!(*seen.lock().unwrap(), [[2]]);
+    let catalog = ledger.catalog();
+    assert!(catalog.tables.profiles.find("contoso_gone").is_none());
 }

@@ -37,63 +37,53 @@ impl Answer<'_> {
     }
 }
 
-/// `Response { resource field }` of each write.
-macro_rules! answers {
-    ($($field:ident: $($response:ident)+;)+) => {$($(
+/// The answer of one RPC: of a write whose response is uniform, else nothing.
+macro_rules! answer {
+    (write [one $field:ident] $response:ident) => {
         impl From<Answer<'_>> for v1::$response {
             fn from(answer: Answer<'_>) -> Self {
                 Self { $field: answer.resource(), write: answer.write() }
             }
         }
-    )+)+};
-}
-
-/// Responses of deletes.
-macro_rules! deleted {
-    ($($response:ident)+) => {$(
+    };
+    (write [many $field:ident] $response:ident) => {
+        impl From<Answer<'_>> for v1::$response {
+            fn from(answer: Answer<'_>) -> Self {
+                Self { $field: answer.resources().collect(), write: answer.write() }
+            }
+        }
+    };
+    (write [none] $response:ident) => {
         impl From<Answer<'_>> for v1::$response {
             fn from(answer: Answer<'_>) -> Self {
                 Self { write: answer.write() }
             }
         }
-    )+};
+    };
+    ($way:ident $detail:tt $response:ident) => {};
 }
 
-answers! {
-    profile: CreateProfileResponse CloneProfileResponse UpdateProfileResponse
-        ActivateProfileResponse DeactivateProfileResponse SetDefaultResponse RemoveDefaultResponse
-        SetRankAndRolesResponse RemoveRankAndRolesResponse AddUsersResponse
-        AddSessionTemplateResponse LinkProvidersResponse UnlinkProvidersResponse SetPaneResponse
-        SetInboxResponse SetCopilotResponse SetChannelsResponse;
-    session_template: CreateSessionTemplateResponse CloneSessionTemplateResponse
-        UpdateSessionTemplateResponse ActivateSessionTemplateResponse
-        DeactivateSessionTemplateResponse;
-    application_tab_template: CreateApplicationTabTemplateResponse
-        CloneApplicationTabTemplateResponse UpdateApplicationTabTemplateResponse
-        ActivateApplicationTabTemplateResponse DeactivateApplicationTabTemplateResponse;
-    productivity_tool: CreateProductivityToolResponse CloneProductivityToolResponse
-        UpdateProductivityToolResponse ActivateProductivityToolResponse
-        DeactivateProductivityToolResponse;
-    channel_provider: CreateChannelProviderResponse CloneChannelProviderResponse
-        UpdateChannelProviderResponse ActivateChannelProviderResponse
-        DeactivateChannelProviderResponse;
-    user: UpsertUserResponse SetUserRolesResponse DisableUserResponse EnableUserResponse;
-    team: UpsertTeamResponse;
-    role: UpsertRoleResponse;
-    settings: UpdateSettingsResponse;
+/// Expands to [`answer!`] for every RPC.
+macro_rules! answers {
+    ($(service $service:ident {
+        name: $name:literal,
+        server: $module:ident::$server:ident,
+        $(rpc $rpc:ident {
+            path: $path:literal,
+            method: $method:ident,
+            way: $way:ident $detail:tt,
+            request: $request:ident,
+            response: $response:ident,
+            answer: $answer:tt,
+            access: $access:ident,
+            secrets: $secrets:literal,
+        })+
+    })+) => {
+        $($(answer! { $way $detail $response })+)+
+    };
 }
 
-deleted! {
-    DeleteProfileResponse DeleteSessionTemplateResponse DeleteApplicationTabTemplateResponse
-    DeleteProductivityToolResponse DeleteChannelProviderResponse DeleteUserResponse
-    DeleteTeamResponse DeleteRoleResponse
-}
-
-impl From<Answer<'_>> for v1::BatchUpsertUsersResponse {
-    fn from(answer: Answer<'_>) -> Self {
-        Self { users: answer.resources().collect(), write: answer.write() }
-    }
-}
+deskplane_proto::for_each_service!(answers);
 
 impl From<Answer<'_>> for v1::RotateSecretKeysResponse {
     fn from(answer: Answer<'_>) -> Self {

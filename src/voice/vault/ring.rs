@@ -68,6 +68,11 @@ impl KeyRing {
         self.0.first().ok_or(Cause::NoKeys)
     }
 
+    /// Every key, the primary one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
+    }
+
     /// The key of that id.
     pub(super) fn find(&self, id: &str) -> Result<&Key, Cause> {
         let found = self.0.iter().find(|key| key.id == id);

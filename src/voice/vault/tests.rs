@@ -4,7 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use deskplane_providers::ExposeSecret as _;
 
 use super::*;
-use crate::domain::{Change, Object, Time, provider::ChannelProvider};
+use crate::domain::{
+    Change, Object, Time, provider::ChannelProvider, settings::Settings as Organisation,
+};
 
 const OLD: &str = "old:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const NEW: &str = "new:Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
@@ -307,11 +309,42 @@ fn rotation_moves_everything_to_the_first_key() {
 }
 
 #[test]
-fn fingerprints_depend_on_the_ring() {
-    let (old, new) = (vault(OLD), vault(NEW));
-    assert_eq!(old.fingerprint(b"a"), vault(OLD).fingerprint(b"a"));
-    assert_ne!(old.fingerprint(b"a"), old.fingerprint(b"b"));
-    assert_ne!(old.fingerprint(b"a"), new.fingerprint(b"a"));
+fn fingerprints_depend_on_the_key_of_the_store_and_not_on_the_ring() {
+    let (old, new) = (vault(OLD), vault(&format!("{NEW}\n{OLD}")));
+    let key = old.new_fingerprint_key().unwrap().unwrap();
+    let of = |vault: &Vault, key: &Sealed, request: &[u8]| {
+        vault.fingerprint(Some(key), request).unwrap().current
+    };
+    assert_eq!(of(&old, &key, b"a"), of(&new, &key, b"a"));
+    assert_ne!(of(&old, &key, b"a"), of(&old, &key, b"b"));
+
+    // Rotation puts the key under another one of the ring.
+    let mut catalog = Catalog::empty();
+    let settings = Organisation::clone(&catalog.settings);
+    catalog.settings = Arc::new(Organisation { fingerprint_key: Some(key.clone()), ..settings });
+    let [resealed] = &new.rotate(&catalog).unwrap()[..] else { panic!("one key") };
+    assert_eq!((&*resealed.provider, &resealed.old), (SETTINGS, &key));
+    assert_eq!(of(&vault(NEW), &resealed.new, b"a"), of(&old, &key, b"a"));
+    let lost = vault(NEW).fingerprint(Some(&key), b"a").unwrap_err();
+    assert_eq!(lost.cause, Cause::KeyMissing("old".into()));
+    assert!(vault(NEW).check(&catalog).is_err(), "it is found out at the start");
+
+    // Another store has another key.
+    let other = old.new_fingerprint_key().unwrap().unwrap();
+    assert_ne!(of(&old, &key, b"a"), of(&old, &other, b"a"));
+}
+
+#[test]
+fn what_was_hashed_before_the_store_had_a_key_is_recognised() {
+    let before = vault(OLD).fingerprint(None, b"a").unwrap().current;
+    let unkeyed = Vault::default();
+    assert_eq!(unkeyed.new_fingerprint_key().unwrap(), None, "without a ring");
+    let unkeyed = unkeyed.fingerprint(None, b"a").unwrap().current;
+    let now = vault(&format!("{NEW}\n{OLD}"));
+    let key = now.new_fingerprint_key().unwrap().unwrap();
+    let known = now.fingerprint(Some(&key), b"a").unwrap();
+    assert!(known.former.contains(&before) && known.former.contains(&unkeyed));
+    assert!(![before, unkeyed].contains(&known.current));
 }
 
 #[test]

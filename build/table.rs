@@ -1,0 +1,184 @@
+//! Writes the RPC table: a macro that hands every service of a package, with its methods, to another
+//! macro. What is the same for every RPC is expanded from it, so a new one cannot be forgotten.
+
+use std::fmt::Write as _;
+
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, Kind, MessageDescriptor, MethodDescriptor,
+    Value,
+};
+
+/// What stands before the macro.
+const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of the API, ascending by name, and their methods:
+///
+/// ```text
+/// service SettingsService {
+///     name: "deskplane.v1.SettingsService",
+///     server: settings_service_server::SettingsServiceServer,
+///     rpc UpdateSettings {
+///         path: "deskplane.v1.SettingsService/UpdateSettings",
+///         method: update_settings,
+///         way: write [one settings],
+///         request: UpdateSettingsRequest,
+///         response: UpdateSettingsResponse,
+///         answer: [$crate::v1::UpdateSettingsResponse],
+///         access: WRITE,
+///         secrets: false,
+///     }
+///     …
+/// }
+/// …
+/// ```
+///
+/// `answer` is what the method of the generated trait answers. `access` is the option
+/// `(deskplane.v1.access)`. `secrets` says whether the request may hold a field with `debug_redact`.
+/// `way` follows from the form of the messages:
+///
+/// * `get [Resource]`: answers a resource that has an `etag`, by its `name`;
+/// * `list [Resource field]`: answers a page of them in that field, by filter and order;
+/// * `write [one field]`, `write [many field]`, `write [none]`: answers what it did, beside the
+///   resource or the resources in that field, if any; `write [own]`: beside something else;
+/// * `stream [Type]`: answers a stream, the associated type of the generated trait;
+/// * `own []`: everything else.
+///
+/// Tokens behind the name of the callback stand in front of the services:
+/// `for_each_service!(callback with these)`.
+"#;
+
+type Error = Box<dyn std::error::Error>;
+
+/// The source of the macro `for_each_service` over the services of a package.
+pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Error> {
+    let access = pool
+        .get_extension_by_name(&format!("{package}.access"))
+        .ok_or("there is no option `access`")?;
+    let of_package =
+        pool.services().filter(|service| service.parent_file().package_name() == package);
+    let mut services: Vec<_> = of_package.collect();
+    services.sort_by_key(|service| service.name().to_owned());
+
+    let mut code = format!(
+        "{HEAD}#[macro_export]\nmacro_rules! for_each_service {{\n    ($callback:ident $($with:tt)*) => {{\n        \
+         $callback! {{\n            $($with)*\n"
+    );
+    for service in services {
+        let (name, module) = (service.name(), snake(service.name()));
+        writeln!(code, "            service {name} {{")?;
+        writeln!(code, "                name: \"{package}.{name}\",")?;
+        writeln!(code, "                server: {module}_server::{name}Server,")?;
+        let mut methods: Vec<_> = service.methods().collect();
+        methods.sort_by_key(|method| method.name().to_owned());
+        for method in &methods {
+            code.push_str(&rpc(method, &access)?);
+        }
+        code.push_str("            }\n");
+    }
+    code.push_str("        }\n    };\n}\n");
+    Ok(code)
+}
+
+fn rpc(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String, Error> {
+    let (name, service) = (method.name(), method.parent_service());
+    let (request, response) = (method.input(), method.output());
+    let (request_name, response_name) = (request.name(), response.name());
+    let (way, answer) = if method.is_server_streaming() {
+        (format!("stream [{name}Stream]"), format!("Self::{name}Stream"))
+    } else {
+        (way(method), format!("$crate::v1::{response_name}"))
+    };
+    Ok(format!(
+        r#"                rpc {name} {{
+                    path: "{path}/{name}",
+                    method: {method_name},
+                    way: {way},
+                    request: {request_name},
+                    response: {response_name},
+                    answer: [{answer}],
+                    access: {access},
+                    secrets: {secrets},
+                }}
+"#,
+        path = service.full_name(),
+        method_name = snake(name),
+        access = access_of(method, access)?,
+        secrets = may_hold_secrets(&request, &mut Vec::new()),
+    ))
+}
+
+/// How a unary method is answered, by the form of its name and messages.
+fn way(method: &MethodDescriptor) -> String {
+    let (name, request, response) = (method.name(), method.input(), method.output());
+    let has = |message: &MessageDescriptor, fields: &[&str]| {
+        fields.iter().all(|field| message.get_field_by_name(field).is_some())
+    };
+    if name.starts_with("Get") && has(&request, &["name"]) && has(&response, &["etag"]) {
+        return format!("get [{}]", response.name());
+    }
+    // The fields of the response that hold a resource, with its name.
+    let resources: Vec<_> = response
+        .fields()
+        .filter_map(|field| match field.kind() {
+            Kind::Message(held) if has(&held, &["etag"]) => {
+                Some((field.name().to_owned(), held.name().to_owned(), field.is_list()))
+            }
+            _ => None,
+        })
+        .collect();
+    let paged = has(&request, &["page_size", "page_token", "filter", "order_by"])
+        && has(&response, &["next_page_token", "revision"]);
+    match &resources[..] {
+        [(field, resource, true)] if name.starts_with("List") && paged => {
+            return format!("list [{resource} {field}]");
+        }
+        _ => {}
+    }
+    if !has(&response, &["write"]) || !has(&request, &["request_id", "validate_only", "reason"]) {
+        return "own []".to_owned();
+    }
+    match (&resources[..], response.fields().len()) {
+        ([], 1) => "write [none]".to_owned(),
+        ([(field, _, false)], 2) => format!("write [one {field}]"),
+        ([(field, _, true)], 2) => format!("write [many {field}]"),
+        _ => "write [own]".to_owned(),
+    }
+}
+
+/// Who may call the method: the name of the option's value, without its prefix.
+fn access_of(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String, Error> {
+    let options: DynamicMessage = method.options();
+    let full_name = method.full_name();
+    let value = match (access.kind(), options.get_extension(access).as_ref()) {
+        (Kind::Enum(kind), Value::EnumNumber(number)) => kind.get_value(*number),
+        _ => return Err("the option `access` must be an enum".into()),
+    };
+    let given = value.filter(|value| value.number() != 0);
+    let given = given.ok_or_else(|| format!("{full_name} does not say who may call it"))?;
+    let name = given.name().strip_prefix("ACCESS_");
+    Ok(name.ok_or("a value of `access` has another prefix")?.to_owned())
+}
+
+/// Whether a message, or one that it holds, has a field that is not to be printed.
+fn may_hold_secrets(message: &MessageDescriptor, seen: &mut Vec<String>) -> bool {
+    if seen.iter().any(|name| name == message.full_name()) {
+        return false;
+    }
+    seen.push(message.full_name().to_owned());
+    message.fields().any(|field| {
+        let options = field.options();
+        let redacted = options.get_field_by_name("debug_redact");
+        redacted.is_some_and(|value| matches!(value.as_ref(), Value::Bool(true)))
+            || matches!(field.kind(), Kind::Message(held) if may_hold_secrets(&held, seen))
+    })
+}
+
+/// `BulkResolve` as `bulk_resolve`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}

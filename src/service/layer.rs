@@ -1,0 +1,264 @@
+//! The layer in front of all services: it makes the context of a call, holds the call to its
+//! deadline, and sees every refusal.
+//!
+//! Credentials of other kinds (a bearer token, the certificate of the connection) are read in
+//! [`credential`] and nowhere else.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::future::Either;
+use http::{HeaderMap, Request, Response, header};
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
+use tonic_types::StatusExt as _;
+use tower::{Layer, Service};
+
+use super::{
+    context::{CallContext, Data},
+    deadline::Deadline,
+    status::refused,
+};
+use crate::{
+    auth::{Credential, Rpc, SCOPES_KEY, USER_KEY},
+    domain::{Refusal, Violations},
+};
+
+/// Puts [`Calls`] in front of the services.
+#[derive(Debug, Clone)]
+pub struct CallLayer {
+    data: Data,
+}
+
+impl CallLayer {
+    pub(super) fn new(data: Data) -> Self {
+        Self { data }
+    }
+}
+
+impl<S> Layer<S> for CallLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Calls<S> {
+        Calls { inner, data: self.data.clone() }
+    }
+}
+
+/// Gives every call of the API its context, or refuses it. What is no call of the API passes as it is.
+#[derive(Debug, Clone)]
+pub struct Calls<S> {
+    inner: S,
+    data: Data,
+}
+
+impl<S, B> Service<Request<B>> for Calls<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future =
+        Either<S::Future, Either<Bounded<S::Future>, Ready<Result<Self::Response, Infallible>>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(rpc) = Rpc::find(request.uri().path()) else {
+            return Either::Left(self.inner.call(request));
+        };
+        let peer = request.extensions().get::<TcpConnectInfo>();
+        let peer = peer.and_then(TcpConnectInfo::remote_addr);
+        Either::Right(match enter(&self.data, rpc, request.headers(), peer) {
+            Ok(context) => {
+                request.extensions_mut().insert(context.clone());
+                let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
+                Either::Left(Bounded { inner: Some(self.inner.call(request)), sleep, context })
+            }
+            Err(refusal) => {
+                let answer = refused(&refusal);
+                note_refusal(rpc, peer, None, answer.headers());
+                Either::Right(ready(Ok(answer)))
+            }
+        })
+    }
+}
+
+/// Reads the head of a request (SPEC §12: authentication, then scope).
+fn enter(
+    data: &Data,
+    rpc: &'static Rpc,
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+) -> Result<CallContext, Refusal> {
+    let start = Instant::now();
+    let credential = credential(headers)?;
+    let deadline = Deadline::read(headers, start)?;
+    let context = data.enter(rpc, credential, peer, (start, deadline))?;
+    match deadline.is_some_and(Deadline::has_passed) {
+        true => Err(context.deadline_exceeded()),
+        false => Ok(context),
+    }
+}
+
+/// Reads and verifies the credential of a call. A key that is given twice is refused: a proxy in
+/// front and the server might each take another of the two values.
+fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
+    let mut v = Violations::new();
+    let mut text = |key| {
+        let mut values = headers.get_all(key).iter();
+        let first = values.next();
+        if values.next().is_some() {
+            v.invalid(key, "is given more than once");
+        }
+        // What is not ASCII text is no id and no scope either; it must not count as absent.
+        first.map(|value| value.to_str().unwrap_or("\u{fffd}"))
+    };
+    let (user, scopes) = (text(USER_KEY), text(SCOPES_KEY));
+    v.finish()?;
+    Credential::local(user, scopes)
+}
+
+/// Sees every call that ends with an error, whoever refused it: the place for audit and metrics.
+fn note_refusal(
+    rpc: &Rpc,
+    peer: Option<SocketAddr>,
+    context: Option<&CallContext>,
+    headers: &HeaderMap,
+) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let Some(status) = Status::from_header_map(headers) else { return };
+    let details = status.get_error_details();
+    tracing::debug!(
+        rpc = rpc.path,
+        ?peer,
+        caller = context.map(CallContext::subject),
+        elapsed = ?context.map(CallContext::elapsed),
+        code = ?status.code(),
+        reason = details.error_info().map(|info| info.reason.as_str()),
+        "refused"
+    );
+}
+
+/// Header or trailer with the code of a status.
+const STATUS: &str = "grpc-status";
+
+fn note_if_refused(context: &CallContext, headers: &HeaderMap) {
+    if headers.get(STATUS).is_some_and(|code| code != "0") {
+        note_refusal(context.rpc(), context.peer(), Some(context), headers);
+    }
+}
+
+pin_project! {
+    /// A call until the head of its answer, at most until its deadline. What works on it is dropped
+    /// then.
+    #[derive(Debug)]
+    pub struct Bounded<F> {
+        #[pin]
+        inner: Option<F>,
+        #[pin]
+        sleep: Option<Sleep>,
+        context: CallContext,
+    }
+}
+
+impl<F> Future for Bounded<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let answered = this.inner.as_mut().as_pin_mut().map(|inner| inner.poll(cx));
+        let answer = match answered {
+            Some(Poll::Ready(answer)) => answer?,
+            _ => {
+                let over = this.sleep.as_mut().as_pin_mut().map(|sleep| sleep.poll(cx));
+                if !matches!(over, Some(Poll::Ready(()))) {
+                    return Poll::Pending;
+                }
+                refused(&this.context.deadline_exceeded())
+            }
+        };
+        this.inner.set(None);
+        note_if_refused(this.context, answer.headers());
+        // Only streams live on after the head of their answer.
+        let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
+        Poll::Ready(Ok(match streams {
+            true => answer.map(|body| bounded(body, this.context.clone())),
+            false => answer,
+        }))
+    }
+}
+
+/// A stream that ends at the deadline of its call.
+fn bounded(inner: Body, context: CallContext) -> Body {
+    let sleep = context.deadline().map(|deadline| Box::pin(sleep_until(deadline.at)));
+    Body::new(BoundedBody { inner: Some(inner), sleep, context })
+}
+
+/// The body of [`bounded`].
+#[derive(Debug)]
+struct BoundedBody {
+    inner: Option<Body>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    context: CallContext,
+}
+
+impl http_body::Body for BoundedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let over = this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx));
+        if matches!(over, Some(Poll::Ready(()))) {
+            this.inner = None;
+            let trailers = trailers(&this.context.deadline_exceeded());
+            note_if_refused(&this.context, &trailers);
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        let polled = Pin::new(inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            note_if_refused(&this.context, trailers);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // The end may come before that of the inner body.
+        SizeHint::default()
+    }
+}
+
+/// The trailers of a stream that ends with this refusal.
+fn trailers(refusal: &Refusal) -> HeaderMap {
+    let mut trailers = std::mem::take(refused(refusal).headers_mut());
+    trailers.remove(header::CONTENT_TYPE);
+    trailers
+}
+
+#[cfg(test)]
+mod tests;

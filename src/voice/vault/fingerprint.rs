@@ -1,0 +1,73 @@
+//! Fingerprints: how the repetition of a request that may hold secrets is recognised.
+//!
+//! What is stored of a request must not let anybody who reads the store try out secrets against it,
+//! so the hash is keyed (HMAC-SHA-256). The key is random, made once for a store and sealed like a
+//! secret: rotation puts it under another key of the ring and leaves it as it is, so a repetition
+//! after a rotation is still one.
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{Cause, OpenError, Vault, envelope, opened};
+use crate::domain::secret::{SETTINGS, Sealed};
+
+/// Name of the key among what [`SETTINGS`] holds.
+pub(super) const KEY: &str = "fingerprint_key";
+
+/// Hashes of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// What is stored of the request.
+    pub current: [u8; 32],
+    /// What may have been stored of it before the store had its key.
+    pub former: Vec<[u8; 32]>,
+}
+
+impl Vault {
+    /// A new key of fingerprints, sealed; `None` without a key ring. Literal secrets are refused
+    /// then, so no kept request holds one.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new_fingerprint_key(&self) -> Result<Option<Sealed>, Cause> {
+        let ring = self.ring.load();
+        let Ok(primary) = ring.primary() else { return Ok(None) };
+        let key = Zeroizing::new(STANDARD.encode(envelope::fresh()?.as_slice()));
+        envelope::seal(primary, &envelope::place(SETTINGS, KEY), &key).map(Some)
+    }
+
+    /// Hashes of a request that may hold secrets, from which nobody without the ring can guess them.
+    ///
+    /// A store without a key (it could not be written since the server knows of such keys) gets the
+    /// hash of servers of old, which depends on the ring.
+    ///
+    /// # Errors
+    /// When the ring does not open the store's key.
+    pub fn fingerprint(
+        &self,
+        key: Option<&Sealed>,
+        request: &[u8],
+    ) -> Result<Fingerprint, OpenError> {
+        let ring = self.ring.load();
+        let keys = ring.keys().map(|key| key.bytes.as_slice()).chain([&[][..]]);
+        let mut former: Vec<_> = keys.map(|key| of_old(key, request)).collect();
+        let Some(sealed) = key else {
+            let current = former.remove(0);
+            return Ok(Fingerprint { current, former });
+        };
+        let key = opened(&ring, SETTINGS, KEY, sealed)
+            .map_err(|cause| OpenError::new(SETTINGS, KEY, cause))?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        let mut current = [0; 32];
+        current.copy_from_slice(hmac::sign(&key, request).as_ref());
+        Ok(Fingerprint { current, former })
+    }
+}
+
+/// The hash of servers that had no key of its own for it.
+fn of_old(key: &[u8], request: &[u8]) -> [u8; 32] {
+    let hash = |text: &[u8]| Sha256::new().chain_update(key).chain_update(text).finalize();
+    hash(&hash(request)).into()
+}
