@@ -6,13 +6,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use uuid::Uuid;
-
-use super::{Job, Judged, Outcome, requests::reused};
+use super::{Job, Judged, Outcome, Reply};
 use crate::{
     catalog::Catalog,
-    domain::{Actor, Reason, Refusal},
-    store::Record,
+    domain::{Reason, Refusal},
+    store::{Record, RequestKey, Revision},
 };
 
 /// Writes that are planned and wait for the store together.
@@ -28,13 +26,13 @@ pub(super) struct Group {
     bytes: usize,
     pub(super) writes: Vec<Write>,
     /// Requests of this group: a second copy waits for the outcome of the first.
-    asked: HashMap<(String, Uuid), ([u8; 32], Outcome)>,
+    asked: HashMap<RequestKey, ([u8; 32], Outcome)>,
 }
 
 /// A write of a group.
 pub(super) struct Write {
     pub(super) job: Job,
-    pub(super) judged: Judged,
+    reply: Reply,
     /// What the answer rests on.
     pub(super) rests: Rests,
 }
@@ -56,6 +54,10 @@ pub(super) enum Verdict {
     Answer(Judged),
     /// A record is to become durable.
     Record(Box<Planned>),
+    /// The record of that revision, which is durable, has answered it.
+    Repeated(Revision),
+    /// The store must be asked about its request id first.
+    Unknown,
 }
 
 /// A record on its way to the store.
@@ -87,7 +89,7 @@ impl Group {
     /// Whether a write fits beside those that are there.
     pub(super) fn takes(&self, verdict: &Verdict, max_bytes: usize) -> bool {
         match verdict {
-            Verdict::Answer(_) => true,
+            Verdict::Answer(_) | Verdict::Repeated(_) | Verdict::Unknown => true,
             Verdict::Record(planned) => {
                 self.records.is_empty() || self.bytes + planned.encoded.len() <= max_bytes
             }
@@ -96,19 +98,22 @@ impl Group {
 
     /// Adds a write that was judged on the catalog of the group.
     pub(super) fn add(&mut self, job: Job, verdict: Verdict) {
-        let (judged, rests) = match verdict {
-            Verdict::Answer(judged) if self.records.is_empty() => (judged, Rests::Published),
-            Verdict::Answer(judged) => (judged, Rests::Group),
-            Verdict::Record(planned) => (Ok(self.plan(*planned)), Rests::Record),
+        let (reply, rests) = match verdict {
+            Verdict::Answer(judged) if self.records.is_empty() => {
+                (Reply::Judged(judged), Rests::Published)
+            }
+            Verdict::Answer(judged) => (Reply::Judged(judged), Rests::Group),
+            Verdict::Record(planned) => (Reply::Judged(Ok(self.plan(*planned))), Rests::Record),
+            Verdict::Repeated(first) => (Reply::Repeated(first), Rests::Published),
+            Verdict::Unknown => return job.look_again(),
         };
-        self.writes.push(Write { job, judged, rests });
+        self.writes.push(Write { job, reply, rests });
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
         let Planned { record, encoded, next, outcome } = planned;
-        if let Some(request) = &record.request {
-            let key = (record.actor.subject.clone(), request.id);
-            self.asked.insert(key, (request.payload, outcome.clone()));
+        if let Some(header) = record.header() {
+            self.asked.insert(header.key, (header.payload, outcome.clone()));
         }
         self.bytes += encoded.len();
         self.records.push(record);
@@ -117,11 +122,11 @@ impl Group {
         outcome
     }
 
-    /// The answer to a request that this group holds already; see
-    /// [`Requests::replay`](super::requests::Requests::replay).
-    pub(super) fn replay(&self, actor: &Actor, id: Uuid, payload: &[u8; 32]) -> Option<Judged> {
-        let (known, outcome) = self.asked.get(&(actor.subject.clone(), id))?;
-        Some(if known == payload { Ok(outcome.clone()) } else { Err(reused(id)) })
+    /// The answer to a request that this group holds already; no answer when it came with another
+    /// payload.
+    pub(super) fn replay(&self, key: &RequestKey, payload: &[u8; 32]) -> Option<Option<Outcome>> {
+        let (known, outcome) = self.asked.get(key)?;
+        Some((known == payload).then(|| outcome.clone()))
     }
 }
 
@@ -130,8 +135,8 @@ impl Group {
 impl Write {
     /// Answers it as it was judged.
     pub(super) fn answer(self) {
-        let Self { job, judged, .. } = self;
-        job.answer(judged);
+        let Self { job, reply, .. } = self;
+        job.reply(reply);
     }
 
     /// Answers it with a refusal.
@@ -144,8 +149,18 @@ impl Write {
 
 impl Job {
     pub(super) fn answer(self, judged: Judged) {
+        self.reply(Reply::Judged(judged));
+    }
+
+    pub(super) fn reply(self, reply: Reply) {
         // A caller who no longer waits needs no answer.
-        let _ = self.answer.send(judged);
+        let _ = self.answer.send(reply);
+    }
+
+    /// Hands the write back to the task of its caller, to ask the store about its request id.
+    pub(super) fn look_again(self) {
+        let Self { submission, answer, .. } = self;
+        let _ = answer.send(Reply::Unknown(submission));
     }
 }
 

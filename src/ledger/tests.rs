@@ -1,6 +1,7 @@
 //! What the ledger promises, over the memory model.
 
 mod groups;
+mod repetitions;
 mod scripted;
 
 use std::sync::{Arc, Mutex};
