@@ -4,13 +4,17 @@
 //! Writes that wait together are planned one after the other and become durable as one group. A
 //! write that is refused never reaches the store.
 
+mod answer;
 mod committer;
 mod group;
 mod requests;
 mod seed;
 mod thread;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use deskplane_providers::Registry;
@@ -22,12 +26,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use self::requests::{Looked, Older, Requests};
 use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{Affected, Command, Warning},
     domain::{Actor, Finding, Object, Reason, Refusal, UserId},
-    store::{self, Error, Store},
+    store::{self, Error, RequestKey, Revision, Store},
 };
 
 /// Writes that may wait; a caller beyond them waits for a place.
@@ -43,16 +48,16 @@ pub struct Submission {
     /// Who asks.
     pub actor: Actor,
     /// How a repetition is recognised; ignored with `validate_only`.
-    pub request: Option<RequestKey>,
+    pub request: Option<Idempotency>,
     /// Judge, answer and do nothing.
     pub validate_only: bool,
     /// Why, in the caller's words.
     pub reason: String,
 }
 
-/// Idempotency key of a write: the caller's id, and hashes of the payload.
+/// How a repetition of a write is recognised: the caller's id, and hashes of the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestKey {
+pub struct Idempotency {
     /// The request id.
     pub id: Uuid,
     /// Hash of the payload, which is stored.
@@ -61,7 +66,7 @@ pub struct RequestKey {
     pub former: Vec<[u8; 32]>,
 }
 
-impl RequestKey {
+impl Idempotency {
     /// Whether a stored hash is one of this payload.
     fn is(&self, stored: &[u8; 32]) -> bool {
         self.payload == *stored || self.former.contains(stored)
@@ -114,16 +119,32 @@ pub struct Published {
 /// What a write is answered.
 type Judged = Result<Outcome, Refusal>;
 
+/// What the task of a caller gets from the commit task.
+#[derive(Debug)]
+enum Reply {
+    Judged(Result<Accepted, Refusal>),
+    /// The answer is that of the record of this revision.
+    Repeated(Revision),
+    /// The store must be asked about the request id once more.
+    Unknown(Submission),
+}
+
 #[derive(Debug)]
 struct Job {
     submission: Submission,
-    answer: oneshot::Sender<Result<Accepted, Refusal>>,
+    /// What the store said of its request id.
+    looked: Looked,
+    answer: oneshot::Sender<Reply>,
 }
 
 /// The handle through which the server reads and writes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     current: Arc<ArcSwap<Catalog>>,
+    /// What repetitions of a request are answered from; the commit task holds it.
+    store: Weak<dyn Store>,
+    clock: Clock,
+    older: Older,
     queue: mpsc::Sender<Job>,
     finish: Arc<Notify>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -171,10 +192,8 @@ impl Ledger {
         publish: Box<dyn FnMut(&Published) + Send>,
     ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let loaded = store.load().await?;
-        let mut requests = requests::Requests::default();
-        for header in loaded.requests {
-            requests.remember(header.time, &header.actor, &header.request);
-        }
+        let requests = Requests::new(loaded.requests, loaded.older_requests);
+        let (from, older) = (Arc::downgrade(&store), requests.older());
         let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time)
             .with_adapters(adapters);
         let (catalog, unseeded) = match seed::seed(store.as_ref(), catalog.clone(), &clock).await {
@@ -189,7 +208,7 @@ impl Ledger {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = committer::Committer {
             store,
-            clock,
+            clock: clock.clone(),
             current: Arc::clone(&current),
             requests,
             publish,
@@ -198,7 +217,7 @@ impl Ledger {
         };
         let finish = Arc::new(Notify::new());
         let task = task.run(jobs, Arc::clone(&finish));
-        Ok((Self { current, queue, finish, task: Arc::default() }, task))
+        Ok((Self { current, store: from, clock, older, queue, finish, task: Arc::default() }, task))
     }
 
     /// Finishes the writes that were handed in, takes no further one, and lets go of the store.
@@ -237,17 +256,75 @@ impl Ledger {
 
     /// The same with the catalog of the write: other writes may have changed the newest one before
     /// the caller comes to make an answer.
-    pub async fn write(&self, submission: Submission) -> Result<Accepted, Refusal> {
-        let (answer, wait) = oneshot::channel();
-        let gone = || {
-            Refusal::new(
-                Reason::StoreUnavailable,
-                "The server takes no writes at present; whether this one took effect is not known.",
-            )
-        };
-        self.queue.send(Job { submission, answer }).await.map_err(|_| gone())?;
-        wait.await.unwrap_or_else(|_| Err(gone()))
+    pub async fn write(&self, mut submission: Submission) -> Result<Accepted, Refusal> {
+        let mut looked = Looked::default();
+        loop {
+            if let Some(request) = submission.request.as_ref().filter(|_| !submission.validate_only)
+            {
+                let key = RequestKey::new(&submission.actor.subject, request.id);
+                if let Some(first) = self.look_up(key, request, &mut looked).await? {
+                    return self.repeat(first).await;
+                }
+            }
+            let (answer, wait) = oneshot::channel();
+            self.queue.send(Job { submission, looked, answer }).await.map_err(|_| gone())?;
+            match wait.await.map_err(|_| gone())? {
+                Reply::Judged(judged) => return judged,
+                Reply::Repeated(first) => return self.repeat(first).await,
+                Reply::Unknown(again) => submission = again,
+            }
+        }
     }
+
+    /// Asks the store about a request, if it may know one that is not in memory: the revision of the
+    /// record that answered it.
+    async fn look_up(
+        &self,
+        key: RequestKey,
+        request: &Idempotency,
+        looked: &mut Looked,
+    ) -> Result<Option<Revision>, Refusal> {
+        let until = self.older.revision();
+        if until <= looked.until {
+            return Ok(None);
+        }
+        let store = self.store.upgrade().ok_or_else(gone)?;
+        let found = store.request(key, until).await.map_err(|error| unread(&error))?;
+        let found = found.filter(|found| !requests::expired(found, self.clock.now()));
+        looked.until = until;
+        looked.reused = found.is_some_and(|found| !request.is(&found.payload));
+        Ok(found.filter(|_| !looked.reused).map(|found| found.revision))
+    }
+
+    /// The answer that was given with the record of a revision.
+    async fn repeat(&self, revision: Revision) -> Result<Accepted, Refusal> {
+        let store = self.store.upgrade().ok_or_else(gone)?;
+        let record = store.record(revision).await.map_err(|error| unread(&error))?;
+        let gone = || {
+            let message = format!(
+                "The write took effect at revision {revision}; its answer is not kept any more. \
+                 Read the objects that it was about."
+            );
+            Refusal::new(Reason::StoreUnavailable, message)
+        };
+        let outcome = answer::restore(record.ok_or_else(gone)?)?;
+        Ok(Accepted { outcome, catalog: self.catalog() })
+    }
+}
+
+/// The refusal because there is nobody who could take a write.
+fn gone() -> Refusal {
+    let message =
+        "The server takes no writes at present; whether this one took effect is not known.";
+    Refusal::new(Reason::StoreUnavailable, message)
+}
+
+/// The refusal because it cannot be told what a request id was answered.
+fn unread(error: &Error) -> Refusal {
+    tracing::warn!(%error, "what a request id was answered cannot be read");
+    let message = "What was answered under this request_id cannot be read at present; nothing was \
+                   done now. Try again with the same request_id.";
+    Refusal::new(Reason::StoreUnavailable, message)
 }
 
 #[cfg(test)]

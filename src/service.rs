@@ -39,7 +39,7 @@ use crate::{
     clock::Clock,
     command::{self, Command, Plan},
     domain::{Kind, ObjectKey, Reason, Refusal, Violations, check},
-    ledger::{Accepted, Ledger, RequestKey, Submission},
+    ledger::{Accepted, Idempotency, Ledger, Submission},
     voice::{Voice, vault::Vault},
     watch::{Contents, Hub},
 };
@@ -128,7 +128,7 @@ impl Service {
         rpc: &Rpc,
         message: &[u8],
         catalog: &Catalog,
-    ) -> Result<RequestKey, Refusal> {
+    ) -> Result<Idempotency, Refusal> {
         if rpc.may_hold_secrets {
             let key = catalog.settings.fingerprint_key.as_ref();
             let request = [rpc.path.as_bytes(), message].concat();
@@ -137,10 +137,10 @@ impl Service {
                 Refusal::new(Reason::KeyRingUnusable, format!("Nothing was written: {why}."))
                     .precondition("KEY_RING_UNUSABLE", "voice.key_ring", why)
             })?;
-            return Ok(RequestKey { id, payload: hashed.current, former: hashed.former });
+            return Ok(Idempotency { id, payload: hashed.current, former: hashed.former });
         }
         let payload = Sha256::new().chain_update(rpc.path).chain_update(message).finalize().into();
-        Ok(RequestKey { id, payload, former: Vec::new() })
+        Ok(Idempotency { id, payload, former: Vec::new() })
     }
 
     /// The refusal of bad fields, together with those that only the command knows.

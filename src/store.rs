@@ -23,7 +23,7 @@ pub use self::{
     condition::{Condition, Lack, Writes},
     durable::Durable,
     memory::Memory,
-    record::{FORMAT, Header, Record, Request},
+    record::{FORMAT, Header, Record, Request, RequestKey},
 };
 use crate::domain::{Object, ObjectKey, Time};
 
@@ -33,6 +33,8 @@ pub const MAX_BATCH_BYTES: usize = 64 << 20;
 pub const MAX_RECORD_BYTES: usize = MAX_BATCH_BYTES;
 /// How long a request id is remembered, in microseconds: 24 hours (SPEC §7.1 rule 6).
 pub const REQUEST_AGE: i64 = 24 * 3_600 * 1_000_000;
+/// Most request ids that are kept in memory; older ones are looked up with [`Store::request`].
+pub const REQUESTS_IN_MEMORY: usize = 1 << 18;
 
 /// Position of a commit in the order of the world; 0 is the empty store.
 pub type Revision = i64;
@@ -65,9 +67,12 @@ pub struct Loaded {
     pub time: Time,
     /// Every object that exists, in order of its key.
     pub objects: Vec<Object>,
-    /// Heads of the records that carry a request id and are at most 24 h older than `time`, oldest
-    /// first. The store knows no clock: the caller drops those that have aged since.
+    /// Headers of the newest [`REQUESTS_IN_MEMORY`] records that carry a request id and are at most
+    /// 24 h older than `time`, oldest first. The store knows no clock: the caller drops those that
+    /// have aged since.
     pub requests: Vec<Header>,
+    /// The newest such record that is not among them; [`Store::request`] knows those up to it.
+    pub older_requests: Option<Header>,
 }
 
 /// Records that become durable together or not at all.
@@ -196,11 +201,40 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Answers a page of past records, newest first.
     async fn history(&self, query: HistoryQuery) -> Result<Page<Record>>;
 
+    /// Answers the record of a revision. As long as its request id is remembered it is there, also
+    /// when history does not go back to it any more.
+    async fn record(&self, revision: Revision) -> Result<Option<Record>>;
+
+    /// Answers what is remembered of a request among the records up to a revision; the newest one,
+    /// if an id was used again after 24 h.
+    async fn request(&self, key: RequestKey, until: Revision) -> Result<Option<Header>>;
+
     /// Answers a revision at least as new as every commit acknowledged before the call.
     async fn linearize(&self) -> Result<Revision>;
 
     /// Follows how the store is. The receiver ends with the store.
     fn condition(&self) -> watch::Receiver<Condition>;
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// Adds a request that is younger than all before it.
+    fn remember(&mut self, header: Header) {
+        self.requests.push(header);
+        // Not at each of them: what goes first moves all others.
+        if self.requests.len() >= 2 * REQUESTS_IN_MEMORY {
+            self.bound_requests();
+        }
+    }
+
+    /// Drops the requests beyond those that are kept in memory.
+    fn bound_requests(&mut self) {
+        let beyond = self.requests.len().saturating_sub(REQUESTS_IN_MEMORY);
+        if let Some(last) = self.requests.drain(..beyond).next_back() {
+            self.older_requests = Some(last);
+        }
+    }
 }
 
 // === impl Batch ===
@@ -292,5 +326,29 @@ impl From<std::io::Error> for Error {
 impl From<JoinError> for Error {
     fn from(error: JoinError) -> Self {
         Self::Engine(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_requests_are_loaded_and_the_last_of_the_others_is_named() {
+        let header = |at: usize| {
+            let (revision, key) = (at as Revision, RequestKey::new("jane", Uuid::nil()));
+            Header { revision, time: Time::from_micros(revision), key, payload: [0; 32] }
+        };
+        let mut loaded = Loaded::default();
+        (1..=REQUESTS_IN_MEMORY).for_each(|at| loaded.remember(header(at)));
+        loaded.bound_requests();
+        assert_eq!((loaded.requests.len(), loaded.older_requests), (REQUESTS_IN_MEMORY, None));
+        let last = 3 * REQUESTS_IN_MEMORY + 5;
+        (REQUESTS_IN_MEMORY + 1..=last).for_each(|at| loaded.remember(header(at)));
+        assert!(loaded.requests.len() < 2 * REQUESTS_IN_MEMORY);
+        loaded.bound_requests();
+        assert_eq!(loaded.requests.len(), REQUESTS_IN_MEMORY);
+        assert_eq!(loaded.requests.last(), Some(&header(last)));
+        assert_eq!(loaded.older_requests, Some(header(last - REQUESTS_IN_MEMORY)));
     }
 }

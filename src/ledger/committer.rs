@@ -11,9 +11,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    GROUP, Job, Outcome, Published, RequestKey, Submission,
+    GROUP, Job, Outcome, Published, Reply, Submission,
+    answer::keep,
     group::{Group, Planned, Rests, Verdict, Write, too_large},
-    requests::Requests,
+    requests::{Found, Looked, Requests, reused},
     seed,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     clock::Clock,
     command::{Context, Plan, affected, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
-    store::{Batch, Commit, Error, Lack, Record, Request, Store},
+    store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
 };
 
 pub(super) struct Committer {
@@ -97,7 +98,7 @@ impl Committer {
             if job.is_abandoned() {
                 continue;
             }
-            let verdict = self.verdict(&group, &job.submission);
+            let verdict = self.verdict(&group, &job.submission, job.looked);
             if !group.takes(&verdict, max_bytes) {
                 // The next group judges it again.
                 waiting.push_front(job);
@@ -110,8 +111,8 @@ impl Committer {
 
     /// Judges one write on the group's newest catalog. A command that panics is refused: it is one
     /// write, and the task is everybody's.
-    fn verdict(&mut self, group: &Group, submission: &Submission) -> Verdict {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission)));
+    fn verdict(&mut self, group: &Group, submission: &Submission, looked: Looked) -> Verdict {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission, looked)));
         let judged = judged.unwrap_or_else(|_| {
             let operation = submission.command.operation();
             tracing::error!(operation, "the rules of a write panicked");
@@ -121,7 +122,12 @@ impl Committer {
         judged.unwrap_or_else(|refusal| Verdict::Answer(Err(refusal)))
     }
 
-    fn judge(&mut self, group: &Group, submission: &Submission) -> Result<Verdict, Refusal> {
+    fn judge(
+        &mut self,
+        group: &Group,
+        submission: &Submission,
+        looked: Looked,
+    ) -> Result<Verdict, Refusal> {
         let now = self.clock.now();
         self.requests.expire(now);
         let (actor, command) = (&submission.actor, submission.command.as_ref());
@@ -133,15 +139,22 @@ impl Committer {
             uid: self.clock.uid(),
         };
         let request = submission.request.as_ref().filter(|_| !submission.validate_only);
-        let known = request.and_then(|request| {
-            let known = group.replay(actor, request);
-            known.or_else(|| self.requests.replay(actor, request))
-        });
-        if let Some(Ok(first)) = known {
-            return Ok(Verdict::Answer(Ok(first)));
+        let mut reuse = None;
+        if let Some(request) = request {
+            let key = RequestKey::new(&actor.subject, request.id);
+            reuse = match group.replay(&key, request) {
+                Some(Some(first)) => return Ok(Verdict::Answer(Ok(first))),
+                Some(None) => Some(reused(request.id)),
+                None => match self.requests.find(&key, request, looked) {
+                    Some(Found::Repeated(first)) => return Ok(Verdict::Repeated(first)),
+                    Some(Found::Unknown) => return Ok(Verdict::Unknown),
+                    Some(Found::Reused) => Some(reused(request.id)),
+                    None => None,
+                },
+            };
         }
         let judged = judge(command, old, &context);
-        if let Some(Err(reused)) = known {
+        if let Some(reused) = reuse {
             // Bad fields come before the question whether the id is known (SPEC §7.2).
             let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
             return Err(bad.unwrap_or(reused));
@@ -209,12 +222,16 @@ impl Committer {
             match write.rests {
                 Rests::Published => write.answer(),
                 Rests::Record => write.refuse(refusal),
-                Rests::Group => match self.verdict(&published, &write.job.submission) {
-                    Verdict::Answer(judged) => {
-                        write.job.answer(judged, Arc::clone(&published.catalog));
+                Rests::Group => {
+                    match self.verdict(&published, &write.job.submission, write.job.looked) {
+                        Verdict::Answer(judged) => {
+                            write.job.answer(judged, Arc::clone(&published.catalog));
+                        }
+                        Verdict::Record(_) => write.refuse(&over()),
+                        Verdict::Repeated(first) => write.job.reply(Reply::Repeated(first)),
+                        Verdict::Unknown => write.job.look_again(),
                     }
-                    Verdict::Record(_) => write.refuse(&over()),
-                },
+                }
             }
         }
     }
@@ -234,10 +251,8 @@ impl Committer {
         };
         let fate = self.fate(committed, size);
         if matches!(fate, Fate::Durable) {
-            for record in records.iter() {
-                if let Some(request) = &record.request {
-                    self.requests.remember(record.time, &record.actor, request);
-                }
+            for header in records.iter().filter_map(Record::header) {
+                self.requests.remember(&header);
             }
             self.current.store(Arc::clone(&group.catalog));
             let (before, after) = (Arc::clone(&group.base), Arc::clone(&group.catalog));
@@ -299,9 +314,9 @@ fn record(
 ) -> Result<Record, Refusal> {
     let request = match &submission.request {
         None => None,
-        Some(RequestKey { id, payload, .. }) => {
-            let answer = serde_json::to_value(outcome).map_err(|error| not_encoded(&error))?;
-            Some(Request { id: *id, payload: *payload, answer })
+        Some(request) => {
+            let answer = keep(outcome, &changes).map_err(|error| not_encoded(&error))?;
+            Some(Request { id: request.id, payload: request.payload, answer })
         }
     };
     Ok(Record {

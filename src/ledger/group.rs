@@ -6,13 +6,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use uuid::Uuid;
-
-use super::{Accepted, Job, Judged, Outcome, RequestKey, requests::reused};
+use super::{Accepted, Idempotency, Job, Judged, Outcome, Reply};
 use crate::{
     catalog::Catalog,
-    domain::{Actor, Reason, Refusal},
-    store::Record,
+    domain::{Reason, Refusal},
+    store::{Record, RequestKey, Revision},
 };
 
 /// Writes that are planned and wait for the store together.
@@ -28,15 +26,13 @@ pub(super) struct Group {
     bytes: usize,
     pub(super) writes: Vec<Write>,
     /// Requests of this group: a second copy waits for the outcome of the first.
-    asked: HashMap<(String, Uuid), ([u8; 32], Outcome)>,
+    asked: HashMap<RequestKey, ([u8; 32], Outcome)>,
 }
 
 /// A write of a group.
 pub(super) struct Write {
     pub(super) job: Job,
-    pub(super) judged: Judged,
-    /// What the answer is made of: the catalog with the write's own record, and with no later one.
-    pub(super) catalog: Arc<Catalog>,
+    reply: Reply,
     /// What the answer rests on.
     pub(super) rests: Rests,
 }
@@ -58,6 +54,10 @@ pub(super) enum Verdict {
     Answer(Judged),
     /// A record is to become durable.
     Record(Box<Planned>),
+    /// The record of that revision, which is durable, has answered it.
+    Repeated(Revision),
+    /// The store must be asked about its request id first.
+    Unknown,
 }
 
 /// A record on its way to the store.
@@ -89,7 +89,7 @@ impl Group {
     /// Whether a write fits beside those that are there.
     pub(super) fn takes(&self, verdict: &Verdict, max_bytes: usize) -> bool {
         match verdict {
-            Verdict::Answer(_) => true,
+            Verdict::Answer(_) | Verdict::Repeated(_) | Verdict::Unknown => true,
             Verdict::Record(planned) => {
                 self.records.is_empty() || self.bytes + planned.encoded.len() <= max_bytes
             }
@@ -102,16 +102,22 @@ impl Group {
             Verdict::Answer(judged) if self.records.is_empty() => (judged, Rests::Published),
             Verdict::Answer(judged) => (judged, Rests::Group),
             Verdict::Record(planned) => (Ok(self.plan(*planned)), Rests::Record),
+            Verdict::Repeated(first) => {
+                let (reply, rests) = (Reply::Repeated(first), Rests::Published);
+                return self.writes.push(Write { job, reply, rests });
+            }
+            Verdict::Unknown => return job.look_again(),
         };
+        // The answer is made of the catalog with the write's own record, and with no later one.
         let catalog = Arc::clone(&self.catalog);
-        self.writes.push(Write { job, judged, catalog, rests });
+        let reply = Reply::Judged(judged.map(|outcome| Accepted { outcome, catalog }));
+        self.writes.push(Write { job, reply, rests });
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
         let Planned { record, encoded, next, outcome } = planned;
-        if let Some(request) = &record.request {
-            let key = (record.actor.subject.clone(), request.id);
-            self.asked.insert(key, (request.payload, outcome.clone()));
+        if let Some(header) = record.header() {
+            self.asked.insert(header.key, (header.payload, outcome.clone()));
         }
         self.bytes += encoded.len();
         self.records.push(record);
@@ -120,11 +126,15 @@ impl Group {
         outcome
     }
 
-    /// The answer to a request that this group holds already; see
-    /// [`Requests::replay`](super::requests::Requests::replay).
-    pub(super) fn replay(&self, actor: &Actor, request: &RequestKey) -> Option<Judged> {
-        let (known, outcome) = self.asked.get(&(actor.subject.clone(), request.id))?;
-        Some(if request.is(known) { Ok(outcome.clone()) } else { Err(reused(request.id)) })
+    /// The answer to a request that this group holds already; no answer when it came with another
+    /// payload.
+    pub(super) fn replay(
+        &self,
+        key: &RequestKey,
+        request: &Idempotency,
+    ) -> Option<Option<Outcome>> {
+        let (known, outcome) = self.asked.get(key)?;
+        Some(request.is(known).then(|| outcome.clone()))
     }
 }
 
@@ -133,13 +143,13 @@ impl Group {
 impl Write {
     /// Answers it as it was judged.
     pub(super) fn answer(self) {
-        let Self { job, judged, catalog, .. } = self;
-        job.answer(judged, catalog);
+        let Self { job, reply, .. } = self;
+        job.reply(reply);
     }
 
     /// Answers it with a refusal.
     pub(super) fn refuse(self, refusal: &Refusal) {
-        self.job.answer(Err(refusal.clone()), self.catalog);
+        self.job.reply(Reply::Judged(Err(refusal.clone())));
     }
 }
 
@@ -151,9 +161,20 @@ impl Job {
         self.answer.is_closed()
     }
 
+    /// Answers a write that was judged on that catalog.
     pub(super) fn answer(self, judged: Judged, catalog: Arc<Catalog>) {
+        self.reply(Reply::Judged(judged.map(|outcome| Accepted { outcome, catalog })));
+    }
+
+    pub(super) fn reply(self, reply: Reply) {
         // A caller who no longer waits needs no answer.
-        let _ = self.answer.send(judged.map(|outcome| Accepted { outcome, catalog }));
+        let _ = self.answer.send(reply);
+    }
+
+    /// Hands the write back to the task of its caller, to ask the store about its request id.
+    pub(super) fn look_again(self) {
+        let Self { submission, answer, .. } = self;
+        let _ = answer.send(Reply::Unknown(submission));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cascades;
 mod groups;
+mod repetitions;
 mod scripted;
 mod threads;
 
@@ -26,8 +27,8 @@ async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
     (Ledger::open_here(store, Clock::system(), adapters(), publish).await.unwrap(), seen)
 }
 
-fn key(id: Uuid, payload: u8) -> RequestKey {
-    RequestKey { id, payload: [payload; 32], former: Vec::new() }
+fn key(id: Uuid, payload: u8) -> Idempotency {
+    Idempotency { id, payload: [payload; 32], former: Vec::new() }
 }
 
 fn create(name: &str) -> Submission {
@@ -97,9 +98,9 @@ async fn a_repetition_is_recognised_by_a_hash_under_a_former_key() {
     let id = Uuid::from_u128(7);
     let asked = |request| Submission { request: Some(request), ..create("contoso_rep") };
     let first = ledger.submit(asked(key(id, 1))).await.unwrap();
-    let former = RequestKey { former: vec![[3; 32], [1; 32]], ..key(id, 2) };
+    let former = Idempotency { former: vec![[3; 32], [1; 32]], ..key(id, 2) };
     assert_eq!(ledger.submit(asked(former)).await.unwrap(), first);
-    let other = RequestKey { former: vec![[3; 32]], ..key(id, 2) };
+    let other = Idempotency { former: vec![[3; 32]], ..key(id, 2) };
     let reused = ledger.submit(asked(other)).await.unwrap_err();
     assert_eq!(reused.reason, Reason::RequestIdReused);
 }

@@ -12,7 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use self::fixtures::{asked, batch, delete_user, put_user, record, user_key};
 use super::{
     Batch, ChangeStream, Commit, Durable, Error, HistoryQuery, MAX_BATCH_BYTES, Memory, Page,
-    Record, Revision, Store, durable::Settings,
+    Record, RequestKey, Revision, Store, durable::Settings,
 };
 
 /// Somewhere to keep a store.
@@ -70,6 +70,7 @@ macro_rules! engines {
             p2_changes_come_when_they_are_durable,
             p3_what_was_acknowledged_is_there_after_reopening,
             p3_a_request_is_remembered_with_its_answer,
+            p3_a_request_is_found_by_its_key_and_leads_to_its_record,
             p3_a_commit_that_nobody_awaits_is_whole,
             p4_a_batch_planned_on_another_head_is_a_conflict,
             p4_revisions_grow_with_gaps,
@@ -171,6 +172,29 @@ async fn p3_a_request_is_remembered_with_its_answer(place: &impl Place) {
     late.time = crate::domain::Time::from_micros(2 + super::REQUEST_AGE);
     commit(&*store, Batch::new(2, vec![late]).unwrap()).await;
     assert_eq!(store.load().await.unwrap().requests, both[1..]);
+}
+
+async fn p3_a_request_is_found_by_its_key_and_leads_to_its_record(place: &impl Place) {
+    let store = place.open().await;
+    let records = [asked(record(1, vec![put_user("jane", 1)]), 1), asked(record(4, vec![]), 2)];
+    let mut other = asked(record(5, vec![]), 1);
+    other.actor.subject = "somebody else".to_owned();
+    let [first, second] = records.clone();
+    commit(&*store, Batch::new(0, records.to_vec()).unwrap()).await;
+    commit(&*store, Batch::new(4, vec![other.clone(), record(6, vec![])]).unwrap()).await;
+    drop(store);
+    let store = place.open().await;
+    for asked in [first, second, other] {
+        let header = asked.header().unwrap();
+        assert_eq!(store.request(header.key, 6).await.unwrap(), Some(header));
+        assert_eq!(store.request(header.key, header.revision - 1).await.unwrap(), None);
+        assert_eq!(store.record(header.revision).await.unwrap(), Some(asked));
+    }
+    let unknown = RequestKey::new("system", uuid::Uuid::from_u128(3));
+    assert_eq!(store.request(unknown, 6).await.unwrap(), None);
+    for none in [2, 7] {
+        assert_eq!(store.record(none).await.unwrap(), None);
+    }
 }
 
 async fn p3_a_commit_that_nobody_awaits_is_whole(place: &impl Place) {

@@ -70,8 +70,8 @@ use self::{
     place::{Place, boot_id},
 };
 use super::{
-    Batch, ChangeStream, Commit, Condition, Error, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
-    MAX_RECORD_BYTES, Page, Record, Result, Revision, Store, Writes,
+    Batch, ChangeStream, Commit, Condition, Error, Header, HistoryQuery, Identity, Loaded,
+    MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, Store, Writes,
     io::{Disk, Io},
 };
 
@@ -287,6 +287,20 @@ impl Store for Durable {
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
         spawn_blocking(move || engine.index()?.history(&query)).await?
+    }
+
+    async fn record(&self, revision: Revision) -> Result<Option<Record>> {
+        let head = *self.durable.borrow();
+        self.engine.followed(revision.min(head)).await?;
+        let engine = Arc::clone(&self.engine);
+        spawn_blocking(move || engine.index()?.find_record(revision)).await?
+    }
+
+    async fn request(&self, key: RequestKey, until: Revision) -> Result<Option<Header>> {
+        let head = *self.durable.borrow();
+        self.engine.followed(until.min(head)).await?;
+        let engine = Arc::clone(&self.engine);
+        spawn_blocking(move || engine.index()?.request(key, until)).await?
     }
 
     async fn linearize(&self) -> Result<Revision> {

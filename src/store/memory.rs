@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Loaded, MAX_BATCH_BYTES,
-    MAX_RECORD_BYTES, Page, REQUEST_AGE, Record, Result, Revision, Store,
+    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded,
+    MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, REQUEST_AGE, Record, RequestKey, Result, Revision,
+    Store,
 };
 use crate::domain::Change;
 
@@ -74,17 +75,18 @@ impl Store for Memory {
                 Change::Delete(key) => objects.remove(key),
             };
         }
-        let requests = records
-            .iter()
-            .filter(|record| last.time.micros() - record.time.micros() <= REQUEST_AGE)
-            .filter_map(Record::header)
-            .collect();
-        Ok(Loaded {
+        let mut loaded = Loaded {
             revision: last.revision,
             time: last.time,
             objects: objects.into_values().collect(),
-            requests,
-        })
+            ..Loaded::default()
+        };
+        let young = |record: &&Record| last.time.micros() - record.time.micros() <= REQUEST_AGE;
+        for header in records.iter().filter(young).filter_map(Record::header) {
+            loaded.remember(header);
+        }
+        loaded.bound_requests();
+        Ok(loaded)
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
@@ -133,6 +135,16 @@ impl Store for Memory {
             .cloned()
             .collect();
         Ok(Page::cut(found, limit))
+    }
+
+    async fn record(&self, revision: Revision) -> Result<Option<Record>> {
+        Ok(self.records().iter().find(|record| record.revision == revision).cloned())
+    }
+
+    async fn request(&self, key: RequestKey, until: Revision) -> Result<Option<Header>> {
+        let records = self.records();
+        let known = records.iter().rev().filter(|record| record.revision <= until);
+        Ok(known.filter_map(Record::header).find(|header| header.key == key))
     }
 
     async fn linearize(&self) -> Result<Revision> {

@@ -1,13 +1,19 @@
 //! The record of one command, and its stored form: one byte of format version, then the payload.
 
+mod request;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+pub use self::request::{Header, RequestKey};
 use super::{Error, Result, Revision};
-use crate::domain::{Actor, Change, Time};
+use crate::domain::{Actor, Change, Object, Time};
 
-/// Format version that is written: 1 is JSON.
-pub const FORMAT: u8 = 1;
+/// Format version of records that is written. Both are JSON: in format 1 the answer to a request id
+/// holds every object that it shows, in format 2 those alone that the record does not change.
+pub const FORMAT: u8 = 2;
+/// Format version of objects that is written: 1 is JSON.
+const OBJECT_FORMAT: u8 = 1;
 
 /// One command, one revision: the change of state, its history, audit entry and request id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,23 +46,8 @@ pub struct Request {
     pub id: Uuid,
     /// Hash of the request less its id and reason.
     pub payload: [u8; 32],
-    /// The answer that a repetition gets.
+    /// What the answer to a repetition needs beyond the changes of the record.
     pub answer: serde_json::Value,
-}
-
-/// What is remembered of a record with a request id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
-    /// Revision of the record.
-    pub revision: Revision,
-    /// Time of the commit.
-    pub time: Time,
-    /// Name of the operation.
-    pub operation: String,
-    /// Who called.
-    pub actor: Actor,
-    /// The request.
-    pub request: Request,
 }
 
 // === impl Record ===
@@ -64,45 +55,60 @@ pub struct Header {
 impl Record {
     /// The stored form, in the newest format.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        encode(self)
+        encode(FORMAT, self)
     }
 
     /// Reads the stored form of any format up to [`FORMAT`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        decode("a record", bytes)
+        decode("a record", FORMAT, bytes)
     }
 
-    /// The head of the record, if it carries a request id.
+    /// What is remembered of its request, if it carries a request id.
     pub fn header(&self) -> Option<Header> {
+        let request = self.request.as_ref()?;
         Some(Header {
             revision: self.revision,
             time: self.time,
-            operation: self.operation.clone(),
-            actor: self.actor.clone(),
-            request: self.request.clone()?,
+            key: RequestKey::new(&self.actor.subject, request.id),
+            payload: request.payload,
         })
     }
 }
 
-/// The stored form of a value: version byte and payload.
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let mut bytes = vec![FORMAT];
+/// The stored form of an object.
+pub(super) fn encode_object(object: &Object) -> Result<Vec<u8>> {
+    encode(OBJECT_FORMAT, object)
+}
+
+/// Reads the stored form of an object.
+pub(super) fn decode_object(bytes: &[u8]) -> Result<Object> {
+    decode("an object", OBJECT_FORMAT, bytes)
+}
+
+/// The stored form of a value as JSON: version byte and payload.
+fn encode<T: Serialize>(format: u8, value: &T) -> Result<Vec<u8>> {
+    let mut bytes = vec![format];
     serde_json::to_writer(&mut bytes, value).map_err(|error| Error::Engine(error.to_string()))?;
     Ok(bytes)
 }
 
-/// Reads the stored form of a value; `what` names it in errors.
-pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
+/// Reads the stored form of a value whose formats are all JSON; `what` names it in errors.
+fn decode<T: DeserializeOwned>(what: &str, known: u8, bytes: &[u8]) -> Result<T> {
+    let (_, payload) = split(what, known, bytes)?;
+    serde_json::from_slice(payload).map_err(|error| Error::Damaged(format!("{what}: {error}")))
+}
+
+/// The format version of a stored value, and its payload.
+fn split<'a>(what: &str, known: u8, bytes: &'a [u8]) -> Result<(u8, &'a [u8])> {
     match bytes.split_first() {
         None => Err(Error::Damaged(format!("{what} is empty"))),
-        Some((&1, payload)) => serde_json::from_slice(payload)
-            .map_err(|error| Error::Damaged(format!("{what}: {error}"))),
         Some((0, _)) => Err(Error::Damaged(format!("{what} has format 0"))),
-        Some((&found, _)) => Err(Error::NewerFormat {
+        Some((&found, _)) if found > known => Err(Error::NewerFormat {
             what: what.to_owned(),
             found: found.into(),
-            known: FORMAT.into(),
+            known: known.into(),
         }),
+        Some((&format, payload)) => Ok((format, payload)),
     }
 }
 
@@ -115,7 +121,10 @@ mod tests {
     };
 
     /// A record as each format wrote it; see `tests/data/records/README.md`.
-    const FIXTURES: &[&[u8]] = &[include_bytes!("../../tests/data/records/format-1.record")];
+    const FIXTURES: &[&[u8]] = &[
+        include_bytes!("../../tests/data/records/format-1.record"),
+        include_bytes!("../../tests/data/records/format-2.record"),
+    ];
 
     #[test]
     fn every_format_is_read_and_the_newest_written_as_ever() {
@@ -125,7 +134,7 @@ mod tests {
             let record = Record::decode(fixture).unwrap();
             assert_eq!(record.revision, 7);
             assert_eq!(record.time.to_string(), "2026-03-01T08:00:00.000001Z");
-            assert_eq!(record.header().unwrap().request.payload, [3; 32]);
+            assert_eq!(record.header().unwrap().payload, [3; 32]);
             assert_eq!(record.changes[0].key(), ObjectKey::new(Kind::User, "KENDALL"));
             assert_eq!(record.encode().unwrap(), FIXTURES[FIXTURES.len() - 1]);
         }
@@ -145,7 +154,7 @@ mod tests {
         let newest = FIXTURES[FIXTURES.len() - 1];
         let mut newer = newest.to_vec();
         newer[0] = FORMAT + 1;
-        assert!(matches!(Record::decode(&newer), Err(Error::NewerFormat { known: 1, .. })));
+        assert!(matches!(Record::decode(&newer), Err(Error::NewerFormat { known: 2, .. })));
         for damaged in [&b""[..], b"\x00{}", b"\x01", b"\x01{}", &newest[..newest.len() - 1]] {
             assert!(matches!(Record::decode(damaged), Err(Error::Damaged(_))), "{damaged:?}");
         }

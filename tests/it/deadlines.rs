@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use deskplane::store::{
-    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Loaded, Memory, Page, Record,
-    Result, Revision, Store,
+    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded, Memory, Page,
+    Record, RequestKey, Result, Revision, Store,
 };
 use deskplane_proto::v1::{
     GetSettingsRequest, OrganizationSettings, UpdateSettingsRequest, UpdateSettingsResponse,
@@ -58,6 +58,14 @@ impl Store for Held {
 
     async fn history(&self, query: HistoryQuery) -> Result<Page<Record>> {
         self.inner.history(query).await
+    }
+
+    async fn record(&self, revision: Revision) -> Result<Option<Record>> {
+        self.inner.record(revision).await
+    }
+
+    async fn request(&self, key: RequestKey, until: Revision) -> Result<Option<Header>> {
+        self.inner.request(key, until).await
     }
 
     async fn linearize(&self) -> Result<Revision> {

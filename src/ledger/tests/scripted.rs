@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::store::{
-    Batch, ChangeStream, Commit, Condition, HistoryQuery, Identity, Lack, Loaded, Page, Record,
-    Revision, Writes,
+    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Lack, Loaded, Page,
+    Record, RequestKey, Revision, Writes,
 };
 
 /// What a test has the store answer to a batch; none lets it be written.
@@ -26,6 +26,8 @@ pub(super) struct Scripted {
     condition: watch::Sender<Condition>,
     /// Whether commits come to no end.
     pub(super) hangs: AtomicBool,
+    /// Whether it loads requests as ones that are too many for the memory.
+    pub(super) forgets: AtomicBool,
 }
 
 impl Scripted {
@@ -36,6 +38,7 @@ impl Scripted {
             script: Mutex::new(Box::new(|_| None)),
             condition: watch::Sender::default(),
             hangs: AtomicBool::new(false),
+            forgets: AtomicBool::new(false),
         }
     }
 
@@ -77,7 +80,11 @@ impl Store for Scripted {
     }
 
     async fn load(&self) -> store::Result<Loaded> {
-        self.inner.load().await
+        let mut loaded = self.inner.load().await?;
+        if self.forgets.load(Ordering::SeqCst) {
+            loaded.older_requests = loaded.requests.drain(..).next_back();
+        }
+        Ok(loaded)
     }
 
     async fn commit(&self, batch: Batch) -> store::Result<Commit> {
@@ -97,6 +104,14 @@ impl Store for Scripted {
 
     async fn history(&self, query: HistoryQuery) -> store::Result<Page<Record>> {
         self.inner.history(query).await
+    }
+
+    async fn record(&self, revision: Revision) -> store::Result<Option<Record>> {
+        self.inner.record(revision).await
+    }
+
+    async fn request(&self, key: RequestKey, until: Revision) -> store::Result<Option<Header>> {
+        self.inner.request(key, until).await
     }
 
     async fn linearize(&self) -> store::Result<Revision> {

@@ -10,7 +10,8 @@
 //! | `s/<collection>/<name>` | the object as it is now |
 //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
-//! | `q/<time><revision>` | head of a record with a request id |
+//! | `q/<time><revision>` | what is remembered of a record with a request id; see `index/requests.rs` |
+//! | `k/<caller and id>` | time and revision of that record |
 //! | `p/…` | pieces of values that are longer than one; see `index/pieces.rs` |
 //!
 //! Numbers are big endian, so that the order of keys is theirs. sled's own subscribers are not
@@ -18,6 +19,7 @@
 
 pub(super) mod keys;
 mod pieces;
+mod requests;
 mod tree;
 
 use std::{
@@ -36,8 +38,7 @@ use uuid::Uuid;
 pub(super) use self::tree::SEGMENT;
 use self::{
     keys::{
-        REQUESTS_END, STATES, index_key, oldest_request, record_key, request_key, revision_of,
-        state_key,
+        LOOKUPS, STATES, index_key, oldest_request, record_key, request_key, revision_of, state_key,
     },
     pieces::PIECES,
     tree::Tree,
@@ -47,12 +48,12 @@ use crate::{
     domain::{Change, Object, Time},
     store::{
         Error, HistoryQuery, Loaded, Page, Record, Result, Revision,
-        record::{decode, encode},
+        record::{decode_object, encode_object},
     },
 };
 
 /// Layout of the tree that this program writes; an older one is rebuilt.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// Bytes of a record per key.
 const CHUNK: usize = 64 << 10;
 /// Most bytes of records that one read takes, one record more or less.
@@ -127,24 +128,21 @@ impl Index {
     /// Everything a server needs at its start.
     pub(super) fn load(&self) -> Result<Loaded> {
         let head = self.lock()?;
-        let mut objects = Vec::new();
+        let mut loaded = Loaded { revision: head.revision, time: head.time, ..Loaded::default() };
         for item in self.db.scan_prefix(STATES) {
-            objects.push(decode::<Object>("an object", &self.whole(item?)?)?);
+            loaded.objects.push(decode_object(&self.whole(item?)?)?);
         }
         // The names of a kind are in order already; a stable sort leaves them so.
-        objects.sort_by_key(Object::kind);
-        let mut requests = Vec::new();
-        for item in self.db.range(oldest_request(head.time)..REQUESTS_END.to_vec()) {
-            requests.push(decode("a request", &self.whole(item?)?)?);
-        }
-        Ok(Loaded { revision: head.revision, time: head.time, objects, requests })
+        loaded.objects.sort_by_key(Object::kind);
+        self.load_requests(&mut loaded)?;
+        Ok(loaded)
     }
 
     /// Adds records, in rising order, and takes away those that are past keeping.
     pub(super) fn apply(&self, records: &[Stored]) -> Result<()> {
         let mut head = self.lock()?;
         let (mut writes, mut next, mut long) = (Writes::default(), *head, Long::new());
-        self.forget_requests(head.time, 2 * records.len(), &mut writes)?;
+        self.forget_requests(&head, 2 * records.len(), &mut writes)?;
         for (record, bytes) in records {
             self.write_record(record, bytes, &mut writes, &mut long)?;
             (next.revision, next.time) = (record.revision, record.time);
@@ -168,7 +166,7 @@ impl Index {
         let mut target = begin(*head)?;
         for item in self.db.iter() {
             let (key, value) = self.db.note(item)?;
-            if !key.starts_with(b"m/") && !key.starts_with(PIECES) {
+            if ![b"m/", PIECES, LOOKUPS].iter().any(|own| key.starts_with(own)) {
                 let value = self.db.note(pieces::whole(&self.db, &key, value))?;
                 each(&mut target, (&key, &value))?;
             }
@@ -184,8 +182,10 @@ impl Index {
         let mut head = self.lock()?;
         // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
         // and would hold several times the data in memory.
-        let next =
-            read(&mut |(key, value)| Ok(self.db.note(pieces::fill(&self.db, key, value))?))?;
+        let next = read(&mut |(key, value)| match key.starts_with(keys::REQUESTS) {
+            true => self.import_request(value),
+            false => Ok(self.db.note(pieces::fill(&self.db, key, value))?),
+        })?;
         self.db.note(self.db.insert(b"m/head", head_value(&next)))?;
         self.trimmed.store(next.trimmed, Ordering::SeqCst);
         *head = next;
@@ -195,15 +195,6 @@ impl Index {
     /// Hands everything to the operating system.
     pub(super) fn flush(&self) -> Result<()> {
         self.db.flush()
-    }
-
-    /// Removes requests that are older than they need be, a bounded number each time.
-    fn forget_requests(&self, now: Time, most: usize, writes: &mut Writes) -> Result<()> {
-        for item in self.db.range(b"q/".to_vec()..oldest_request(now)).take(most) {
-            let (key, found) = item?;
-            pieces::remove(writes, &key, pieces::count(&found));
-        }
-        Ok(())
     }
 
     /// Removes the oldest records beyond those that are kept, a bounded number each time.
@@ -218,9 +209,11 @@ impl Index {
             };
             let revision = revision_of(&item?.0, b"r/".len())?;
             let (record, length) = self.record(revision)?;
-            for (chunk, at) in (0..).zip((0..length).step_by(CHUNK)) {
-                let count = pieces::count_of(CHUNK.min(length - at));
-                pieces::remove(writes, &record_key(revision, chunk), count);
+            // One whose request is remembered goes with the request.
+            let oldest = oldest_request(head.time);
+            let asked = record.header().map(|header| request_key(header.time, header.revision));
+            if asked.is_none_or(|asked| asked < oldest) {
+                remove_record(writes, revision, length);
             }
             for change in &record.changes {
                 writes.remove(index_key(&change.key(), revision));
@@ -271,11 +264,17 @@ impl Index {
 
     /// The record of that revision, and its stored length.
     fn record(&self, revision: Revision) -> Result<(Record, usize)> {
+        let bytes = self.record_bytes(revision)?;
+        Ok((Record::decode(&bytes)?, bytes.len()))
+    }
+
+    /// The stored form of the record of that revision; empty when it is not there.
+    fn record_bytes(&self, revision: Revision) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for item in self.db.range(record_key(revision, 0)..=record_key(revision, u32::MAX)) {
             bytes.extend_from_slice(&self.whole(item?)?);
         }
-        Ok((Record::decode(&bytes)?, bytes.len()))
+        Ok(bytes)
     }
 
     /// A page of past records, newest first.
@@ -320,7 +319,9 @@ impl Index {
                 None => self.db.get(&state)?.map_or(0, |found| pieces::count(&found)),
             };
             let count = match change {
-                Change::Put(object) => pieces::insert(writes, &state, &encode(object)?, before),
+                Change::Put(object) => {
+                    pieces::insert(writes, &state, &encode_object(object)?, before)
+                }
                 Change::Delete(_) => {
                     pieces::remove(writes, &state, before);
                     0
@@ -332,8 +333,7 @@ impl Index {
             writes.insert(index_key(&key, record.revision), IVec::default());
         }
         if let Some(header) = record.header() {
-            let key = request_key(record.time, record.revision);
-            pieces::insert(writes, &key, &encode(&header)?, 0);
+            requests::insert(writes, &header);
         }
         Ok(())
     }
@@ -346,6 +346,14 @@ impl Index {
     fn lock(&self) -> Result<MutexGuard<'_, Head>> {
         // A thread that panicked here may have left the tree behind its head.
         self.head.lock().map_err(|_| Error::Broken)
+    }
+}
+
+/// Removes a record of that stored length.
+fn remove_record(writes: &mut Writes, revision: Revision, length: usize) {
+    for (chunk, at) in (0..).zip((0..length).step_by(CHUNK)) {
+        let count = pieces::count_of(CHUNK.min(length - at));
+        pieces::remove(writes, &record_key(revision, chunk), count);
     }
 }
 

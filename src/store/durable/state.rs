@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Change, Object},
-    store::{Error, Loaded, Result, Revision, io::Io, record::decode},
+    store::{Error, Header, Loaded, Result, Revision, io::Io, record::decode_object},
 };
 
 /// Fewest blocks that are worth a thread.
@@ -58,14 +58,15 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
         for spot in outline.within(&oldest, keys::REQUESTS_END) {
             outline.block(&*file, path, spot, |(key, value)| {
                 if (&oldest[..]..keys::REQUESTS_END).contains(&key) {
-                    loaded.requests.push(decode("a request", value)?);
+                    loaded.remember(Header::decode(value)?);
                 }
                 Ok(())
             })?;
         }
     }
     requests.retain(|header| keys::request_key(header.time, header.revision) >= oldest);
-    loaded.requests.append(&mut requests);
+    requests.into_iter().for_each(|header| loaded.remember(header));
+    loaded.bound_requests();
     loaded.objects = match &base {
         Some((path, outline)) => objects(io, path, outline, &changed)?,
         None => changed.into_values().flatten().collect(),
@@ -120,7 +121,7 @@ fn merge(
             }
             match fresh.next_if(|(at, _)| at.as_slice() == key) {
                 Some((_, object)) => objects.extend(object.clone()),
-                None => objects.push(decode("an object", value)?),
+                None => objects.push(decode_object(value)?),
             }
             Ok(())
         })?;

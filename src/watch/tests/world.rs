@@ -22,7 +22,7 @@ use crate::{
         directory::{User, UserKind},
         provider::{ChannelProvider, Failover, WIDGET},
     },
-    ledger::{Ledger, Outcome, Published, RequestKey, Submission},
+    ledger::{Idempotency, Ledger, Outcome, Published, Submission},
     store::Memory,
 };
 
@@ -168,7 +168,7 @@ impl World {
 
     pub(super) async fn submit(&self, command: impl Command + 'static) -> Outcome {
         let id = Uuid::from_u128(self.revision() as u128);
-        let request = Some(RequestKey { id, payload: [0; 32], former: Vec::new() });
+        let request = Some(Idempotency { id, payload: [0; 32], former: Vec::new() });
         let submission = Submission {
             command: Box::new(command),
             actor: Actor::system(),

@@ -2,14 +2,23 @@
 
 use crate::{
     domain::{ObjectKey, Time},
-    store::{Error, REQUEST_AGE, Result, Revision},
+    store::{Error, REQUEST_AGE, RequestKey, Result, Revision},
 };
 
 /// Keys of objects begin with this, and lie below [`STATES_END`].
 pub(in super::super) const STATES: &[u8] = b"s/";
 pub(in super::super) const STATES_END: &[u8] = b"s0";
+/// Keys of requests begin with this, and lie below [`REQUESTS_END`].
+pub(in super::super) const REQUESTS: &[u8] = b"q/";
 /// All keys of requests lie below this.
 pub(in super::super) const REQUESTS_END: &[u8] = b"q0";
+
+/// Keys under which a request is looked up begin with this. They follow from the requests.
+pub(in super::super) const LOOKUPS: &[u8] = b"k/";
+
+pub(in super::super) fn lookup_key(key: &RequestKey) -> Vec<u8> {
+    [LOOKUPS, key.bytes()].concat()
+}
 
 pub(in super::super) fn state_key(key: &ObjectKey) -> Vec<u8> {
     format!("s/{}/{}", key.kind.collection(), key.name).into_bytes()
@@ -28,7 +37,7 @@ pub(in super::super) fn index_key(key: &ObjectKey, revision: Revision) -> Vec<u8
 pub(in super::super) fn request_key(time: Time, revision: Revision) -> Vec<u8> {
     // With the sign turned, times before 1970 come first.
     let time = (time.micros() ^ i64::MIN).to_be_bytes();
-    [b"q/", &time[..], &revision.to_be_bytes()].concat()
+    [REQUESTS, &time[..], &revision.to_be_bytes()].concat()
 }
 
 /// The lowest key of the requests that are still remembered.

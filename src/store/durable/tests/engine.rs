@@ -65,6 +65,47 @@ async fn requests_past_their_age_leave_the_disk() {
 }
 
 #[tokio::test]
+async fn a_record_outlives_history_as_long_as_its_request_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { retention: Retention { records: 2 }, ..large() };
+    let mut store = Durable::open(folder.path(), settings.clone()).await.unwrap();
+    let commit = async |store: &Durable, record: crate::store::Record| {
+        let batch = Batch::new(record.revision - 1, vec![record]).unwrap();
+        store.commit(batch).await.unwrap();
+        store.followed().await.unwrap();
+    };
+    let first = fixtures::asked(fixtures::record(1, vec![fixtures::put_user("jane", 1)]), 1);
+    let header = first.header().unwrap();
+    commit(&store, first.clone()).await;
+    for at in 2..=6 {
+        commit(&store, fixtures::record(at, vec![fixtures::put_user("jane", at)])).await;
+    }
+    assert_eq!(history(&store).await, [5, 6]);
+    for _ in 0..2 {
+        assert_eq!(store.request(header.key, 6).await.unwrap(), Some(header));
+        assert_eq!(store.record(1).await.unwrap().as_ref(), Some(&first));
+        assert_eq!(store.record(2).await.unwrap(), None, "it has no request");
+        // The same from an index that is built from the checkpoint.
+        store.close().await.unwrap();
+        drop(store);
+        std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+        store = Durable::open(folder.path(), settings.clone()).await.unwrap();
+    }
+    for at in 7..=9 {
+        let mut late = fixtures::record(at, vec![]);
+        late.time = Time::from_micros(first.time.micros() + REQUEST_AGE + at);
+        commit(&store, late).await;
+    }
+    assert_eq!(history(&store).await, [8, 9]);
+    assert_eq!(store.request(header.key, 9).await.unwrap(), None);
+    assert_eq!(store.record(1).await.unwrap(), None);
+    let index = store.engine.index().unwrap();
+    for prefix in [b"q/", b"k/"] {
+        assert_eq!(index.keys_of(prefix), 0);
+    }
+}
+
+#[tokio::test]
 async fn checkpoints_bound_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let store = Durable::open(folder.path(), small()).await.unwrap();

@@ -1,0 +1,90 @@
+//! Requests in the index: by age, so that they can be forgotten after 24 hours, and by caller and id,
+//! so that those can be found that are not in memory.
+//!
+//! A record that history does not go back to any more stays as long as its request is remembered:
+//! a repetition is answered from it.
+
+use ::sled::Batch as Writes;
+
+use super::{
+    Head, Index,
+    keys::{REQUESTS, REQUESTS_END, lookup_key, oldest_request, request_key, revision_of},
+    remove_record,
+};
+use crate::store::{Header, Loaded, Record, RequestKey, Result, Revision};
+
+/// Adds a request.
+pub(super) fn insert(writes: &mut Writes, header: &Header) {
+    let key = request_key(header.time, header.revision);
+    writes.insert(lookup_key(&header.key), &key[REQUESTS.len()..]);
+    writes.insert(key, header.encode());
+}
+
+// === impl Index ===
+
+impl Index {
+    /// Number of keys that begin so.
+    #[cfg(test)]
+    pub(in super::super) fn keys_of(&self, prefix: &[u8]) -> usize {
+        self.db.scan_prefix(prefix).count()
+    }
+
+    /// Adds the requests that are still remembered.
+    pub(super) fn load_requests(&self, loaded: &mut Loaded) -> Result<()> {
+        for item in self.db.range(oldest_request(loaded.time)..REQUESTS_END.to_vec()) {
+            loaded.remember(Header::decode(&item?.1)?);
+        }
+        loaded.bound_requests();
+        Ok(())
+    }
+
+    /// What is remembered of a request whose record is at or below that revision.
+    pub(in super::super) fn request(
+        &self,
+        key: RequestKey,
+        until: Revision,
+    ) -> Result<Option<Header>> {
+        let Some(at) = self.db.get(lookup_key(&key))? else {
+            return Ok(None);
+        };
+        let found = self.db.get([REQUESTS, &at[..]].concat())?;
+        let header = found.map(|bytes| Header::decode(&bytes)).transpose()?;
+        Ok(header.filter(|header| header.revision <= until))
+    }
+
+    /// The record of a revision, if it is there.
+    pub(in super::super) fn find_record(&self, revision: Revision) -> Result<Option<Record>> {
+        let bytes = self.record_bytes(revision)?;
+        if bytes.is_empty() { Ok(None) } else { Record::decode(&bytes).map(Some) }
+    }
+
+    /// Adds a request as a checkpoint has it, in whatever format.
+    pub(super) fn import_request(&self, value: &[u8]) -> Result<()> {
+        let mut writes = Writes::default();
+        insert(&mut writes, &Header::decode(value)?);
+        Ok(self.db.note(self.db.apply_batch(writes))?)
+    }
+
+    /// Removes requests that are older than they need be, a bounded number each time.
+    pub(super) fn forget_requests(
+        &self,
+        head: &Head,
+        most: usize,
+        writes: &mut Writes,
+    ) -> Result<()> {
+        for item in self.db.range(REQUESTS.to_vec()..oldest_request(head.time)).take(most) {
+            let (key, value) = item?;
+            let lookup = lookup_key(&Header::decode(&value)?.key);
+            // The id may have been used again since.
+            if self.db.get(&lookup)?.as_deref() == Some(&key[REQUESTS.len()..]) {
+                writes.remove(lookup);
+            }
+            let revision = revision_of(&key, REQUESTS.len() + 8)?;
+            if revision <= head.trimmed {
+                remove_record(writes, revision, self.record_bytes(revision)?.len());
+            }
+            writes.remove(key);
+        }
+        Ok(())
+    }
+}
