@@ -34,7 +34,10 @@ use std::{
 use deskplane_providers::{
     CallEvent, CallState, ChannelProvider as _, Context, ErrorKind, Registry, http::Network,
 };
-use futures_util::stream::BoxStream;
+use futures_util::{
+    TryStreamExt as _,
+    stream::{BoxStream, iter},
+};
 use tokio::{sync::watch, time::sleep};
 
 use self::{
@@ -67,6 +70,11 @@ const TIDY: Duration = Duration::from_secs(600);
 const SETTLE: [u64; 6] = [1, 2, 5, 15, 60, 300];
 /// Pause after which a vendor that knows no such call is believed.
 const SURE: u64 = 15;
+
+/// Most look-ups of calls that an account has under way at once.
+const POLLS: usize = 8;
+/// Longest that one of them takes.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takes how a provider does, with a detail for administrators.
 pub type Report = Arc<dyn Fn(&UniqueName, Condition, &str) + Send + Sync>;
@@ -281,22 +289,25 @@ impl Shared {
         Ok(Taken::Opened)
     }
 
-    /// Asks a vendor for every live call of a provider: what was told meanwhile may be lost.
+    /// Asks a vendor for every live call of a provider, some at a time: events that were sent
+    /// meanwhile may be lost.
     async fn catch_up(&self, account: &Account) {
         let Ok(provider) = &account.provider else { return };
         let ours = |call: &Call| {
             call.provider == account.name && !call.is_over() && !call.provider_call_id.is_empty()
         };
-        for call in self.book.list(None, ours) {
-            let found = provider
-                .poll_call(&Context::within(Duration::from_secs(5)), &call.reference())
-                .await;
+        let calls = iter(self.book.list(None, ours).into_iter().map(Ok));
+        let polls = calls.try_for_each_concurrent(POLLS, |call| async move {
+            let found = provider.poll_call(&Context::within(POLL_TIMEOUT), &call.reference()).await;
             match found {
                 Ok(found) => self.looked_up(&call, found.as_ref()).await,
-                Err(error) if error.kind() == ErrorKind::Unsupported => return,
+                // It answers the same for every call.
+                Err(error) if error.kind() == ErrorKind::Unsupported => return Err(()),
                 Err(error) => account.failed(self, &error),
             }
-        }
+            Ok(())
+        });
+        let _ = polls.await;
     }
 
     async fn looked_up(&self, call: &Call, found: Option<&deskplane_providers::CallStatus>) {
@@ -326,7 +337,7 @@ impl Shared {
             };
             let Some(account) = self.accounts.get(&call.provider) else { continue };
             let Ok(provider) = &account.provider else { continue };
-            let cx = Context::within(Duration::from_secs(5));
+            let cx = Context::within(POLL_TIMEOUT);
             match provider.poll_call(&cx, &call.reference()).await {
                 // A vendor may list a call some seconds after it took it.
                 Ok(None) if pause < SURE => {}

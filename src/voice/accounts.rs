@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use deskplane_providers::{
     Capabilities, Check, CheckOutcome, Clock as VendorClock, Context, Error, ErrorKind, Setup,
     WebhookUse, layers::Protected,
 };
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::{task::AbortHandle, time::sleep};
 
 use super::{Condition, Settings, Shared, monitor::Monitor, webhook::Places};
@@ -55,14 +56,19 @@ pub(super) struct Account {
 impl Accounts {
     /// The account of a provider as it is stored now; made when there is none yet.
     pub(super) fn of(&self, shared: &Arc<Shared>, stored: &ChannelProvider) -> Arc<Account> {
-        let mut all = self.all();
         // An older catalog does not bring an older account back.
         let newer = |account: &&Arc<Account>| account.revision >= stored.stamp.revision;
-        let known = all.get(&stored.common.unique_name).filter(newer);
-        if let Some(known) = known {
+        let name = &stored.common.unique_name;
+        if let Some(known) = self.all().get(name).filter(newer) {
             return Arc::clone(known);
         }
+        // Without the lock: to open secrets and to judge a configuration takes its time, and other
+        // accounts are needed meanwhile. Of two that are made at once the first stays.
         let account = Arc::new(Account::new(shared, stored));
+        let mut all = self.all();
+        if let Some(known) = all.get(name).filter(newer) {
+            return Arc::clone(known);
+        }
         let before = all.insert(account.name.clone(), Arc::clone(&account));
         before.iter().for_each(|before| before.stop());
         // With the lock in hand: who replaces this account finds its tasks, and ends them.
@@ -245,21 +251,25 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
     loop {
         match provider.events(&Context::within(CHECK)).await {
             Ok(mut events) => {
-                let Some(held) = shared.upgrade() else { return };
-                held.catch_up(&account).await;
-                drop(held);
-                while let Some(event) = events.next().await {
+                // The stream is read meanwhile; when it ends, the next one catches up afresh.
+                let mut caught_up = pin!(catch_up(&account, &shared).fuse());
+                loop {
+                    let event = tokio::select! {
+                        event = events.next() => event,
+                        () = &mut caught_up => continue,
+                    };
                     let Some(held) = shared.upgrade() else { return };
                     match event {
-                        Ok(event) => {
+                        Some(Ok(event)) => {
                             failures = 0;
                             // A call that cannot be kept is told by whoever asks for it.
                             let _ = held.take(&account.name, event).await;
                         }
-                        Err(error) => {
+                        Some(Err(error)) => {
                             tracing::warn!(provider = %account.name, %error, "the stream of events failed");
                             break;
                         }
+                        None => break,
                     }
                 }
             }
@@ -278,7 +288,16 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
 async fn poll(account: Arc<Account>, shared: Weak<Shared>) {
     loop {
         sleep(POLL).await;
-        let Some(held) = shared.upgrade() else { return };
-        held.catch_up(&account).await;
+        if shared.strong_count() == 0 {
+            return;
+        }
+        catch_up(&account, &shared).await;
+    }
+}
+
+/// Asks for every live call of an account, unless voice has ended.
+async fn catch_up(account: &Account, shared: &Weak<Shared>) {
+    if let Some(shared) = shared.upgrade() {
+        shared.catch_up(account).await;
     }
 }

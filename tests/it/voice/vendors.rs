@@ -9,6 +9,31 @@ use tonic::Code;
 use super::{Desk, TO, request};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_are_read_while_live_calls_are_looked_up_some_at_a_time() {
+    let desk = Desk::with(1).await;
+    let mut calls = Vec::new();
+    for _ in 0..12 {
+        calls.push(desk.start().await);
+    }
+    let vendor = &desk.vendors[0];
+    vendor.set(Operation::PollCall, Behaviour::Hang);
+    vendor.hang_up_listeners();
+    // The server comes back, and asks for so many calls at once; none is answered.
+    let asking = async {
+        while vendor.listeners() == 0 || vendor.asked(Operation::PollCall) < 8 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), asking)
+        .await
+        .expect("they are asked for at once");
+    let begun = Instant::now();
+    desk.tell(&calls[11], "bridged", "CALL_STATE_BRIDGED").await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "the first look-up ends after 5 s");
+    assert_eq!(vendor.asked(Operation::PollCall), 8, "the others wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_hangs_for_ever_delays_nobody_else() {
     let desk = Desk::with(2).await;
     let (anna, admin) = (desk.anna(), desk.admin());
