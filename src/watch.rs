@@ -9,6 +9,7 @@ mod answers;
 mod cause;
 mod compare;
 mod contents;
+mod feed;
 mod group;
 mod hub;
 mod index;

@@ -97,28 +97,37 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub(super) fn of<'a>(commits: impl IntoIterator<Item = &'a Published>) -> Self {
-        let mut changes = Self::default();
-        for published in commits {
-            // What earlier records of the group left behind; the catalogs know only its ends.
-            let mut left: HashMap<ObjectKey, Option<&Object>> = HashMap::new();
-            for record in published.records.iter() {
-                for change in &record.changes {
-                    let key = change.key();
-                    let old = match left.get(&key) {
-                        Some(old) => old.cloned(),
-                        None => published.before.object(&key),
-                    };
-                    let new = match change {
-                        Change::Put(object) => Some(object),
-                        Change::Delete(_) => None,
-                    };
-                    changes.note(record, &published.before, &key, old.as_ref(), new);
-                    left.insert(key, new);
-                }
+    /// Adds what a commit changed.
+    pub(super) fn add(&mut self, published: &Published) {
+        // What earlier records of the group left behind; the catalogs know only its ends.
+        let mut left: HashMap<ObjectKey, Option<&Object>> = HashMap::new();
+        for record in published.records.iter() {
+            for change in &record.changes {
+                let key = change.key();
+                let old = match left.get(&key) {
+                    Some(old) => old.cloned(),
+                    None => published.before.object(&key),
+                };
+                let new = match change {
+                    Change::Put(object) => Some(object),
+                    Change::Delete(_) => None,
+                };
+                self.note(record, &published.before, &key, old.as_ref(), new);
+                left.insert(key, new);
             }
         }
-        changes
+    }
+
+    /// Keeps no more than that every stream must be compared, and the newest cause of each kind.
+    pub(super) fn unite(&mut self) {
+        let mut causes: Vec<(Concern, Cause)> = Vec::new();
+        for (_, cause) in self.causes.drain(..).rev() {
+            if causes.iter().all(|(_, kept)| kept.kind != cause.kind) {
+                causes.push((Concern::Everyone, cause));
+            }
+        }
+        causes.reverse();
+        *self = Self { roles: true, settings: true, causes, ..Self::default() };
     }
 
     fn note(
@@ -136,7 +145,7 @@ impl Changes {
                 if let (Some(old), None) = (profile(old), new) {
                     // The links to it go with a profile, and no user is written.
                     let linked = Concern::Linked(old.name().clone(), Arc::clone(before));
-                    self.add(record, linked, CauseKind::AssignmentChanged);
+                    self.because(record, linked, CauseKind::AssignmentChanged);
                 }
                 return self.profile(record, profile(old), profile(new));
             }
@@ -145,11 +154,11 @@ impl Changes {
                     return;
                 }
                 self.roles = true;
-                return self.add(record, Concern::Everyone, CauseKind::UserRolesChanged);
+                return self.because(record, Concern::Everyone, CauseKind::UserRolesChanged);
             }
             Kind::Settings => {
                 self.settings = true;
-                return self.add(record, Concern::Everyone, CauseKind::SettingsChanged);
+                return self.because(record, Concern::Everyone, CauseKind::SettingsChanged);
             }
             Kind::Provider => CauseKind::ProviderChanged,
             Kind::Channel => CauseKind::WorkstreamChanged,
@@ -160,7 +169,7 @@ impl Changes {
             | Kind::Script => CauseKind::LibraryChanged,
         };
         self.objects.insert(key.clone());
-        self.add(record, Concern::Object(key.clone()), library);
+        self.because(record, Concern::Object(key.clone()), library);
     }
 
     fn team(&mut self, record: &Record, states: [Option<&Object>; 3]) {
@@ -169,7 +178,7 @@ impl Changes {
             for member in &team.members {
                 self.users.insert(member.clone());
                 let concern = Concern::User(member.clone());
-                self.add(record, concern, CauseKind::UserRolesChanged);
+                self.because(record, concern, CauseKind::UserRolesChanged);
             }
         }
     }
@@ -185,10 +194,10 @@ impl Changes {
         self.users.insert(id.clone());
         let (old, new) = (user(old), user(new));
         if old.map(|user| &user.direct) != new.map(|user| &user.direct) {
-            self.add(record, Concern::User(id.clone()), CauseKind::AssignmentChanged);
+            self.because(record, Concern::User(id.clone()), CauseKind::AssignmentChanged);
         }
         if old.map(|user| &user.roles) != new.map(|user| &user.roles) {
-            self.add(record, Concern::User(id), CauseKind::UserRolesChanged);
+            self.because(record, Concern::User(id), CauseKind::UserRolesChanged);
         }
     }
 
@@ -207,11 +216,11 @@ impl Changes {
         let moved = old.is_none() || kinds.iter().any(|kind| *kind != CauseKind::ProfileChanged);
         self.classes |= moved && [old, new].into_iter().flatten().any(leads);
         for kind in kinds {
-            self.add(record, Concern::Profile(name.clone()), kind);
+            self.because(record, Concern::Profile(name.clone()), kind);
         }
     }
 
-    fn add(&mut self, record: &Record, concern: Concern, kind: CauseKind) {
+    fn because(&mut self, record: &Record, concern: Concern, kind: CauseKind) {
         let kind = match record.operation.as_str() {
             "Rollback" => CauseKind::Rollback,
             "UninstallBundle" => CauseKind::Import,

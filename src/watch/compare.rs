@@ -11,6 +11,7 @@ use super::{
     Cause, Contents,
     cause::Changes,
     contents::Variant,
+    feed::Batch,
     group::{GroupId, GroupKey},
     hub::{Shared, Wakers},
     index::{Id, Index, Watcher, permitted},
@@ -20,22 +21,22 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{App, Reason, Refusal, UserId},
-    ledger::Published,
     resolve::Resolution,
 };
 
 impl Shared {
     /// Compares the streams with what these commits, the oldest first, led to.
-    pub(super) fn compare(&self, commits: &[Published]) {
-        if let Some(published) = commits.last() {
+    pub(super) fn compare(&self, mut batch: Batch) {
+        if let Some(published) = batch.commits.last() {
             self.contents.published(published);
         }
         let known = self.index().catalog.as_ref().map_or(-1, |catalog| catalog.revision);
-        let news = || commits.iter().filter(|p| p.after.revision > known);
-        let Some(after) = news().next_back().map(|published| &published.after) else { return };
-        let changes = Changes::of(news());
+        let Some(after) = batch.after().filter(|after| after.revision > known).cloned() else {
+            return;
+        };
+        let changes = batch.changes_since(known);
         let mut answers =
-            Answers { contents: &self.contents, catalog: after, known: HashMap::new() };
+            Answers { contents: &self.contents, catalog: &after, known: HashMap::new() };
         self.prepare(&changes, &mut answers);
 
         let mut wakers = Wakers::default();
@@ -63,7 +64,7 @@ impl Shared {
         for id in singled.into_iter().chain(moved) {
             self.single_out(&mut index, id, &changes, &mut answers, &mut wakers);
         }
-        index.catalog = Some(Arc::clone(after));
+        index.catalog = Some(Arc::clone(&after));
         drop(index);
         self.reach(after.revision);
     }

@@ -10,14 +10,12 @@ use std::{
 };
 
 use fastrand::Rng;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
     Contents, Health, HealthState, Reset, Resolved, Settings, StoreId, Stream, Subscription,
     contents::Variant,
+    feed::Feed,
     group::GroupKey,
     index::{Index, Watcher, permitted},
     resolved_variant,
@@ -30,8 +28,6 @@ use crate::{
     ledger::Published,
 };
 
-/// Commits that are looked at together.
-const BATCH: usize = 256;
 /// How often within the time of a stall, or until the end of a drain, streams are looked at.
 const SWEEPS: u32 = 2;
 
@@ -50,13 +46,20 @@ pub(super) struct Shared {
     health: Mutex<HashMap<UniqueName, (Health, String)>>,
     /// Every stream was compared with the catalog of this revision.
     reached: AtomicI64,
-    feed: mpsc::UnboundedSender<Published>,
+    feed: Arc<Feed>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.feed.close();
+    }
 }
 
 impl Hub {
     /// A hub without streams, and its task. Must be called within a tokio runtime.
     pub fn new(store: StoreId, settings: Settings, contents: Arc<Contents>, random: Rng) -> Self {
-        let (feed, commits) = mpsc::unbounded_channel();
+        let feed = Arc::new(Feed::default());
+        let commits = Arc::clone(&feed);
         let shared = Arc::new(Shared {
             store,
             settings,
@@ -71,10 +74,16 @@ impl Hub {
         Self { shared }
     }
 
-    /// Takes a commit; the hook of the ledger. Streams hear of it soon after.
+    /// Takes a commit; the hook of the ledger, which never waits. Streams are compared with it soon
+    /// after, by the task of the hub.
     pub fn published(&self, published: &Published) {
-        // The task that reads lives as long as the hub.
-        let _ = self.shared.feed.send(published.clone());
+        self.shared.feed.push(published.clone());
+    }
+
+    /// How many commits wait whole to be compared.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.feed.waiting()
     }
 
     /// Opens a stream. `catalog` answers the newest catalog.
@@ -222,25 +231,22 @@ impl Drop for Wakers {
 }
 
 /// Compares commits with streams, and looks for streams that nobody reads, until the hub is gone.
-async fn run(
-    hub: Weak<Shared>,
-    mut commits: mpsc::UnboundedReceiver<Published>,
-    pace: std::time::Duration,
-) {
+async fn run(hub: Weak<Shared>, commits: Arc<Feed>, pace: std::time::Duration) {
     let mut sweep = tokio::time::interval(pace.max(std::time::Duration::from_millis(1)));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch = Vec::new();
     loop {
-        let received = tokio::select! {
-            received = commits.recv_many(&mut batch, BATCH) => Some(received),
+        let batch = tokio::select! {
+            batch = commits.next() => match batch {
+                Some(batch) => Some(batch),
+                None => return,
+            },
             _ = sweep.tick() => None,
         };
-        let Some(hub) = hub.upgrade().filter(|_| received != Some(0)) else { return };
-        match received {
-            Some(_) => hub.compare(&batch),
+        let Some(hub) = hub.upgrade() else { return };
+        match batch {
+            Some(batch) => hub.compare(batch),
             None => hub.sweep(Instant::now()),
         }
-        batch.clear();
     }
 }
 

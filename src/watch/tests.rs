@@ -2,6 +2,7 @@
 //! the rules of SPEC §10.
 
 mod ends;
+mod lag;
 mod messages;
 mod model;
 mod world;

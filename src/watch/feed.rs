@@ -1,0 +1,124 @@
+//! Commits on their way from the ledger to the hub: a bounded queue that never holds up a writer.
+//!
+//! While the hub falls behind, the oldest commits that wait are united: what is kept of them is that
+//! every stream must be compared, and which kinds of changes there were. Their records and the
+//! catalogs between them go. Streams are sent the newest state only, so nothing is lost but the
+//! precision of `causes` (SPEC §10.1 rule 6 unites them anyway).
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::cause::Changes;
+use crate::{catalog::Catalog, ledger::Published};
+
+/// Most commits that wait whole.
+pub(super) const MAX_WAITING: usize = 1_024;
+/// Most commits that are looked at together.
+const BATCH: usize = 256;
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    united: Option<United>,
+    commits: VecDeque<Published>,
+    closed: bool,
+}
+
+/// Commits that waited too long to be kept one by one.
+#[derive(Debug)]
+pub(super) struct United {
+    pub(super) changes: Changes,
+    /// The catalog after the last of them.
+    pub(super) after: Arc<Catalog>,
+}
+
+/// What the hub looks at together, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) united: Option<United>,
+    pub(super) commits: Vec<Published>,
+}
+
+impl Feed {
+    /// Adds a commit.
+    pub(super) fn push(&self, published: Published) {
+        let mut queue = self.queue();
+        queue.commits.push_back(published);
+        if queue.commits.len() > MAX_WAITING {
+            queue.unite_oldest();
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// Waits for commits; none once the feed is closed.
+    pub(super) async fn next(&self) -> Option<Batch> {
+        loop {
+            {
+                let mut queue = self.queue();
+                if queue.closed {
+                    return None;
+                }
+                if queue.united.is_some() || !queue.commits.is_empty() {
+                    let count = queue.commits.len().min(BATCH);
+                    let commits = queue.commits.drain(..count).collect();
+                    return Some(Batch { united: queue.united.take(), commits });
+                }
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// Ends the feed; what waits is dropped.
+    pub(super) fn close(&self) {
+        self.queue().closed = true;
+        self.ready.notify_one();
+    }
+
+    /// How many commits wait whole.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().commits.len()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn unite_oldest(&mut self) {
+        let Some(oldest) = self.commits.pop_front() else { return };
+        let mut changes = self.united.take().map(|united| united.changes).unwrap_or_default();
+        changes.add(&oldest);
+        changes.unite();
+        self.united = Some(United { changes, after: oldest.after });
+    }
+}
+
+impl Batch {
+    /// The newest catalog, unless the batch is empty.
+    pub(super) fn after(&self) -> Option<&Arc<Catalog>> {
+        let united = self.united.as_ref().map(|united| &united.after);
+        self.commits.last().map(|published| &published.after).or(united)
+    }
+
+    /// What led from the catalog of that revision to the newest.
+    pub(super) fn changes_since(&mut self, revision: i64) -> Changes {
+        let united = self.united.take().filter(|united| united.after.revision > revision);
+        let mut changes = united.map(|united| united.changes).unwrap_or_default();
+        let news = self.commits.iter().filter(|published| published.after.revision > revision);
+        news.for_each(|published| changes.add(published));
+        changes
+    }
+}
