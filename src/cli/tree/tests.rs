@@ -189,9 +189,9 @@ fn reading_is_linear() {
     ];
     for (what, make) in makers {
         let (small, large) = (make(1_000), make(16_000));
-        let best = |text: &str| (0..3).map(|_| time(text)).min().unwrap();
-        let (small, large) = (best(&small), best(&large));
-        // 16 times the text: 16 times the time, 256 times when it were quadratic.
-        assert!(large < small * 64 + Duration::from_millis(50), "{what}: {small:?} {large:?}");
+        // 16 times the text: 16 times the time, 256 times when it were quadratic. A busy machine may
+        // spoil one comparison, and what is quadratic fails in every one.
+        let linear = || time(&large) < time(&small) * 64 + Duration::from_millis(50);
+        assert!((0..10).any(|_| linear()), "{what}");
     }
 }
