@@ -4,4 +4,5 @@
 mod ends;
 mod messages;
 mod model;
+mod release;
 mod world;
