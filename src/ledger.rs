@@ -23,7 +23,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Delta},
     clock::Clock,
     command::{Affected, Command, Warning},
     domain::{Actor, Finding, Object, Reason, Refusal, UserId},
@@ -81,6 +81,8 @@ pub struct Published {
     pub after: Arc<Catalog>,
     /// The records of the group.
     pub records: Arc<[store::Record]>,
+    /// What each of them changed, in the same order.
+    pub deltas: Arc<[Delta]>,
 }
 
 /// What a write is answered.
@@ -217,4 +219,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

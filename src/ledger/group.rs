@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Job, Judged, Outcome, requests::reused};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Delta},
     domain::{Actor, Reason, Refusal},
     store::Record,
 };
@@ -22,6 +22,8 @@ pub(super) struct Group {
     /// What it becomes with the records of the group.
     pub(super) catalog: Arc<Catalog>,
     pub(super) records: Vec<Record>,
+    /// What each record changes.
+    pub(super) deltas: Vec<Delta>,
     /// The stored form of each record.
     pub(super) encoded: Vec<Vec<u8>>,
     /// Bytes of them all.
@@ -64,6 +66,8 @@ pub(super) struct Planned {
     pub(super) encoded: Vec<u8>,
     /// The catalog with it.
     pub(super) next: Catalog,
+    /// What the record changes.
+    pub(super) delta: Delta,
     /// The answer once it is durable.
     pub(super) outcome: Outcome,
 }
@@ -77,6 +81,7 @@ impl Group {
             catalog: Arc::clone(&base),
             base,
             records: Vec::new(),
+            deltas: Vec::new(),
             encoded: Vec::new(),
             bytes: 0,
             writes: Vec::new(),
@@ -105,13 +110,14 @@ impl Group {
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
-        let Planned { record, encoded, next, outcome } = planned;
+        let Planned { record, encoded, next, delta, outcome } = planned;
         if let Some(request) = &record.request {
             let key = (record.actor.subject.clone(), request.id);
             self.asked.insert(key, (request.payload, outcome.clone()));
         }
         self.bytes += encoded.len();
         self.records.push(record);
+        self.deltas.push(delta);
         self.encoded.push(encoded);
         self.catalog = Arc::new(next);
         outcome
