@@ -12,6 +12,7 @@ mod layered;
 mod liveness;
 mod mappings;
 mod memo;
+mod references;
 mod sets;
 mod table;
 mod tables;
@@ -32,9 +33,10 @@ pub use self::{
     delta::{Changed, Delta},
     liveness::LinkState,
     memo::OfClass,
+    references::{NamedKey, References},
     sets::{Members, Set},
     table::Table,
-    tables::Tables,
+    tables::{Tabled, Tables},
     users::Seated,
 };
 use crate::domain::{

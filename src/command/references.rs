@@ -8,6 +8,7 @@ use crate::{
         Kind, Reason, Refusal, TeamId, UniqueName, UserId,
         directory::{SecurityRole, User},
         profile::Profile,
+        refs::Refs,
         refusal::Preconditions,
     },
 };
@@ -92,6 +93,20 @@ impl<'a> References<'a> {
             self.note(Kind::Profile, field, name.as_str());
         }
         found
+    }
+
+    /// Spells every name that an object refers to as it is stored. A dead reference that `before`
+    /// holds already, as imported data may, stays.
+    pub(super) fn edges<T: Refs>(&mut self, next: &mut T, before: Option<&T>) {
+        for edge in T::EDGES {
+            edge.edit(next, &mut |name| {
+                let stored = self.catalog.tables.spelling(edge.kind, name);
+                if stored.is_none() && !before.is_some_and(|before| edge.holds(before, name)) {
+                    self.note(edge.kind, edge.field, name.as_str());
+                }
+                Some(stored.unwrap_or(name).clone())
+            });
+        }
     }
 
     fn note(&mut self, kind: Kind, field: &str, given: &str) {

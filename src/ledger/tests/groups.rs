@@ -312,5 +312,5 @@ fn renamed(name: &'static str) -> Submission {
 
 fn title(name: &'static str, title: &str) -> Submission {
     let patch = ProfilePatch { display_name: Some(title.into()), ..ProfilePatch::default() };
-    submission(Box::new(UpdateProfile::new(UniqueName::known(name), "UPDATE", patch)))
+    submission(Box::new(UpdateProfile::new(UniqueName::known(name), patch)))
 }

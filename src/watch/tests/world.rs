@@ -210,22 +210,13 @@ impl World {
         patch: ProfilePatch,
         providers: &[&str],
     ) -> i64 {
-        let (link, unlink) = (providers.iter().map(|p| name(p)).collect(), Vec::new());
-        let update = UpdateProfile {
-            allow_missing: false,
-            profile: name(profile),
-            etag: None,
-            operation: "UPDATE",
-            patch,
-            add_session_template: None,
-            link,
-            unlink,
-        };
-        self.submit(update).await.revision
+        let link = providers.iter().map(|p| name(p)).collect();
+        let patch = ProfilePatch { link, ..patch };
+        self.submit(UpdateProfile::new(name(profile), patch)).await.revision
     }
 
     pub(super) async fn state(&self, profile: &str, state: State) {
-        self.submit(SetProfileState { profile: name(profile), etag: None, state }).await;
+        self.submit(SetProfileState::new(name(profile), None, state)).await;
     }
 
     pub(super) async fn default(&self, profile: &str) {
