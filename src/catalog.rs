@@ -7,6 +7,7 @@
 mod adapters;
 pub mod builtin;
 mod classes;
+mod delta;
 mod layered;
 mod liveness;
 mod mappings;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 pub use self::{
     classes::{ClassId, Direct, Link, RoleClass, Seat},
+    delta::{Changed, Delta},
     liveness::LinkState,
     memo::OfClass,
     references::{NamedKey, References},
@@ -114,7 +116,14 @@ impl Catalog {
         catalog
     }
 
-    /// The catalog after a commit of these changes.
+    /// The catalog after a commit of these changes, and what the commit changed.
+    #[must_use]
+    pub fn advance(&self, changes: &[Change], revision: i64, time: Time) -> (Self, Delta) {
+        let delta = Delta::of(changes, |key| self.object(key));
+        (self.apply(changes, revision, time), delta)
+    }
+
+    /// The catalog after a commit of these changes, each object at most once.
     #[must_use]
     pub fn apply(&self, changes: &[Change], revision: i64, time: Time) -> Self {
         let mut next = self.clone();

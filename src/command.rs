@@ -36,7 +36,7 @@ pub use self::{
         SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
     },
     impact::{Affected, AffectedUser, affected},
-    judge::judge,
+    judge::{Judgement, judge},
     keys::{CreateFingerprintKey, RotateSecretKeys},
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::requests::{Looked, Older, Requests};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Delta},
     clock::Clock,
     command::{Affected, Command, Warning},
     domain::{Actor, Finding, Object, Reason, Refusal, UserId},
@@ -114,6 +114,8 @@ pub struct Published {
     pub after: Arc<Catalog>,
     /// The records of the group.
     pub records: Arc<[store::Record]>,
+    /// What each of them changed, in the same order.
+    pub deltas: Arc<[Delta]>,
 }
 
 /// What a write is answered.
@@ -328,4 +330,4 @@ fn unread(error: &Error) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

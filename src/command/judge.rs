@@ -4,13 +4,24 @@ use std::io;
 
 use super::{Command, Context, Plan};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Delta},
     content::{self, Reach},
     domain::{Change, Kind, Object, Reason, Refusal, refusal::Preconditions},
 };
 
 /// Most bytes of any resource but a team, as it is stored (SPEC §2.1).
 const MAX_RESOURCE: u64 = 128 * 1024;
+
+/// A write that is not refused.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What it does.
+    pub plan: Plan,
+    /// The catalog that follows.
+    pub next: Catalog,
+    /// What the one has and the other has not.
+    pub delta: Delta,
+}
 
 /// Judges a write: what it changes with the catalog that follows, or why it is refused.
 ///
@@ -19,15 +30,15 @@ pub fn judge(
     command: &dyn Command,
     catalog: &Catalog,
     context: &Context,
-) -> Result<(Plan, Catalog), Refusal> {
+) -> Result<Judgement, Refusal> {
     let plan = command.plan(catalog, context)?;
     if !plan.changed() {
-        return Ok((plan, catalog.clone()));
+        return Ok(Judgement { plan, next: catalog.clone(), delta: Delta::default() });
     }
     resources(&plan.changes)?;
-    let next = catalog.apply(&plan.changes, context.revision, context.time);
+    let (next, delta) = catalog.advance(&plan.changes, context.revision, context.time);
     profiles(catalog, &next, &plan.changes)?;
-    Ok((plan, next))
+    Ok(Judgement { plan, next, delta })
 }
 
 /// Refuses resources that are too large, all of them together.

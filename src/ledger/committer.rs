@@ -20,7 +20,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    command::{Context, Plan, affected, judge},
+    command::{Context, Judgement, Plan, affected, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
 };
@@ -159,7 +159,7 @@ impl Committer {
             let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
             return Err(bad.unwrap_or(reused));
         }
-        let (plan, next) = judged?;
+        let Judgement { plan, next, delta } = judged?;
         if !plan.changed() {
             return Ok(Verdict::Answer(Ok(outcome(old, old, plan, old.revision))));
         }
@@ -175,7 +175,7 @@ impl Committer {
         if submission.validate_only {
             return Ok(Verdict::Answer(Ok(Outcome { revision: old.revision, ..outcome })));
         }
-        Ok(Verdict::Record(Box::new(Planned { record, encoded, next, outcome })))
+        Ok(Verdict::Record(Box::new(Planned { record, encoded, next, delta, outcome })))
     }
 
     /// Makes the group durable, publishes it and answers.
@@ -256,7 +256,8 @@ impl Committer {
             }
             self.current.store(Arc::clone(&group.catalog));
             let (before, after) = (Arc::clone(&group.base), Arc::clone(&group.catalog));
-            (self.publish)(&Published { before, after, records });
+            let deltas = std::mem::take(&mut group.deltas).into();
+            (self.publish)(&Published { before, after, records, deltas });
         }
         fate
     }
@@ -287,12 +288,13 @@ impl Committer {
     async fn seed(&mut self) {
         let before = self.current.load_full();
         match seed::seed(self.store.as_ref(), (*before).clone(), &self.clock).await {
-            Ok(seed::Seeded { catalog, record }) => {
+            Ok(seed::Seeded { catalog, committed }) => {
                 self.unseeded = false;
                 let after = Arc::new(catalog);
                 self.current.store(Arc::clone(&after));
-                if let Some(record) = record {
-                    (self.publish)(&Published { before, after, records: [record].into() });
+                if let Some((record, delta)) = committed {
+                    let (records, deltas) = ([record].into(), [delta].into());
+                    (self.publish)(&Published { before, after, records, deltas });
                 }
             }
             Err(Error::ReadOnly(_)) => {}

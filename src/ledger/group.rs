@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Accepted, Idempotency, Job, Judged, Outcome, Reply};
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Delta},
     domain::{Reason, Refusal},
     store::{Record, RequestKey, Revision},
 };
@@ -20,6 +20,8 @@ pub(super) struct Group {
     /// What it becomes with the records of the group.
     pub(super) catalog: Arc<Catalog>,
     pub(super) records: Vec<Record>,
+    /// What each record changes.
+    pub(super) deltas: Vec<Delta>,
     /// The stored form of each record.
     pub(super) encoded: Vec<Vec<u8>>,
     /// Bytes of them all.
@@ -66,6 +68,8 @@ pub(super) struct Planned {
     pub(super) encoded: Vec<u8>,
     /// The catalog with it.
     pub(super) next: Catalog,
+    /// What the record changes.
+    pub(super) delta: Delta,
     /// The answer once it is durable.
     pub(super) outcome: Outcome,
 }
@@ -79,6 +83,7 @@ impl Group {
             catalog: Arc::clone(&base),
             base,
             records: Vec::new(),
+            deltas: Vec::new(),
             encoded: Vec::new(),
             bytes: 0,
             writes: Vec::new(),
@@ -115,12 +120,13 @@ impl Group {
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
-        let Planned { record, encoded, next, outcome } = planned;
+        let Planned { record, encoded, next, delta, outcome } = planned;
         if let Some(header) = record.header() {
             self.asked.insert(header.key, (header.payload, outcome.clone()));
         }
         self.bytes += encoded.len();
         self.records.push(record);
+        self.deltas.push(delta);
         self.encoded.push(encoded);
         self.catalog = Arc::new(next);
         outcome

@@ -2,16 +2,17 @@
 //! content (SPEC §4.7).
 
 use crate::{
-    catalog::{Catalog, builtin},
+    catalog::{Catalog, Delta, builtin},
     clock::Clock,
     domain::{Actor, Change, Object, Stamp, Time},
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
-/// A catalog with built-in content, and the record that brought it there, if one was needed.
+/// A catalog with built-in content, and the record that brought it there with what it changed, if one
+/// was needed.
 pub(super) struct Seeded {
     pub(super) catalog: Catalog,
-    pub(super) record: Option<Record>,
+    pub(super) committed: Option<(Record, Delta)>,
 }
 
 /// A built-in object that replaces the stored one: it is the same object, changed.
@@ -36,7 +37,7 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         .map(Change::Put)
         .collect();
     if changes.is_empty() {
-        return Ok(Seeded { catalog, record: None });
+        return Ok(Seeded { catalog, committed: None });
     }
     let record = Record {
         revision,
@@ -50,8 +51,8 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
     };
     match store.commit(Batch::new(catalog.revision, vec![record.clone()])?).await? {
         Commit::Committed(_) => {
-            let catalog = catalog.apply(&changes, revision, time);
-            Ok(Seeded { catalog, record: Some(record) })
+            let (catalog, delta) = catalog.advance(&changes, revision, time);
+            Ok(Seeded { catalog, committed: Some((record, delta)) })
         }
         other => Err(Error::Engine(format!("built-in content was not written: {other:?}"))),
     }

@@ -1,6 +1,6 @@
 //! What the ledger promises, over the memory model.
 
-mod cascades;
+pub(crate) mod cascades;
 mod groups;
 mod repetitions;
 mod scripted;
@@ -36,7 +36,7 @@ fn create(name: &str) -> Submission {
     submission(Box::new(CreateProfile { unique_name: name.into(), patch }))
 }
 
-fn submission(command: Box<dyn Command>) -> Submission {
+pub(crate) fn submission(command: Box<dyn Command>) -> Submission {
     let actor = Actor::system();
     Submission { command, actor, request: None, validate_only: false, reason: String::new() }
 }

@@ -1,17 +1,14 @@
 //! What a commit changed, whom it may concern, and why a client gets a snapshot (SPEC §10.1 rule 8).
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use uuid::Uuid;
 
 use super::contents::Variant;
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Changed},
     domain::{
-        Change, Kind, Object, ObjectKey, UniqueName, UserId,
+        Kind, Object, ObjectKey, UniqueName, UserId,
         directory::{SecurityRole, User},
         profile::Profile,
     },
@@ -99,21 +96,9 @@ pub(super) struct Changes {
 impl Changes {
     /// Adds what a commit changed.
     pub(super) fn add(&mut self, published: &Published) {
-        // What earlier records of the group left behind; the catalogs know only its ends.
-        let mut left: HashMap<ObjectKey, Option<&Object>> = HashMap::new();
-        for record in published.records.iter() {
-            for change in &record.changes {
-                let key = change.key();
-                let old = match left.get(&key) {
-                    Some(old) => old.cloned(),
-                    None => published.before.object(&key),
-                };
-                let new = match change {
-                    Change::Put(object) => Some(object),
-                    Change::Delete(_) => None,
-                };
-                self.note(record, &published.before, &key, old.as_ref(), new);
-                left.insert(key, new);
+        for (record, delta) in published.records.iter().zip(published.deltas.iter()) {
+            for changed in delta {
+                self.note(record, &published.before, changed);
             }
         }
     }
@@ -134,13 +119,12 @@ impl Changes {
         &mut self,
         record: &Record,
         before: &Arc<Catalog>,
-        key: &ObjectKey,
-        old: Option<&Object>,
-        new: Option<&Object>,
+        Changed { key, old, new }: &Changed,
     ) {
+        let (old, new) = (old.as_ref(), new.as_ref());
         let library = match key.kind {
             Kind::User => return self.user(record, key, old, new),
-            Kind::Team => return self.team(record, [before.object(key).as_ref(), old, new]),
+            Kind::Team => return self.team(record, [old, new]),
             Kind::Profile => {
                 if let (Some(old), None) = (profile(old), new) {
                     // The links to it go with a profile, and no user is written.
@@ -172,7 +156,7 @@ impl Changes {
         self.because(record, Concern::Object(key.clone()), library);
     }
 
-    fn team(&mut self, record: &Record, states: [Option<&Object>; 3]) {
+    fn team(&mut self, record: &Record, states: [Option<&Object>; 2]) {
         for object in states.into_iter().flatten() {
             let Object::Team(team) = object else { continue };
             for member in &team.members {

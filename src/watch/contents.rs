@@ -11,7 +11,7 @@ use super::answers::ClassAnswers;
 use crate::{
     catalog::{Catalog, ClassId},
     content::{self, Compiled, Gates, Inputs},
-    domain::{Change, Kind, UniqueName},
+    domain::{Kind, UniqueName},
     ledger::Published,
 };
 
@@ -110,8 +110,8 @@ impl Contents {
     /// reading quick.
     pub fn published(&self, published: &Published) {
         let (before, after) = (&published.before, &published.after);
-        let changes = published.records.iter().flat_map(|record| &record.changes);
-        let keys = changes.map(Change::key).filter(|key| key.kind == Kind::Profile);
+        let changes = published.deltas.iter().flatten();
+        let keys = changes.map(|changed| &changed.key).filter(|key| key.kind == Kind::Profile);
         let changed: BTreeSet<_> =
             keys.filter_map(|key| UniqueName::parse(&key.name).ok()).collect();
         let everywhere = !Inputs::library_is_same(before, after);

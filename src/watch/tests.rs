@@ -5,4 +5,5 @@ mod ends;
 mod lag;
 mod messages;
 mod model;
+mod release;
 mod world;

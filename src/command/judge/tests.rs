@@ -38,7 +38,7 @@ fn write(catalog: &Catalog, objects: impl IntoIterator<Item = Object>) -> Result
         uid: uuid::Uuid::nil(),
     };
     let changes = objects.into_iter().map(Change::Put).collect();
-    judge(&Write(changes), catalog, &context).map(|(_, next)| next)
+    judge(&Write(changes), catalog, &context).map(|judged| judged.next)
 }
 
 fn stamp() -> Stamp {

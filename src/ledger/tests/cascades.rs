@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+pub(crate) use super::submission;
 use super::*;
 use crate::{
     command::{
@@ -14,25 +15,25 @@ use crate::{
 /// Rows of one batch.
 const ROWS: usize = 1_000;
 
-pub(super) fn name(text: &str) -> UniqueName {
+pub(crate) fn name(text: &str) -> UniqueName {
     UniqueName::parse(text).unwrap()
 }
 
-pub(super) fn user(number: usize) -> UserId {
+pub(crate) fn user(number: usize) -> UserId {
     UserId::parse(&format!("u{number:06}")).unwrap()
 }
 
-pub(super) fn upsert_role(text: &str, display_name: &str) -> Box<dyn Command> {
+pub(crate) fn upsert_role(text: &str, display_name: &str) -> Box<dyn Command> {
     let display_name = Some(display_name.to_owned());
     let patch = RolePatch { display_name, ..RolePatch::default() };
     Box::new(UpsertRole { name: text.into(), etag: None, patch })
 }
 
-pub(super) fn delete_role(text: &str) -> Box<dyn Command> {
+pub(crate) fn delete_role(text: &str) -> Box<dyn Command> {
     Box::new(DeleteRole { name: name(text), etag: None })
 }
 
-pub(super) fn delete_profile(text: &str) -> Box<dyn Command> {
+pub(crate) fn delete_profile(text: &str) -> Box<dyn Command> {
     Box::new(DeleteProfile { profile: name(text), etag: None, force: true })
 }
 
@@ -43,13 +44,13 @@ fn profile(text: &str) -> Box<dyn Command> {
 
 /// Who gets a profile by the role that all users hold, and who by a link.
 const BY_ROLE: &str = "contoso_by_role";
-const BY_LINK: &str = "contoso_by_link";
+pub(crate) const BY_LINK: &str = "contoso_by_link";
 /// The role, and the one that it is a copy of.
-pub(super) const COPY: &str = "contoso_unit";
-pub(super) const ROOT: &str = "contoso_agents";
+pub(crate) const COPY: &str = "contoso_unit";
+pub(crate) const ROOT: &str = "contoso_agents";
 
 /// So many users who hold the role, the first `linked` of them with a direct link.
-pub(super) async fn fill(ledger: &Ledger, users: usize, linked: usize) {
+pub(crate) async fn fill(ledger: &Ledger, users: usize, linked: usize) {
     let root_role = Some(Some(name(ROOT)));
     let display_name = Some("Copy".to_owned());
     let patch = RolePatch { display_name, root_role, ..RolePatch::default() };

@@ -16,7 +16,10 @@ use crate::{
 };
 
 const USERS: [&str; 4] = ["ann", "bob", "cleo", "dan"];
-const ROLES: [&str; 4] = ["msdyn_csr", "msdyn_oc_agent", "msdyn_csr_manager", "msdyn_basic_user"];
+const ROLES: [&str; 5] =
+    ["msdyn_csr", "msdyn_oc_agent", "msdyn_csr_manager", "msdyn_basic_user", CUSTOM];
+/// A role that comes and goes.
+const CUSTOM: &str = "abc_role";
 const PROFILES: [&str; 4] = ["abc_p0", "abc_p1", "abc_p2", "abc_p3"];
 const APPS: [App; 3] = [App::Unspecified, App::Workspace, App::Omnichannel];
 
@@ -64,7 +67,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
             put_user(user)
         }
         6 => put_provider("abc_voice", pick(random, &["one", "two"])),
-        7 => match random.u8(..3) {
+        7 => match random.u8(..5) {
             0 => {
                 let mut settings = catalog.settings.as_ref().clone();
                 settings.channels_provisioned = random.bool();
@@ -72,12 +75,19 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
             }
             1 => {
                 // The persona of a role decides presence, so every seat is worked out anew.
-                let role = pick(random, &ROLES);
+                let role = pick(random, &ROLES[..4]);
                 let mut role = catalog.tables.roles.find(role).unwrap().as_ref().clone();
                 role.persona = match random.bool() {
                     true => Persona::Agent,
                     false => Persona::None,
                 };
+                Change::Put(Object::Role(Arc::new(role)))
+            }
+            2 if catalog.tables.roles.find(CUSTOM).is_some() => delete(Kind::Role, CUSTOM),
+            2 | 3 => {
+                let mut role = catalog.tables.roles.find(ROLES[0]).unwrap().as_ref().clone();
+                role.common = Common::custom(name(CUSTOM), "Role");
+                role.root_role = random.bool().then(|| name(ROLES[1]));
                 Change::Put(Object::Role(Arc::new(role)))
             }
             _ => Change::Put(Object::Team(Arc::new(Team {

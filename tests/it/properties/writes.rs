@@ -7,7 +7,7 @@ use deskplane::{
     clock::Clock,
     command::{
         AddUsers, BatchUpsertUsers, CloneProfile, Command, Context, CreateProfile, DeleteProfile,
-        DeleteRole, DeleteTeam, DeleteUser, Displace, ProfilePatch, RemoveDefault,
+        DeleteRole, DeleteTeam, DeleteUser, Displace, Judgement, ProfilePatch, RemoveDefault,
         RemoveRankAndRoles, RemoveUsers, RolePatch, SetDefault, SetProfileState, SetRankAndRoles,
         SetUserDisabled, SetUserRoles, SettingsPatch, TeamPatch, UpdateProfile, UpdateSettings,
         UpsertRole, UpsertTeam, UserPatch, UserRow, judge,
@@ -237,7 +237,9 @@ proptest! {
                 uid: uuid::Uuid::from_u128(catalog.revision.unsigned_abs().into()),
             };
             let command = step.command();
-            let Ok((plan, next)) = judge(command.as_ref(), &catalog, &context) else { continue };
+            let Ok(Judgement { plan, next, .. }) = judge(command.as_ref(), &catalog, &context) else {
+                continue;
+            };
             prop_assert_eq!(broken(&next), Vec::<String>::new(), "{:?}", command);
             let new: Vec<_> =
                 without_role(&next).difference(&without_role(&catalog)).cloned().collect();
