@@ -128,15 +128,15 @@ pub fn user_caller(
     id: UserId,
     scopes: Option<Scopes>,
 ) -> Result<Actor, Refusal> {
-    let Some(user) = catalog.user(&id).map(|seated| &seated.user) else {
+    let Some(user) = catalog.user(&id).map(|seated| seated.user) else {
         let subject = id.to_string();
         return Ok(Actor { subject, user: Some(id), scopes: scopes.unwrap_or_default() });
     };
-    enabled(user)?;
+    enabled(&user)?;
     Ok(Actor {
         subject: user.id.to_string(),
         user: Some(user.id.clone()),
-        scopes: scopes.unwrap_or_else(|| role_scopes(catalog, user)),
+        scopes: scopes.unwrap_or_else(|| role_scopes(catalog, &user)),
     })
 }
 

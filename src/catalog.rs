@@ -8,28 +8,38 @@ mod adapters;
 pub mod builtin;
 mod classes;
 mod layered;
+mod liveness;
 mod mappings;
 mod memo;
+mod references;
 mod sets;
 mod table;
 mod tables;
 mod users;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use deskplane_providers::Registry;
 use imbl::OrdMap;
+use uuid::Uuid;
 
 pub use self::{
-    classes::{ClassId, Direct, RoleClass, Seat},
+    classes::{ClassId, Direct, Link, RoleClass, Seat},
+    liveness::LinkState,
     memo::OfClass,
+    references::{NamedKey, References},
     sets::{Members, Set},
     table::Table,
-    tables::Tables,
+    tables::{Tabled, Tables},
     users::Seated,
 };
 use crate::domain::{
-    Change, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId, directory::Team,
+    Change, Common, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId,
+    directory::{Team, User},
     settings::Settings,
 };
 
@@ -42,8 +52,8 @@ pub struct Catalog {
     pub time: Time,
     /// Objects with a unique name, by kind and name.
     pub tables: Tables,
-    /// Teams by id.
-    pub teams: OrdMap<TeamId, Arc<Team>>,
+    /// Teams by id, as the last write left them; [`Catalog::team`] shows what is alive of them.
+    teams: OrdMap<TeamId, Arc<Team>>,
     /// Settings of the organisation.
     pub settings: Arc<Settings>,
     /// The adapters of this server; not configuration, the same at every revision.
@@ -52,6 +62,19 @@ pub struct Catalog {
     mappings: mappings::Mappings,
     /// Another one whenever something other than users and teams changes.
     epoch: memo::Epoch,
+}
+
+/// What is left to do once every object of a commit is in its table.
+#[derive(Debug, Default)]
+struct FollowUp {
+    /// Users to store and to seat.
+    users: BTreeMap<UserId, Arc<User>>,
+    /// Users who may be in other teams, or in teams of other roles.
+    members: BTreeSet<UserId>,
+    /// Whether a role may have another root, or is gone.
+    roots: bool,
+    /// Whether anybody may refer to what came.
+    everybody: bool,
 }
 
 impl Catalog {
@@ -97,85 +120,112 @@ impl Catalog {
         let mut next = self.clone();
         next.revision = revision;
         next.time = time;
-        let mut reseat = BTreeSet::new();
-        let (mut roles_changed, mut only_people) = (false, true);
+        let mut follow = FollowUp::default();
+        let mut only_people = true;
         for change in changes {
             match change {
-                Change::Put(object) => next.put(object, &mut reseat),
-                Change::Delete(key) => next.delete(key, &mut reseat),
+                Change::Put(object) => next.put(object, &mut follow),
+                Change::Delete(key) => next.delete(key, &mut follow),
             }
-            let kind = change.key().kind;
-            roles_changed |= kind == Kind::Role;
-            only_people &= matches!(kind, Kind::User | Kind::Team);
+            only_people &= matches!(change.key().kind, Kind::User | Kind::Team);
         }
         if !only_people {
             next.epoch = memo::Epoch::default();
         }
-        if roles_changed {
-            // A role's root or persona may be another one now, so every class is worked out anew.
-            next.remap();
-            next.reseat_all();
-        } else {
-            for id in reseat {
-                next.reseat(&id);
-            }
-        }
+        next.follow_up(follow);
         next
     }
 
-    fn put(&mut self, object: &Object, reseat: &mut BTreeSet<UserId>) {
-        if let Object::Profile(profile) = object {
-            self.unmap(profile.name());
-            self.map(profile);
+    /// Does what depends on all changes of a commit together.
+    fn follow_up(&mut self, follow: FollowUp) {
+        if follow.roots {
+            self.remap();
+            self.derive_classes();
         }
-        if self.tables.put(object) {
-            return;
+        for user in follow.users.into_values() {
+            self.seat(user);
         }
+        if follow.everybody {
+            self.reseat_all();
+        } else {
+            for id in follow.members {
+                self.reseat(&id);
+            }
+        }
+    }
+
+    fn put(&mut self, object: &Object, follow: &mut FollowUp) {
         match object {
+            Object::Profile(profile) => {
+                self.unmap(profile.name());
+                self.unlink_profile(profile.name(), Some(profile.stamp.uid));
+                self.map(profile);
+            }
+            Object::Role(role) => {
+                let old = self.tables.roles.get(&role.common.unique_name);
+                follow.roots |= old.is_none_or(|old| {
+                    (old.stamp.uid, &old.root_role) != (role.stamp.uid, &role.root_role)
+                });
+            }
             Object::Settings(o) => self.settings = Arc::clone(o),
             Object::User(o) => {
-                self.users.put(o);
-                reseat.insert(o.id.clone());
+                follow.users.insert(o.id.clone(), Arc::clone(o));
             }
             Object::Team(o) => {
-                self.remove_team(&o.id, reseat);
+                self.remove_team(&o.id, follow);
                 for member in &o.members {
                     self.users.memberships.add(member, o.id.clone());
-                    reseat.insert(member.clone());
+                    follow.members.insert(member.clone());
                 }
                 self.teams.insert(o.id.clone(), Arc::clone(o));
             }
             _ => {}
         }
+        // Imported users may name what a newer program ships.
+        follow.everybody |= matches!(object.kind(), Kind::Role | Kind::Profile)
+            && object.common().is_some_and(Common::is_built_in)
+            && self.tables.get(&object.key()).is_none();
+        self.tables.put(object);
     }
 
-    fn delete(&mut self, key: &ObjectKey, reseat: &mut BTreeSet<UserId>) {
+    fn delete(&mut self, key: &ObjectKey, follow: &mut FollowUp) {
         match key.kind {
             Kind::User => {
                 if let Ok(id) = UserId::parse(&key.name) {
                     self.users.remove(&id);
+                    follow.users.remove(&id);
                 }
             }
             Kind::Team => {
                 if let Ok(id) = TeamId::parse(&key.name) {
-                    self.remove_team(&id, reseat);
+                    self.remove_team(&id, follow);
                 }
             }
             Kind::Profile => {
                 if let Ok(name) = UniqueName::parse(&key.name) {
                     self.unmap(&name);
+                    self.unlink_profile(&name, None);
                 }
-                self.tables.remove(key);
             }
-            _ => self.tables.remove(key),
+            Kind::Role => follow.roots = true,
+            _ => {}
+        }
+        self.tables.remove(key);
+    }
+
+    /// Forgets who was linked to the stored profile of that name, unless it stays.
+    fn unlink_profile(&mut self, name: &UniqueName, stays: Option<Uuid>) {
+        let old = self.tables.profiles.get(name).map(|old| old.stamp.uid);
+        if let Some(uid) = old.filter(|old| Some(*old) != stays) {
+            self.users.unlink(&Link { name: name.clone(), uid: Some(uid) });
         }
     }
 
-    fn remove_team(&mut self, id: &TeamId, reseat: &mut BTreeSet<UserId>) {
+    fn remove_team(&mut self, id: &TeamId, follow: &mut FollowUp) {
         let Some(old) = self.teams.remove(id) else { return };
         for member in &old.members {
             self.users.memberships.take(member, id);
-            reseat.insert(member.clone());
+            follow.members.insert(member.clone());
         }
     }
 
@@ -193,20 +243,23 @@ impl Catalog {
         match key.kind {
             Kind::User => {
                 let id = UserId::parse(name).ok()?;
-                self.user(&id).map(|seated| Object::User(Arc::clone(&seated.user)))
+                self.user(&id).map(|seated| Object::User(seated.user.into_owned()))
             }
-            Kind::Team => self.teams.get(&TeamId::parse(name).ok()?).cloned().map(Object::Team),
+            Kind::Team => {
+                let team = self.team(&TeamId::parse(name).ok()?)?;
+                Some(Object::Team(Cow::into_owned(team)))
+            }
             Kind::Settings => Some(Object::Settings(Arc::clone(&self.settings))),
             _ => self.tables.get(key),
         }
     }
 
-    /// Every object, for a checkpoint or a comparison.
+    /// Every object as the last write left it, for a checkpoint or a comparison.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         self.tables
             .iter()
             .chain(self.teams.values().map(|o| Object::Team(Arc::clone(o))))
-            .chain(self.users().map(|o| Object::User(Arc::clone(&o.user))))
+            .chain(self.stored_users().map(|o| Object::User(Arc::clone(o))))
             .chain([Object::Settings(Arc::clone(&self.settings))])
     }
 }

@@ -103,10 +103,6 @@ commands! {
     RemoveDefault => "RemoveDefault";
     SetRankAndRoles => "SetRankAndRoles" [displace, override_managed];
     RemoveRankAndRoles => "RemoveRankAndRoles" [override_managed];
-    CreateProfile => "CreateProfile";
-    CloneProfile => "CloneProfile";
-    UpdateProfile => "UpdateProfile";
-    SetProfileState => "SetProfileState";
     DeleteProfile => "DeleteProfile" [force];
     UpsertUser => "UpsertUser";
     BatchUpsertUsers => "BatchUpsertUsers";

@@ -18,6 +18,7 @@ pub mod name;
 pub mod object;
 pub mod profile;
 pub mod provider;
+pub mod refs;
 pub mod refusal;
 pub mod resource_name;
 pub mod secret;
@@ -31,9 +32,10 @@ pub use self::{
     actor::{Actor, Scope, Scopes},
     app::{App, Method},
     finding::{Finding, FindingCode},
+    kinds::Kind,
     meta::{Common, Origin, Stamp, State},
     name::{TeamId, UniqueName, UserId},
-    object::{Change, Kind, Object, ObjectKey},
+    object::{Change, Object, ObjectKey},
     refusal::{Reason, Refusal, Violation, Violations},
     time::Time,
 };

@@ -1,4 +1,4 @@
-//! The order of the world: one task judges every write against the newest catalog, makes it
+//! The order of the world: one task, on a thread of its own, judges every write against the newest catalog, makes it
 //! durable, publishes it, and only then answers.
 //!
 //! Writes that wait together are planned one after the other and become durable as one group. A
@@ -8,6 +8,7 @@ mod committer;
 mod group;
 mod requests;
 mod seed;
+mod thread;
 
 use std::{sync::Arc, time::Duration};
 
@@ -129,15 +130,46 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Loads the store, writes built-in content that is new, and starts the commit task.
+    /// Loads the store, writes built-in content that is new, and starts the commit task on a thread
+    /// of its own.
     ///
-    /// Providers are judged by `adapters`. `publish` is called after each durable group, before its answers go out; it must not block.
+    /// Providers are judged by `adapters`. `publish` is called on that thread after each durable
+    /// group, before its answers go out; it must not block.
     pub async fn open(
         store: Arc<dyn Store>,
         clock: Clock,
         adapters: Arc<Registry>,
         publish: impl FnMut(&Published) + Send + 'static,
     ) -> store::Result<Self> {
+        let publish = Box::new(publish);
+        let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
+        let task = thread::run(task)
+            .map_err(|error| Error::Engine(format!("the ledger got no thread: {error}")))?;
+        *ledger.task.lock().await = Some(task);
+        Ok(ledger)
+    }
+
+    /// The same on the executor of the caller, for tests that stop its clock or count its turns.
+    #[cfg(test)]
+    pub(crate) async fn open_here(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        adapters: Arc<Registry>,
+        publish: impl FnMut(&Published) + Send + 'static,
+    ) -> store::Result<Self> {
+        let publish = Box::new(publish);
+        let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
+        *ledger.task.lock().await = Some(tokio::spawn(task));
+        Ok(ledger)
+    }
+
+    /// A ledger, and its commit task, which is still to run.
+    async fn prepare(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        adapters: Arc<Registry>,
+        publish: Box<dyn FnMut(&Published) + Send>,
+    ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let loaded = store.load().await?;
         let mut requests = requests::Requests::default();
         for header in loaded.requests {
@@ -160,13 +192,13 @@ impl Ledger {
             clock,
             current: Arc::clone(&current),
             requests,
-            publish: Box::new(publish),
+            publish,
             unseeded,
             ended: false,
         };
         let finish = Arc::new(Notify::new());
-        let task = tokio::spawn(task.run(jobs, Arc::clone(&finish)));
-        Ok(Self { current, queue, finish, task: Arc::new(Mutex::new(Some(task))) })
+        let task = task.run(jobs, Arc::clone(&finish));
+        Ok((Self { current, queue, finish, task: Arc::default() }, task))
     }
 
     /// Finishes the writes that were handed in, takes no further one, and lets go of the store.

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use self::steps::Steps;
 use crate::{
     catalog::{Catalog, RoleClass, Seated},
-    domain::{App, Finding, Method, Time, UniqueName, UserId, directory::DirectLink},
+    domain::{
+        App, Finding, Method, Time, UniqueName, UserId,
+        directory::{DirectLink, User},
+    },
 };
 
 pub use self::{
@@ -77,7 +80,7 @@ pub fn resolve(catalog: &Catalog, user: &UserId, app: App) -> Outcome {
         return Outcome::NotApplicable;
     }
     let class = || Arc::new(of_class(catalog, catalog.class(seated.seat.class), app));
-    Outcome::Resolved(Arc::unwrap_or_clone(of_seated(catalog, seated, app, class)))
+    Outcome::Resolved(Arc::unwrap_or_clone(of_seated(catalog, &seated, app, class)))
 }
 
 /// What users of a role class get without a direct link: steps 2 to 4, in an app in which profiles
@@ -97,10 +100,10 @@ pub fn of_seated(
     let mut lost = None;
     let answer = match seated.user.direct.as_slice() {
         [] => of_class(),
-        [link] => match linked(catalog, link) {
+        [link] => match linked(catalog, &seated.user, link) {
             Some(direct) => Arc::new(direct),
             None => {
-                lost = Some(steps::lost_link(catalog, link));
+                lost = Some(steps::lost_link(catalog, &seated.user, link));
                 of_class()
             }
         },
@@ -110,8 +113,8 @@ pub fn of_seated(
 }
 
 /// Step 1 for a user with one link: wins when its profile is there and active.
-fn linked(catalog: &Catalog, link: &DirectLink) -> Option<Resolution> {
-    let profile = catalog.tables.profiles.get(&link.profile).filter(|p| p.common.is_active())?;
+fn linked(catalog: &Catalog, user: &User, link: &DirectLink) -> Option<Resolution> {
+    let profile = catalog.linked_profile(user, link).filter(|p| p.common.is_active())?;
     Some(Resolution {
         profile: profile.name().clone(),
         method: Method::Direct,
@@ -140,7 +143,15 @@ fn add(answer: Arc<Resolution>, findings: impl Iterator<Item = Finding>) -> Arc<
 /// Only the profile and the step that it comes from, for comparisons over many users; the app is not
 /// given.
 pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
-    let steps = Steps::of(catalog, seated, App::Unspecified);
+    winner_of(&Steps::of(catalog, seated, App::Unspecified))
+}
+
+/// The same for users of a role class without a direct link.
+pub fn class_winner(catalog: &Catalog, class: &RoleClass) -> (UniqueName, Method) {
+    winner_of(&Steps::of_class(catalog, class, App::Unspecified))
+}
+
+fn winner_of(steps: &Steps<'_>) -> (UniqueName, Method) {
     let winner = steps.winner();
     (winner.profile.clone(), winner.method)
 }

@@ -77,7 +77,7 @@ fn resolved_variant(
         ));
     };
     let answers = catalog.of_class::<ClassAnswers>(seated.seat.class);
-    let Some(resolution) = answers.resolve(catalog, seated, app) else { return Ok(None) };
+    let Some(resolution) = answers.resolve(catalog, &seated, app) else { return Ok(None) };
     let variant = contents.variant(catalog, &resolution.profile, &answers.gates);
     let Some(variant) = variant else {
         let message = format!("Profile {} applies but does not exist.", resolution.profile);

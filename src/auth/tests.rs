@@ -309,3 +309,18 @@ fn a_disabled_user_is_refused_whatever_the_credential_carries() {
         assert_eq!(refusal.resources[0].name, "away");
     }
 }
+
+#[test]
+fn a_role_that_is_made_again_grants_nothing_to_those_who_held_the_last_one() {
+    let at = |object: Object, micros| {
+        let stamp = Stamp::new(uuid::Uuid::nil(), 1, Time::from_micros(micros), "test");
+        object.with_stamp(stamp)
+    };
+    for (made, grants) in [(1, true), (9, false)] {
+        let role = at(role("contoso_admins", None, &[Scope::Admin]), made);
+        let user = at(user("ann", &["contoso_admins"], false), 5);
+        let catalog = Catalog::from_objects([role, user], 9, Time::from_micros(9));
+        let caller = user_caller(&catalog, UserId::parse("ann").unwrap(), None).unwrap();
+        assert_eq!(caller.scopes.has(Scope::Admin), grants, "made at {made}");
+    }
+}

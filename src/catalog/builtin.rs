@@ -135,36 +135,11 @@ mod tests {
         objects(1, Time::from_micros(7))
     }
 
-    fn common(object: &Object) -> Option<&Common> {
-        match object {
-            Object::Profile(o) => Some(&o.common),
-            Object::SessionTemplate(o) => Some(&o.common),
-            Object::TabTemplate(o) => Some(&o.common),
-            Object::NotificationTemplate(o) => Some(&o.common),
-            Object::Tool(o) => Some(&o.common),
-            Object::Provider(o) => Some(&o.common),
-            Object::Channel(o) => Some(&o.common),
-            Object::Role(o) => Some(&o.common),
-            Object::User(_) | Object::Team(_) | Object::Settings(_) => None,
-        }
-    }
-
     /// Kind and name of everything the object refers to.
     fn references(object: &Object) -> Vec<(Kind, &UniqueName)> {
-        match object {
-            Object::Profile(o) => (o.session_templates.iter().map(|n| (Kind::SessionTemplate, n)))
-                .chain(o.pane.tools.iter().map(|t| (Kind::Tool, &t.tool)))
-                .chain(o.roles.iter().map(|n| (Kind::Role, n)))
-                .chain(o.providers.iter().map(|n| (Kind::Provider, n)))
-                .collect(),
-            Object::SessionTemplate(o) => (o.anchor_tab.iter().chain(&o.additional_tabs))
-                .map(|n| (Kind::TabTemplate, n))
-                .chain(o.scripts.iter().map(|n| (Kind::Script, n)))
-                .collect(),
-            Object::Tool(o) => o.required_role.iter().map(|n| (Kind::Role, n)).collect(),
-            Object::Role(o) => o.root_role.iter().map(|n| (Kind::Role, n)).collect(),
-            _ => Vec::new(),
-        }
+        let mut found = Vec::new();
+        object.references(&mut |reference| found.push((reference.kind, reference.name)));
+        found
     }
 
     #[test]
@@ -221,7 +196,7 @@ mod tests {
     #[test]
     fn objects_are_built_in_and_active_and_their_names_reserved() {
         for object in &all() {
-            let Some(common) = common(object) else { continue };
+            let Some(common) = object.common() else { continue };
             let name = &common.unique_name;
             assert!(common.is_built_in() && common.is_active(), "{name}");
             assert!((1..=100).contains(&common.display_name.chars().count()), "{name}");

@@ -1,18 +1,21 @@
-//! Role classes and seats: why a change of rank touches classes and not users.
+//! Role classes and seats: why a change of rank or of a role touches classes and not users.
 //!
-//! Users who hold the same roles are equal before steps 2 to 4 of the resolution, so those steps
-//! are worked out per class; a direct link is all that tells users of one class apart.
+//! Users who refer to the same roles are equal before steps 2 to 4 of the resolution, so those steps
+//! are worked out per class; a direct link is all that tells users of one class apart. A class is
+//! interned by the roles that it refers to, and the roots that it holds are derived from them: when
+//! a role goes, its classes derive fewer roots, and no user moves.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use imbl::{OrdMap, Vector};
+use imbl::OrdMap;
+use uuid::Uuid;
 
-use super::memo::Memo;
-use crate::domain::{UniqueName, UserId, directory::User};
+use super::{Catalog, memo::Memo};
+use crate::domain::{UniqueName, UserId};
 
-/// Position of a role class in its catalog.
+/// Number of a role class in its catalog, and in all that come after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct ClassId(u32);
+pub struct ClassId(u64);
 
 /// Root roles that users of a class hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -23,6 +26,16 @@ pub struct RoleClass {
     pub team_only: BTreeSet<UniqueName>,
 }
 
+/// A reference to a name in one of its generations: a name is free once its object is deleted, and
+/// the next object of that name has another uid.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// The name.
+    pub name: UniqueName,
+    /// Uid of the object that the reference was made to; none when there was no such object.
+    pub uid: Option<Uuid>,
+}
+
 /// The direct links of a user, as far as they tell users apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Direct {
@@ -30,18 +43,27 @@ pub enum Direct {
     #[default]
     None,
     /// One link.
-    One(UniqueName),
+    One(Link),
     /// Several links (old data): such a user sits alone.
-    Many(UserId),
+    Many(UserId, Arc<[Link]>),
 }
 
 impl Direct {
-    /// What a user's links are.
-    pub fn of(user: &User) -> Self {
-        match user.direct.as_slice() {
-            [] => Self::None,
-            [link] => Self::One(link.profile.clone()),
-            _ => Self::Many(user.id.clone()),
+    /// What these links of a user come to.
+    pub(super) fn of(user: &UserId, links: Vec<Link>) -> Self {
+        match <[Link; 1]>::try_from(links) {
+            Ok([link]) => Self::One(link),
+            Err(links) if links.is_empty() => Self::None,
+            Err(links) => Self::Many(user.clone(), links.into()),
+        }
+    }
+
+    /// The links.
+    pub(super) fn links(&self) -> &[Link] {
+        match self {
+            Self::None => &[],
+            Self::One(link) => std::slice::from_ref(link),
+            Self::Many(_, links) => links,
         }
     }
 }
@@ -51,50 +73,153 @@ impl Direct {
 pub struct Seat {
     /// Role class.
     pub class: ClassId,
-    /// Direct links.
+    /// Direct links that were there when the user was stored; their profiles may be gone since.
     pub direct: Direct,
 }
 
-/// The interned role classes of a catalog; ids stay valid until a role changes.
+/// The roles that users of a class refer to, as they were when the users were stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct RoleSet {
+    /// Of the users themselves.
+    pub(super) own: BTreeSet<Link>,
+    /// Of their teams.
+    pub(super) team: BTreeSet<Link>,
+}
+
+/// What follows from a role set for the roles that exist.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Derived {
+    pub(super) roots: RoleClass,
+    /// Whether a role of the users themselves is gone.
+    pub(super) lost: bool,
+}
+
+/// The interned role classes of a catalog; a class that nobody is in is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Classes {
-    by_id: Vector<Arc<ClassEntry>>,
-    ids: OrdMap<RoleClass, ClassId>,
+    by_id: OrdMap<ClassId, Counted>,
+    ids: OrdMap<Arc<RoleSet>, ClassId>,
+    next: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Counted {
+    entry: Arc<ClassEntry>,
+    users: usize,
 }
 
 /// A class with what was worked out of it. Catalogs that share the class share both.
 #[derive(Debug)]
 pub(super) struct ClassEntry {
-    pub(super) roles: RoleClass,
+    set: Arc<RoleSet>,
+    pub(super) derived: Derived,
     pub(super) memo: Memo,
 }
 
 impl Default for Classes {
-    /// Position 0 is the class of users without any role.
+    /// The class of users without any role is there from the start, and stays.
     fn default() -> Self {
-        let mut classes = Self { by_id: Vector::new(), ids: OrdMap::new() };
-        classes.intern(RoleClass::default());
+        let mut classes = Self { by_id: OrdMap::new(), ids: OrdMap::new(), next: 0 };
+        let id = classes.intern(RoleSet::default(), Derived::default());
+        classes.join(id);
         classes
     }
 }
 
 impl Classes {
-    pub(super) fn intern(&mut self, class: RoleClass) -> ClassId {
-        if let Some(id) = self.ids.get(&class) {
+    /// The class of a role set, from which the given follows; nobody joins it yet.
+    pub(super) fn intern(&mut self, set: RoleSet, derived: Derived) -> ClassId {
+        if let Some(id) = self.ids.get(&set) {
             return *id;
         }
-        let id = ClassId(u32::try_from(self.by_id.len()).unwrap_or(u32::MAX));
-        let entry = ClassEntry { roles: class.clone(), memo: Memo::default() };
-        self.by_id.push_back(Arc::new(entry));
-        self.ids.insert(class, id);
+        let id = ClassId(self.next);
+        self.next += 1;
+        let set = Arc::new(set);
+        let entry = ClassEntry { set: Arc::clone(&set), derived, memo: Memo::default() };
+        self.by_id.insert(id, Counted { entry: Arc::new(entry), users: 0 });
+        self.ids.insert(set, id);
         id
     }
 
-    pub(super) fn get(&self, id: ClassId) -> &RoleClass {
-        &self.entry(id).roles
+    /// Counts one more user in the class.
+    pub(super) fn join(&mut self, id: ClassId) {
+        if let Some(class) = self.by_id.get_mut(&id) {
+            class.users += 1;
+        }
     }
 
+    /// Counts one user less, and drops the class with the last one.
+    pub(super) fn leave(&mut self, id: ClassId) {
+        let Some(class) = self.by_id.get_mut(&id) else { return };
+        class.users -= 1;
+        if class.users == 0
+            && let Some(class) = self.by_id.remove(&id)
+        {
+            self.ids.remove(&class.entry.set);
+        }
+    }
+
+    /// The class of that number. Numbers come from seats of this catalog, whose classes are there.
     pub(super) fn entry(&self, id: ClassId) -> &ClassEntry {
-        &self.by_id[id.0 as usize]
+        &self.by_id[&id].entry
+    }
+
+    /// Whether somebody is in the class.
+    pub(super) fn has(&self, id: ClassId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Drops the classes that nobody joined.
+    pub(super) fn drop_empty(&mut self) {
+        let empty = self.by_id.iter().filter(|(_, class)| class.users == 0);
+        let empty: Vec<_> = empty.map(|(id, class)| (*id, class.entry.set.clone())).collect();
+        for (id, set) in empty {
+            self.by_id.remove(&id);
+            self.ids.remove(&set);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+impl Catalog {
+    /// What follows from a role set for the roles that exist now.
+    pub(super) fn derive(&self, set: &RoleSet) -> Derived {
+        let alive = |link: &&Link| {
+            let role = self.tables.roles.get(&link.name);
+            role.is_some_and(|role| Some(role.stamp.uid) == link.uid)
+        };
+        let root = |link: &Link| self.root(&link.name);
+        let held: BTreeSet<_> = set.own.iter().filter(alive).filter_map(root).collect();
+        let team_only = set.team.iter().filter(alive).filter_map(root);
+        let team_only = team_only.filter(|root| !held.contains(root)).collect();
+        let lost = !set.own.iter().all(|link| alive(&link));
+        Derived { roots: RoleClass { held, team_only }, lost }
+    }
+
+    /// Derives the classes again, for other roles exist or have other roots. Nobody changes seats.
+    pub(super) fn derive_classes(&mut self) {
+        let classes = self.users.classes.by_id.iter();
+        let changed: Vec<_> = classes
+            .map(|(id, class)| (*id, &class.entry, self.derive(&class.entry.set)))
+            .filter(|(_, entry, derived)| entry.derived != *derived)
+            .map(|(id, entry, derived)| {
+                let set = Arc::clone(&entry.set);
+                (id, Arc::new(ClassEntry { set, derived, memo: Memo::default() }))
+            })
+            .collect();
+        for (id, entry) in changed {
+            if let Some(class) = self.users.classes.by_id.get_mut(&id) {
+                class.entry = entry;
+            }
+        }
+    }
+
+    /// The roles of a class.
+    pub fn class(&self, id: ClassId) -> &RoleClass {
+        &self.users.classes.entry(id).derived.roots
     }
 }

@@ -52,6 +52,6 @@ impl Catalog {
     /// What `T` is for a class, worked out once until something other than users and teams changes.
     pub fn of_class<T: OfClass>(&self, id: ClassId) -> Arc<T> {
         let class = self.users.classes.entry(id);
-        class.memo.get(&self.epoch, || T::of(self, &class.roles))
+        class.memo.get(&self.epoch, || T::of(self, &class.derived.roots))
     }
 }

@@ -107,6 +107,11 @@ impl<K: Ord + Clone, T: Ord + Clone> Index<K, T> {
         }
     }
 
+    /// Drops the whole set of a key.
+    pub(super) fn drop_set(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
     /// Takes a member out of the set of a key, and the set out of the index when nothing is left.
     pub(super) fn take(&mut self, key: &K, member: &T) {
         if let Some(set) = self.0.get_mut(key) {

@@ -59,13 +59,13 @@ impl<T> Table<T> {
         self.0.ptr_eq(&other.0)
     }
 
-    pub(super) fn put(&mut self, name: &UniqueName, object: &Arc<T>) {
-        self.0.insert(name.clone(), Arc::clone(object));
+    /// Puts an object in and answers the one in whose place it comes.
+    pub(super) fn put(&mut self, name: &UniqueName, object: &Arc<T>) -> Option<Arc<T>> {
+        self.0.insert(name.clone(), Arc::clone(object))
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
-        if let Ok(name) = UniqueName::parse(name) {
-            self.0.remove(&name);
-        }
+    /// Takes an object out.
+    pub(super) fn remove(&mut self, name: &str) -> Option<Arc<T>> {
+        self.0.remove(&UniqueName::parse(name).ok()?)
     }
 }

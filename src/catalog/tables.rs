@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Table;
+use super::{References, Table};
 use crate::domain::{
     Kind, Object, ObjectKey, UniqueName, channel, directory, library, named_kinds, profile,
-    provider, template,
+    provider, refs::Refs, stored::Named, template,
 };
+
+/// An object that the catalog keeps by its unique name.
+pub trait Tabled: Named + Refs {
+    /// The table of its kind.
+    fn table(tables: &Tables) -> &Table<Self>;
+}
 
 /// Expands to [`Tables`]: one table a kind, and what goes through all of them.
 macro_rules! tables {
@@ -15,17 +21,29 @@ macro_rules! tables {
         $variant:ident: $module:ident::$type:ident in $table:ident
             = $collection:literal, $name:literal, $missing:ident;
     )+) => {
+        $(impl Tabled for $module::$type {
+            fn table(tables: &Tables) -> &Table<Self> {
+                &tables.$table
+            }
+        })+
+
         /// One table for each kind of the list. Cheap to clone.
         #[derive(Debug, Clone, Default)]
         pub struct Tables {
             $($(#[$doc])* pub $table: Table<$module::$type>,)+
+            /// Which of them refer to which.
+            pub references: References,
         }
 
         impl Tables {
             /// Puts an object into the table of its kind; false when the kind has none.
             pub(super) fn put(&mut self, object: &Object) -> bool {
                 match object {
-                    $(Object::$variant(o) => self.$table.put(&o.common.unique_name, o),)+
+                    $(Object::$variant(o) => {
+                        let name = &o.common.unique_name;
+                        let old = self.$table.put(name, o);
+                        self.references.replace(Kind::$variant, name, old.as_deref(), Some(o));
+                    })+
                     Object::User(_) | Object::Team(_) | Object::Settings(_) => return false,
                 }
                 true
@@ -34,8 +52,21 @@ macro_rules! tables {
             /// Takes an object out.
             pub(super) fn remove(&mut self, key: &ObjectKey) {
                 match key.kind {
-                    $(Kind::$variant => self.$table.remove(&key.name),)+
+                    $(Kind::$variant => {
+                        if let Some(old) = self.$table.remove(&key.name) {
+                            let name = &old.common.unique_name;
+                            self.references.replace(Kind::$variant, name, Some(old.as_ref()), None);
+                        }
+                    })+
                     Kind::Script | Kind::User | Kind::Team | Kind::Settings => {}
+                }
+            }
+
+            /// The name of an object as it is stored; none when nothing of that kind has it.
+            pub fn spelling(&self, kind: Kind, name: &UniqueName) -> Option<&UniqueName> {
+                match kind {
+                    $(Kind::$variant => self.$table.get(name).map(|o| &o.common.unique_name),)+
+                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
                 }
             }
 

@@ -1,6 +1,7 @@
 //! Users with what resolution needs of them, and the indexes that lead to them.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     hash::Hash,
     sync::Arc,
@@ -8,69 +9,61 @@ use std::{
 
 use super::{
     Catalog,
-    classes::{ClassId, Classes, Direct, RoleClass, Seat},
+    classes::{ClassId, Classes, Direct, Link, RoleSet, Seat},
     layered::{Layered, ascending},
     sets::{Index, Set},
 };
 use crate::domain::{
-    TeamId, UniqueName, UserId,
+    TeamId, Time, UniqueName, UserId,
     directory::{Team, User},
 };
 
 /// A user with what resolution needs of him, worked out.
 #[derive(Debug, Clone)]
-pub struct Seated {
-    /// The stored user.
-    pub user: Arc<User>,
+pub struct Seated<'a> {
+    /// The user without references to roles and profiles that are gone.
+    pub user: Cow<'a, Arc<User>>,
     /// Role class and direct link.
-    pub seat: Seat,
+    pub seat: &'a Seat,
+}
+
+/// A user as the last write left him.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    user: Arc<User>,
+    seat: Seat,
+    /// Whether every reference was alive when the user was seated.
+    whole: bool,
 }
 
 /// All users and what leads to them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Users {
-    by_id: Layered<UserId, Seated>,
+    by_id: Layered<UserId, Stored>,
     pub(super) classes: Classes,
     /// Teams of a user.
     pub(super) memberships: Index<UserId, TeamId>,
     /// Counted users (enabled, human) by seat.
     seated: Index<Seat, UserId>,
-    /// Users by the profile that a direct link of theirs names, existing or not.
-    pub(super) linked: Index<UniqueName, UserId>,
-    /// Users by a role that they hold themselves, as given.
-    pub(super) holders: Index<UniqueName, UserId>,
+    /// Users by what a direct link of theirs leads to.
+    linked: Index<Link, UserId>,
 }
 
 impl Users {
-    /// Puts a user in, to be seated later.
-    pub(super) fn put(&mut self, user: &Arc<User>) {
-        self.leave(&user.id);
-        for link in &user.direct {
-            self.linked.add(&link.profile, user.id.clone());
+    /// Takes a user out of every index, and answers what was stored of him.
+    pub(super) fn remove(&mut self, id: &UserId) -> Option<Arc<User>> {
+        let Stored { user, seat, .. } = self.by_id.remove(id)?;
+        self.seated.take(&seat, id);
+        for link in seat.direct.links() {
+            self.linked.take(&Catalog::indexed(&user, link), id);
         }
-        for role in &user.roles {
-            self.holders.add(role, user.id.clone());
-        }
-        let seated = Seated { user: Arc::clone(user), seat: Seat::default() };
-        self.by_id.insert(user.id.clone(), seated);
+        self.classes.leave(seat.class);
+        Some(user)
     }
 
-    /// Takes a user out.
-    pub(super) fn remove(&mut self, id: &UserId) {
-        self.leave(id);
-        self.by_id.remove(id);
-    }
-
-    /// Takes a user out of every index.
-    fn leave(&mut self, id: &UserId) {
-        let Some(old) = self.by_id.get(id) else { return };
-        self.seated.take(&old.seat, id);
-        for link in &old.user.direct {
-            self.linked.take(&link.profile, id);
-        }
-        for role in &old.user.roles {
-            self.holders.take(role, id);
-        }
+    /// Forgets who was linked to a profile that is gone.
+    pub(super) fn unlink(&mut self, profile: &Link) {
+        self.linked.drop_set(profile);
     }
 }
 
@@ -108,75 +101,107 @@ impl<K: Hash + Ord + Clone> Groups<K> {
     }
 }
 
-/// What users of the same roles and teams have in common.
+/// What users have in common who name the same roles, belong to the same teams, and are younger than
+/// each of these roles.
 #[derive(Debug)]
 struct Alike {
     class: ClassId,
+    /// Time of the youngest of the roles.
+    youngest: Time,
+    /// Whether each role exists.
+    whole: bool,
     /// Group of the seat without a direct link.
     unlinked: usize,
-    /// Groups of the roles.
-    holders: Vec<usize>,
 }
 
 impl Catalog {
-    /// Works out the seat of a user anew.
-    pub(super) fn reseat(&mut self, id: &UserId) {
-        let Some(Seated { user, seat: old }) = self.users.by_id.get(id).cloned() else { return };
-        self.users.seated.take(&old, id);
-        let class = self.class_of(&user);
-        let seat = Seat { class: self.users.classes.intern(class), direct: Direct::of(&user) };
+    /// Stores a user and seats him.
+    pub(super) fn seat(&mut self, user: Arc<User>) {
+        self.users.remove(&user.id);
+        let set = self.role_set(&user, user.stamp.update_time);
+        let links = self.profile_links(&user);
+        let whole = set.own.len() == user.roles.len() && links.len() == user.direct.len();
+        let derived = self.derive(&set);
+        let class = self.users.classes.intern(set, derived);
+        self.users.classes.join(class);
+        for link in &links {
+            self.users.linked.add(&Self::indexed(&user, link), user.id.clone());
+        }
+        let seat = Seat { class, direct: Direct::of(&user.id, links) };
         if user.is_counted() {
             self.users.seated.add(&seat, user.id.clone());
         }
-        self.users.by_id.insert(user.id.clone(), Seated { user, seat });
+        self.users.by_id.insert(user.id.clone(), Stored { user, seat, whole });
     }
 
-    /// Works out the seats of everybody anew, and every index with them.
+    /// Seats a user again, whose teams may be others.
+    pub(super) fn reseat(&mut self, id: &UserId) {
+        if let Some(user) = self.users.by_id.get(id).map(|stored| Arc::clone(&stored.user)) {
+            self.seat(user);
+        }
+    }
+
+    /// Seats everybody again, and works out every index.
     pub(super) fn reseat_all(&mut self) {
-        self.seat_all(self.users().map(|seated| Arc::clone(&seated.user)).collect());
+        self.seat_all(self.stored_users().cloned().collect());
     }
 
-    /// Seats these users in place of all others; every role and team is there by now.
+    /// Seats these users in place of all others; every role, profile and team is there by now.
     pub(super) fn seat_all(&mut self, mut users: Vec<Arc<User>>) {
         ascending(&mut users, |user| &user.id);
-        let (mut classes, mut known) = (Classes::default(), HashMap::new());
-        let (mut seated, mut linked, mut holders) = (Groups::new(), Groups::new(), Groups::new());
-        let mut seats = Vec::with_capacity(users.len());
+        self.users.classes = Classes::default();
+        let mut known: HashMap<_, Alike> = HashMap::new();
+        let (mut seated, mut linked) = (Groups::new(), Groups::new());
+        let mut stored = Vec::with_capacity(users.len());
         for user in &users {
             let id = &user.id;
-            let alike = (&user.roles, self.users.memberships.get(id));
-            let alike: &mut Alike = known.entry(alike).or_insert_with(|| {
-                let class = classes.intern(self.class_of(user));
-                let unlinked = seated.position(&Seat { class, direct: Direct::None });
-                let holders = user.roles.iter().map(|role| holders.position(role)).collect();
-                Alike { class, unlinked, holders }
-            });
-            let seat = Seat { class: alike.class, direct: Direct::of(user) };
+            let key = (&user.roles, self.users.memberships.get(id).cloned());
+            let alike = match known.get(&key) {
+                Some(alike) => alike,
+                None => {
+                    let alike = self.alike(user, &mut seated);
+                    known.entry(key).or_insert(alike)
+                }
+            };
+            let (mut class, mut whole, mut unlinked) = (alike.class, alike.whole, alike.unlinked);
+            if user.stamp.update_time < alike.youngest {
+                let set = self.role_set(user, user.stamp.update_time);
+                whole = set.own.len() == user.roles.len();
+                let derived = self.derive(&set);
+                class = self.users.classes.intern(set, derived);
+                unlinked = seated.position(&Seat { class, direct: Direct::None });
+            }
+            self.users.classes.join(class);
+            let links = self.profile_links(user);
+            whole &= links.len() == user.direct.len();
+            let group = |link| linked.position(&Self::indexed(user, link));
+            let groups: BTreeSet<_> = links.iter().map(group).collect();
+            groups.into_iter().for_each(|group| linked.join(group, id));
+            let seat = Seat { class, direct: Direct::of(id, links) };
             if user.is_counted() {
-                let unlinked = seat.direct == Direct::None;
-                let group = if unlinked { alike.unlinked } else { seated.position(&seat) };
+                let is_unlinked = seat.direct == Direct::None;
+                let group = if is_unlinked { unlinked } else { seated.position(&seat) };
                 seated.join(group, id);
             }
-            let links: BTreeSet<_> = user.direct.iter().map(|link| &link.profile).collect();
-            for profile in links {
-                let group = linked.position(profile);
-                linked.join(group, id);
-            }
-            for group in &alike.holders {
-                holders.join(*group, id);
-            }
-            seats.push((id.clone(), seat));
+            stored.push((id.clone(), Stored { user: Arc::clone(user), seat, whole }));
         }
-        let by_id = seats.into_iter().zip(users);
-        let by_id = by_id.map(|((id, seat), user)| (id, Seated { user, seat })).collect();
-        self.users = Users {
-            by_id: Layered::from_sorted(by_id),
-            classes,
-            memberships: self.users.memberships.clone(),
-            seated: seated.index(),
-            linked: linked.index(),
-            holders: holders.index(),
-        };
+        drop(known);
+        self.users.by_id = Layered::from_sorted(stored);
+        self.users.seated = seated.index();
+        self.users.linked = linked.index();
+        self.users.classes.drop_empty();
+    }
+
+    /// What a user has in common with others who are younger than each of the roles.
+    fn alike(&mut self, user: &User, seated: &mut Groups<Seat>) -> Alike {
+        let roles = user.roles.iter().filter_map(|role| self.tables.roles.get(role));
+        let youngest = roles.map(|role| role.stamp.create_time).max().unwrap_or_default();
+        let set = self.role_set(user, user.stamp.update_time.max(youngest));
+        let whole = set.own.len() == user.roles.len();
+        let derived = self.derive(&set);
+        let class = self.users.classes.intern(set, derived);
+        let unlinked = seated.position(&Seat { class, direct: Direct::None });
+        Alike { class, youngest, whole, unlinked }
     }
 
     /// Puts these teams in place of all others; nobody is seated yet.
@@ -192,29 +217,43 @@ impl Catalog {
         self.users.memberships = Index::from_groups(memberships);
     }
 
-    fn class_of(&self, user: &User) -> RoleClass {
-        let held: BTreeSet<_> = user.roles.iter().filter_map(|r| self.root(r)).collect();
-        let team_only = self
-            .team_roles(&user.id)
-            .filter_map(|(_, role)| self.root(&role))
-            .filter(|root| !held.contains(root))
-            .collect();
-        RoleClass { held, team_only }
+    /// The roles that a user refers to, himself in a state of that time and through teams.
+    fn role_set(&self, user: &User, written: Time) -> RoleSet {
+        let teams = self.stored_teams_of(&user.id);
+        let team = teams.flat_map(|team| self.role_links(&team.roles, team.stamp.update_time));
+        RoleSet { own: self.role_links(&user.roles, written).collect(), team: team.collect() }
+    }
+
+    fn seated<'a>(&'a self, stored: &'a Stored) -> Seated<'a> {
+        let Stored { user, seat, whole } = stored;
+        let lost = self.users.classes.entry(seat.class).derived.lost;
+        let user = if *whole && !lost && self.keeps_links(user) {
+            Cow::Borrowed(user)
+        } else {
+            Cow::Owned(Arc::new(self.pruned(user)))
+        };
+        Seated { user, seat }
     }
 
     /// The user of that id.
-    pub fn user(&self, id: &UserId) -> Option<&Seated> {
-        self.users.by_id.get(id)
+    pub fn user(&self, id: &UserId) -> Option<Seated<'_>> {
+        self.users.by_id.get(id).map(|stored| self.seated(stored))
     }
 
     /// All users, ascending by id.
-    pub fn users(&self) -> impl Iterator<Item = &Seated> {
-        self.users.by_id.iter().map(|(_, seated)| seated)
+    pub fn users(&self) -> impl Iterator<Item = Seated<'_>> {
+        self.users.by_id.iter().map(|(_, stored)| self.seated(stored))
     }
 
     /// All users from that id on, the id itself excluded, ascending.
-    pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = &'a Seated> + use<'a> {
-        self.users.by_id.range_after(id).map(|(_, seated)| seated)
+    pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = Seated<'a>> + use<'a> {
+        self.users.by_id.range_after(id).map(|(_, stored)| self.seated(stored))
+    }
+
+    /// All users as the last write left them, ascending by id: for what stores the catalog, and for
+    /// nobody who answers a question.
+    pub(super) fn stored_users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.by_id.iter().map(|(_, stored)| &stored.user)
     }
 
     /// Number of users.
@@ -222,25 +261,27 @@ impl Catalog {
         self.users.by_id.len()
     }
 
-    /// The teams that a user belongs to, ascending by id.
-    pub fn teams_of(&self, id: &UserId) -> impl Iterator<Item = &Arc<Team>> {
+    fn stored_teams_of(&self, id: &UserId) -> impl Iterator<Item = &Arc<Team>> {
         let ids = self.users.memberships.get(id).into_iter().flatten();
         ids.filter_map(|team| self.teams.get(team))
+    }
+
+    /// The teams that a user belongs to, ascending by id.
+    pub fn teams_of(&self, id: &UserId) -> impl Iterator<Item = Cow<'_, Arc<Team>>> {
+        self.stored_teams_of(id).map(|team| self.seen_team(team))
     }
 
     /// The roles that a user holds through teams, as given: {team, role}, ascending by team.
-    pub fn team_roles<'a>(
-        &'a self,
-        id: &UserId,
-    ) -> impl Iterator<Item = (TeamId, UniqueName)> + use<'a> {
-        let ids = self.users.memberships.get(id).into_iter().flatten();
-        ids.filter_map(|team| self.teams.get(team))
-            .flat_map(|team| team.roles.iter().map(|role| (team.id.clone(), role.clone())))
+    pub fn team_roles(&self, id: &UserId) -> impl Iterator<Item = (TeamId, UniqueName)> {
+        self.teams_of(id).flat_map(|team| {
+            let roles = team.roles.iter().map(|role| (team.id.clone(), role.clone()));
+            roles.collect::<Vec<_>>()
+        })
     }
 
-    /// The roles of a class.
-    pub fn class(&self, id: ClassId) -> &RoleClass {
-        self.users.classes.get(id)
+    /// Whether there are users of that class: none is left once the last one changed.
+    pub fn has_class(&self, id: ClassId) -> bool {
+        self.users.classes.has(id)
     }
 
     /// Counted users by seat.
@@ -248,18 +289,25 @@ impl Catalog {
         self.users.seated.iter()
     }
 
-    /// Users with a direct link that names the profile.
-    pub fn linked(&self, profile: &UniqueName) -> Option<&Set<UserId>> {
-        self.users.linked.get(profile)
+    /// Users with a direct link to the profile of that name, ascending.
+    pub fn linked(&self, profile: &UniqueName) -> Vec<&UserId> {
+        let Some(stored) = self.tables.profiles.get(profile) else { return Vec::new() };
+        let at = |uid| self.users.linked.get(&Link { name: profile.clone(), uid });
+        let leads = |id: &&UserId| {
+            let Some(user) = self.user(id).map(|seated| seated.user) else { return false };
+            let mut links = user.direct.iter().filter(|link| link.profile == *profile);
+            links.any(|link| self.linked_profile(&user, link).is_some())
+        };
+        let imported = at(None).into_iter().flatten().filter(leads);
+        let mut users: Vec<_> = at(Some(stored.stamp.uid)).into_iter().flatten().collect();
+        users.extend(imported);
+        users.sort();
+        users.dedup();
+        users
     }
 
-    /// Names that direct links lead to, existing or not.
-    pub fn linked_names(&self) -> impl Iterator<Item = (&UniqueName, &Set<UserId>)> {
+    /// Users with direct links, by what the links lead to.
+    pub fn links(&self) -> impl Iterator<Item = (&Link, &Set<UserId>)> {
         self.users.linked.iter()
-    }
-
-    /// Users who hold the role themselves.
-    pub fn holders(&self, role: &UniqueName) -> Option<&Set<UserId>> {
-        self.users.holders.get(role)
     }
 }

@@ -1,6 +1,6 @@
 //! AddUsers and RemoveUsers: direct links (SPEC §7.4).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use super::{Context, Plan, Warning, find_profile, references::References, same_etag};
 use crate::{
@@ -46,9 +46,9 @@ impl AddUsers {
         }
         let mut plan = Plan::answering(profile.name());
         plan.warnings.extend(inactive(profile));
-        for user in users {
+        for user in &users {
             plan.warnings.extend(disabled(user));
-            let direct = linked(user, profile.name(), context);
+            let direct = linked(catalog, user, profile.name(), context);
             if direct != user.direct {
                 plan.put(User { direct, ..User::clone(user) }, context);
             }
@@ -58,8 +58,16 @@ impl AddUsers {
 }
 
 /// The one link of a user to this profile; a link that is there keeps its time.
-pub(super) fn linked(user: &User, profile: &UniqueName, context: &Context) -> Vec<DirectLink> {
-    let kept = user.direct.iter().find(|link| link.profile == *profile).cloned();
+pub(super) fn linked(
+    catalog: &Catalog,
+    user: &User,
+    profile: &UniqueName,
+    context: &Context,
+) -> Vec<DirectLink> {
+    let leads = |link: &&DirectLink| {
+        link.profile == *profile && catalog.linked_profile(user, link).is_some()
+    };
+    let kept = user.direct.iter().find(leads).cloned();
     vec![kept.unwrap_or_else(|| DirectLink {
         profile: profile.clone(),
         assigned_at: Some(context.time),
@@ -105,7 +113,7 @@ pub(super) fn nobody_elsewhere<'a>(
     let mut elsewhere = Vec::new();
     for want in wanted {
         for link in want.user.direct.iter().filter(|l| l.profile != *want.profile) {
-            if let Some(other) = catalog.tables.profiles.get(&link.profile) {
+            if let Some(other) = catalog.linked_profile(want.user, link) {
                 elsewhere.push((&want.user.id, other.name(), want.place.clone()));
             }
         }
@@ -150,7 +158,7 @@ impl RemoveUsers {
             if gone.is_empty() {
                 plan.not_assigned.push(user.id.clone());
             } else {
-                plan.put(User { direct: kept, ..User::clone(user) }, context);
+                plan.put(User { direct: kept, ..User::clone(&user) }, context);
             }
         }
         Ok(plan)
@@ -166,7 +174,10 @@ fn count(users: &[UserId]) -> Result<(), Refusal> {
 }
 
 /// The users of these ids, each once, ascending.
-fn find_users<'a>(catalog: &'a Catalog, ids: &[UserId]) -> Result<Vec<&'a Arc<User>>, Refusal> {
+fn find_users<'a>(
+    catalog: &'a Catalog,
+    ids: &[UserId],
+) -> Result<Vec<Cow<'a, Arc<User>>>, Refusal> {
     let ids: BTreeSet<_> = ids.iter().collect();
     let mut references = References::new(catalog);
     let found = ids.into_iter().filter_map(|id| references.user("users", id)).collect();

@@ -1,16 +1,19 @@
 //! Whose outcome a write changes (SPEC §7.1 rule 4).
 //!
 //! Users whom the write itself changed are compared one by one; all others by seat, because users
-//! of one seat get one answer. Content is compiled only where the write can reach it, and once per
-//! profile and gates.
+//! of one seat get one answer and keep their seat. What a class gets is worked out once a class and
+//! content once per profile and gates, where the write can reach it, so the cost is that of seats and
+//! not of users. The first of the affected are picked from the seats' sorted members, each left at
+//! the first member behind all that are listed: cheap enough for the commit thread, and a repeated
+//! request is answered the very same list.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use crate::{
-    catalog::{Catalog, ClassId, Seat, Seated, Set},
+    catalog::{Catalog, ClassId, Seat, Seated},
     content::{Gates, Reach, compile},
-    domain::{Change, Kind, Object, TeamId, UniqueName, UserId},
-    resolve::winner,
+    domain::{Change, Kind, Method, Object, TeamId, UniqueName, UserId},
+    resolve::{class_winner, winner},
 };
 
 /// How many users an answer lists.
@@ -52,33 +55,46 @@ pub fn affected(old: &Catalog, new: &Catalog, changes: &[Change]) -> Affected {
         listed: BTreeMap::new(),
     };
     for id in &touched {
-        let counted = |c: &Catalog| c.user(id).is_some_and(|s| s.user.is_counted());
-        if counted(old) && counted(new) {
-            comparison.compare(id, [id].into_iter(), 1);
+        if let (Some(before), Some(after)) = (old.user(id), new.user(id))
+            && before.user.is_counted()
+            && after.user.is_counted()
+        {
+            comparison.compare(&before, &after, [id].into_iter(), 1);
         }
     }
-    let any = |kinds: &[Kind]| changes.iter().any(|c| kinds.contains(&c.key().kind));
-    if any(&[Kind::Role]) {
-        for (_, ids) in old.seats() {
-            comparison.regrouped(ids, &touched);
-        }
-    } else if !comparison.reach.is_empty() {
+    if changes.iter().any(|change| !matches!(change.key().kind, Kind::User | Kind::Team)) {
         comparison.whole_seats(&touched);
     }
     comparison.finish()
 }
 
+/// The profile and the step that a user gets it from.
+type Winner = (UniqueName, Method);
+
 /// One of the two catalogs, with what was worked out of it so far.
 #[derive(Debug)]
 struct Side<'a> {
     catalog: &'a Catalog,
-    gates: BTreeMap<ClassId, Gates>,
-    digests: BTreeMap<(UniqueName, Gates), String>,
+    /// What users of a class get without a direct link.
+    winners: HashMap<ClassId, Winner>,
+    gates: HashMap<ClassId, Gates>,
+    digests: HashMap<(UniqueName, Gates), String>,
 }
 
 impl<'a> Side<'a> {
     fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, gates: BTreeMap::new(), digests: BTreeMap::new() }
+        Self { catalog, winners: HashMap::new(), gates: HashMap::new(), digests: HashMap::new() }
+    }
+
+    fn winner(&mut self, seated: &Seated<'_>) -> Winner {
+        let catalog = self.catalog;
+        let leads = |link| catalog.linked_profile(&seated.user, link);
+        if seated.user.direct.iter().filter_map(leads).any(|profile| profile.common.is_active()) {
+            return winner(catalog, seated);
+        }
+        let class = seated.seat.class;
+        let winner = || class_winner(catalog, catalog.class(class));
+        self.winners.entry(class).or_insert_with(winner).clone()
     }
 
     /// The gates of a class that make a difference to a profile.
@@ -112,70 +128,73 @@ struct Comparison<'a> {
     new: Side<'a>,
     reach: Reach,
     result: Affected,
+    /// The first users whose profile differs, at most [`LISTED`].
     listed: BTreeMap<UserId, (UniqueName, UniqueName)>,
 }
 
 impl<'a> Comparison<'a> {
-    /// Without a change of roles nobody moves, so each seat gets one comparison.
+    /// Users whom the write does not change keep their seats, so each seat gets one comparison.
     fn whole_seats(&mut self, touched: &BTreeSet<UserId>) {
-        let old = self.old.catalog;
+        let (old, new) = (self.old.catalog, self.new.catalog);
         let mut gone: BTreeMap<&Seat, usize> = BTreeMap::new();
         for seated in touched.iter().filter_map(|id| old.user(id)).filter(|s| s.user.is_counted()) {
-            *gone.entry(&seated.seat).or_default() += 1;
+            *gone.entry(seated.seat).or_default() += 1;
         }
         for (seat, ids) in old.seats() {
             let count = ids.len() - gone.get(seat).copied().unwrap_or_default();
             let mut members = ids.iter().filter(|id| !touched.contains(*id)).peekable();
-            if let Some(sample) = members.peek().copied() {
-                self.compare(sample, members, count as u64);
+            if let Some(sample) = members.peek()
+                && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
+            {
+                self.compare(&before, &after, members, count as u64);
             }
         }
     }
 
-    /// A role may lead its holders anywhere: users of one old seat, grouped by their new one.
-    fn regrouped(&mut self, ids: &Set<UserId>, touched: &BTreeSet<UserId>) {
-        let new = self.new.catalog;
-        let mut groups: BTreeMap<&Seat, Vec<&UserId>> = BTreeMap::new();
-        for id in ids.iter().filter(|id| !touched.contains(*id)) {
-            if let Some(seated) = new.user(id) {
-                groups.entry(&seated.seat).or_default().push(id);
-            }
-        }
-        for members in groups.into_values() {
-            let count = members.len() as u64;
-            self.compare(members[0], members.iter().copied(), count);
-        }
-    }
-
-    /// Compares one user before and after, for all members of his kind.
+    /// Compares one user before and after, for all members of his seat, who ascend.
     fn compare<'b>(
         &mut self,
-        sample: &UserId,
+        before: &Seated<'_>,
+        after: &Seated<'_>,
         members: impl Iterator<Item = &'b UserId>,
         count: u64,
     ) {
-        let (old, new) = (self.old.catalog, self.new.catalog);
-        let (Some(before), Some(after)) = (old.user(sample), new.user(sample)) else { return };
-        let (from, to) = (winner(old, before), winner(new, after));
+        let (from, to) = (self.old.winner(before), self.new.winner(after));
         if from.0 != to.0 {
             self.result.total_count += count;
-            for id in members.take(LISTED) {
-                self.listed.insert(id.clone(), (from.0.clone(), to.0.clone()));
-            }
+            self.list(members, &from.0, &to.0);
             return;
         }
         if from.1 != to.1 {
             self.result.method_only += count;
         }
-        if self.content_differs(&to.0, before, after) {
+        if self.content_differs(&to.0, before.seat.class, after.seat.class) {
             self.result.content_only += count;
         }
     }
 
+    /// Lists the members who are among the first of all so far.
+    fn list<'b>(
+        &mut self,
+        members: impl Iterator<Item = &'b UserId>,
+        from: &UniqueName,
+        to: &UniqueName,
+    ) {
+        for id in members {
+            if self.listed.len() >= LISTED {
+                match self.listed.last_entry() {
+                    Some(last) if id < last.key() => drop(last.remove()),
+                    _ => break,
+                }
+            }
+            self.listed.insert(id.clone(), (from.clone(), to.clone()));
+        }
+    }
+
     /// Whether a user gets other content of the profile that he keeps.
-    fn content_differs(&mut self, profile: &UniqueName, before: &Seated, after: &Seated) -> bool {
-        let old = self.old.gates(before.seat.class, profile);
-        let new = self.new.gates(after.seat.class, profile);
+    fn content_differs(&mut self, profile: &UniqueName, before: ClassId, after: ClassId) -> bool {
+        let old = self.old.gates(before, profile);
+        let new = self.new.gates(after, profile);
         if old == new && !self.reach.contains(profile) {
             return false;
         }
@@ -183,7 +202,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn finish(self) -> Affected {
-        let listed = self.listed.into_iter().take(LISTED);
+        let listed = self.listed.into_iter();
         let users = listed.map(|(user, (from, to))| AffectedUser { user, from, to }).collect();
         Affected { users, ..self.result }
     }
@@ -207,8 +226,9 @@ fn touched(old: &Catalog, new: &Catalog, changes: &[Change]) -> BTreeSet<UserId>
             Kind::Team => {
                 let team = TeamId::parse(&key.name).ok();
                 for catalog in [old, new] {
-                    let team = team.as_ref().and_then(|id| catalog.teams.get(id));
-                    ids.extend(team.into_iter().flat_map(|t| t.members.iter().cloned()));
+                    if let Some(team) = team.as_ref().and_then(|id| catalog.team(id)) {
+                        ids.extend(team.members.iter().cloned());
+                    }
                 }
             }
             _ => {}

@@ -1,129 +1,139 @@
-//! Writes of library objects: one mechanism for every kind (SPEC §2.3).
+//! Writes of profiles and library objects: one mechanism for every kind (SPEC §2.3, §7.5).
 //!
-//! A kind is an [`Entry`]: its patch, its rules and who refers to it. The five commands know
-//! nothing else of it, so all kinds are created, changed, copied and deleted alike.
+//! A kind is a [`Strategy`]: its patch and its rules. The five commands know nothing else of it, so
+//! all kinds are created, changed, copied and deleted alike, with one order of refusals.
 
 mod credential;
-mod entry;
 #[macro_use]
 mod patch;
 mod provider;
 mod referrer;
 mod session_template;
+mod strategy;
 mod tab_template;
 mod tool;
 
 use std::marker::PhantomData;
 
-use self::entry::operations;
+use self::strategy::operations;
 pub use self::{
-    entry::{Entry, Operations},
     patch::Patch,
-    provider::{ProviderPatch, Providers},
-    referrer::Referrer,
-    session_template::{SessionTemplatePatch, SessionTemplates},
-    tab_template::{TabTemplatePatch, TabTemplates},
-    tool::{ToolPatch, Tools},
+    provider::ProviderPatch,
+    session_template::SessionTemplatePatch,
+    strategy::{Rules, Strategy},
+    tab_template::TabTemplatePatch,
+    tool::ToolPatch,
 };
 use super::{
     Command, Context, Plan,
     name::{new_name, not_taken},
-    not_built_in, not_found, not_managed, same_etag, stored,
+    not_built_in, not_found, not_managed,
+    references::References,
+    same_etag, stored,
 };
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Common, ObjectKey, Origin, Refusal, Stamp, State, UniqueName, Violations,
+        Change, Common, ObjectKey, Origin, Reason, Refusal, Stamp, State, UniqueName, Violations,
         check::{self, Controls},
         refusal::Preconditions,
-        stored::{Named, Stored},
+        stored::Named,
     },
 };
 
 /// Makes a custom, active object.
 #[derive(Debug, Clone)]
-pub struct Create<E: Entry> {
+pub struct Create<T: Strategy> {
     /// Name as given.
     pub unique_name: String,
     /// Other fields; a display name is required.
-    pub patch: E::Patch,
+    pub patch: T::Patch,
 }
 
 /// Changes fields of an object.
 #[derive(Debug, Clone)]
-pub struct Update<E: Entry> {
+pub struct Update<T: Strategy> {
     /// The object.
     pub name: UniqueName,
     /// State that the caller saw.
     pub etag: Option<String>,
     /// New values.
-    pub patch: E::Patch,
+    pub patch: T::Patch,
     /// Whether an object that does not exist is created; never where the caller saw one (`etag`).
     pub allow_missing: bool,
+    /// Name of the operation as refusals give it: `UPDATE`, `SET_PANE`, ….
+    pub operation: &'static str,
+}
+
+impl<T: Strategy> Update<T> {
+    /// The change of an object that exists.
+    pub fn new(name: UniqueName, patch: T::Patch) -> Self {
+        Self { name, etag: None, patch, allow_missing: false, operation: "UPDATE" }
+    }
 }
 
 /// Copies the definition of an object: not its state, origin or lock.
 #[derive(Debug, Clone)]
-pub struct CloneObject<E: Entry> {
+pub struct CloneObject<T: Strategy> {
     /// Any object of the kind: built-in, managed or inactive too.
     pub source: UniqueName,
     /// Name of the copy as given.
     pub unique_name: String,
     /// Its display name.
     pub display_name: String,
-    entry: PhantomData<E>,
+    kind: PhantomData<T>,
 }
 
-impl<E: Entry> CloneObject<E> {
+impl<T: Strategy> CloneObject<T> {
     /// The copy of `source` under another name.
     pub fn new(source: UniqueName, unique_name: String, display_name: String) -> Self {
-        Self { source, unique_name, display_name, entry: PhantomData }
+        Self { source, unique_name, display_name, kind: PhantomData }
     }
 }
 
 /// Activates or deactivates an object, whoever refers to it.
 #[derive(Debug, Clone)]
-pub struct SetState<E: Entry> {
+pub struct SetState<T: Strategy> {
     /// The object.
     pub name: UniqueName,
     /// State that the caller saw.
     pub etag: Option<String>,
     /// The new state.
     pub state: State,
-    entry: PhantomData<E>,
+    kind: PhantomData<T>,
 }
 
-impl<E: Entry> SetState<E> {
+impl<T: Strategy> SetState<T> {
     /// The change of the object to that state.
     pub fn new(name: UniqueName, etag: Option<String>, state: State) -> Self {
-        Self { name, etag, state, entry: PhantomData }
+        Self { name, etag, state, kind: PhantomData }
     }
 }
 
 /// Deletes an object.
 #[derive(Debug, Clone)]
-pub struct Delete<E: Entry> {
+pub struct Delete<T: Strategy> {
     /// The object.
     pub name: UniqueName,
     /// State that the caller saw.
     pub etag: Option<String>,
     /// Whether references to the object go along.
     pub force: bool,
-    entry: PhantomData<E>,
+    kind: PhantomData<T>,
 }
 
-impl<E: Entry> Delete<E> {
+impl<T: Strategy> Delete<T> {
     /// The removal of the object.
     pub fn new(name: UniqueName, etag: Option<String>, force: bool) -> Self {
-        Self { name, etag, force, entry: PhantomData }
+        Self { name, etag, force, kind: PhantomData }
     }
 }
 
 // ===== impl Command =====
 
-impl<E: Entry> Command for Create<E> {
+impl<T: Strategy> Command for Create<T> {
     fn operation(&self) -> &'static str {
-        E::OPERATIONS.create
+        operations(T::KIND).create
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -131,13 +141,13 @@ impl<E: Entry> Command for Create<E> {
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        create::<E>(catalog, context, &self.unique_name, &self.patch)
+        create::<T>(catalog, context, &self.unique_name, &self.patch)
     }
 }
 
-impl<E: Entry> Command for Update<E> {
+impl<T: Strategy> Command for Update<T> {
     fn operation(&self) -> &'static str {
-        E::OPERATIONS.update
+        operations(T::KIND).update
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -145,37 +155,37 @@ impl<E: Entry> Command for Update<E> {
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let Some(target) = E::table(catalog).get(&self.name).map(AsRef::as_ref) else {
+        let Some(target) = T::table(&catalog.tables).get(&self.name).map(AsRef::as_ref) else {
             if self.allow_missing && self.etag.is_none() {
-                return create::<E>(catalog, context, self.name.as_str(), &self.patch);
+                return create::<T>(catalog, context, self.name.as_str(), &self.patch);
             }
             let mut v = Violations::new();
-            syntax::<E>(&self.patch, &mut v);
+            syntax::<T>(&self.patch, &mut v);
             v.finish()?;
             if self.allow_missing {
-                stored::same_etag::<E::Object>(self.name.as_str(), None, self.etag.as_deref())?;
+                stored::same_etag::<T>(self.name.as_str(), None, self.etag.as_deref())?;
             }
-            return Err(not_found(E::KIND, self.name.as_str()));
+            return Err(not_found(T::KIND, self.name.as_str()));
         };
         let mut v = Violations::new();
-        syntax::<E>(&self.patch, &mut v);
+        syntax::<T>(&self.patch, &mut v);
         self.patch.immutable(target, &mut v);
-        let mut next = E::Object::clone(target);
+        let mut next = target.clone();
         self.patch.apply(&mut next);
-        let findings = E::settle(&mut next, Some(target), &self.patch, context);
+        let findings = next.canonicalize(Some(target), &self.patch, context);
         if target.common().origin == Origin::Custom {
-            E::check(catalog, &next, Some(target), &self.patch, &mut v);
+            next.validate(catalog, Some(target), &self.patch, &mut v);
         }
         v.finish()?;
-        unlocked(target, "UPDATE", self.etag.as_deref())?;
-        let plan = finish::<E>(catalog, context, next, Some(target))?;
+        unlocked(target, self.operation, self.etag.as_deref())?;
+        let plan = finish(catalog, context, next, Some(target))?;
         Ok(Plan { findings, ..plan })
     }
 }
 
-impl<E: Entry> Command for CloneObject<E> {
+impl<T: Strategy> Command for CloneObject<T> {
     fn operation(&self) -> &'static str {
-        E::OPERATIONS.clone
+        operations(T::KIND).clone
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -186,9 +196,8 @@ impl<E: Entry> Command for CloneObject<E> {
         let mut v = Violations::new();
         let name = new_name(&mut v, &self.unique_name);
         let display_name = check::display_name(&mut v, "display_name", &self.display_name, 100);
-        v.finish()?;
-        let Some(name) = name else { return Ok(Plan::default()) };
-        let source = find::<E>(catalog, &self.source)?;
+        let name = named(v, name)?;
+        let source = find::<T>(catalog, &self.source)?;
         let mut copy = source.clone();
         *copy.common_mut() = Common {
             description: source.common().description.clone(),
@@ -197,18 +206,18 @@ impl<E: Entry> Command for CloneObject<E> {
         };
         *copy.stamp_mut() = stamp(context);
         let mut v = Violations::new();
-        E::detach(&mut copy, &mut v);
+        copy.prepare_clone(source, &mut v);
         v.finish()?;
-        not_taken(E::table(catalog), &copy.common().unique_name)?;
-        finish::<E>(catalog, context, copy, Some(source))
+        not_taken(T::table(&catalog.tables), &copy.common().unique_name)?;
+        finish(catalog, context, copy, Some(source))
     }
 }
 
-impl<E: Entry> Command for SetState<E> {
+impl<T: Strategy> Command for SetState<T> {
     fn operation(&self) -> &'static str {
         match self.state {
-            State::Active => E::OPERATIONS.activate,
-            State::Inactive => E::OPERATIONS.deactivate,
+            State::Active => operations(T::KIND).activate,
+            State::Inactive => operations(T::KIND).deactivate,
         }
     }
 
@@ -218,9 +227,9 @@ impl<E: Entry> Command for SetState<E> {
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
         let operation = if self.state == State::Active { "ACTIVATE" } else { "DEACTIVATE" };
-        let target = find::<E>(catalog, &self.name)?;
+        let target = find::<T>(catalog, &self.name)?;
         unlocked(target, operation, self.etag.as_deref())?;
-        let mut plan = Plan::about(E::KIND, target.name());
+        let mut plan = Plan::about(T::KIND, target.name());
         if target.common().state != self.state {
             let mut next = target.clone();
             next.common_mut().state = self.state;
@@ -230,9 +239,9 @@ impl<E: Entry> Command for SetState<E> {
     }
 }
 
-impl<E: Entry> Command for Delete<E> {
+impl<T: Strategy> Command for Delete<T> {
     fn operation(&self) -> &'static str {
-        E::OPERATIONS.delete
+        operations(T::KIND).delete
     }
 
     fn flags(&self) -> Vec<&'static str> {
@@ -240,12 +249,11 @@ impl<E: Entry> Command for Delete<E> {
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let target = find::<E>(catalog, &self.name)?;
+        let target = find::<T>(catalog, &self.name)?;
         unlocked(target, "DELETE", self.etag.as_deref())?;
         let name = &target.common().unique_name;
-        let referrers = E::referrers(catalog, name, context);
-        let released = referrer::release(E::KIND, name, referrers, self.force)?;
-        let key = ObjectKey::new(E::KIND, name.as_str());
+        let released = referrer::release(catalog, (T::KIND, name), self.force, context)?;
+        let key = ObjectKey::new(T::KIND, name.as_str());
         let changes = std::iter::once(Change::Delete(key)).chain(released).collect();
         Ok(Plan { changes, ..Plan::default() })
     }
@@ -253,9 +261,9 @@ impl<E: Entry> Command for Delete<E> {
 
 // ===== the common rules =====
 
-fn find<'a, E: Entry>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a E::Object, Refusal> {
-    let found = E::table(catalog).get(name);
-    found.map(AsRef::as_ref).ok_or_else(|| not_found(E::KIND, name.as_str()))
+fn find<'a, T: Strategy>(catalog: &'a Catalog, name: &UniqueName) -> Result<&'a T, Refusal> {
+    let found = T::table(&catalog.tables).get(name);
+    found.map(AsRef::as_ref).ok_or_else(|| not_found(T::KIND, name.as_str()))
 }
 
 fn stamp(context: &Context) -> Stamp {
@@ -269,56 +277,66 @@ fn unlocked<T: Named>(target: &T, operation: &str, etag: Option<&str>) -> Result
     same_etag(target, etag)
 }
 
-fn syntax<E: Entry>(patch: &E::Patch, v: &mut Violations) {
+fn syntax<T: Strategy>(patch: &T::Patch, v: &mut Violations) {
     if let Some(name) = patch.display_name() {
         check::display_name(v, "display_name", name, 100);
     }
     if let Some(text) = patch.description() {
-        check::text(v, "description", text, 0..=E::MAX_DESCRIPTION, Controls::TabAndNewline);
+        check::text(v, "description", text, 0..=T::MAX_DESCRIPTION, Controls::TabAndNewline);
     }
     if let Some(owner) = patch.owner() {
         check::line(v, "owner", owner, 0..=100);
     }
-    E::syntax(patch, v);
+    T::syntax(patch, v);
 }
 
-fn create<E: Entry>(
+fn create<T: Strategy>(
     catalog: &Catalog,
     context: &Context,
     given: &str,
-    patch: &E::Patch,
+    patch: &T::Patch,
 ) -> Result<Plan, Refusal> {
     let mut v = Violations::new();
     let name = new_name(&mut v, given);
     if patch.display_name().is_none() {
         v.invalid("display_name", "is required");
     }
-    syntax::<E>(patch, &mut v);
-    // A refused name has a stand-in: what else is wrong is told together with it.
-    let name = name.unwrap_or_else(|| UniqueName::known("new_object"));
-    let mut next = E::empty(Common::custom(name, ""), stamp(context));
+    syntax::<T>(patch, &mut v);
+    // A refused name has a stand-in, so that the other bad fields are found as well.
+    let stand_in = || UniqueName::known("new_object");
+    let mut next =
+        T::empty(Common::custom(name.clone().unwrap_or_else(stand_in), ""), stamp(context));
     patch.apply(&mut next);
-    let findings = E::settle(&mut next, None, patch, context);
-    E::check(catalog, &next, None, patch, &mut v);
-    v.finish()?;
-    not_taken(E::table(catalog), &next.common().unique_name)?;
-    let plan = finish::<E>(catalog, context, next, None)?;
+    let findings = next.canonicalize(None, patch, context);
+    next.validate(catalog, None, patch, &mut v);
+    let name = named(v, name)?;
+    not_taken(T::table(&catalog.tables), &name)?;
+    let plan = finish(catalog, context, next, None)?;
     Ok(Plan { findings, ..plan })
 }
 
+/// The name of a new object once no field is bad.
+fn named(v: Violations, name: Option<UniqueName>) -> Result<UniqueName, Refusal> {
+    v.finish()?;
+    // A name is refused with a violation; one that is not must never pass for an accepted write.
+    name.ok_or_else(|| Refusal::new(Reason::Internal, "A name was refused without a reason."))
+}
+
 /// Checks an object as it would be and plans to write it.
-fn finish<E: Entry>(
+fn finish<T: Strategy>(
     catalog: &Catalog,
     context: &Context,
-    mut next: E::Object,
-    before: Option<&E::Object>,
+    mut next: T,
+    before: Option<&T>,
 ) -> Result<Plan, Refusal> {
-    let name = next.common().unique_name.clone();
-    E::references(catalog, &mut next, before)?;
+    let mut references = References::new(catalog);
+    references.edges(&mut next, before);
+    references.finish()?;
+    next.dependencies(catalog)?;
     let mut failed = Preconditions::new();
-    E::limits(&next, &mut failed);
+    next.preconditions(catalog, &mut failed);
     failed.finish()?;
-    let mut plan = Plan::about(E::KIND, name.as_str());
+    let mut plan = Plan::about(T::KIND, next.name());
     if before != Some(&next) {
         plan.put(next, context);
     }

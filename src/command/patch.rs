@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     catalog::Catalog,
     domain::{
-        Kind, Reason, Refusal, UniqueName, Violations,
-        check::{self, Controls},
+        Reason, Refusal, UniqueName, Violations, check,
         copilot::{self, Setting},
         profile::{
             InboxView, MAX_INBOX_VIEWS, MAX_PANE_TOOLS, MAX_PROVIDERS, MAX_SESSION_TEMPLATES,
@@ -19,7 +18,7 @@ use crate::{
     },
 };
 
-use super::not_found;
+use super::library::Patch;
 
 /// New values of the mutable fields of a profile; what is `None` stays.
 #[derive(Debug, Clone, Default)]
@@ -54,20 +53,44 @@ pub struct ProfilePatch {
     pub all_active_channels: Option<bool>,
     /// Replaces the linked providers.
     pub providers: Option<BTreeSet<UniqueName>>,
+    /// A session template to append; nothing when it is there.
+    pub add_session_template: Option<UniqueName>,
+    /// Providers to link.
+    pub link: Vec<UniqueName>,
+    /// Providers to unlink.
+    pub unlink: Vec<UniqueName>,
+}
+
+impl Patch<Profile> for ProfilePatch {
+    fn display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
+    fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    fn immutable(&self, before: &Profile, v: &mut Violations) {
+        if let Some(module) =
+            self.app_module.as_ref().filter(|module| before.app_module != **module)
+        {
+            let text = format!("is immutable and is {}, not {module}", before.app_module);
+            v.add(Reason::FieldImmutable, "app_module", text);
+        }
+    }
+
+    fn apply(&self, profile: &mut Profile) {
+        self.write(profile);
+    }
 }
 
 impl ProfilePatch {
     /// Notes every plain field rule that the values break.
     pub(super) fn syntax(&self, v: &mut Violations) {
-        if let Some(name) = &self.display_name {
-            check::display_name(v, "display_name", name, 100);
-        }
-        if let Some(text) = &self.description {
-            check::text(v, "description", text, 0..=2000, Controls::TabAndNewline);
-        }
-        if let Some(owner) = &self.owner {
-            check::line(v, "owner", owner, 0..=100);
-        }
         if let Some(module) = &self.app_module {
             check::line(v, "app_module", module, 1..=100);
         }
@@ -95,11 +118,10 @@ impl ProfilePatch {
             }
         }
         super::inbox::syntax(v, self.inbox_views.as_deref().unwrap_or_default());
-        not_first_party(v, self.providers.iter().flatten());
+        not_first_party(v, self.providers.iter().flatten().chain(&self.link));
     }
 
-    /// Writes the values; the syntax was checked before.
-    pub(super) fn apply(&self, profile: &mut Profile) {
+    fn write(&self, profile: &mut Profile) {
         fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
             if let Some(value) = value {
                 slot.clone_from(value);
@@ -134,14 +156,20 @@ impl ProfilePatch {
             super::inbox::add_presets(&mut profile.inbox.views, profile.all_active_channels);
         }
         set(&mut profile.providers, self.providers.as_ref());
+        if let Some(template) = &self.add_session_template
+            && !profile.session_templates.contains(template)
+        {
+            profile.session_templates.push(template.clone());
+        }
+        profile.providers.extend(self.link.iter().cloned());
+        for name in &self.unlink {
+            profile.providers.remove(name);
+        }
     }
 }
 
 /// Notes the provider that stands for the built-in channels: it cannot be linked by hand.
-pub(super) fn not_first_party<'a>(
-    v: &mut Violations,
-    providers: impl IntoIterator<Item = &'a UniqueName>,
-) {
+fn not_first_party<'a>(v: &mut Violations, providers: impl IntoIterator<Item = &'a UniqueName>) {
     if providers.into_iter().any(|name| name.as_str().eq_ignore_ascii_case(FIRST_PARTY)) {
         v.invalid(
             "providers",
@@ -150,41 +178,8 @@ pub(super) fn not_first_party<'a>(
     }
 }
 
-/// Refuses when the profile refers to what does not exist, and spells names as they are stored.
-pub(super) fn references(
-    catalog: &Catalog,
-    profile: &mut Profile,
-    before: Option<&Profile>,
-) -> Result<(), Refusal> {
-    let old_templates = before.map(|p| p.session_templates.as_slice()).unwrap_or_default();
-    for name in &mut profile.session_templates {
-        match catalog.tables.session_templates.get(name) {
-            Some(template) => *name = template.common.unique_name.clone(),
-            // A dead reference of imported data may stay, but not come.
-            None if old_templates.contains(name) => {}
-            None => return Err(not_found(Kind::SessionTemplate, name.as_str())),
-        }
-    }
-    let old_tools = before.map(|p| p.pane.tools.as_slice()).unwrap_or_default();
-    for entry in &mut profile.pane.tools {
-        match catalog.tables.tools.get(&entry.tool) {
-            Some(tool) => entry.tool = tool.common.unique_name.clone(),
-            None if old_tools.iter().any(|t| t.tool == entry.tool) => {}
-            None => return Err(not_found(Kind::Tool, entry.tool.as_str())),
-        }
-    }
-    for name in &profile.providers {
-        if catalog.tables.providers.get(name).is_none()
-            && before.is_none_or(|p| !p.providers.contains(name))
-        {
-            return Err(not_found(Kind::Provider, name.as_str()));
-        }
-    }
-    Ok(())
-}
-
 /// Notes every rule between fields that the profile breaks.
-pub(super) fn rules(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
+pub(super) fn preconditions(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
     limits(profile, failed);
     templates(catalog, profile, failed);
     copilot_needs(profile, failed);

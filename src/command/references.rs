@@ -1,6 +1,6 @@
 //! What a write refers to: found as it is stored, or refused with everything that is missing.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use crate::{
     catalog::Catalog,
@@ -8,6 +8,7 @@ use crate::{
         Kind, Reason, Refusal, TeamId, UniqueName, UserId,
         directory::{SecurityRole, User},
         profile::Profile,
+        refs::Refs,
         refusal::Preconditions,
     },
 };
@@ -32,7 +33,7 @@ impl<'a> References<'a> {
         if found.is_some() {
             return found;
         }
-        if TeamId::parse(given).is_ok_and(|id| self.catalog.teams.contains_key(&id)) {
+        if TeamId::parse(given).is_ok_and(|id| self.catalog.team(&id).is_some()) {
             let message = format!("{given} is a team; {field} takes security roles only.");
             self.teams.fail(
                 Refusal::new(Reason::TeamNotSupported, message)
@@ -45,31 +46,19 @@ impl<'a> References<'a> {
         None
     }
 
-    /// The roles, spelled as they are stored. One that is gone may stay where it is held already,
-    /// but not come.
+    /// The roles, spelled as they are stored.
     pub(super) fn roles(
         &mut self,
         field: &str,
         given: &BTreeSet<UniqueName>,
-        held: &BTreeSet<UniqueName>,
     ) -> BTreeSet<UniqueName> {
-        let mut stored = BTreeSet::new();
-        for name in given {
-            if self.catalog.tables.roles.get(name).is_none()
-                && let Some(gone) = held.get(name)
-            {
-                stored.insert(gone.clone());
-            } else {
-                let role = self.role(field, name.as_str());
-                stored.extend(role.map(|role| role.common.unique_name.clone()));
-            }
-        }
-        stored
+        let found = given.iter().filter_map(|name| self.role(field, name.as_str()));
+        found.map(|role| role.common.unique_name.clone()).collect()
     }
 
     /// The user of that id.
-    pub(super) fn user(&mut self, field: &str, id: &UserId) -> Option<&'a Arc<User>> {
-        let found = self.catalog.user(id).map(|seated| &seated.user);
+    pub(super) fn user(&mut self, field: &str, id: &UserId) -> Option<Cow<'a, Arc<User>>> {
+        let found = self.catalog.user(id).map(|seated| seated.user);
         if found.is_none() {
             self.note(Kind::User, field, id.as_str());
         }
@@ -104,6 +93,20 @@ impl<'a> References<'a> {
             self.note(Kind::Profile, field, name.as_str());
         }
         found
+    }
+
+    /// Spells every name that an object refers to as it is stored. A dead reference that `before`
+    /// holds already, as imported data may, stays.
+    pub(super) fn edges<T: Refs>(&mut self, next: &mut T, before: Option<&T>) {
+        for edge in T::EDGES {
+            edge.edit(next, &mut |name| {
+                let stored = self.catalog.tables.spelling(edge.kind, name);
+                if stored.is_none() && !before.is_some_and(|before| edge.holds(before, name)) {
+                    self.note(edge.kind, edge.field, name.as_str());
+                }
+                Some(stored.unwrap_or(name).clone())
+            });
+        }
     }
 
     fn note(&mut self, kind: Kind, field: &str, given: &str) {

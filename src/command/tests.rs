@@ -53,7 +53,7 @@ fn flags_have_the_names_of_the_specification() {
 }
 
 #[test]
-fn links_are_judged_syntax_first_then_existence_then_origin_then_etag() {
+fn links_are_judged_by_syntax_existence_origin_etag_then_references() {
     let managed = |p: &mut Profile| {
         p.common.origin = Origin::Managed { bundle: "b".into(), version: "1".into() };
     };
@@ -61,22 +61,23 @@ fn links_are_judged_syntax_first_then_existence_then_origin_then_etag() {
     let cases = [
         ("contoso_gone", first_party(), Reason::FieldInvalid),
         ("contoso_gone", name("contoso_none"), Reason::ProfileNotFound),
-        ("contoso_rep", name("contoso_none"), Reason::ProviderNotFound),
-        ("msdyn_csw_default_profile", name("contoso_none"), Reason::ProviderNotFound),
+        ("contoso_rep", name("contoso_none"), Reason::ManagedReadOnly),
+        ("msdyn_csw_default_profile", name("contoso_none"), Reason::BuiltInReadOnly),
     ];
     let catalog = stored(managed);
     for (profile, provider, reason) in cases {
-        let mut update =
-            UpdateProfile::new(name(profile), "LINK_PROVIDERS", ProfilePatch::default());
-        update.link = vec![provider];
+        let patch = ProfilePatch { link: vec![provider], ..ProfilePatch::default() };
+        let mut update = UpdateProfile::new(name(profile), patch);
         update.etag = Some("old".into());
         assert_eq!(update.plan(&catalog, &context()).unwrap_err().reason, reason, "{profile}");
-        update.link.clear();
-        if reason == Reason::ProviderNotFound {
-            let reason = update.plan(&catalog, &context()).unwrap_err().reason;
-            assert!(matches!(reason, Reason::ManagedReadOnly | Reason::BuiltInReadOnly));
-        }
     }
+    let patch = ProfilePatch { link: vec![name("contoso_none")], ..ProfilePatch::default() };
+    let mut update = UpdateProfile::new(name("contoso_rep"), patch);
+    update.etag = Some("old".into());
+    let custom = stored(|_| {});
+    assert_eq!(update.plan(&custom, &context()).unwrap_err().reason, Reason::EtagMismatch);
+    update.etag = None;
+    assert_eq!(update.plan(&custom, &context()).unwrap_err().reason, Reason::ProviderNotFound);
 }
 
 #[test]
@@ -104,18 +105,18 @@ fn preset_views_come_once_and_those_of_conversations_only_with_channels() {
             p.all_active_channels = channels;
             p.inbox.views = views;
         });
-        let update = UpdateProfile::new(name("contoso_rep"), "SET_INBOX", preset());
+        let update = UpdateProfile::new(name("contoso_rep"), preset());
         let plan = update.plan(&catalog, &context()).unwrap();
         let next = catalog.apply(&plan.changes, 2, Time::default());
         let views = &next.tables.profiles.find("contoso_rep").unwrap().inbox.views;
         assert_eq!(views.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), want);
         let given = ProfilePatch { inbox_views: Some(views.clone()), ..preset() };
-        let again = UpdateProfile::new(name("contoso_rep"), "SET_INBOX", given);
+        let again = UpdateProfile::new(name("contoso_rep"), given);
         assert!(!again.plan(&next, &context()).unwrap().changed(), "valid, and nothing to add");
     }
     let full = stored(|p| {
         p.inbox.views = (0..MAX_INBOX_VIEWS).map(|at| view(&format!("View {at}"))).collect();
     });
-    let update = UpdateProfile::new(name("contoso_rep"), "SET_INBOX", preset());
+    let update = UpdateProfile::new(name("contoso_rep"), preset());
     assert_eq!(update.plan(&full, &context()).unwrap_err().reason, Reason::LimitReached);
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Tables},
-    domain::{Kind, Object, ObjectKey, UniqueName, profile::Profile},
+    domain::{Kind, Object, ObjectKey, profile::Profile},
 };
 
 /// Fields of the encoded content by number, from 1 on.
@@ -91,33 +91,31 @@ fn switches(catalog: &Catalog) -> [bool; 4] {
     ]
 }
 
-fn objects(catalog: &Catalog, profile: &Profile) -> BTreeMap<ObjectKey, Option<Object>> {
+/// The objects that a profile leads to through references that carry content, existing or not.
+fn objects(catalog: &Catalog, profile: &Arc<Profile>) -> BTreeMap<ObjectKey, Option<Object>> {
     let mut found = BTreeMap::new();
-    let mut add = |kind: Kind, name: &UniqueName| {
-        let key = ObjectKey::new(kind, name.as_str());
+    let mut open = read_by(catalog, &Object::Profile(Arc::clone(profile)));
+    while let Some(key) = open.pop() {
+        if found.contains_key(&key) {
+            continue;
+        }
         let object = catalog.object(&key);
+        open.extend(object.iter().flat_map(|object| read_by(catalog, object)));
         found.insert(key, object);
-    };
-    for name in &profile.session_templates {
-        add(Kind::SessionTemplate, name);
-        let template = catalog.tables.session_templates.get(name);
-        for tab in template.iter().flat_map(|template| &template.additional_tabs) {
-            add(Kind::TabTemplate, tab);
+    }
+    found
+}
+
+/// What an object reads itself.
+fn read_by(catalog: &Catalog, object: &Object) -> Vec<ObjectKey> {
+    let mut found = Vec::new();
+    object.references(&mut |reference| {
+        if reference.content {
+            found.push(ObjectKey::new(reference.kind, reference.name.as_str()));
         }
-    }
-    for entry in &profile.pane.tools {
-        add(Kind::Tool, &entry.tool);
-        let required =
-            catalog.tables.tools.get(&entry.tool).and_then(|tool| tool.required_role.as_ref());
-        for role in required.cloned().into_iter().chain(required.and_then(|r| catalog.root(r))) {
-            add(Kind::Role, &role);
-        }
-    }
-    for provider in &profile.providers {
-        add(Kind::Provider, provider);
-    }
-    for channel in catalog.tables.channels.iter() {
-        add(Kind::Channel, &channel.common.unique_name);
+    });
+    for kind in object.reads_every() {
+        found.extend(catalog.tables.after(*kind, None).map(|object| object.key()));
     }
     found
 }

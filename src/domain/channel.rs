@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp};
+use super::{
+    Common, Stamp,
+    refs::{Edge, Refs},
+};
 
 /// Kind of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,4 +77,8 @@ pub struct Channel {
     pub stamp: Stamp,
     /// Immutable.
     pub kind: ChannelKind,
+}
+
+impl Refs for Channel {
+    const EDGES: &'static [Edge<Self>] = &[];
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Scope, Stamp, TeamId, Time, UniqueName, UserId};
+use super::{
+    Common, Kind, Scope, Stamp, TeamId, Time, UniqueName, UserId,
+    refs::{Edge, Refs},
+};
 
 /// Most roles that a user holds himself.
 pub const MAX_USER_ROLES: usize = 100;
@@ -143,4 +146,14 @@ pub struct Team {
     /// Roles of the team, as given.
     #[serde(default)]
     pub roles: BTreeSet<UniqueName>,
+}
+
+impl Refs for SecurityRole {
+    // A tool that requires a copy is shown to holders of its root.
+    const EDGES: &'static [Edge<Self>] = &[Edge::content(
+        "root_role",
+        Kind::Role,
+        |role| &role.root_role,
+        |role| &mut role.root_role,
+    )];
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp, UniqueName};
+use super::{
+    Common, Kind, Stamp, UniqueName,
+    refs::{Edge, Refs},
+};
 
 /// Shelf of the tool library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -75,4 +78,13 @@ pub struct ProductivityTool {
     /// Built-in tools only.
     #[serde(default)]
     pub required_role: Option<UniqueName>,
+}
+
+impl Refs for ProductivityTool {
+    const EDGES: &'static [Edge<Self>] = &[Edge::content(
+        "required_role",
+        Kind::Role,
+        |tool| &tool.required_role,
+        |tool| &mut tool.required_role,
+    )];
 }

@@ -7,71 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::{
     Common, Stamp, channel,
     directory::{self, Team, User},
-    kinds::named_kinds,
+    kinds::{Kind, named_kinds},
     library, profile, provider,
-    refusal::Reason,
+    refs::{self, Reference, Refs as _},
     settings::Settings,
     template,
 };
 
-/// Expands to [`Kind`] and [`Object`] and to what each kind answers alike.
-macro_rules! kinds {
+/// Expands to [`Object`] and to what the objects of each kind answer alike.
+macro_rules! objects {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
             = $collection:literal, $name:literal, $missing:ident;
     )+) => {
-        /// Kind of a stored object.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Kind {
-            $($(#[$doc])* $variant,)+
-            /// Agent script: referred to, but not stored yet.
-            Script,
-            /// User.
-            User,
-            /// Team.
-            Team,
-            /// Organisation settings.
-            Settings,
-        }
-
-        impl Kind {
-            /// Every kind that has a unique name.
-            pub const NAMED: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name that SPEC gives it.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)+
-                    Self::Script => "AgentScript",
-                    Self::User => "User",
-                    Self::Team => "Team",
-                    Self::Settings => "OrganizationSettings",
-                }
-            }
-
-            /// Collection of its resource names: `profiles` of `profiles/contoso_rep`.
-            pub fn collection(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $collection,)+
-                    Self::Script => "agentScripts",
-                    Self::User => "users",
-                    Self::Team => "teams",
-                    Self::Settings => "organizationSettings",
-                }
-            }
-
-            /// The reason of a refusal because an object of this kind does not exist.
-            pub fn not_found(self) -> Reason {
-                match self {
-                    $(Self::$variant => Reason::$missing,)+
-                    Self::User => Reason::UserNotFound,
-                    Self::Team => Reason::TeamNotFound,
-                    Self::Script | Self::Settings => Reason::ObjectNotFound,
-                }
-            }
-        }
-
         /// A stored object. Cheap to clone.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum Object {
@@ -125,6 +74,23 @@ macro_rules! kinds {
                 }
             }
 
+            /// Visits every reference to an object with a unique name that an object with a unique
+            /// name holds.
+            pub fn references<'a>(&'a self, visit: &mut dyn FnMut(Reference<'a>)) {
+                match self {
+                    $(Self::$variant(o) => refs::visit(o.as_ref(), visit),)+
+                    Self::User(_) | Self::Team(_) | Self::Settings(_) => {}
+                }
+            }
+
+            /// Kinds of which every object is part of the content that this one leads to.
+            pub fn reads_every(&self) -> &'static [Kind] {
+                match self {
+                    $(Self::$variant(o) => o.reads_every(),)+
+                    Self::User(_) | Self::Team(_) | Self::Settings(_) => &[],
+                }
+            }
+
             /// The server's notes on it.
             pub fn stamp(&self) -> &Stamp {
                 match self {
@@ -161,7 +127,7 @@ macro_rules! kinds {
     };
 }
 
-named_kinds!(kinds);
+named_kinds!(objects);
 
 /// What identifies a stored object: its kind and its name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp, Time, UniqueName, copilot::Setting};
+use super::{
+    Common, Kind, Stamp, Time, UniqueName,
+    copilot::Setting,
+    refs::{Edge, Names, Refs},
+};
 
 /// Strongest to weakest: 0 to 100.
 pub const MAX_RANK: u8 = 100;
@@ -180,4 +184,49 @@ pub struct SortKey {
     pub attribute: String,
     /// Whether the greatest comes first.
     pub descending: bool,
+}
+
+impl Refs for Profile {
+    const EDGES: &'static [Edge<Self>] = &[
+        Edge::content(
+            "session_templates",
+            Kind::SessionTemplate,
+            |profile| &profile.session_templates,
+            |profile| &mut profile.session_templates,
+        ),
+        Edge::content(
+            "pane.tools",
+            Kind::Tool,
+            |profile| &profile.pane.tools,
+            |profile| &mut profile.pane.tools,
+        ),
+        Edge::content(
+            "providers",
+            Kind::Provider,
+            |profile| &profile.providers,
+            |profile| &mut profile.providers,
+        ),
+        // Roles choose the profile; what it holds does not depend on them.
+        Edge::<Self>::content(
+            "roles",
+            Kind::Role,
+            |profile| &profile.roles,
+            |profile| &mut profile.roles,
+        )
+        .no_content(),
+    ];
+
+    fn reads_every(&self) -> &'static [Kind] {
+        if self.all_active_channels { &[Kind::Channel] } else { &[] }
+    }
+}
+
+impl Names for Vec<PaneTool> {
+    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a UniqueName)) {
+        self.iter().map(|entry| &entry.tool).for_each(visit);
+    }
+
+    fn edit(&mut self, edit: &mut dyn FnMut(&UniqueName) -> Option<UniqueName>) {
+        self.retain_mut(|entry| edit(&entry.tool).map(|new| entry.tool = new).is_some());
+    }
 }

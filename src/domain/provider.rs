@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp, secret::StoredSecret};
+use super::{
+    Common, Stamp,
+    refs::{Edge, Refs},
+    secret::StoredSecret,
+};
 
 /// The adapter that drives nothing: the softphone page does everything by itself.
 pub const WIDGET: &str = "widget";
@@ -151,4 +155,8 @@ pub struct ChannelProvider {
     /// An update tried to change the pinned URL to this one.
     #[serde(default)]
     pub refused_url: Option<String>,
+}
+
+impl Refs for ChannelProvider {
+    const EDGES: &'static [Edge<Self>] = &[];
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Common, Stamp, UniqueName};
+use super::{
+    Common, Kind, Stamp, UniqueName,
+    refs::{Edge, Refs},
+};
 
 /// Most additional tabs; ten with the anchor.
 pub const MAX_ADDITIONAL_TABS: usize = 9;
@@ -193,4 +196,38 @@ pub struct NotificationField {
     pub value: String,
     /// Position; 0 first.
     pub order: i32,
+}
+
+impl Refs for SessionTemplate {
+    const EDGES: &'static [Edge<Self>] = &[
+        // Generic templates alone have an anchor tab, and no profile opens those.
+        Edge::<Self>::content(
+            "anchor_tab",
+            Kind::TabTemplate,
+            |template| &template.anchor_tab,
+            |template| &mut template.anchor_tab,
+        )
+        .no_content()
+        .restrict("needs it as its anchor tab"),
+        Edge::content(
+            "additional_tabs",
+            Kind::TabTemplate,
+            |template| &template.additional_tabs,
+            |template| &mut template.additional_tabs,
+        ),
+        Edge::content(
+            "scripts",
+            Kind::Script,
+            |template| &template.scripts,
+            |template| &mut template.scripts,
+        ),
+    ];
+}
+
+impl Refs for TabTemplate {
+    const EDGES: &'static [Edge<Self>] = &[];
+}
+
+impl Refs for NotificationTemplate {
+    const EDGES: &'static [Edge<Self>] = &[];
 }

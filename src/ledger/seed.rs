@@ -4,7 +4,7 @@
 use crate::{
     catalog::{Catalog, builtin},
     clock::Clock,
-    domain::{Actor, Change, Object, Time},
+    domain::{Actor, Change, Object, Stamp, Time},
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
@@ -12,6 +12,12 @@ use crate::{
 pub(super) struct Seeded {
     pub(super) catalog: Catalog,
     pub(super) record: Option<Record>,
+}
+
+/// A built-in object that replaces the stored one: it is the same object, changed.
+fn again(object: Object, old: &Stamp) -> Object {
+    let Stamp { revision, update_time, updated_by, .. } = object.stamp().clone();
+    object.with_stamp(Stamp { revision, update_time, updated_by, ..old.clone() })
 }
 
 /// Writes what is new or different as one revision of the actor `system`.
@@ -23,8 +29,9 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         .into_iter()
         // Settings are the organisation's from the first start on.
         .filter(|object| first || !matches!(object, Object::Settings(_)))
-        .filter(|object| {
-            first || catalog.object(&object.key()).is_none_or(|old| object.differs(&old))
+        .filter_map(|object| match catalog.object(&object.key()) {
+            Some(old) if !first => object.differs(&old).then(|| again(object, old.stamp())),
+            _ => Some(object),
         })
         .map(Change::Put)
         .collect();

@@ -1,7 +1,9 @@
 //! What the ledger promises, over the memory model.
 
+mod cascades;
 mod groups;
 mod scripted;
+mod threads;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +23,7 @@ async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
     let sink = Arc::clone(&seen);
     let publish = move |p: &Published| sink.lock().unwrap().push(p.after.revision);
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    (Ledger::open(store, Clock::system(), adapters(), publish).await.unwrap(), seen)
+    (Ledger::open_here(store, Clock::system(), adapters(), publish).await.unwrap(), seen)
 }
 
 fn key(id: Uuid, payload: u8) -> RequestKey {
@@ -150,15 +152,16 @@ async fn a_disk_that_is_almost_full_refuses_writes_and_nothing_else() {
         Durable::open(folder.path(), settings)
     };
     let store = Arc::new(open(0).await.unwrap());
-    let ledger =
-        Ledger::open(Arc::clone(&store) as _, Clock::system(), adapters(), |_| {}).await.unwrap();
+    let ledger = Ledger::open_here(Arc::clone(&store) as _, Clock::system(), adapters(), |_| {})
+        .await
+        .unwrap();
     ledger.submit(create("contoso_rep")).await.unwrap();
     store.close().await.unwrap();
     drop((ledger, store));
     tokio::task::yield_now().await;
 
     let store = Arc::new(open(u64::MAX).await.unwrap());
-    let ledger = Ledger::open(store as _, Clock::system(), adapters(), |_| {}).await.unwrap();
+    let ledger = Ledger::open_here(store as _, Clock::system(), adapters(), |_| {}).await.unwrap();
     for name in ["contoso_lead", "contoso_lead"] {
         let refused = ledger.submit(create(name)).await.unwrap_err();
         assert_eq!(refused.reason, Reason::StoreUnavailable);

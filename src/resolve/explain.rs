@@ -78,7 +78,7 @@ pub struct Explanation {
 pub fn explain(catalog: &Catalog, user: &UserId, app: App) -> Option<Explanation> {
     let seated = catalog.user(user)?;
     // Where profiles do not apply, the routes are those of no app at all.
-    let steps = Steps::of(catalog, seated, if app.applies() { app } else { App::Unspecified });
+    let steps = Steps::of(catalog, &seated, if app.applies() { app } else { App::Unspecified });
     let winning = steps.winning();
     let winner = steps.winner();
     let mut losing = Vec::new();

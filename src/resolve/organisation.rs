@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::Catalog,
-    domain::{Finding, FindingCode},
+    domain::{Finding, FindingCode, directory::DirectLink},
 };
 
 /// Evaluates the whole store, independent of users' outcomes; ascending by code, then subject.
@@ -63,12 +63,12 @@ fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
 }
 
 fn users(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
-    let linked: BTreeSet<_> = catalog.linked_names().flat_map(|(_, ids)| ids.iter()).collect();
+    let linked: BTreeSet<_> = catalog.links().flat_map(|(_, ids)| ids.iter()).collect();
     for id in linked {
         let Some(seated) = catalog.user(id) else { continue };
         let links = &seated.user.direct;
-        let existing =
-            links.iter().filter(|l| catalog.tables.profiles.get(&l.profile).is_some()).count();
+        let leads = |link: &&DirectLink| catalog.linked_profile(&seated.user, link).is_some();
+        let existing = links.iter().filter(leads).count();
         if existing > 1 {
             let message = "More than one direct link leads to an existing profile.";
             found.insert(Finding::new(FindingCode::MultipleDirect, id.as_str(), message));

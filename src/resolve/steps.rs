@@ -54,17 +54,17 @@ fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
 impl<'a> Steps<'a> {
     /// The steps of a user.
     pub(super) fn of(catalog: &'a Catalog, seated: &Seated, app: App) -> Self {
-        Self::with(catalog, catalog.class(seated.seat.class), &seated.user.direct, app)
+        Self::with(catalog, catalog.class(seated.seat.class), Some(&seated.user), app)
     }
 
     /// The steps of users of a class without a direct link.
     pub(super) fn of_class(catalog: &'a Catalog, class: &'a RoleClass, app: App) -> Self {
-        Self::with(catalog, class, &[], app)
+        Self::with(catalog, class, None, app)
     }
 
-    fn with(catalog: &'a Catalog, class: &'a RoleClass, links: &[DirectLink], app: App) -> Self {
+    fn with(catalog: &'a Catalog, class: &'a RoleClass, user: Option<&User>, app: App) -> Self {
         let steps = [
-            direct(catalog, links),
+            user.map(|user| direct(catalog, user)).unwrap_or_default(),
             role_based(catalog, class),
             default_custom(catalog),
             default_built_in(catalog, class, app),
@@ -194,8 +194,8 @@ pub(super) fn unprovisioned(catalog: &Catalog, winner: &Profile) -> Option<Findi
 }
 
 /// The finding of step 1 for one link that leads to no active profile.
-pub(super) fn lost_link(catalog: &Catalog, link: &DirectLink) -> Finding {
-    let (code, message) = match catalog.tables.profiles.get(&link.profile) {
+pub(super) fn lost_link(catalog: &Catalog, user: &User, link: &DirectLink) -> Finding {
+    let (code, message) = match catalog.linked_profile(user, link) {
         None => (FindingCode::DanglingDirect, DANGLING),
         Some(_) => (FindingCode::InactiveSkipped, INACTIVE),
     };
@@ -206,10 +206,10 @@ const UNPROVISIONED: &str = "The profile opens channels, but none are provisione
 const DANGLING: &str = "A direct link leads to a profile that does not exist.";
 const INACTIVE: &str = "An inactive profile was left out.";
 
-fn direct(catalog: &Catalog, links: &[DirectLink]) -> Step {
+fn direct(catalog: &Catalog, user: &User) -> Step {
     let mut step = Step::default();
-    for link in links {
-        let Some(profile) = catalog.tables.profiles.get(&link.profile) else {
+    for link in &user.direct {
+        let Some(profile) = catalog.linked_profile(user, link) else {
             let lost = Route {
                 profile: link.profile.clone(),
                 method: Method::Direct,

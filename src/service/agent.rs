@@ -153,7 +153,7 @@ fn users<'a>(
     catalog: &'a Catalog,
     named: &BTreeSet<UserId>,
     after: Option<&Position>,
-) -> Result<Box<dyn Iterator<Item = &'a Seated> + 'a>, Refusal> {
+) -> Result<Box<dyn Iterator<Item = Seated<'a>> + 'a>, Refusal> {
     if named.is_empty() {
         return Ok(Box::new(from(catalog, after).filter(|seated| seated.user.is_counted())));
     }
@@ -167,7 +167,7 @@ fn users<'a>(
 pub(super) fn from<'a>(
     catalog: &'a Catalog,
     after: Option<&Position>,
-) -> Box<dyn Iterator<Item = &'a Seated> + 'a> {
+) -> Box<dyn Iterator<Item = Seated<'a>> + 'a> {
     match after.and_then(|position| UserId::parse(position.name()).ok()) {
         Some(id) => Box::new(catalog.users_after(&id)),
         None => Box::new(catalog.users()),

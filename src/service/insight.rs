@@ -36,7 +36,7 @@ impl Service {
         let explanation =
             resolve::explain(catalog, &user, app).ok_or_else(|| no_user(user.as_str()))?;
         let compiled = |profile: &_| self.contents.get(catalog, profile, seated.seat.class);
-        Ok(convert::explanation(seated, &explanation, compiled, catalog.revision))
+        Ok(convert::explanation(&seated, &explanation, compiled, catalog.revision))
     }
 
     /// Finds users by the beginning of their id or name, with the profile of each.
@@ -64,7 +64,7 @@ impl Service {
             let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified) else {
                 return None;
             };
-            let row = || (Position::named(id.as_str()), convert::user_match(seated, &found));
+            let row = || (Position::named(id.as_str()), convert::user_match(&seated, &found));
             query.fits(&found).then(row)
         });
         let page = page::cut(&asked, size, rows);

@@ -81,10 +81,12 @@ pub(super) fn rows<'a>(
 ) -> Box<dyn Iterator<Item = Object> + 'a> {
     match kind {
         Kind::User => match after.and_then(|id| UserId::parse(id).ok()) {
-            Some(id) => Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.clone()))),
-            None => Box::new(catalog.users().map(|s| Object::User(s.user.clone()))),
+            Some(id) => {
+                Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.into_owned())))
+            }
+            None => Box::new(catalog.users().map(|s| Object::User(s.user.into_owned()))),
         },
-        Kind::Team => Box::new(catalog.teams.values().cloned().map(Object::Team)),
+        Kind::Team => Box::new(catalog.teams().map(|team| Object::Team(team.into_owned()))),
         Kind::Settings => Box::new(std::iter::once(Object::Settings(catalog.settings.clone()))),
         _ => {
             catalog.tables.after(kind, after.and_then(|name| UniqueName::parse(name).ok()).as_ref())

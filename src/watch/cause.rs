@@ -1,6 +1,9 @@
 //! What a commit changed, whom it may concern, and why a client gets a snapshot (SPEC §10.1 rule 8).
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -8,7 +11,9 @@ use super::contents::Variant;
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Kind, Object, ObjectKey, UniqueName, UserId, directory::User, profile::Profile,
+        Change, Kind, Object, ObjectKey, UniqueName, UserId,
+        directory::{SecurityRole, User},
+        profile::Profile,
     },
     ledger::Published,
     store::Record,
@@ -61,10 +66,12 @@ pub struct Cause {
 }
 
 /// Whom a cause concerns.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum Concern {
     Everyone,
     User(UserId),
+    /// Users who were linked to that profile in that catalog.
+    Linked(UniqueName, Arc<Catalog>),
     /// Users of that profile, before or after.
     Profile(UniqueName),
     /// Users whose content is made of that object, before or after.
@@ -76,7 +83,7 @@ enum Concern {
 pub(super) struct Changes {
     /// Users who changed themselves, or through a team.
     pub(super) users: BTreeSet<UserId>,
-    /// Whether a role changed: any user may have another seat.
+    /// Whether a role changed so that it may lead anybody elsewhere, or grant something else.
     pub(super) roles: bool,
     /// Whether settings changed that are part of content or of the choice of a profile.
     pub(super) settings: bool,
@@ -117,7 +124,7 @@ impl Changes {
     fn note(
         &mut self,
         record: &Record,
-        before: &Catalog,
+        before: &Arc<Catalog>,
         key: &ObjectKey,
         old: Option<&Object>,
         new: Option<&Object>,
@@ -125,8 +132,18 @@ impl Changes {
         let library = match key.kind {
             Kind::User => return self.user(record, key, old, new),
             Kind::Team => return self.team(record, [before.object(key).as_ref(), old, new]),
-            Kind::Profile => return self.profile(record, profile(old), profile(new)),
+            Kind::Profile => {
+                if let (Some(old), None) = (profile(old), new) {
+                    // The links to it go with a profile, and no user is written.
+                    let linked = Concern::Linked(old.name().clone(), Arc::clone(before));
+                    self.add(record, linked, CauseKind::AssignmentChanged);
+                }
+                return self.profile(record, profile(old), profile(new));
+            }
             Kind::Role => {
+                if !matters(role(old), role(new)) {
+                    return;
+                }
                 self.roles = true;
                 return self.add(record, Concern::Everyone, CauseKind::UserRolesChanged);
             }
@@ -210,6 +227,9 @@ impl Changes {
         let concerned = |concern: &Concern| match concern {
             Concern::Everyone => true,
             Concern::User(id) => Some(id) == user,
+            Concern::Linked(name, before) => user
+                .and_then(|id| before.user(id))
+                .is_some_and(|seated| seated.user.direct.iter().any(|l| l.profile == *name)),
             Concern::Profile(name) => [old, new].iter().any(|variant| variant.profile == *name),
             Concern::Object(key) => [old, new].iter().any(|variant| variant.inputs.include(key)),
         };
@@ -220,6 +240,22 @@ impl Changes {
             if mine.is_empty() { self.causes.iter().map(|(_, c)| c).collect() } else { mine };
         mine.into_iter().cloned().collect()
     }
+}
+
+fn role(object: Option<&Object>) -> Option<&SecurityRole> {
+    match object {
+        Some(Object::Role(role)) => Some(role),
+        _ => None,
+    }
+}
+
+/// Whether more of a role differs than texts.
+fn matters(old: Option<&SecurityRole>, new: Option<&SecurityRole>) -> bool {
+    let felt = |role: &SecurityRole| {
+        let SecurityRole { stamp, root_role, grants, persona, .. } = role;
+        (stamp.uid, root_role.clone(), grants.clone(), *persona)
+    };
+    old.map(felt) != new.map(felt)
 }
 
 fn user(object: Option<&Object>) -> Option<&User> {

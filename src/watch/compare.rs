@@ -46,12 +46,21 @@ impl Shared {
             let users = changes.users.iter().flat_map(|user| index.of_user(user));
             users.chain(index.ahead.iter().copied()).collect()
         };
+        let mut moved = Vec::new();
         if !changes.roles {
             for group in index.groups.affected(&changes) {
-                self.regard(&mut index, group, &singled, &changes, &mut answers, &mut wakers);
+                let left = self.compare_group(
+                    &mut index,
+                    group,
+                    &singled,
+                    &changes,
+                    &mut answers,
+                    &mut wakers,
+                );
+                moved.extend(left);
             }
         }
-        for id in singled {
+        for id in singled.into_iter().chain(moved) {
             self.single_out(&mut index, id, &changes, &mut answers, &mut wakers);
         }
         index.catalog = Some(Arc::clone(after));
@@ -80,8 +89,9 @@ impl Shared {
         }
     }
 
-    /// Compares a group, less the streams that are compared one by one.
-    fn regard(
+    /// Compares a group, less the streams that are compared one by one. Answers its other streams
+    /// when they belong to another group now, because the profile of their link is gone.
+    fn compare_group(
         &self,
         index: &mut Index,
         id: GroupId,
@@ -89,16 +99,21 @@ impl Shared {
         changes: &Changes,
         answers: &mut Answers<'_>,
         wakers: &mut Wakers,
-    ) {
-        let Some(group) = index.groups.get(id) else { return };
+    ) -> Vec<Id> {
+        let Some(group) = index.groups.get(id) else { return Vec::new() };
         let members = || group.members.iter().filter(|id| !singled.contains(id));
         let watchers = || members().filter_map(|id| index.get(*id));
         // Users who changed may have another seat now, so they do not speak for the group.
-        let Some(sample) = watchers().next() else { return };
+        let Some(sample) = watchers().next() else { return Vec::new() };
         let variant = match answers.content(changes, &group.key, &group.variant) {
             Some(variant) if variant.content.digest == group.variant.content.digest => variant,
             _ => {
-                let Some(answer) = answers.of(&sample.user, group.key.app) else { return };
+                let Some(answer) = answers.of(&sample.user, group.key.app) else {
+                    return Vec::new();
+                };
+                if answer.key != group.key {
+                    return members().copied().collect();
+                }
                 if answer.variant.content.digest != group.variant.content.digest {
                     let causes = changes.causes(None, &group.variant, &answer.variant);
                     let offer = answers.offer(&answer, causes);
@@ -111,6 +126,7 @@ impl Shared {
             }
         };
         index.groups.change(id, &variant);
+        Vec::new()
     }
 
     /// Compares one stream, and puts it into the group where it now belongs.
@@ -158,7 +174,7 @@ struct Answers<'a> {
 impl Answers<'_> {
     /// What the user's group gets; none when the user is gone.
     fn of(&mut self, user: &UserId, app: App) -> Option<Answer> {
-        let key = GroupKey::of(self.catalog, self.catalog.user(user)?, app);
+        let key = GroupKey::of(self.catalog, &self.catalog.user(user)?, app);
         if let Some(known) = self.known.get(&key) {
             return Some(known.clone());
         }
@@ -173,6 +189,10 @@ impl Answers<'_> {
     fn content(&self, changes: &Changes, key: &GroupKey, old: &Variant) -> Option<Variant> {
         let library_only = changes.profiles.is_empty() && !changes.settings;
         let class = Some(key.seat.class).filter(|_| library_only)?;
+        // The last user of the class may have left it.
+        if !self.catalog.has_class(class) {
+            return None;
+        }
         self.contents.variant_of_class(self.catalog, &old.profile, class)
     }
 

@@ -22,9 +22,12 @@ pub(super) struct GroupKey {
 
 impl GroupKey {
     pub(super) fn of(catalog: &Catalog, seated: &Seated, app: App) -> Self {
-        let user = &seated.user;
+        let (user, seat) = (&seated.user, seated.seat);
         let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
-        Self { seat: seated.seat.clone(), app, disabled: user.disabled, roleless }
+        // A link that went with its profile tells nobody apart any more.
+        let direct = if user.direct.is_empty() { Direct::None } else { seat.direct.clone() };
+        let seat = Seat { class: seat.class, direct };
+        Self { seat, app, disabled: user.disabled, roleless }
     }
 }
 
@@ -39,14 +42,14 @@ pub(super) struct Group {
 impl Group {
     /// Whether nothing but the user's own link, or its profile, can lead him elsewhere.
     fn is_fixed(&self) -> bool {
-        matches!(&self.key.seat.direct, Direct::One(link) if *link == self.variant.profile)
+        matches!(&self.key.seat.direct, Direct::One(link) if link.name == self.variant.profile)
     }
 
     /// Profiles whose every change may concern the group.
     fn profiles(&self) -> impl Iterator<Item = &UniqueName> {
         let link = match &self.key.seat.direct {
-            Direct::One(link) => Some(link),
-            Direct::None | Direct::Many(_) => None,
+            Direct::One(link) => Some(&link.name),
+            Direct::None | Direct::Many(..) => None,
         };
         [&self.variant.profile].into_iter().chain(link)
     }
@@ -149,7 +152,7 @@ impl Groups {
         }
         let many = |id: &&GroupId| {
             let group = self.groups.get(id);
-            group.is_some_and(|group| matches!(group.key.seat.direct, Direct::Many(_)))
+            group.is_some_and(|group| matches!(group.key.seat.direct, Direct::Many(..)))
         };
         if changes.classes {
             found.extend(&self.loose);

@@ -131,7 +131,7 @@ impl Hub {
         let compared = index.catalog.as_ref().is_some_and(|known| known.revision == start);
         match catalog.user(&watcher.user).filter(|_| compared) {
             Some(seated) => {
-                index.place(id, GroupKey::of(&catalog, seated, watcher.app), &variant);
+                index.place(id, GroupKey::of(&catalog, &seated, watcher.app), &variant);
             }
             None => {
                 index.ahead.insert(id);

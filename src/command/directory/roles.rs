@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Common, Finding, FindingCode, Kind, Reason, Refusal, Scope, UniqueName, Violations,
         check::{self, Controls},
-        directory::{Persona, SecurityRole, Team, User},
+        directory::{Persona, SecurityRole},
         profile::Profile,
     },
 };
@@ -192,7 +192,10 @@ fn changeable(role: &SecurityRole, operation: &str) -> Result<(), Refusal> {
     not_managed(role, operation, "change it where its bundle comes from")
 }
 
-/// Deletes a role with its mappings, and takes it from users and teams.
+/// Deletes a role with its mappings.
+///
+/// Users and teams that hold it are not written, for they may be very many: their references die
+/// with the role (see [`crate::catalog::LinkState`]), and a role that takes its name has no holders.
 #[derive(Debug, Clone)]
 pub struct DeleteRole {
     /// The role.
@@ -222,17 +225,6 @@ impl DeleteRole {
                     "The profile has a rank and no role.",
                 ));
             }
-            plan.put(next, context);
-        }
-        let holders = catalog.holders(name).into_iter().flatten();
-        for seated in holders.filter_map(|id| catalog.user(id)) {
-            let mut next = User::clone(&seated.user);
-            next.roles.remove(name);
-            plan.put(next, context);
-        }
-        for team in catalog.teams.values().filter(|team| team.roles.contains(name)) {
-            let mut next = Team::clone(team);
-            next.roles.remove(name);
             plan.put(next, context);
         }
         Ok(plan)

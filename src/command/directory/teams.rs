@@ -1,6 +1,6 @@
 //! Teams: members, and roles that are only reported.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::limit;
 use crate::{
@@ -42,7 +42,7 @@ pub struct UpsertTeam {
 impl UpsertTeam {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
-        let before = catalog.teams.get(&self.id);
+        let before = catalog.team(&self.id).map(Cow::into_owned);
         let mut v = Violations::new();
         let display_name = self
             .patch
@@ -53,23 +53,23 @@ impl UpsertTeam {
             v.invalid("display_name", "is required");
         }
         v.finish()?;
-        let mut next = before.map_or_else(|| self.empty(context), |team| Team::clone(team));
+        let mut next = before.as_deref().cloned().unwrap_or_else(|| self.empty(context));
         next.display_name = display_name.unwrap_or(next.display_name);
         let mut references = References::new(catalog);
         if let Some(members) = &self.patch.members {
             next.members = references.users("members", members, &next.members);
         }
         if let Some(roles) = &self.patch.roles {
-            next.roles = references.roles("roles", roles, &next.roles);
+            next.roles = references.roles("roles", roles);
         }
         references.finish()?;
-        same_etag(next.id.as_str(), before.map(Arc::as_ref), self.etag.as_deref())?;
+        same_etag(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         limit(&mut failed, "members", self.patch.members.as_ref(), MAX_TEAM_MEMBERS);
         limit(&mut failed, "roles", self.patch.roles.as_ref(), MAX_TEAM_ROLES);
         failed.finish()?;
         let mut plan = Plan::about(Kind::Team, self.id.as_str());
-        plan.put_changed(next, before, context);
+        plan.put_changed(next, before.as_ref(), context);
         Ok(plan)
     }
 
@@ -96,11 +96,11 @@ pub struct DeleteTeam {
 impl DeleteTeam {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, _context: &Context) -> Result<Plan, Refusal> {
-        let team = catalog.teams.get(&self.id);
+        let team = catalog.team(&self.id);
         let team = team.ok_or_else(|| not_found(Kind::Team, self.id.as_str()))?;
-        same_etag(team.id.as_str(), Some(team.as_ref()), self.etag.as_deref())?;
+        same_etag(team.id.as_str(), Some(team.as_ref().as_ref()), self.etag.as_deref())?;
         let mut plan = Plan::default();
-        plan.delete(team.as_ref());
+        plan.delete(team.as_ref().as_ref());
         Ok(plan)
     }
 }

@@ -216,6 +216,11 @@ fn refusals_name_everything_that_is_wrong() {
         ),
         (Box::new(set_roles("bob", names(&["contoso_gone"]))), R::RoleNotFound, &["contoso_gone"]),
         (
+            Box::new(set_roles("old_hand", names(&["contoso_gone"]))),
+            R::RoleNotFound,
+            &["contoso_gone"],
+        ),
+        (
             Box::new(SetUserDisabled { user: id("nobody"), etag: None, disabled: true }),
             R::UserNotFound,
             &["nobody"],
@@ -347,11 +352,7 @@ fn unchanged_objects_are_no_ops() {
                 row("bob", UserPatch::default(), None),
             ],
         }),
-        Box::new(SetUserRoles {
-            user: id("old_hand"),
-            etag: None,
-            roles: names(&["contoso_gone"]),
-        }),
+        Box::new(SetUserRoles { user: id("old_hand"), etag: None, roles: BTreeSet::new() }),
         Box::new(SetUserDisabled { user: id("bob"), etag: None, disabled: false }),
         Box::new(upsert_role("contoso_agents_unit", same_role)),
         Box::new(upsert_team("contoso_desk", same_team)),

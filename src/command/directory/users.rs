@@ -100,16 +100,12 @@ fn start(id: &UserId, before: Option<&Arc<User>>, uid: uuid::Uuid, context: &Con
     }
 }
 
-fn stored<'a>(catalog: &'a Catalog, id: &UserId) -> Option<&'a Arc<User>> {
-    catalog.user(id).map(|seated| &seated.user)
+fn stored(catalog: &Catalog, id: &UserId) -> Option<Arc<User>> {
+    catalog.user(id).map(|seated| seated.user.into_owned())
 }
 
 /// The user of that id in the state that the caller saw, or why there is none.
-fn find<'a>(
-    catalog: &'a Catalog,
-    id: &UserId,
-    etag: Option<&str>,
-) -> Result<&'a Arc<User>, Refusal> {
+fn find(catalog: &Catalog, id: &UserId, etag: Option<&str>) -> Result<Arc<User>, Refusal> {
     let user = stored(catalog, id).ok_or_else(|| not_found(Kind::User, id.as_str()))?;
     same_etag(user.id.as_str(), Some(user.as_ref()), etag)?;
     Ok(user)
@@ -131,27 +127,27 @@ impl UpsertUser {
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
         let before = stored(catalog, &self.id);
         let mut v = Violations::new();
-        self.patch.syntax(&mut v, "", before.map(Arc::as_ref));
+        self.patch.syntax(&mut v, "", before.as_deref());
         let roles = self.patch.roles.as_ref();
-        if before.is_some_and(|user| roles.is_some_and(|roles| *roles != user.roles)) {
+        if before.as_ref().is_some_and(|user| roles.is_some_and(|roles| *roles != user.roles)) {
             v.add(Reason::FieldImmutable, "roles", "are changed by SetUserRoles only");
         }
         v.finish()?;
-        let mut next = start(&self.id, before, context.uid, context);
+        let mut next = start(&self.id, before.as_ref(), context.uid, context);
         self.patch.apply(&mut next);
         if let Some(roles) = roles {
             let mut references = References::new(catalog);
-            next.roles = references.roles("roles", roles, &next.roles);
+            next.roles = references.roles("roles", roles);
             references.finish()?;
         }
-        same_etag(next.id.as_str(), before.map(Arc::as_ref), self.etag.as_deref())?;
+        same_etag(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         if before.is_none() {
             limit(&mut failed, "roles", roles, MAX_USER_ROLES);
         }
         failed.finish()?;
         let mut plan = Plan::about(Kind::User, self.id.as_str());
-        plan.put_changed(next, before, context);
+        plan.put_changed(next, before.as_ref(), context);
         Ok(plan)
     }
 }
@@ -182,18 +178,18 @@ impl BatchUpsertUsers {
         self.syntax(catalog)?;
         let mut references = References::new(catalog);
         let mut failed = Preconditions::new();
+        let stored_rows: Vec<_> = self.rows.iter().map(|row| stored(catalog, &row.id)).collect();
         let mut wanted = Vec::new();
         let mut inactive = BTreeMap::new();
         let key = |row: &UserRow| ObjectKey::new(Kind::User, row.id.as_str());
         let mut plan = Plan { answers: self.rows.iter().map(key).collect(), ..Plan::default() };
-        for (at, row) in self.rows.iter().enumerate() {
-            let before = stored(catalog, &row.id);
-            let mut next = start(&row.id, before, row_uid(context.uid, at), context);
+        for (at, (row, before)) in self.rows.iter().zip(&stored_rows).enumerate() {
+            let mut next = start(&row.id, before.as_ref(), row_uid(context.uid, at), context);
             row.patch.apply(&mut next);
             if let Some(roles) = &row.patch.roles {
                 let field = format!("rows[{at}].user.roles");
                 limit(&mut failed, &field, Some(roles), MAX_USER_ROLES);
-                next.roles = references.roles(&field, roles, &next.roles);
+                next.roles = references.roles(&field, roles);
             }
             let field = format!("rows[{at}].profile");
             let profile = row.profile.as_ref().and_then(|name| references.profile(&field, name));
@@ -202,16 +198,15 @@ impl BatchUpsertUsers {
                     let place = format!(" ({field})");
                     wanted.push(Wanted { user: before, profile: profile.name(), place });
                 }
-                next.direct = assignment::linked(&next, profile.name(), context);
+                next.direct = assignment::linked(catalog, &next, profile.name(), context);
                 plan.warnings.extend(assignment::disabled(&next));
                 inactive.extend(assignment::inactive(profile).map(|w| (profile.name(), w)));
             }
-            plan.put_changed(next, before, context);
+            plan.put_changed(next, before.as_ref(), context);
         }
         references.finish()?;
-        for row in &self.rows {
-            let before = stored(catalog, &row.id).map(Arc::as_ref);
-            same_etag(row.id.as_str(), before, row.etag.as_deref())?;
+        for (row, before) in self.rows.iter().zip(&stored_rows) {
+            same_etag(row.id.as_str(), before.as_deref(), row.etag.as_deref())?;
         }
         let advice = "Move them by AddUsers with move first.";
         if let Err(refusal) = assignment::nobody_elsewhere(catalog, wanted, advice) {
@@ -236,8 +231,8 @@ impl BatchUpsertUsers {
             } else {
                 seen.insert(&row.id, at);
             }
-            let before = stored(catalog, &row.id).map(Arc::as_ref);
-            row.patch.syntax(&mut v, &format!("rows[{at}].user."), before);
+            let before = stored(catalog, &row.id);
+            row.patch.syntax(&mut v, &format!("rows[{at}].user."), before.as_deref());
         }
         v.finish()
     }
@@ -265,14 +260,14 @@ impl SetUserRoles {
         let user =
             stored(catalog, &self.user).ok_or_else(|| not_found(Kind::User, self.user.as_str()))?;
         let mut references = References::new(catalog);
-        let roles = references.roles("roles", &self.roles, &user.roles);
+        let roles = references.roles("roles", &self.roles);
         references.finish()?;
         same_etag(user.id.as_str(), Some(user.as_ref()), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         limit(&mut failed, "roles", Some(&roles), MAX_USER_ROLES);
         failed.finish()?;
         let mut plan = Plan::about(Kind::User, user.id.as_str());
-        plan.put_changed(User { roles, ..User::clone(user) }, Some(user), context);
+        plan.put_changed(User { roles, ..User::clone(&user) }, Some(&user), context);
         Ok(plan)
     }
 }
@@ -293,8 +288,8 @@ impl SetUserDisabled {
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
         let user = find(catalog, &self.user, self.etag.as_deref())?;
         let mut plan = Plan::about(Kind::User, user.id.as_str());
-        let next = User { disabled: self.disabled, ..User::clone(user) };
-        plan.put_changed(next, Some(user), context);
+        let next = User { disabled: self.disabled, ..User::clone(&user) };
+        plan.put_changed(next, Some(&user), context);
         Ok(plan)
     }
 }
@@ -330,7 +325,7 @@ impl DeleteUser {
         let mut plan = Plan::default();
         plan.delete(user.as_ref());
         for team in catalog.teams_of(&user.id) {
-            let mut next = Team::clone(team);
+            let mut next = Team::clone(&team);
             next.members.remove(&user.id);
             plan.put(next, context);
         }

@@ -7,14 +7,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     catalog::builtin,
+    content,
     domain::{
         App, Common, ObjectKey, Stamp, State, Time,
+        channel::{Channel, ChannelKind},
         copilot::{PANE_TOOL, Setting},
         directory::{DirectLink, Persona, SecurityRole, Team, User, UserKind},
         library::ProductivityTool,
         profile::{PaneTool, Profile},
+        provider::ChannelProvider,
         settings::Settings,
-        template::{PageType, SessionTemplate, SessionType, TabTemplate},
+        template::{NotificationTemplate, PageType, SessionTemplate, SessionType, TabTemplate},
     },
     resolve::{Outcome, resolve},
 };
@@ -63,8 +66,8 @@ fn user(number: u8, roles: &[u8], link: Option<u8>, disabled: bool) -> Object {
             .into_iter()
             .map(|p| DirectLink {
                 profile: name(&format!("prof_{p}")),
-                assigned_at: None,
-                assigned_by: String::new(),
+                assigned_at: Some(Time::from_micros(1_000)),
+                assigned_by: "test".into(),
             })
             .collect(),
         disabled,
@@ -103,11 +106,52 @@ fn profile(number: u8, rank: Option<u8>, roles: &[u8], channels: bool, active: b
     }
     profile.copilot.insert("case_summary".into(), Setting::On);
     profile.all_active_channels = channels;
+    if number == 1 {
+        profile.providers.insert(name("contoso_voice"));
+    }
     Object::Profile(Arc::new(profile))
 }
 
+/// The built-in object of a kind, under another name and changed.
+fn like<T: Clone>(built_in: &Arc<T>, change: impl FnOnce(&mut T)) -> Arc<T> {
+    let mut object = T::clone(built_in);
+    change(&mut object);
+    Arc::new(object)
+}
+
+fn seeded() -> Catalog {
+    Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default())
+}
+
+fn provider(order: u8, active: bool) -> Object {
+    let seeded = seeded();
+    let model = seeded.tables.providers.iter().next().unwrap();
+    Object::Provider(like(model, |provider: &mut ChannelProvider| {
+        provider.common = common("contoso_voice", active);
+        provider.channel_order = order.into();
+    }))
+}
+
+fn channel(kind: ChannelKind, active: bool) -> Object {
+    let seeded = seeded();
+    let model = seeded.tables.channels.iter().next().unwrap();
+    Object::Channel(like(model, |channel: &mut Channel| {
+        channel.common = common("contoso_channel", active);
+        channel.kind = kind;
+    }))
+}
+
+fn notification(title: u8) -> Object {
+    let seeded = seeded();
+    let model = seeded.tables.notification_templates.iter().next().unwrap();
+    Object::NotificationTemplate(like(model, |template: &mut NotificationTemplate| {
+        template.common = common("contoso_note", true);
+        template.title = format!("Note {title}");
+    }))
+}
+
 fn tool(label: u8, required: Option<u8>) -> Object {
-    let seeded = Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
+    let seeded = seeded();
     let model = seeded.tables.tools.find(PANE_TOOL).unwrap();
     Object::Tool(Arc::new(ProductivityTool {
         common: common("contoso_tool", true),
@@ -169,6 +213,9 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0u8..2, proptest::option::of(0u8..4)).prop_map(|(l, r)| tool(l, r)),
         1 => (0u8..2, flag()).prop_map(|(t, a)| tab(t, a)),
         1 => (0u8..2, flag()).prop_map(|(t, tabs)| session(t, tabs)),
+        1 => (0u8..2, flag()).prop_map(|(o, a)| provider(o, a)),
+        1 => (proptest::sample::select(ChannelKind::ALL), flag()).prop_map(|(k, a)| channel(k, a)),
+        1 => (0u8..2).prop_map(notification),
         1 => (flag(), flag()).prop_map(|(c, o)| settings(c, o)),
     ];
     let gone = prop_oneof![
@@ -177,6 +224,11 @@ fn change() -> impl Strategy<Value = Change> {
         (0u8..3).prop_map(|n| ObjectKey::new(Kind::Role, &format!("role_{n}"))),
         Just(ObjectKey::new(Kind::Tool, "contoso_tool")),
         Just(ObjectKey::new(Kind::TabTemplate, "contoso_tab")),
+        Just(ObjectKey::new(Kind::SessionTemplate, "contoso_case")),
+        Just(ObjectKey::new(Kind::Provider, "contoso_voice")),
+        Just(ObjectKey::new(Kind::Channel, "contoso_channel")),
+        Just(ObjectKey::new(Kind::Channel, "msdyn_channel_sms")),
+        Just(ObjectKey::new(Kind::NotificationTemplate, "contoso_note")),
     ];
     prop_oneof![5 => put.prop_map(Change::Put), 1 => gone.prop_map(Change::Delete)]
 }
@@ -203,7 +255,7 @@ fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
     for before in old.users().filter(|s| s.user.is_counted()) {
         let id = &before.user.id;
         let Some(after) = new.user(id).filter(|s| s.user.is_counted()) else { continue };
-        let (from, to) = (answer(old, before), answer(new, after));
+        let (from, to) = (answer(old, &before), answer(new, &after));
         if from.0 != to.0 {
             result.total_count += 1;
             result.users.push(AffectedUser { user: id.clone(), from: from.0, to: to.0 });
@@ -221,10 +273,75 @@ proptest! {
         let seeded = builtin::objects(1, Time::default());
         let base = [role(0, None, true), role(1, None, false), tool(0, Some(0)), tab(0, true), session(0, true)];
         let old = Catalog::from_objects(seeded.into_iter().chain(base), 1, Time::default());
-        let old = old.apply(&before, 2, Time::default());
-        let new = old.apply(&changes, 3, Time::default());
+        let (_, old) = old.committed(&before);
+        let (changes, new) = old.committed(&changes);
         prop_assert_eq!(affected(&old, &new, &changes), one_by_one(&old, &new));
     }
+}
+
+proptest! {
+    /// What the reverse index says is what a look at every object finds.
+    #[test]
+    fn the_reverse_index_holds_every_reference(before in commit(24), changes in commit(9)) {
+        let catalog = seeded().apply(&before, 2, Time::default());
+        let catalog = catalog.apply(&changes, 3, Time::default());
+        let afresh = Catalog::from_objects(catalog.objects(), 3, Time::default());
+        prop_assert_eq!(&catalog.tables.references, &afresh.tables.references);
+        for object in catalog.objects() {
+            let mut missing = Vec::new();
+            object.references(&mut |to| {
+                let mut referrers = catalog.tables.references.of(to.kind, to.name);
+                let found = referrers.any(|(kind, by)| {
+                    *kind == object.kind() && by.as_str() == object.name()
+                });
+                if !found {
+                    missing.push(to.field);
+                }
+            });
+            prop_assert!(missing.is_empty(), "{:?}: {missing:?}", object.key());
+        }
+    }
+
+    /// Inputs that hold give the same content, and whatever changes the content is within reach.
+    #[test]
+    fn content_depends_on_its_inputs_and_changes_within_reach(
+        before in commit(24),
+        changes in commit(4),
+    ) {
+        let base = [role(0, None, true), tool(0, Some(0)), tab(0, true), session(0, true), provider(0, true)];
+        let old = Catalog::from_objects(seeded().objects().chain(base), 1, Time::default());
+        let old = old.apply(&before, 2, Time::default());
+        let new = old.apply(&changes, 3, Time::default());
+        let reach = Reach::of(&new, &changes);
+        for profile in old.tables.profiles.iter() {
+            let name = profile.name();
+            let Some(after) = new.tables.profiles.get(name) else { continue };
+            let same = content::Inputs::of(&old, profile).hold_in(&new);
+            prop_assert!(same || reach.contains(name), "{name} reads more than it reaches");
+            for gates in [Gates::open(&old), Gates::default()] {
+                let digest = |c: &Catalog, p: &Profile| compile(c, p, &gates).digest;
+                let equal = digest(&old, profile) == digest(&new, after);
+                prop_assert!(equal || !same, "{name} differs although its inputs hold");
+                prop_assert!(equal || reach.contains(name), "{name} is out of reach");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_changes_of_the_properties_are_of_every_kind() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let tree = proptest::collection::vec(change(), 600).new_tree(&mut runner).unwrap();
+    let changes = proptest::strategy::ValueTree::current(&tree);
+    let put: BTreeSet<_> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Put(object) => Some(object.kind()),
+            Change::Delete(_) => None,
+        })
+        .collect();
+    let missing: Vec<_> = Kind::NAMED.iter().filter(|kind| !put.contains(kind)).collect();
+    assert!(missing.is_empty(), "no change writes {missing:?}");
 }
 
 /// Three users with profile 0, two of them counted, and one with the built-in default.
@@ -263,8 +380,7 @@ fn users_with_the_same_profile_and_another_digest_are_counted() {
         ("rank alone", profile(0, Some(9), &[0], true, true), 0, 0),
     ];
     for (what, object, method_only, content_only) in cases {
-        let changes = [Change::Put(object)];
-        let new = old.apply(&changes, 2, Time::default());
+        let (changes, new) = old.committed(&[Change::Put(object)]);
         let want = Affected { method_only, content_only, ..Affected::default() };
         assert_eq!(affected(&old, &new, &changes), want, "{what}");
     }

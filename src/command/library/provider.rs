@@ -7,19 +7,15 @@ use std::{
     fmt,
 };
 
-use super::{Context, Entry, Operations, Referrer, operations, referrer};
+use super::{Context, Rules, Strategy};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Catalog,
     domain::{
-        Common, Finding, FindingCode, Reason, Refusal, Stamp, UniqueName, Violations,
+        Common, Finding, FindingCode, Reason, Refusal, Stamp, Violations,
         provider::{ApiVersion, Capability, ChannelProvider, Failover, WIDGET},
         secret::{SecretValue, StoredSecret},
     },
 };
-
-/// Channel providers as library objects.
-#[derive(Debug, Clone, Copy)]
-pub enum Providers {}
 
 patch! {
     /// New values of a channel provider; what is `None` stays.
@@ -75,18 +71,13 @@ impl fmt::Debug for ProviderPatch {
     }
 }
 
-impl Entry for Providers {
-    const OPERATIONS: Operations = operations!("ChannelProvider");
+impl Rules for ChannelProvider {}
 
-    type Object = ChannelProvider;
+impl Strategy for ChannelProvider {
     type Patch = ProviderPatch;
 
-    fn table(catalog: &Catalog) -> &Table<ChannelProvider> {
-        &catalog.tables.providers
-    }
-
-    fn empty(common: Common, stamp: Stamp) -> ChannelProvider {
-        ChannelProvider {
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        Self {
             common,
             stamp,
             label: String::new(),
@@ -111,10 +102,10 @@ impl Entry for Providers {
         rules::syntax(patch, v);
     }
 
-    fn check(
+    fn validate(
+        &self,
         catalog: &Catalog,
-        next: &ChannelProvider,
-        before: Option<&ChannelProvider>,
+        before: Option<&Self>,
         patch: &ProviderPatch,
         v: &mut Violations,
     ) {
@@ -125,16 +116,17 @@ impl Entry for Providers {
                 }
             }
         }
-        rules::check(catalog, next, before, patch, v);
+        rules::check(catalog, self, before, patch, v);
     }
 
     /// Sets the secrets; keeps a pinned URL and notes the one that it was to become.
-    fn settle(
-        next: &mut ChannelProvider,
-        before: Option<&ChannelProvider>,
+    fn canonicalize(
+        &mut self,
+        before: Option<&Self>,
         patch: &ProviderPatch,
         context: &Context,
     ) -> Vec<Finding> {
+        let next = self;
         for (name, value) in &patch.secrets {
             let Some(value) = value else {
                 next.secrets.remove(name);
@@ -166,34 +158,24 @@ impl Entry for Providers {
         )]
     }
 
-    fn detach(copy: &mut ChannelProvider, v: &mut Violations) {
-        copy.refused_url = None;
-        copy.secrets.clear();
-        if copy.channel_url.is_empty() {
+    fn prepare_clone(&mut self, _source: &Self, v: &mut Violations) {
+        self.refused_url = None;
+        self.secrets.clear();
+        if self.channel_url.is_empty() {
             let rule = "the source has no page of its own, so a copy would open nothing";
             v.add(Reason::ProviderUrlInvalid, "channel_url", rule);
         }
     }
 
-    fn references(
-        catalog: &Catalog,
-        next: &mut ChannelProvider,
-        _before: Option<&ChannelProvider>,
-    ) -> Result<(), Refusal> {
-        if catalog.adapters.find(&next.adapter).is_some() {
+    fn dependencies(&self, catalog: &Catalog) -> Result<(), Refusal> {
+        if catalog.adapters.find(&self.adapter).is_some() {
             return Ok(());
         }
-        let message = format!("No adapter {} is part of this server.", next.adapter);
-        Err(Refusal::new(Reason::AdapterNotFound, message).with("adapter", &next.adapter).resource(
+        let message = format!("No adapter {} is part of this server.", self.adapter);
+        Err(Refusal::new(Reason::AdapterNotFound, message).with("adapter", &self.adapter).resource(
             "Adapter",
-            &next.adapter,
+            &self.adapter,
             "is not part of this server",
         ))
-    }
-
-    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
-        referrer::profiles(catalog, context, |profile| {
-            profile.providers.remove(name);
-        })
     }
 }

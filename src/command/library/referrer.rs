@@ -1,11 +1,12 @@
 //! Who refers to a library object, and how the reference goes (SPEC §2.3).
 
+use super::Rules;
 use crate::{
-    catalog::Catalog,
-    command::{Context, patch},
+    catalog::{Catalog, NamedKey},
+    command::Context,
     domain::{
-        Change, Common, Kind, Reason, Refusal, UniqueName, profile::Profile,
-        refusal::Preconditions, stored::Named,
+        Change, Common, Kind, Reason, Refusal, UniqueName, named_kinds, refs::OnDelete,
+        refusal::Preconditions,
     },
 };
 
@@ -14,28 +15,62 @@ const MAX_NAMED: usize = 100;
 
 /// An object that refers to another one.
 #[derive(Debug, Clone)]
-pub struct Referrer {
+struct Referrer {
     kind: Kind,
     name: UniqueName,
     /// The object without the reference, or why the reference cannot go.
     without: Result<Change, String>,
 }
 
-impl Referrer {
-    /// A referrer as it would be without the reference; `stuck` says why it cannot be so.
-    pub(super) fn new<T: Named>(
-        before: &T,
-        mut next: T,
-        stuck: Option<String>,
-        context: &Context,
-    ) -> Self {
-        next.stamp_mut().touch(context.revision, context.time, &context.actor.subject);
-        let without = match locked(before.common()).or(stuck) {
-            Some(why) => Err(why),
-            None => Ok(Change::Put(next.into_object())),
-        };
-        Self { kind: T::KIND, name: before.common().unique_name.clone(), without }
+/// Expands to [`referrer`].
+macro_rules! referrers {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident: $module:ident::$type:ident in $table:ident
+            = $collection:literal, $name:literal, $missing:ident;
+    )+) => {
+        /// An object of whatever kind with what becomes of its reference to the target.
+        fn referrer(
+            catalog: &Catalog,
+            (kind, name): &NamedKey,
+            target: (Kind, &UniqueName),
+            context: &Context,
+        ) -> Option<Referrer> {
+            match kind {
+                $(Kind::$variant => {
+                    let object = catalog.tables.$table.get(name)?;
+                    Some(without(catalog, object.as_ref(), target, context))
+                })+
+                Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
+            }
+        }
+    };
+}
+
+named_kinds!(referrers);
+
+/// An object as it would be without its references to the target.
+fn without<T: Rules>(
+    catalog: &Catalog,
+    before: &T,
+    (kind, name): (Kind, &UniqueName),
+    context: &Context,
+) -> Referrer {
+    let mut next = before.clone();
+    let mut stuck = locked(before.common());
+    for edge in T::EDGES.iter().filter(|edge| edge.kind == kind && edge.holds(before, name)) {
+        match edge.on_delete {
+            OnDelete::Restrict(why) => stuck = stuck.or_else(|| Some(why.to_owned())),
+            OnDelete::Detach => {
+                edge.edit(&mut next, &mut |held| (held != name).then(|| held.clone()));
+            }
+        }
     }
+    let stuck =
+        stuck.or_else(|| broken(catalog, &next).filter(|_| broken(catalog, before).is_none()));
+    next.stamp_mut().touch(context.revision, context.time, &context.actor.subject);
+    let without = stuck.map_or_else(|| Ok(Change::Put(next.into_object())), Err);
+    Referrer { kind: T::KIND, name: before.common().unique_name.clone(), without }
 }
 
 fn locked(common: &Common) -> Option<String> {
@@ -46,41 +81,24 @@ fn locked(common: &Common) -> Option<String> {
     }
 }
 
-/// The profiles that `take` changes: it takes the reference out.
-pub(super) fn profiles(
-    catalog: &Catalog,
-    context: &Context,
-    take: impl Fn(&mut Profile),
-) -> Vec<Referrer> {
-    let mut found = Vec::new();
-    for profile in catalog.tables.profiles.iter() {
-        let mut next = Profile::clone(profile);
-        take(&mut next);
-        if next != **profile {
-            let stuck = broken(catalog, &next).filter(|_| broken(catalog, profile).is_none());
-            found.push(Referrer::new(profile.as_ref(), next, stuck, context));
-        }
-    }
-    found
-}
-
-/// The rule that the profile does not keep.
-fn broken(catalog: &Catalog, profile: &Profile) -> Option<String> {
+/// The rule that the object does not keep.
+fn broken<T: Rules>(catalog: &Catalog, object: &T) -> Option<String> {
     let mut failed = Preconditions::new();
-    patch::rules(catalog, profile, &mut failed);
+    object.preconditions(catalog, &mut failed);
     failed.finish().err().map(|refusal| format!("would break a rule: {}", refusal.message))
 }
 
 /// The referrers without their references, or why the object has to stay.
 pub(super) fn release(
-    kind: Kind,
-    name: &UniqueName,
-    referrers: Vec<Referrer>,
+    catalog: &Catalog,
+    (kind, name): (Kind, &UniqueName),
     force: bool,
+    context: &Context,
 ) -> Result<Vec<Change>, Refusal> {
     let mut released = Vec::new();
     let mut holding = Vec::new();
-    for referrer in referrers {
+    let referrers = catalog.tables.references.of(kind, name);
+    for referrer in referrers.filter_map(|by| referrer(catalog, by, (kind, name), context)) {
         match referrer.without {
             Ok(change) if force => released.push(change),
             Ok(_) => holding.push((referrer.kind, referrer.name, "refers to it".to_owned())),

@@ -1,20 +1,16 @@
 //! Session templates (SPEC §3.5).
 
-use super::{Context, Entry, Operations, Referrer, operations, referrer};
+use super::{Rules, Strategy};
 use crate::{
-    catalog::{Catalog, Table},
-    command::{not_found, patch::limit},
+    catalog::Catalog,
+    command::patch::limit,
     domain::{
-        Common, Kind, Reason, Refusal, Stamp, UniqueName, Violations, check,
+        Common, Reason, Stamp, UniqueName, Violations, check,
         refusal::Preconditions,
         template::{MAX_ADDITIONAL_TABS, MAX_SCRIPTS, PanelMode, SessionTemplate, SessionType},
     },
     render::{expression, targets},
 };
-
-/// Session templates as library objects.
-#[derive(Debug, Clone, Copy)]
-pub enum SessionTemplates {}
 
 patch! {
     /// New values of a session template; what is `None` stays.
@@ -50,18 +46,18 @@ patch! {
     }
 }
 
-impl Entry for SessionTemplates {
-    const OPERATIONS: Operations = operations!("SessionTemplate");
+impl Rules for SessionTemplate {
+    fn preconditions(&self, _catalog: &Catalog, failed: &mut Preconditions) {
+        limit(failed, "additional_tabs", self.additional_tabs.len(), MAX_ADDITIONAL_TABS);
+        limit(failed, "scripts", self.scripts.len(), MAX_SCRIPTS);
+    }
+}
 
-    type Object = SessionTemplate;
+impl Strategy for SessionTemplate {
     type Patch = SessionTemplatePatch;
 
-    fn table(catalog: &Catalog) -> &Table<SessionTemplate> {
-        &catalog.tables.session_templates
-    }
-
-    fn empty(common: Common, stamp: Stamp) -> SessionTemplate {
-        SessionTemplate {
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        Self {
             common,
             stamp,
             session_type: SessionType::Entity,
@@ -99,13 +95,14 @@ impl Entry for SessionTemplates {
         }
     }
 
-    fn check(
+    fn validate(
+        &self,
         _catalog: &Catalog,
-        next: &SessionTemplate,
-        before: Option<&SessionTemplate>,
+        before: Option<&Self>,
         patch: &SessionTemplatePatch,
         v: &mut Violations,
     ) {
+        let next = self;
         let (has_entity, has_anchor) = (!next.entity.is_empty(), next.anchor_tab.is_some());
         let generic = next.session_type == SessionType::Generic;
         for (field, broken, rule) in [
@@ -133,41 +130,6 @@ impl Entry for SessionTemplates {
         if touched && !next.expression_tree.is_empty() {
             tree(next, v);
         }
-    }
-
-    fn references(
-        catalog: &Catalog,
-        next: &mut SessionTemplate,
-        before: Option<&SessionTemplate>,
-    ) -> Result<(), Refusal> {
-        // A dead reference of imported data may stay, but not come.
-        let old_tabs: Vec<_> = before
-            .into_iter()
-            .flat_map(|b| b.anchor_tab.iter().chain(&b.additional_tabs))
-            .collect();
-        for name in next.anchor_tab.iter_mut().chain(&mut next.additional_tabs) {
-            match catalog.tables.tab_templates.get(name) {
-                Some(tab) => *name = tab.common.unique_name.clone(),
-                None if old_tabs.contains(&&*name) => {}
-                None => return Err(not_found(Kind::TabTemplate, name.as_str())),
-            }
-        }
-        let old_scripts = before.map(|b| b.scripts.as_slice()).unwrap_or_default();
-        match next.scripts.iter().find(|script| !old_scripts.contains(script)) {
-            Some(script) => Err(not_found(Kind::Script, script.as_str())),
-            None => Ok(()),
-        }
-    }
-
-    fn limits(next: &SessionTemplate, failed: &mut Preconditions) {
-        limit(failed, "additional_tabs", next.additional_tabs.len(), MAX_ADDITIONAL_TABS);
-        limit(failed, "scripts", next.scripts.len(), MAX_SCRIPTS);
-    }
-
-    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
-        referrer::profiles(catalog, context, |profile| {
-            profile.session_templates.retain(|template| template != name);
-        })
     }
 }
 

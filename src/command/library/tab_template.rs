@@ -2,21 +2,17 @@
 
 mod parameters;
 
-use super::{Context, Entry, Operations, Referrer, operations};
+use super::{Context, Rules, Strategy};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Catalog,
     command::patch::limit,
     domain::{
-        Common, Finding, Reason, Stamp, UniqueName, Violations, check,
+        Common, Finding, Reason, Stamp, Violations, check,
         refusal::Preconditions,
-        template::{MAX_PARAMETERS, PageType, SessionTemplate, TabParameter, TabTemplate},
+        template::{MAX_PARAMETERS, PageType, TabParameter, TabTemplate},
     },
     render::targets,
 };
-
-/// Application tab templates as library objects.
-#[derive(Debug, Clone, Copy)]
-pub enum TabTemplates {}
 
 patch! {
     /// New values of an application tab template; what is `None` stays.
@@ -38,19 +34,18 @@ patch! {
     }
 }
 
-impl Entry for TabTemplates {
-    const OPERATIONS: Operations = operations!("ApplicationTabTemplate");
+impl Rules for TabTemplate {
+    fn preconditions(&self, _catalog: &Catalog, failed: &mut Preconditions) {
+        limit(failed, "parameters", self.parameters.len(), MAX_PARAMETERS);
+    }
+}
 
-    type Object = TabTemplate;
+impl Strategy for TabTemplate {
     type Patch = TabTemplatePatch;
 
-    fn table(catalog: &Catalog) -> &Table<TabTemplate> {
-        &catalog.tables.tab_templates
-    }
-
     /// There is no default page type: without one, a creation is refused.
-    fn empty(common: Common, stamp: Stamp) -> TabTemplate {
-        TabTemplate {
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        Self {
             common,
             stamp,
             title: String::new(),
@@ -72,54 +67,36 @@ impl Entry for TabTemplates {
         }
     }
 
-    fn check(
+    fn validate(
+        &self,
         _catalog: &Catalog,
-        next: &TabTemplate,
-        before: Option<&TabTemplate>,
+        before: Option<&Self>,
         patch: &TabTemplatePatch,
         v: &mut Violations,
     ) {
         match (before, patch.page_type) {
             (None, None) => v.invalid("page_type", "is required"),
             (None, Some(PageType::Control)) => v.invalid("page_type", BUILT_IN_ONLY),
-            (None, Some(_)) => parameters::check(next, v),
-            (Some(_), _) if patch.parameters.is_some() => parameters::check(next, v),
+            (None, Some(_)) => parameters::check(self, v),
+            (Some(_), _) if patch.parameters.is_some() => parameters::check(self, v),
             (Some(_), _) => {}
         }
     }
 
-    fn settle(
-        next: &mut TabTemplate,
-        _before: Option<&TabTemplate>,
+    fn canonicalize(
+        &mut self,
+        _before: Option<&Self>,
         _patch: &TabTemplatePatch,
         _context: &Context,
     ) -> Vec<Finding> {
-        parameters::settle(next);
+        parameters::canonicalize(self);
         Vec::new()
     }
 
-    fn detach(copy: &mut TabTemplate, v: &mut Violations) {
-        if copy.page_type == PageType::Control {
+    fn prepare_clone(&mut self, _source: &Self, v: &mut Violations) {
+        if self.page_type == PageType::Control {
             v.invalid("page_type", BUILT_IN_ONLY);
         }
-    }
-
-    fn limits(next: &TabTemplate, failed: &mut Preconditions) {
-        limit(failed, "parameters", next.parameters.len(), MAX_PARAMETERS);
-    }
-
-    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
-        let mut found = Vec::new();
-        for template in catalog.tables.session_templates.iter() {
-            let anchor = template.anchor_tab.as_ref() == Some(name);
-            if anchor || template.additional_tabs.contains(name) {
-                let mut next = SessionTemplate::clone(template);
-                next.additional_tabs.retain(|tab| tab != name);
-                let stuck = anchor.then(|| "needs it as its anchor tab".to_owned());
-                found.push(Referrer::new(template.as_ref(), next, stuck, context));
-            }
-        }
-        found
     }
 }
 

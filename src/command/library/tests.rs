@@ -11,9 +11,14 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     catalog::builtin,
+    command::ProfilePatch,
     domain::{
         Actor, Object, Reason, Time,
-        template::{PageType, TabParameter},
+        library::ProductivityTool,
+        profile::Profile,
+        provider::ChannelProvider,
+        stored::Stored as _,
+        template::{PageType, SessionTemplate, TabParameter, TabTemplate},
     },
 };
 
@@ -65,23 +70,23 @@ fn told(catalog: &Catalog, command: &dyn Command) -> String {
     }
 }
 
-fn create<E: Entry>(unique_name: &str, patch: &E::Patch) -> Create<E> {
+fn create<T: Strategy>(unique_name: &str, patch: &T::Patch) -> Create<T> {
     Create { unique_name: unique_name.to_owned(), patch: patch.clone() }
 }
 
-fn update<E: Entry>(name: &str, patch: &E::Patch) -> Update<E> {
-    Update { name: self::name(name), etag: None, patch: patch.clone(), allow_missing: false }
+fn update<T: Strategy>(name: &str, patch: &T::Patch) -> Update<T> {
+    Update::new(self::name(name), patch.clone())
 }
 
-fn clone<E: Entry>(source: &str, unique_name: &str) -> CloneObject<E> {
+fn clone<T: Strategy>(source: &str, unique_name: &str) -> CloneObject<T> {
     CloneObject::new(name(source), unique_name.to_owned(), " Copy ".to_owned())
 }
 
-fn state<E: Entry>(name: &str, state: State) -> SetState<E> {
+fn state<T: Strategy>(name: &str, state: State) -> SetState<T> {
     SetState::new(self::name(name), None, state)
 }
 
-fn delete<E: Entry>(name: &str, force: bool) -> Delete<E> {
+fn delete<T: Strategy>(name: &str, force: bool) -> Delete<T> {
     Delete::new(self::name(name), None, force)
 }
 
@@ -138,13 +143,13 @@ fn voice() -> ProviderPatch {
 }
 
 /// An object of the kind, as the catalog has it.
-fn stored<E: Entry>(catalog: &Catalog, name: &str) -> Arc<E::Object> {
-    Arc::clone(E::table(catalog).find(name).unwrap())
+fn stored<T: Strategy>(catalog: &Catalog, name: &str) -> Arc<T> {
+    Arc::clone(T::table(&catalog.tables).find(name).unwrap())
 }
 
 /// The catalog with an object brought and locked by a bundle.
-fn managed<E: Entry>(catalog: &Catalog, name: &str) -> Catalog {
-    let mut object = E::Object::clone(&stored::<E>(catalog, name));
+fn managed<T: Strategy>(catalog: &Catalog, name: &str) -> Catalog {
+    let mut object = T::clone(&stored::<T>(catalog, name));
     let bundle = || "contoso_bundle".to_owned();
     object.common_mut().origin = Origin::Managed { bundle: bundle(), version: "1".to_owned() };
     object.common_mut().state = State::Inactive;
@@ -153,8 +158,8 @@ fn managed<E: Entry>(catalog: &Catalog, name: &str) -> Catalog {
 }
 
 /// The life of an object of one kind: `patch` makes it, `change` alters it.
-fn lives<E: Entry + Clone>(patch: &E::Patch, change: &E::Patch, built_in: &str) {
-    let missing = E::KIND.not_found().as_str();
+fn lives<T: Strategy>(patch: &T::Patch, change: &T::Patch, built_in: &str) {
+    let missing = T::KIND.not_found().as_str();
     let seeded = catalog([]);
 
     for (given, expected) in [
@@ -164,65 +169,65 @@ fn lives<E: Entry + Clone>(patch: &E::Patch, change: &E::Patch, built_in: &str) 
         (built_in, "RESERVED_PREFIX unique_name"),
         ("contoso_X", "ok"),
     ] {
-        assert_eq!(told(&seeded, &create::<E>(given, patch)), expected);
-        let upsert = |etag| Update { etag, allow_missing: true, ..update::<E>(given, patch) };
+        assert_eq!(told(&seeded, &create::<T>(given, patch)), expected);
+        let upsert = |etag| Update { etag, allow_missing: true, ..update::<T>(given, patch) };
         if given == "contoso_X" {
             assert_eq!(told(&seeded, &upsert(None)), "ok");
             assert_eq!(told(&seeded, &upsert(some("seen"))), "ETAG_MISMATCH");
         }
     }
-    let nameless = create::<E>("contoso_x", &E::Patch::default());
+    let nameless = create::<T>("contoso_x", &T::Patch::default());
     assert!(told(&seeded, &nameless).starts_with("FIELD_INVALID display_name"));
-    assert_eq!(told(&seeded, &update::<E>("contoso_x", change)), missing);
-    assert_eq!(told(&seeded, &state::<E>("contoso_x", State::Active)), missing);
-    assert_eq!(told(&seeded, &delete::<E>("contoso_x", true)), missing);
-    assert_eq!(told(&seeded, &clone::<E>("contoso_x", "contoso_y")), missing);
+    assert_eq!(told(&seeded, &update::<T>("contoso_x", change)), missing);
+    assert_eq!(told(&seeded, &state::<T>("contoso_x", State::Active)), missing);
+    assert_eq!(told(&seeded, &delete::<T>("contoso_x", true)), missing);
+    assert_eq!(told(&seeded, &clone::<T>("contoso_x", "contoso_y")), missing);
 
-    let made = done(&seeded, &create::<E>("contoso_X", patch));
-    let object = stored::<E>(&made, "contoso_x");
+    let made = done(&seeded, &create::<T>("contoso_X", patch));
+    let object = stored::<T>(&made, "contoso_x");
     assert_eq!(object.common().origin, Origin::Custom);
     assert!(object.common().is_active());
-    let taken = create::<E>("CONTOSO_x", patch).plan(&made, &context(1)).unwrap_err();
+    let taken = create::<T>("CONTOSO_x", patch).plan(&made, &context(1)).unwrap_err();
     assert_eq!((taken.reason, &*taken.resources[0].name), (Reason::UniqueNameTaken, "contoso_X"));
 
-    assert_eq!(told(&made, &update::<E>("contoso_x", patch)), "same");
-    let stale = Update { etag: some("old"), ..update::<E>("contoso_x", change) };
+    assert_eq!(told(&made, &update::<T>("contoso_x", patch)), "same");
+    let stale = Update { etag: some("old"), ..update::<T>("contoso_x", change) };
     let refusal = stale.plan(&made, &context(1)).unwrap_err();
     assert_eq!(refusal.reason, Reason::EtagMismatch);
     assert_eq!(refusal.metadata["current_etag"], object.stamp().etag());
-    let fresh = Update { etag: Some(object.stamp().etag()), ..update::<E>("contoso_x", change) };
+    let fresh = Update { etag: Some(object.stamp().etag()), ..update::<T>("contoso_x", change) };
     let changed = done(&made, &fresh);
-    assert_ne!(stored::<E>(&changed, "contoso_x").stamp().etag(), object.stamp().etag());
+    assert_ne!(stored::<T>(&changed, "contoso_x").stamp().etag(), object.stamp().etag());
 
-    let off = done(&changed, &state::<E>("contoso_x", State::Inactive));
-    assert_eq!(told(&off, &state::<E>("contoso_x", State::Inactive)), "same");
-    let copied = done(&off, &clone::<E>("contoso_x", "contoso_copy"));
-    let copy = stored::<E>(&copied, "contoso_copy");
+    let off = done(&changed, &state::<T>("contoso_x", State::Inactive));
+    assert_eq!(told(&off, &state::<T>("contoso_x", State::Inactive)), "same");
+    let copied = done(&off, &clone::<T>("contoso_x", "contoso_copy"));
+    let copy = stored::<T>(&copied, "contoso_copy");
     assert!(copy.common().is_active());
     assert_eq!(copy.common().display_name, "Copy");
     assert_ne!(copy.stamp().uid, object.stamp().uid);
-    assert_eq!(told(&copied, &clone::<E>("contoso_x", "contoso_COPY")), "UNIQUE_NAME_TAKEN");
-    let gone = done(&copied, &delete::<E>("contoso_x", false));
-    assert_eq!(told(&gone, &create::<E>("contoso_x", patch)), "ok");
+    assert_eq!(told(&copied, &clone::<T>("contoso_x", "contoso_COPY")), "UNIQUE_NAME_TAKEN");
+    let gone = done(&copied, &delete::<T>("contoso_x", false));
+    assert_eq!(told(&gone, &create::<T>("contoso_x", patch)), "ok");
 
-    let locked = managed::<E>(&made, "contoso_x");
-    let unlocked = clone::<E>("contoso_x", "contoso_y");
+    let locked = managed::<T>(&made, "contoso_x");
+    let unlocked = clone::<T>("contoso_x", "contoso_y");
     assert_eq!(told(&locked, &unlocked), "ok");
-    assert_eq!(stored::<E>(&done(&locked, &unlocked), "contoso_y").common().origin, Origin::Custom);
+    assert_eq!(stored::<T>(&done(&locked, &unlocked), "contoso_y").common().origin, Origin::Custom);
     for (catalog, object, reason) in
         [(&locked, "contoso_x", "MANAGED_READ_ONLY"), (&seeded, built_in, "BUILT_IN_READ_ONLY")]
     {
         let commands: [(&dyn Command, &str); 4] = [
-            (&Update { etag: some("old"), ..update::<E>(object, change) }, "UPDATE"),
-            (&state::<E>(object, State::Active), "ACTIVATE"),
-            (&state::<E>(object, State::Inactive), "DEACTIVATE"),
-            (&delete::<E>(object, true), "DELETE"),
+            (&Update { etag: some("old"), ..update::<T>(object, change) }, "UPDATE"),
+            (&state::<T>(object, State::Active), "ACTIVATE"),
+            (&state::<T>(object, State::Inactive), "DEACTIVATE"),
+            (&delete::<T>(object, true), "DELETE"),
         ];
         for (command, operation) in commands {
             let refusal = command.plan(catalog, &context(1)).unwrap_err();
             assert_eq!(refusal.reason.as_str(), reason, "{command:?}");
             assert_eq!(refusal.metadata["operation"], operation);
-            assert_eq!(refusal.resources[0].kind, E::KIND.as_str());
+            assert_eq!(refusal.resources[0].kind, T::KIND.as_str());
         }
     }
 }
@@ -230,32 +235,79 @@ fn lives<E: Entry + Clone>(patch: &E::Patch, change: &E::Patch, built_in: &str) 
 #[test]
 fn every_kind_lives_the_same_life() {
     let titled = SessionTemplatePatch { title: some("{caseTitle}"), ..Default::default() };
-    lives::<SessionTemplates>(&session(), &titled, "msdyn_chat_session");
-    lives::<SessionTemplates>(&generic(), &titled, "msdyn_chat_session");
+    lives::<SessionTemplate>(&session(), &titled, "msdyn_chat_session");
+    lives::<SessionTemplate>(&generic(), &titled, "msdyn_chat_session");
     let closed = TabTemplatePatch { can_close: Some(false), ..Default::default() };
-    lives::<TabTemplates>(&site(), &closed, "msdyn_entityrecord");
-    lives::<TabTemplates>(&site(), &closed, "msdyn_search");
+    lives::<TabTemplate>(&site(), &closed, "msdyn_entityrecord");
+    lives::<TabTemplate>(&site(), &closed, "msdyn_search");
     let described = ToolPatch { description: some("Notes\nof agents"), ..Default::default() };
-    lives::<Tools>(&tool(), &described, "msdyn_tool_copilot");
+    lives::<ProductivityTool>(&tool(), &described, "msdyn_tool_copilot");
+    let rep = ProfilePatch { display_name: some("Rep"), ..Default::default() };
+    let pane = ProfilePatch { pane_on: Some(true), ..Default::default() };
+    lives::<Profile>(&rep, &pane, "msdyn_csw_default_profile");
     let last = ProviderPatch { channel_order: Some(1_000), ..Default::default() };
-    lives::<Providers>(&voice(), &last, "msdyn_omnichannel");
+    lives::<ChannelProvider>(&voice(), &last, "msdyn_omnichannel");
+}
+
+/// An update of a kind that refers to what does not exist is judged by origin and etag first.
+fn is_judged_by_references_last<T: Strategy>(patch: &T::Patch, dead: &T::Patch, missing: Reason) {
+    let made = done(&catalog([]), &create::<T>("contoso_x", patch));
+    let dead = update::<T>("contoso_x", dead);
+    let reason = |c: &Catalog, update: &Update<T>| update.plan(c, &context(1)).unwrap_err().reason;
+    let stale = Update { etag: some("old"), ..dead.clone() };
+    let locked = managed::<T>(&made, "contoso_x");
+    assert_eq!(reason(&locked, &stale), Reason::ManagedReadOnly);
+    assert_eq!(reason(&made, &stale), Reason::EtagMismatch);
+    assert_eq!(reason(&made, &dead), missing);
+}
+
+#[test]
+fn every_kind_is_judged_in_one_order() {
+    let tabs = SessionTemplatePatch {
+        additional_tabs: Some(names(&["contoso_none"])),
+        ..Default::default()
+    };
+    is_judged_by_references_last::<SessionTemplate>(&session(), &tabs, Reason::TemplateNotFound);
+    let rep = ProfilePatch { display_name: some("Rep"), ..Default::default() };
+    let templates =
+        ProfilePatch { session_templates: Some(names(&["contoso_none"])), ..Default::default() };
+    is_judged_by_references_last::<Profile>(&rep, &templates, Reason::TemplateNotFound);
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once() {
+    let templates = ProfilePatch {
+        display_name: some("Rep"),
+        session_templates: Some(names(&["contoso_none", "contoso_nil"])),
+        providers: Some(names(&["contoso_line"]).into_iter().collect()),
+        ..Default::default()
+    };
+    let create = create::<Profile>("contoso_x", &templates);
+    let refusal = create.plan(&catalog([]), &context(1)).unwrap_err();
+    let named: Vec<_> = refusal.resources.iter().map(|r| (&*r.kind, &*r.name)).collect();
+    let wanted = [
+        ("SessionTemplate", "contoso_none"),
+        ("SessionTemplate", "contoso_nil"),
+        ("ChannelProvider", "contoso_line"),
+    ];
+    assert_eq!(named, wanted);
 }
 
 #[test]
 fn writes_are_named_after_their_kind() {
     let table: [(&dyn Command, &str); 6] = [
-        (&create::<SessionTemplates>("contoso_x", &session()), "CreateSessionTemplate"),
-        (&update::<TabTemplates>("contoso_x", &site()), "UpdateApplicationTabTemplate"),
-        (&clone::<Providers>("contoso_x", "contoso_y"), "CloneChannelProvider"),
-        (&state::<Tools>("contoso_x", State::Active), "ActivateProductivityTool"),
-        (&state::<Tools>("contoso_x", State::Inactive), "DeactivateProductivityTool"),
-        (&delete::<Providers>("contoso_x", false), "DeleteChannelProvider"),
+        (&create::<SessionTemplate>("contoso_x", &session()), "CreateSessionTemplate"),
+        (&update::<TabTemplate>("contoso_x", &site()), "UpdateApplicationTabTemplate"),
+        (&clone::<ChannelProvider>("contoso_x", "contoso_y"), "CloneChannelProvider"),
+        (&state::<ProductivityTool>("contoso_x", State::Active), "ActivateProductivityTool"),
+        (&state::<ProductivityTool>("contoso_x", State::Inactive), "DeactivateProductivityTool"),
+        (&delete::<ChannelProvider>("contoso_x", false), "DeleteChannelProvider"),
     ];
     for (command, operation) in table {
         assert_eq!(command.operation(), operation);
         assert!(command.flags().is_empty());
     }
-    assert_eq!(delete::<Tools>("contoso_x", true).flags(), ["force"]);
+    assert_eq!(delete::<ProductivityTool>("contoso_x", true).flags(), ["force"]);
 }
 
 #[test]
@@ -276,27 +328,33 @@ fn common_fields_and_those_of_tools_have_their_limits() {
     for (set, most, field) in table {
         let mut patch = tool();
         set(&mut patch, long(most));
-        assert_eq!(told(&seeded, &create::<Tools>("contoso_x", &patch)), "ok");
+        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), "ok");
         set(&mut patch, long(most + 1));
         let expected = format!("FIELD_INVALID {field}");
-        assert_eq!(told(&seeded, &create::<Tools>("contoso_x", &patch)), expected);
+        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), expected);
         set(&mut patch, some("bell\u{7}"));
-        assert_eq!(told(&seeded, &create::<Tools>("contoso_x", &patch)), expected);
+        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), expected);
     }
     let patch = ToolPatch { control_name: None, owner: long(101), ..tool() };
     let all = "UNIQUE_NAME_INVALID unique_name owner control_name";
-    assert_eq!(told(&seeded, &create::<Tools>("x", &patch)), all);
+    assert_eq!(told(&seeded, &create::<ProductivityTool>("x", &patch)), all);
     let patch = ToolPatch { control_name: some(""), ..Default::default() };
-    let made = done(&seeded, &create::<Tools>("contoso_x", &tool()));
-    assert_eq!(told(&made, &update::<Tools>("contoso_x", &patch)), "FIELD_INVALID control_name");
+    let made = done(&seeded, &create::<ProductivityTool>("contoso_x", &tool()));
+    assert_eq!(
+        told(&made, &update::<ProductivityTool>("contoso_x", &patch)),
+        "FIELD_INVALID control_name"
+    );
     let long = SessionTemplatePatch { description: long(2_000), ..session() };
-    assert_eq!(told(&seeded, &create::<SessionTemplates>("contoso_x", &long)), "ok");
+    assert_eq!(told(&seeded, &create::<SessionTemplate>("contoso_x", &long)), "ok");
 }
 
 #[test]
 fn copies_of_gated_tools_are_not_gated() {
-    let copied = done(&catalog([]), &clone::<Tools>("msdyn_tool_screen_recording", "contoso_rec"));
-    let copy = stored::<Tools>(&copied, "contoso_rec");
+    let copied = done(
+        &catalog([]),
+        &clone::<ProductivityTool>("msdyn_tool_screen_recording", "contoso_rec"),
+    );
+    let copy = stored::<ProductivityTool>(&copied, "contoso_rec");
     assert_eq!((copy.org_gate, &copy.required_role), (None, &None));
     assert_eq!(copy.control_name, "msdyn_tool_screen_recording");
 }

@@ -1,17 +1,13 @@
 //! Productivity tools (SPEC §3.12).
 
-use super::{Context, Entry, Operations, Referrer, operations, referrer};
+use super::{Rules, Strategy};
 use crate::{
-    catalog::{Catalog, Table},
+    catalog::Catalog,
     domain::{
-        Common, Stamp, UniqueName, Violations, check,
+        Common, Stamp, Violations, check,
         library::{ProductivityTool, ToolCategory},
     },
 };
-
-/// Productivity tools as library objects. Custom tools are never gated.
-#[derive(Debug, Clone, Copy)]
-pub enum Tools {}
 
 patch! {
     /// New values of a productivity tool; what is `None` stays.
@@ -38,19 +34,15 @@ patch! {
     }
 }
 
-impl Entry for Tools {
-    const OPERATIONS: Operations = operations!("ProductivityTool");
+impl Rules for ProductivityTool {}
+
+impl Strategy for ProductivityTool {
     const MAX_DESCRIPTION: usize = 256;
 
-    type Object = ProductivityTool;
     type Patch = ToolPatch;
 
-    fn table(catalog: &Catalog) -> &Table<ProductivityTool> {
-        &catalog.tables.tools
-    }
-
-    fn empty(common: Common, stamp: Stamp) -> ProductivityTool {
-        ProductivityTool {
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        Self {
             common,
             stamp,
             control_name: String::new(),
@@ -79,10 +71,10 @@ impl Entry for Tools {
         }
     }
 
-    fn check(
+    fn validate(
+        &self,
         _catalog: &Catalog,
-        _next: &ProductivityTool,
-        before: Option<&ProductivityTool>,
+        before: Option<&Self>,
         patch: &ToolPatch,
         v: &mut Violations,
     ) {
@@ -91,14 +83,9 @@ impl Entry for Tools {
         }
     }
 
-    fn detach(copy: &mut ProductivityTool, _v: &mut Violations) {
-        copy.org_gate = None;
-        copy.required_role = None;
-    }
-
-    fn referrers(catalog: &Catalog, name: &UniqueName, context: &Context) -> Vec<Referrer> {
-        referrer::profiles(catalog, context, |profile| {
-            profile.pane.tools.retain(|entry| entry.tool != *name);
-        })
+    /// Custom tools are never gated.
+    fn prepare_clone(&mut self, _source: &Self, _v: &mut Violations) {
+        self.org_gate = None;
+        self.required_role = None;
     }
 }

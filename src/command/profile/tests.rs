@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     catalog::builtin,
+    command::Command as _,
     domain::{Actor, Time},
 };
 
@@ -10,7 +11,7 @@ fn context() -> Context {
 
 fn upsert(name: &str, patch: ProfilePatch) -> UpdateProfile {
     let name = UniqueName::parse(name).unwrap();
-    UpdateProfile { allow_missing: true, ..UpdateProfile::new(name, "UPDATE", patch) }
+    UpdateProfile { allow_missing: true, ..UpdateProfile::new(name, patch) }
 }
 
 #[test]
@@ -31,10 +32,8 @@ fn an_update_creates_what_is_missing_where_it_is_asked_to() {
     ] {
         assert_eq!(update.plan(&catalog, &context()).unwrap_err().reason, reason, "{update:?}");
     }
-    let update = UpdateProfile {
-        add_session_template: Some(template.clone()),
-        ..upsert("contoso_rep", named())
-    };
+    let patch = ProfilePatch { add_session_template: Some(template.clone()), ..named() };
+    let update = upsert("contoso_rep", patch);
     let plan = update.plan(&catalog, &context()).unwrap();
     let after = catalog.apply(&plan.changes, 2, Time::default());
     let made = after.tables.profiles.find("contoso_rep").unwrap();

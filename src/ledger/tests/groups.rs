@@ -19,7 +19,8 @@ async fn open(store: &Arc<Scripted>) -> (Ledger, Arc<Mutex<Vec<Vec<i64>>>>) {
     let publish = move |p: &Published| {
         sink.lock().unwrap().push(p.records.iter().map(|record| record.revision).collect());
     };
-    let ledger = Ledger::open(Arc::clone(store) as _, Clock::system(), adapters(), publish).await;
+    let ledger =
+        Ledger::open_here(Arc::clone(store) as _, Clock::system(), adapters(), publish).await;
     (ledger.unwrap(), seen)
 }
 
@@ -273,7 +274,7 @@ async fn built_in_content_that_found_no_room_is_written_when_there_is_some() {
 async fn a_first_start_without_room_is_an_error() {
     let store = Arc::new(Scripted::new());
     store.read_only();
-    let opened = Ledger::open(store as _, Clock::system(), adapters(), |_| {}).await;
+    let opened = Ledger::open_here(store as _, Clock::system(), adapters(), |_| {}).await;
     assert!(matches!(opened, Err(Error::ReadOnly(Lack::Full))), "{opened:?}");
 }
 
@@ -311,7 +312,7 @@ fn renamed(name: &'static str) -> Submission {
 
 fn title(name: &'static str, title: &str) -> Submission {
     let patch = ProfilePatch { display_name: Some(title.into()), ..ProfilePatch::default() };
-    submission(Box::new(UpdateProfile::new(UniqueName::known(name), "UPDATE", patch)))
+    submission(Box::new(UpdateProfile::new(UniqueName::known(name), patch)))
 }
 
 /// A caller whose deadline passes while the write waits in the queue.

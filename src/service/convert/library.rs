@@ -9,20 +9,19 @@ use super::{
     resource, resource_name, resource_names,
 };
 use crate::{
-    command::library::{
-        SessionTemplatePatch, SessionTemplates, TabTemplatePatch, TabTemplates, ToolPatch, Tools,
-    },
+    command::library::{SessionTemplatePatch, Strategy, TabTemplatePatch, ToolPatch},
     content::wire::Coded as _,
     domain::{
         Kind, Object, State, UniqueName,
-        template::{PanelMode, TabParameter},
+        library::ProductivityTool,
+        template::{PanelMode, SessionTemplate, TabParameter, TabTemplate},
     },
 };
 
 /// The resource of a library object.
 pub(super) trait Entry: Resource {
-    /// How the commands know the kind.
-    type Command: crate::command::library::Entry;
+    /// The stored object.
+    type Object: Strategy;
 
     /// The fields beside the common ones.
     const FIELDS: Fields;
@@ -31,11 +30,7 @@ pub(super) trait Entry: Resource {
     fn identity(&self) -> (&str, &str, &str, i32);
 
     /// The new values.
-    fn patch(
-        &self,
-        r: &mut Reader<'_>,
-        mask: &Mask,
-    ) -> <Self::Command as crate::command::library::Entry>::Patch;
+    fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> <Self::Object as Strategy>::Patch;
 }
 
 /// Implements the six writes of a library kind.
@@ -81,7 +76,7 @@ pub(super) use library;
 pub(super) fn create<E: Entry>(
     r: &mut Reader<'_>,
     object: &E,
-) -> crate::command::library::Create<E::Command> {
+) -> crate::command::library::Create<E::Object> {
     let (_, unique_name, _, state) = object.identity();
     if r.choice::<State>("state", state).is_some_and(|state| state != State::Active) {
         r.changed_by_action("state", E::FIELDS);
@@ -95,7 +90,7 @@ pub(super) fn update<E: Entry>(
     object: &E,
     mask: Option<&prost_types::FieldMask>,
     allow_missing: bool,
-) -> crate::command::library::Update<E::Command> {
+) -> crate::command::library::Update<E::Object> {
     let (name, unique_name, etag, state) = object.identity();
     let mask = r.mask(mask, E::FIELDS);
     let name = r.addressed(E::KIND, name, unique_name);
@@ -106,7 +101,8 @@ pub(super) fn update<E: Entry>(
     }
     let etag = r.etag(etag);
     let patch = object.patch(r, &mask);
-    crate::command::library::Update { name, etag, patch, allow_missing }
+    let update = crate::command::library::Update::new(name, patch);
+    crate::command::library::Update { etag, allow_missing, ..update }
 }
 
 impl Resource for v1::SessionTemplate {
@@ -136,7 +132,7 @@ impl Resource for v1::SessionTemplate {
 }
 
 impl Entry for v1::SessionTemplate {
-    type Command = SessionTemplates;
+    type Object = SessionTemplate;
 
     const FIELDS: Fields = &[
         ("type", Access::Immutable),
@@ -194,7 +190,7 @@ impl Entry for v1::SessionTemplate {
     }
 }
 
-library! { SessionTemplate, session_template, SessionTemplates:
+library! { SessionTemplate, session_template, SessionTemplate:
     CreateSessionTemplateRequest CloneSessionTemplateRequest UpdateSessionTemplateRequest
     DeleteSessionTemplateRequest ActivateSessionTemplateRequest DeactivateSessionTemplateRequest
 }
@@ -223,7 +219,7 @@ impl Resource for v1::ApplicationTabTemplate {
 }
 
 impl Entry for v1::ApplicationTabTemplate {
-    type Command = TabTemplates;
+    type Object = TabTemplate;
 
     const FIELDS: Fields = &[
         ("title", Access::Mutable),
@@ -271,7 +267,7 @@ fn parameters(r: &mut Reader<'_>, parameters: &[v1::TabParameter]) -> Vec<TabPar
     parameters.iter().enumerate().map(read).collect()
 }
 
-library! { ApplicationTabTemplate, application_tab_template, TabTemplates:
+library! { ApplicationTabTemplate, application_tab_template, TabTemplate:
     CreateApplicationTabTemplateRequest CloneApplicationTabTemplateRequest
     UpdateApplicationTabTemplateRequest DeleteApplicationTabTemplateRequest
     ActivateApplicationTabTemplateRequest DeactivateApplicationTabTemplateRequest
@@ -298,7 +294,7 @@ impl Resource for v1::ProductivityTool {
 }
 
 impl Entry for v1::ProductivityTool {
-    type Command = Tools;
+    type Object = ProductivityTool;
 
     const FIELDS: Fields = &[
         ("control_name", Access::Mutable),
@@ -333,7 +329,7 @@ impl Entry for v1::ProductivityTool {
     }
 }
 
-library! { ProductivityTool, productivity_tool, Tools:
+library! { ProductivityTool, productivity_tool, ProductivityTool:
     CreateProductivityToolRequest CloneProductivityToolRequest UpdateProductivityToolRequest
     DeleteProductivityToolRequest ActivateProductivityToolRequest DeactivateProductivityToolRequest
 }

@@ -209,15 +209,12 @@ fn create(q: v1::CreateProfileRequest, r: &mut Reader<'_>) -> CreateProfile {
 fn update(q: v1::UpdateProfileRequest, r: &mut Reader<'_>) -> UpdateProfile {
     let p = r.required("profile", q.profile);
     let mask = r.mask(q.update_mask.as_ref(), FIELDS);
-    let profile = r.addressed(Kind::Profile, &p.name, &p.unique_name);
+    let name = r.addressed(Kind::Profile, &p.name, &p.unique_name);
     let catalog = r.catalog;
-    only_by_action(r, &p, catalog.tables.profiles.get(&profile).map(AsRef::as_ref));
+    only_by_action(r, &p, catalog.tables.profiles.get(&name).map(AsRef::as_ref));
     let patch = patch(r, &p, &mask);
     let etag = r.etag(&p.etag);
-    let mut update = UpdateProfile::new(profile, "UPDATE", patch);
-    update.etag = etag;
-    update.allow_missing = q.allow_missing;
-    update
+    UpdateProfile { etag, allow_missing: q.allow_missing, ..UpdateProfile::new(name, patch) }
 }
 
 /// An update by one of the conveniences.
@@ -230,11 +227,11 @@ fn content(
     let profile = r.name("name", Kind::Profile, name);
     let etag = r.etag(etag);
     let patch = patch(r);
-    UpdateProfile { etag, ..UpdateProfile::new(profile, operation, patch) }
+    UpdateProfile { etag, operation, ..UpdateProfile::new(profile, patch) }
 }
 
 fn state(r: &mut Reader<'_>, (name, etag): (&str, &str), state: State) -> SetProfileState {
-    SetProfileState { profile: r.name("name", Kind::Profile, name), etag: r.etag(etag), state }
+    SetProfileState::new(r.name("name", Kind::Profile, name), r.etag(etag), state)
 }
 
 fn bare_role(text: &str) -> String {
@@ -256,10 +253,9 @@ fn set_rank(q: v1::SetRankAndRolesRequest, r: &mut Reader<'_>) -> SetRankAndRole
 
 writes! {
     CreateProfileRequest => CreateProfile, create;
-    CloneProfileRequest => CloneProfile, |q, r| CloneProfile {
-        source: r.name("name", Kind::Profile, &q.name),
-        unique_name: q.unique_name,
-        display_name: q.display_name,
+    CloneProfileRequest => CloneProfile, |q, r| {
+        let source = r.name("name", Kind::Profile, &q.name);
+        CloneProfile::new(source, q.unique_name, q.display_name)
     };
     UpdateProfileRequest => UpdateProfile, update;
     DeleteProfileRequest => DeleteProfile, |q, r| DeleteProfile {
@@ -300,19 +296,24 @@ writes! {
     };
     AddSessionTemplateRequest => UpdateProfile, |q, r| {
         let template = r.name("session_template", Kind::SessionTemplate, &q.session_template);
-        let patch = |_: &mut Reader<'_>| ProfilePatch::default();
-        let update = content(r, (&q.name, &q.etag), "ADD_SESSION_TEMPLATE", patch);
-        UpdateProfile { add_session_template: Some(template), ..update }
+        content(r, (&q.name, &q.etag), "ADD_SESSION_TEMPLATE", |_| ProfilePatch {
+            add_session_template: Some(template),
+            ..ProfilePatch::default()
+        })
     };
     LinkProvidersRequest => UpdateProfile, |q, r| {
         let link = r.some_names("providers", Kind::Provider, &q.providers);
-        let patch = |_: &mut Reader<'_>| ProfilePatch::default();
-        UpdateProfile { link, ..content(r, (&q.name, &q.etag), "LINK_PROVIDERS", patch) }
+        content(r, (&q.name, &q.etag), "LINK_PROVIDERS", |_| ProfilePatch {
+            link,
+            ..ProfilePatch::default()
+        })
     };
     UnlinkProvidersRequest => UpdateProfile, |q, r| {
         let unlink = r.some_names("providers", Kind::Provider, &q.providers);
-        let patch = |_: &mut Reader<'_>| ProfilePatch::default();
-        UpdateProfile { unlink, ..content(r, (&q.name, &q.etag), "LINK_PROVIDERS", patch) }
+        content(r, (&q.name, &q.etag), "UNLINK_PROVIDERS", |_| ProfilePatch {
+            unlink,
+            ..ProfilePatch::default()
+        })
     };
     SetPaneRequest => UpdateProfile, |q, r| {
         content(r, (&q.name, &q.etag), "SET_PANE", |r| ProfilePatch {

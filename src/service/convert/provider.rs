@@ -11,14 +11,11 @@ use super::{
     resource, timestamp, writes,
 };
 use crate::{
-    command::{
-        RotateSecretKeys,
-        library::{ProviderPatch, Providers},
-    },
+    command::{RotateSecretKeys, library::ProviderPatch},
     content::wire::{Coded as _, coded},
     domain::{
         Kind, Object, check,
-        provider::{ApiVersion, MAX_SECRETS},
+        provider::{ApiVersion, ChannelProvider, MAX_SECRETS},
         secret::{SecretValue, StoredSecret},
     },
     watch::{Health, HealthState},
@@ -76,7 +73,7 @@ impl Resource for v1::ChannelProvider {
 }
 
 impl Entry for v1::ChannelProvider {
-    type Command = Providers;
+    type Object = ChannelProvider;
 
     const FIELDS: Fields = &[
         ("label", Access::Mutable),
@@ -169,7 +166,7 @@ writes! {
     RotateSecretKeysRequest => RotateSecretKeys, |_, r| RotateSecretKeys { resealed: r.resealed() };
 }
 
-library! { ChannelProvider, channel_provider, Providers:
+library! { ChannelProvider, channel_provider, ChannelProvider:
     CreateChannelProviderRequest CloneChannelProviderRequest UpdateChannelProviderRequest
     DeleteChannelProviderRequest ActivateChannelProviderRequest DeactivateChannelProviderRequest
 }

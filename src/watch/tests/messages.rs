@@ -124,7 +124,7 @@ async fn p10_1_5_a_transaction_is_seen_whole() {
     let catalog = world.ledger.catalog();
     let mut two = catalog.tables.profiles.find("abc_two").unwrap().as_ref().clone();
     two.common.description = "made for ann".to_owned();
-    let mut linked = catalog.user(&id("ann")).unwrap().user.as_ref().clone();
+    let mut linked = catalog.user(&id("ann")).unwrap().user.as_ref().as_ref().clone();
     linked.direct[0].profile = name("abc_two");
     let gone = delete(Kind::Profile, "abc_one");
     let put = Change::Put(Object::Profile(Arc::new(two)));

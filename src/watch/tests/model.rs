@@ -47,7 +47,9 @@ fn profile(random: &mut Rng) -> Change {
 
 fn link(profile: &str, at: i64) -> DirectLink {
     let assigned_at = Some(Time::from_micros(at));
-    DirectLink { profile: name(profile), assigned_at, assigned_by: String::new() }
+    // One of two is imported.
+    let assigned_by = if at == 0 { "test".to_owned() } else { String::new() };
+    DirectLink { profile: name(profile), assigned_at, assigned_by }
 }
 
 fn change(random: &mut Rng, catalog: &Catalog) -> Change {

@@ -39,8 +39,9 @@ impl Command for Put {
         Vec::new()
     }
 
-    fn plan(&self, _: &Catalog, _: &Context) -> Result<Plan, Refusal> {
-        Ok(Plan { changes: self.0.clone(), ..Plan::default() })
+    fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        let noted = |change| catalog.noted(change, context.revision, context.time);
+        Ok(Plan { changes: self.0.iter().map(noted).collect(), ..Plan::default() })
     }
 }
 
@@ -145,7 +146,7 @@ impl World {
         };
         let memory = Arc::new(Memory::new());
         let adapters = Arc::new(deskplane_providers::Registry::builtin());
-        let ledger = Ledger::open(memory, Clock::system(), adapters, publish).await.unwrap();
+        let ledger = Ledger::open_here(memory, Clock::system(), adapters, publish).await.unwrap();
         let world = Self { ledger, hub, contents, held };
         let users = ["ann", "bob"].map(|u| put_user(user(u, &["msdyn_csr"])));
         world.put(users.to_vec()).await;
@@ -210,22 +211,13 @@ impl World {
         patch: ProfilePatch,
         providers: &[&str],
     ) -> i64 {
-        let (link, unlink) = (providers.iter().map(|p| name(p)).collect(), Vec::new());
-        let update = UpdateProfile {
-            allow_missing: false,
-            profile: name(profile),
-            etag: None,
-            operation: "UPDATE",
-            patch,
-            add_session_template: None,
-            link,
-            unlink,
-        };
-        self.submit(update).await.revision
+        let link = providers.iter().map(|p| name(p)).collect();
+        let patch = ProfilePatch { link, ..patch };
+        self.submit(UpdateProfile::new(name(profile), patch)).await.revision
     }
 
     pub(super) async fn state(&self, profile: &str, state: State) {
-        self.submit(SetProfileState { profile: name(profile), etag: None, state }).await;
+        self.submit(SetProfileState::new(name(profile), None, state)).await;
     }
 
     pub(super) async fn default(&self, profile: &str) {

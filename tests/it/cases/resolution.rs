@@ -148,7 +148,7 @@ fn differences(case: &Case, catalog: &Catalog) -> Vec<String> {
         let Some(resolution) = resolution else {
             return vec![format!("{} content: nothing is resolved", case.id)];
         };
-        let seat = &catalog.user(&user).unwrap().seat;
+        let seat = catalog.user(&user).unwrap().seat;
         let gates = Gates::of(catalog, catalog.class(seat.class));
         let profile = catalog.tables.profiles.get(&resolution.profile).unwrap();
         let compiled = compile(catalog, profile, &gates);

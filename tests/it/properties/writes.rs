@@ -95,15 +95,11 @@ impl Step {
                 let unique_name = profile.to_string();
                 Box::new(CreateProfile { unique_name, patch: named() })
             }
-            2 => Box::new(CloneProfile {
-                source: other,
-                unique_name: profile.to_string(),
-                display_name: "Copy".into(),
-            }),
+            2 => Box::new(CloneProfile::new(other, profile.to_string(), "Copy".into())),
             3 => Box::new(DeleteProfile { profile, etag, force: self.flags.0 }),
             4 => {
                 let state = if self.flags.0 { State::Active } else { State::Inactive };
-                Box::new(SetProfileState { profile, etag, state })
+                Box::new(SetProfileState::new(profile, etag, state))
             }
             5 | 6 => {
                 let (replace_current, drop_rank_and_roles) = self.flags;
@@ -152,18 +148,15 @@ impl Step {
                 },
             }),
             _ => Box::new(UpdateProfile {
-                profile,
-                etag,
-                operation: "UPDATE",
-                patch: ProfilePatch {
-                    all_active_channels: Some(self.flags.1),
-                    pane_on: Some(self.flags.0),
-                    ..named()
-                },
-                add_session_template: None,
-                link: Vec::new(),
-                unlink: Vec::new(),
                 allow_missing: self.flags.1,
+                ..UpdateProfile::new(
+                    profile,
+                    ProfilePatch {
+                        all_active_channels: Some(self.flags.1),
+                        pane_on: Some(self.flags.0),
+                        ..named()
+                    },
+                )
             }),
         }
     }

@@ -51,7 +51,7 @@ fn a_deleted_role_goes_with_mappings_and_holders() {
         names(&["contoso_agents"])
     );
     assert!(next.user(&id("ann")).unwrap().user.roles.is_empty());
-    assert!(next.teams[&team_id("contoso_desk")].roles.is_empty());
+    assert!(next.team(&team_id("contoso_desk")).unwrap().roles.is_empty());
 }
 
 #[test]
@@ -70,15 +70,15 @@ fn a_team_is_made_and_changed_and_deleted() {
         roles: Some(names(&["Contoso_Leads"])),
     };
     let next = after(&upsert_team("Day shift", patch));
-    let made = &next.teams[&team_id("day shift")];
+    let made = next.team(&team_id("day shift")).unwrap();
     assert_eq!(
         (made.display_name.as_str(), made.members.first().unwrap().as_str()),
         ("Day shift", "Ann")
     );
     let patch = TeamPatch { members: Some(ids(&["bob"])), ..TeamPatch::default() };
     let next = after(&upsert_team("contoso_desk", patch));
-    assert_eq!(next.teams[&team_id("contoso_desk")].members, ids(&["bob"]));
-    assert_eq!(next.teams[&team_id("contoso_desk")].roles, names(&["contoso_leads"]));
+    assert_eq!(next.team(&team_id("contoso_desk")).unwrap().members, ids(&["bob"]));
+    assert_eq!(next.team(&team_id("contoso_desk")).unwrap().roles, names(&["contoso_leads"]));
     let next = after(&DeleteTeam { id: team_id("NIGHT shift"), etag: None });
-    assert!(!next.teams.contains_key(&team_id("night shift")));
+    assert!(next.team(&team_id("night shift")).is_none());
 }

@@ -107,7 +107,7 @@ pub(super) fn check(template: &TabTemplate, v: &mut Violations) {
 }
 
 /// Spells names as the page type does and takes GUIDs out of their braces.
-pub(super) fn settle(template: &mut TabTemplate) {
+pub(super) fn canonicalize(template: &mut TabTemplate) {
     for parameter in &mut template.parameters {
         let Some((name, _, accepts)) = row(template.page_type, &parameter.name) else { continue };
         (*name).clone_into(&mut parameter.name);

@@ -34,10 +34,10 @@ fn linked() -> Catalog {
     };
     let catalog =
         catalog([rep("contoso_rep"), rep("contoso_lead"), profile("contoso_new", |_| {})]);
-    let catalog = done(&catalog, &create::<SessionTemplates>("contoso_x", &session()));
-    let catalog = done(&catalog, &create::<TabTemplates>("contoso_x", &site()));
-    let catalog = done(&catalog, &create::<Tools>("contoso_x", &tool()));
-    done(&catalog, &create::<Providers>("contoso_x", &voice()))
+    let catalog = done(&catalog, &create::<SessionTemplate>("contoso_x", &session()));
+    let catalog = done(&catalog, &create::<TabTemplate>("contoso_x", &site()));
+    let catalog = done(&catalog, &create::<ProductivityTool>("contoso_x", &tool()));
+    done(&catalog, &create::<ChannelProvider>("contoso_x", &voice()))
 }
 
 /// The referrers that a refused delete names: kind, name.
@@ -56,15 +56,15 @@ fn pairs(kind: &str, subjects: &[&str]) -> Vec<(String, String)> {
     subjects.iter().map(|subject| (kind.to_owned(), (*subject).to_owned())).collect()
 }
 
-fn goes_with_force<E: Entry + Clone>(left: impl Fn(&Profile) -> usize) {
+fn goes_with_force<T: Strategy>(left: impl Fn(&Profile) -> usize) {
     let catalog = linked();
-    let held = holding(&catalog, &delete::<E>("contoso_x", false));
+    let held = holding(&catalog, &delete::<T>("contoso_x", false));
     assert_eq!(held, pairs("Profile", &["contoso_lead", "contoso_rep"]));
 
-    let plan = delete::<E>("CONTOSO_x", true).plan(&catalog, &context(9)).unwrap();
+    let plan = delete::<T>("CONTOSO_x", true).plan(&catalog, &context(9)).unwrap();
     assert_eq!(plan.changes.len(), 3);
     let after = catalog.apply(&plan.changes, 9, Time::default());
-    assert!(E::table(&after).find("contoso_x").is_none());
+    assert!(T::table(&after.tables).find("contoso_x").is_none());
     for unique_name in ["contoso_rep", "contoso_lead"] {
         let before = catalog.tables.profiles.find(unique_name).unwrap();
         let profile = after.tables.profiles.find(unique_name).unwrap();
@@ -75,9 +75,9 @@ fn goes_with_force<E: Entry + Clone>(left: impl Fn(&Profile) -> usize) {
 
 #[test]
 fn force_takes_references_of_profiles_along() {
-    goes_with_force::<SessionTemplates>(|p| p.session_templates.len());
-    goes_with_force::<Tools>(|p| p.pane.tools.len());
-    goes_with_force::<Providers>(|p| p.providers.len());
+    goes_with_force::<SessionTemplate>(|p| p.session_templates.len());
+    goes_with_force::<ProductivityTool>(|p| p.pane.tools.len());
+    goes_with_force::<ChannelProvider>(|p| p.providers.len());
 }
 
 #[test]
@@ -85,17 +85,17 @@ fn force_takes_additional_tabs_along_but_no_anchor() {
     let tabs = || Some(names(&["contoso_x", "msdyn_search"]));
     let made = linked();
     let patch = SessionTemplatePatch { additional_tabs: tabs(), ..session() };
-    let made = done(&made, &create::<SessionTemplates>("contoso_case", &patch));
-    let plain = delete::<TabTemplates>("contoso_x", false);
-    let force = delete::<TabTemplates>("contoso_x", true);
+    let made = done(&made, &create::<SessionTemplate>("contoso_case", &patch));
+    let plain = delete::<TabTemplate>("contoso_x", false);
+    let force = delete::<TabTemplate>("contoso_x", true);
     assert_eq!(holding(&made, &plain), pairs("SessionTemplate", &["contoso_case"]));
     let after = done(&made, &force);
-    let case = stored::<SessionTemplates>(&after, "contoso_case");
+    let case = stored::<SessionTemplate>(&after, "contoso_case");
     assert_eq!(case.additional_tabs, names(&["msdyn_search"]));
 
     let anchor = Some(Some(name("contoso_x")));
     let patch = SessionTemplatePatch { anchor_tab: anchor, additional_tabs: tabs(), ..generic() };
-    let made = done(&made, &create::<SessionTemplates>("contoso_chat", &patch));
+    let made = done(&made, &create::<SessionTemplate>("contoso_chat", &patch));
     let both = pairs("SessionTemplate", &["contoso_case", "contoso_chat"]);
     assert_eq!(holding(&made, &plain), both);
     assert_eq!(holding(&made, &force), both[1..]);
@@ -113,18 +113,18 @@ fn force_changes_no_locked_referrer() {
     };
     let bundle = Origin::Managed { bundle: "contoso_b".into(), version: "1".into() };
     for catalog in [lock(bundle), lock(Origin::BuiltIn)] {
-        let held = holding(&catalog, &delete::<Providers>("contoso_x", true));
+        let held = holding(&catalog, &delete::<ChannelProvider>("contoso_x", true));
         assert_eq!(held, pairs("Profile", &["contoso_rep"]));
     }
     let made = done(
         &linked(),
-        &create::<SessionTemplates>(
+        &create::<SessionTemplate>(
             "contoso_case",
             &SessionTemplatePatch { additional_tabs: Some(names(&["contoso_x"])), ..session() },
         ),
     );
-    let locked = managed::<SessionTemplates>(&made, "contoso_case");
-    let held = holding(&locked, &delete::<TabTemplates>("contoso_x", true));
+    let locked = managed::<SessionTemplate>(&made, "contoso_case");
+    let held = holding(&locked, &delete::<TabTemplate>("contoso_x", true));
     assert_eq!(held, pairs("SessionTemplate", &["contoso_case"]));
 }
 
@@ -147,19 +147,19 @@ fn force_breaks_no_rule_of_a_referrer() {
     let seeded = builtin::objects(1, Time::default()).into_iter();
     let no_profiles = seeded.filter(|object| object.kind() != Kind::Profile);
     let catalog = Catalog::from_objects(no_profiles.chain(objects), 1, Time::default());
-    let held = holding(&catalog, &delete::<Tools>(PANE_TOOL, true));
+    let held = holding(&catalog, &delete::<ProductivityTool>(PANE_TOOL, true));
     assert_eq!(held, pairs("Profile", &["contoso_on"]));
 }
 
 #[test]
 fn what_nobody_refers_to_goes_without_force() {
-    let made = done(&linked(), &create::<SessionTemplates>("contoso_y", &session()));
-    let plan = delete::<SessionTemplates>("contoso_y", false).plan(&made, &context(1)).unwrap();
+    let made = done(&linked(), &create::<SessionTemplate>("contoso_y", &session()));
+    let plan = delete::<SessionTemplate>("contoso_y", false).plan(&made, &context(1)).unwrap();
     assert_eq!(plan.changes.len(), 1);
     assert!(plan.answers.is_empty());
-    let mut other = SessionTemplate::clone(&stored::<SessionTemplates>(&made, "contoso_y"));
+    let mut other = SessionTemplate::clone(&stored::<SessionTemplate>(&made, "contoso_y"));
     other.common.state = State::Inactive;
     let etag = some("old");
-    let stale = Delete::<SessionTemplates>::new(name("contoso_y"), etag, true);
+    let stale = Delete::<SessionTemplate>::new(name("contoso_y"), etag, true);
     assert_eq!(told(&catalog([other.into_object()]), &stale), "ETAG_MISMATCH");
 }

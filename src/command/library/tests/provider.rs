@@ -6,7 +6,7 @@ use crate::domain::{FindingCode, provider::Capability, secret::SecretValue};
 fn judged(change: impl FnOnce(&mut ProviderPatch)) -> String {
     let mut patch = voice();
     change(&mut patch);
-    told(&catalog([]), &create::<Providers>("contoso_x", &patch))
+    told(&catalog([]), &create::<ChannelProvider>("contoso_x", &patch))
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn outbound_calls_need_what_dials() {
     }
     // Both sides of the rule are judged as they are after the write.
     let narrow = ProviderPatch { capabilities: Some(BTreeSet::from([Dial])), ..voice() };
-    let made = done(&catalog([]), &create::<Providers>("contoso_x", &narrow));
+    let made = done(&catalog([]), &create::<ChannelProvider>("contoso_x", &narrow));
     let outbound = ProviderPatch { outbound: Some(true), ..Default::default() };
-    let refused = told(&made, &update::<Providers>("contoso_x", &outbound));
+    let refused = told(&made, &update::<ChannelProvider>("contoso_x", &outbound));
     assert_eq!(refused, "OUTBOUND_NEEDS_DIAL outbound");
 }
 
@@ -123,7 +123,7 @@ fn outbound_calls_need_what_dials() {
 fn secrets_are_never_shown() {
     let reference = SecretValue::Reference("hunter2".to_owned());
     let secrets = BTreeMap::from([("token".to_owned(), Some(reference))]);
-    let command = create::<Providers>("contoso_x", &ProviderPatch { secrets, ..voice() });
+    let command = create::<ChannelProvider>("contoso_x", &ProviderPatch { secrets, ..voice() });
     let refusal = command.plan(&catalog([]), &context(1)).unwrap_err();
     for text in [format!("{command:?}"), format!("{refusal:?}")] {
         assert!(text.contains("token") && !text.contains("hunter2"), "{text}");
@@ -135,7 +135,7 @@ fn a_pinned_address_stays_until_it_is_unpinned() {
     const OLD: &str = "https://voice.contoso.com/";
     const NEW: &str = "https://elsewhere.example/";
     let pinned = ProviderPatch { pinned_url: Some(true), ..voice() };
-    let made = done(&catalog([]), &create::<Providers>("contoso_x", &pinned));
+    let made = done(&catalog([]), &create::<ChannelProvider>("contoso_x", &pinned));
     let patch = |pinned_url| ProviderPatch {
         channel_url: some(NEW),
         label: some("New"),
@@ -143,53 +143,60 @@ fn a_pinned_address_stays_until_it_is_unpinned() {
         ..Default::default()
     };
     for keep in [None, Some(true)] {
-        let command = update::<Providers>("contoso_x", &patch(keep));
+        let command = update::<ChannelProvider>("contoso_x", &patch(keep));
         let plan = command.plan(&made, &context(1)).unwrap();
         let codes: Vec<_> = plan.findings.iter().map(|f| (f.code, f.subject.as_str())).collect();
         assert_eq!(codes, [(FindingCode::ProviderUrlDrift, "contoso_x")]);
         let kept = done(&made, &command);
-        let provider = stored::<Providers>(&kept, "contoso_x");
+        let provider = stored::<ChannelProvider>(&kept, "contoso_x");
         assert_eq!((&*provider.channel_url, &*provider.label), (OLD, "New"));
         assert_eq!(provider.refused_url.as_deref(), Some(NEW));
         let again = command.plan(&kept, &context(1)).unwrap();
         assert!(!again.changed() && again.findings.len() == 1);
 
-        let copied = done(&kept, &clone::<Providers>("contoso_x", "contoso_y"));
-        assert_eq!(stored::<Providers>(&copied, "contoso_y").refused_url, None);
-        let freed = done(&kept, &update::<Providers>("contoso_x", &patch(Some(false))));
-        let provider = stored::<Providers>(&freed, "contoso_x");
+        let copied = done(&kept, &clone::<ChannelProvider>("contoso_x", "contoso_y"));
+        assert_eq!(stored::<ChannelProvider>(&copied, "contoso_y").refused_url, None);
+        let freed = done(&kept, &update::<ChannelProvider>("contoso_x", &patch(Some(false))));
+        let provider = stored::<ChannelProvider>(&freed, "contoso_x");
         assert_eq!((&*provider.channel_url, &provider.refused_url), (NEW, &None));
     }
-    let first =
-        update::<Providers>("contoso_x", &ProviderPatch { pinned_url: Some(true), ..patch(None) });
-    let unpinned = done(&catalog([]), &create::<Providers>("contoso_x", &voice()));
+    let first = update::<ChannelProvider>(
+        "contoso_x",
+        &ProviderPatch { pinned_url: Some(true), ..patch(None) },
+    );
+    let unpinned = done(&catalog([]), &create::<ChannelProvider>("contoso_x", &voice()));
     assert!(first.plan(&unpinned, &context(1)).unwrap().findings.is_empty());
 }
 
 #[test]
 fn adapters_are_fixed_and_have_to_be_there() {
-    let made = done(&catalog([]), &create::<Providers>("contoso_x", &voice()));
+    let made = done(&catalog([]), &create::<ChannelProvider>("contoso_x", &voice()));
     let other = ProviderPatch { adapter: some("other"), ..Default::default() };
-    let refused = told(&made, &update::<Providers>("contoso_x", &other));
+    let refused = told(&made, &update::<ChannelProvider>("contoso_x", &other));
     assert_eq!(refused, "FIELD_IMMUTABLE adapter");
 
-    let mut old =
-        crate::domain::provider::ChannelProvider::clone(&stored::<Providers>(&made, "contoso_x"));
+    let mut old = crate::domain::provider::ChannelProvider::clone(&stored::<ChannelProvider>(
+        &made,
+        "contoso_x",
+    ));
     old.adapter = "other".into();
     let old = catalog([old.into_object()]);
     let label = ProviderPatch { label: some("New"), ..Default::default() };
-    assert_eq!(told(&old, &update::<Providers>("contoso_x", &label)), "ADAPTER_NOT_FOUND");
-    assert_eq!(told(&old, &clone::<Providers>("contoso_x", "contoso_y")), "ADAPTER_NOT_FOUND");
+    assert_eq!(told(&old, &update::<ChannelProvider>("contoso_x", &label)), "ADAPTER_NOT_FOUND");
+    assert_eq!(
+        told(&old, &clone::<ChannelProvider>("contoso_x", "contoso_y")),
+        "ADAPTER_NOT_FOUND"
+    );
     let declared = BTreeSet::from([Capability::Dial]);
     let declares = ProviderPatch { capabilities: Some(declared), ..Default::default() };
-    let refused = told(&old, &update::<Providers>("contoso_x", &declares));
+    let refused = told(&old, &update::<ChannelProvider>("contoso_x", &declares));
     assert_eq!(refused, "FIELD_INVALID capabilities");
-    assert_eq!(told(&old, &state::<Providers>("contoso_x", State::Inactive)), "ok");
-    assert_eq!(told(&old, &delete::<Providers>("contoso_x", false)), "ok");
+    assert_eq!(told(&old, &state::<ChannelProvider>("contoso_x", State::Inactive)), "ok");
+    assert_eq!(told(&old, &delete::<ChannelProvider>("contoso_x", false)), "ok");
 }
 
 #[test]
 fn the_first_party_provider_has_no_page_to_copy() {
-    let command = clone::<Providers>("msdyn_omnichannel", "contoso_x");
+    let command = clone::<ChannelProvider>("msdyn_omnichannel", "contoso_x");
     assert_eq!(told(&catalog([]), &command), "PROVIDER_URL_INVALID channel_url");
 }

@@ -172,19 +172,23 @@ fn configurations_are_judged_by_the_adapter() {
         ("[]", "FIELD_INVALID config"),
         ("{", "FIELD_INVALID config"),
     ] {
-        let told = told(&needing(), &create::<Providers>("contoso_x", &needy(config, token)));
+        let told = told(&needing(), &create::<ChannelProvider>("contoso_x", &needy(config, token)));
         assert_eq!(told, expected, "{config}");
     }
     // What an older version of the adapter took may stay, not come.
-    let made = done(&needing(), &create::<Providers>("contoso_x", &needy(GOOD, token)));
-    let mut old =
-        crate::domain::provider::ChannelProvider::clone(&stored::<Providers>(&made, "contoso_x"));
+    let made = done(&needing(), &create::<ChannelProvider>("contoso_x", &needy(GOOD, token)));
+    let mut old = crate::domain::provider::ChannelProvider::clone(&stored::<ChannelProvider>(
+        &made,
+        "contoso_x",
+    ));
     old.config = "{}".to_owned();
     let old = made.apply(&[Change::Put(old.into_object())], 9, Time::default());
     let label = ProviderPatch { label: some("New"), ..Default::default() };
-    assert_eq!(told(&old, &update::<Providers>("contoso_x", &label)), "ok");
+    assert_eq!(told(&old, &update::<ChannelProvider>("contoso_x", &label)), "ok");
     let config = ProviderPatch { config: some(r#"{"a":1}"#), ..Default::default() };
-    assert!(told(&old, &update::<Providers>("contoso_x", &config)).starts_with("ADAPTER_CONFIG"));
+    assert!(
+        told(&old, &update::<ChannelProvider>("contoso_x", &config)).starts_with("ADAPTER_CONFIG")
+    );
 }
 
 #[test]
@@ -199,10 +203,10 @@ fn capabilities_are_those_of_the_adapter() {
         (outbound(GOOD, true), "OUTBOUND_NEEDS_DIAL outbound"),
         (outbound(dials, true), "ok"),
     ] {
-        assert_eq!(told(&needing(), &create::<Providers>("contoso_x", &patch)), expected);
+        assert_eq!(told(&needing(), &create::<ChannelProvider>("contoso_x", &patch)), expected);
     }
-    let made = done(&needing(), &create::<Providers>("contoso_x", &outbound(dials, true)));
-    let provider = stored::<Providers>(&made, "contoso_x");
+    let made = done(&needing(), &create::<ChannelProvider>("contoso_x", &outbound(dials, true)));
+    let provider = stored::<ChannelProvider>(&made, "contoso_x");
     assert!(provider.capabilities.is_empty());
     let known = BTreeSet::from([Capability::End, Capability::Dial, Capability::ClickToAct]);
     assert_eq!(made.capabilities(&provider), Some(known));
@@ -213,7 +217,7 @@ fn capabilities_are_those_of_the_adapter() {
 #[test]
 fn secrets_are_those_that_the_adapter_knows_and_needs() {
     let create =
-        |secrets| told(&needing(), &create::<Providers>("contoso_x", &needy(GOOD, secrets)));
+        |secrets| told(&needing(), &create::<ChannelProvider>("contoso_x", &needy(GOOD, secrets)));
     assert_eq!(create(&[]), "ADAPTER_SECRET_MISSING secrets[token]");
     assert_eq!(create(&[("token", "")]), "ADAPTER_SECRET_MISSING secrets[token]");
     assert_eq!(create(&[("token", "t"), ("pin", "p")]), "ok");
@@ -221,39 +225,39 @@ fn secrets_are_those_that_the_adapter_knows_and_needs() {
     assert_eq!(create(&[("tokne", "t")]), both);
 
     let patch = needy(GOOD, &[("token", "t"), ("pin", "p")]);
-    let made = done(&needing(), &super::create::<Providers>("contoso_x", &patch));
+    let made = done(&needing(), &super::create::<ChannelProvider>("contoso_x", &patch));
     let set = |catalog: &Catalog, secrets: &[(&str, &str)]| {
         let patch = ProviderPatch { secrets: given(secrets), ..Default::default() };
-        told(catalog, &update::<Providers>("contoso_x", &patch))
+        told(catalog, &update::<ChannelProvider>("contoso_x", &patch))
     };
     assert_eq!(set(&made, &[("pin", "")]), "ok");
     assert_eq!(set(&made, &[("token", "")]), "ADAPTER_SECRET_MISSING secrets[token]");
     assert_eq!(set(&made, &[("other", "")]), "ADAPTER_SECRET_UNKNOWN secrets[other]");
 
     // A copy has none, and may still be changed otherwise.
-    let copied = done(&made, &clone::<Providers>("contoso_x", "contoso_y"));
-    assert!(stored::<Providers>(&copied, "contoso_y").secrets.is_empty());
+    let copied = done(&made, &clone::<ChannelProvider>("contoso_x", "contoso_y"));
+    assert!(stored::<ChannelProvider>(&copied, "contoso_y").secrets.is_empty());
     let label = ProviderPatch { label: some("New"), ..Default::default() };
-    assert_eq!(told(&copied, &update::<Providers>("contoso_y", &label)), "ok");
+    assert_eq!(told(&copied, &update::<ChannelProvider>("contoso_y", &label)), "ok");
     let pin = ProviderPatch { secrets: given(&[("pin", "p")]), ..Default::default() };
-    let refused = told(&copied, &update::<Providers>("contoso_y", &pin));
+    let refused = told(&copied, &update::<ChannelProvider>("contoso_y", &pin));
     assert_eq!(refused, "ADAPTER_SECRET_MISSING secrets[token]");
 }
 
 #[test]
 fn a_write_replaces_the_secrets_that_it_names() {
     let patch = needy(GOOD, &[("token", "t"), ("pin", "p")]);
-    let made = done(&needing(), &create::<Providers>("contoso_x", &patch));
+    let made = done(&needing(), &create::<ChannelProvider>("contoso_x", &patch));
     let later = Context { time: Time::from_micros(5), ..context(3) };
     let write = |value: SecretValue| {
         let secrets = BTreeMap::from([("pin".to_owned(), Some(value))]);
         let patch = ProviderPatch { secrets, ..Default::default() };
-        update::<Providers>("contoso_x", &patch)
+        update::<ChannelProvider>("contoso_x", &patch)
     };
     let reference = || SecretValue::Reference("env:DESKPLANE_SECRET_PIN".to_owned());
     let plan = write(reference()).plan(&made, &later).unwrap();
     let next = made.apply(&plan.changes, 3, later.time);
-    let secrets = &stored::<Providers>(&next, "contoso_x").secrets;
+    let secrets = &stored::<ChannelProvider>(&next, "contoso_x").secrets;
     assert_eq!((secrets["token"].set_time, secrets["pin"].set_time), (Time::default(), later.time));
     assert_eq!(secrets["pin"].value, reference());
     assert_eq!(told(&next, &write(reference())), "same");
@@ -264,8 +268,9 @@ fn a_write_replaces_the_secrets_that_it_names() {
 #[test]
 fn rotation_changes_only_what_is_as_it_was() {
     let patch = needy(GOOD, &[("token", "t"), ("pin", "p")]);
-    let made = done(&needing(), &create::<Providers>("contoso_x", &patch));
-    let made = done(&made, &create::<Providers>("contoso_y", &needy(GOOD, &[("token", "u")])));
+    let made = done(&needing(), &create::<ChannelProvider>("contoso_x", &patch));
+    let made =
+        done(&made, &create::<ChannelProvider>("contoso_y", &needy(GOOD, &[("token", "u")])));
     let turn = |provider: &str, secret: &str, data: &str| Resealed {
         provider: provider.to_owned(),
         secret: secret.to_owned(),
@@ -283,7 +288,7 @@ fn rotation_changes_only_what_is_as_it_was() {
     let plan = Command::plan(&command, &made, &later).unwrap();
     assert_eq!((plan.resealed, plan.changes.len()), (2, 2));
     let next = made.apply(&plan.changes, 4, later.time);
-    let secrets = &stored::<Providers>(&next, "contoso_x").secrets;
+    let secrets = &stored::<ChannelProvider>(&next, "contoso_x").secrets;
     assert_eq!(secrets["token"].value, SecretValue::Sealed(sealed("new", "t")));
     assert_eq!(secrets["token"].set_time, Time::default());
     assert_eq!(secrets["pin"].value, SecretValue::Sealed(sealed("old", "p")));

@@ -4,7 +4,7 @@ use crate::domain::template::{SessionTemplate, SessionType};
 fn judged(change: impl FnOnce(&mut SessionTemplatePatch), of: SessionTemplatePatch) -> String {
     let mut patch = of;
     change(&mut patch);
-    told(&catalog([]), &create::<SessionTemplates>("contoso_x", &patch))
+    told(&catalog([]), &create::<SessionTemplate>("contoso_x", &patch))
 }
 
 const TREE: &str = r#"{"script":"contoso_greet"}"#;
@@ -81,14 +81,14 @@ fn references_lead_to_stored_objects() {
         expression_tree: some(TREE),
         ..session()
     };
-    let refusal = create::<SessionTemplates>("contoso_x", &patch).plan(&catalog([]), &context(1));
+    let refusal = create::<SessionTemplate>("contoso_x", &patch).plan(&catalog([]), &context(1));
     let refusal = refusal.unwrap_err();
     assert_eq!(refusal.reason, Reason::ObjectNotFound);
     assert_eq!(refusal.resources[0].kind, "AgentScript");
 
     let mut patch = generic();
     tabs(&ten)(&mut patch);
-    let refusal = create::<SessionTemplates>("contoso_x", &patch).plan(&catalog([]), &context(1));
+    let refusal = create::<SessionTemplate>("contoso_x", &patch).plan(&catalog([]), &context(1));
     let refusal = refusal.unwrap_err();
     assert_eq!(
         (&*refusal.metadata["limit"], &*refusal.metadata["field"]),
@@ -98,14 +98,14 @@ fn references_lead_to_stored_objects() {
 
 #[test]
 fn names_are_stored_as_their_objects_spell_them() {
-    let made = done(&catalog([]), &create::<SessionTemplates>("contoso_x", &generic()));
-    let template = stored::<SessionTemplates>(&made, "contoso_x");
+    let made = done(&catalog([]), &create::<SessionTemplate>("contoso_x", &generic()));
+    let template = stored::<SessionTemplate>(&made, "contoso_x");
     assert_eq!(template.anchor_tab.as_ref().unwrap().as_str(), "msdyn_entityrecord");
 }
 
 #[test]
 fn type_and_entity_never_change() {
-    let made = done(&catalog([]), &create::<SessionTemplates>("contoso_x", &session()));
+    let made = done(&catalog([]), &create::<SessionTemplate>("contoso_x", &session()));
     for (patch, expected) in [
         (
             SessionTemplatePatch { entity: some("account"), ..Default::default() },
@@ -121,26 +121,26 @@ fn type_and_entity_never_change() {
         ),
         (session(), "same"),
     ] {
-        assert_eq!(told(&made, &update::<SessionTemplates>("contoso_x", &patch)), expected);
+        assert_eq!(told(&made, &update::<SessionTemplate>("contoso_x", &patch)), expected);
     }
 }
 
 #[test]
 fn dead_references_of_old_data_stay_until_they_are_replaced() {
-    let made = done(&catalog([]), &create::<SessionTemplates>("contoso_x", &session()));
+    let made = done(&catalog([]), &create::<SessionTemplate>("contoso_x", &session()));
     let old = SessionTemplate {
         additional_tabs: names(&["contoso_gone"]),
         scripts: names(&["contoso_greet"]),
         expression_enabled: true,
         expression_tree: TREE.to_owned(),
         title: "{".to_owned(),
-        ..SessionTemplate::clone(&stored::<SessionTemplates>(&made, "contoso_x"))
+        ..SessionTemplate::clone(&stored::<SessionTemplate>(&made, "contoso_x"))
     };
     let old = catalog([old.into_object()]);
     let patch = SessionTemplatePatch { owner: some("Ann"), ..Default::default() };
-    assert_eq!(told(&old, &update::<SessionTemplates>("contoso_x", &patch)), "ok");
-    assert_eq!(told(&old, &clone::<SessionTemplates>("contoso_x", "contoso_y")), "ok");
+    assert_eq!(told(&old, &update::<SessionTemplate>("contoso_x", &patch)), "ok");
+    assert_eq!(told(&old, &clone::<SessionTemplate>("contoso_x", "contoso_y")), "ok");
     let patch = SessionTemplatePatch { scripts: Some(Vec::new()), ..patch };
-    let refused = told(&old, &update::<SessionTemplates>("contoso_x", &patch));
+    let refused = told(&old, &update::<SessionTemplate>("contoso_x", &patch));
     assert_eq!(refused, "FIELD_INVALID expression.tree");
 }

@@ -67,7 +67,7 @@ fn page_types_take_their_parameters() {
         ),
     ];
     for (page_type, parameters, expected) in table {
-        let command = create::<TabTemplates>("contoso_x", &tab(*page_type, parameters));
+        let command = create::<TabTemplate>("contoso_x", &tab(*page_type, parameters));
         assert_eq!(told(&catalog([]), &command), *expected, "{page_type:?} {parameters:?}");
     }
 }
@@ -76,18 +76,18 @@ fn page_types_take_their_parameters() {
 fn values_are_stored_in_one_form() {
     let braced = format!("{{{GUID}}}");
     let patch = tab(EntityList, &[("ENTITYNAME", "account"), ("viewid", &braced)]);
-    let made = done(&catalog([]), &create::<TabTemplates>("contoso_x", &patch));
-    let stored = stored::<TabTemplates>(&made, "contoso_x");
+    let made = done(&catalog([]), &create::<TabTemplate>("contoso_x", &patch));
+    let stored = stored::<TabTemplate>(&made, "contoso_x");
     let written: Vec<_> =
         stored.parameters.iter().map(|p| (p.name.as_str(), p.value.as_str())).collect();
     assert_eq!(written, [("entityName", "account"), ("viewId", GUID)]);
     assert!(stored.can_close);
-    assert_eq!(told(&made, &update::<TabTemplates>("contoso_x", &patch)), "same");
+    assert_eq!(told(&made, &update::<TabTemplate>("contoso_x", &patch)), "same");
 }
 
 #[test]
 fn updates_are_judged_by_the_stored_page_type() {
-    let made = done(&catalog([]), &create::<TabTemplates>("contoso_x", &site()));
+    let made = done(&catalog([]), &create::<TabTemplate>("contoso_x", &site()));
     let same_type = tab(ThirdPartyWebsite, &[("url", "https://contoso.com/2")]);
     let unsaid = TabTemplatePatch { page_type: None, ..tab(Search, &[("url", "https://a.b/")]) };
     for (patch, expected) in [
@@ -103,10 +103,10 @@ fn updates_are_judged_by_the_stored_page_type() {
         ),
         (TabTemplatePatch { title: some("{"), ..Default::default() }, "SLUG_SYNTAX title"),
     ] {
-        assert_eq!(told(&made, &update::<TabTemplates>("contoso_x", &patch)), expected);
+        assert_eq!(told(&made, &update::<TabTemplate>("contoso_x", &patch)), expected);
     }
     let untyped = TabTemplatePatch { page_type: None, ..site() };
-    let refused = told(&made, &create::<TabTemplates>("contoso_y", &untyped));
+    let refused = told(&made, &create::<TabTemplate>("contoso_y", &untyped));
     assert_eq!(refused, "FIELD_INVALID page_type");
 }
 
@@ -120,15 +120,15 @@ fn lists_and_templates_have_their_limits() {
     for parameter in parameters.iter_mut().take(2) {
         parameter.unique_name = Some(name("contoso_row"));
     }
-    let refused = told(&seeded, &create::<TabTemplates>("contoso_x", &patch));
+    let refused = told(&seeded, &create::<TabTemplate>("contoso_x", &patch));
     assert!(refused.starts_with("FIELD_INVALID parameters[1].unique_name "), "{refused}");
 
     // Old data may hold what is refused now; a copy is judged by the limits only.
-    let made = done(&seeded, &create::<TabTemplates>("contoso_x", &site()));
+    let made = done(&seeded, &create::<TabTemplate>("contoso_x", &site()));
     let mut old =
-        crate::domain::template::TabTemplate::clone(&stored::<TabTemplates>(&made, "contoso_x"));
+        crate::domain::template::TabTemplate::clone(&stored::<TabTemplate>(&made, "contoso_x"));
     old.parameters = patch.parameters.unwrap();
-    let copy = clone::<TabTemplates>("contoso_x", "contoso_y");
+    let copy = clone::<TabTemplate>("contoso_x", "contoso_y");
     assert_eq!(told(&catalog([old.clone().into_object()]), &copy), "LIMIT_REACHED");
     old.parameters.truncate(20);
     assert_eq!(told(&catalog([old.clone().into_object()]), &copy), "ok");
@@ -142,8 +142,8 @@ fn lists_and_templates_have_their_limits() {
 
 #[test]
 fn controls_are_not_copied() {
-    let command = clone::<TabTemplates>("msdyn_search", "contoso_x");
+    let command = clone::<TabTemplate>("msdyn_search", "contoso_x");
     assert_eq!(told(&catalog([]), &command), "FIELD_INVALID page_type");
-    let command = clone::<TabTemplates>("msdyn_entityrecord", "contoso_x");
+    let command = clone::<TabTemplate>("msdyn_entityrecord", "contoso_x");
     assert_eq!(told(&catalog([]), &command), "ok");
 }
