@@ -19,6 +19,7 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 ///         path: "deskplane.v1.SettingsService/UpdateSettings",
 ///         method: update_settings,
 ///         way: write [one settings],
+///         verb: other [],
 ///         request: UpdateSettingsRequest,
 ///         response: UpdateSettingsResponse,
 ///         answer: [$crate::v1::UpdateSettingsResponse],
@@ -40,6 +41,10 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 ///   resource or the resources in that field, if any; `write [own]`: beside something else;
 /// * `stream [Type]`: answers a stream, the associated type of the generated trait;
 /// * `own []`: everything else.
+///
+/// `verb` is a standard method on a resource that has an `etag`, by the form of the name: `create
+/// [Profile]` for `CreateProfile`; so `get`, `list`, `clone`, `update`, `delete`, `activate` and
+/// `deactivate`. For all other names it is `other []`.
 ///
 /// Tokens behind the name of the callback stand in front of the services:
 /// `for_each_service!(callback with these)`.
@@ -91,6 +96,7 @@ fn rpc(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String
                     path: "{path}/{name}",
                     method: {method_name},
                     way: {way},
+                    verb: {verb},
                     request: {request_name},
                     response: {response_name},
                     answer: [{answer}],
@@ -100,6 +106,7 @@ fn rpc(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String
 "#,
         path = service.full_name(),
         method_name = snake(name),
+        verb = verb(method),
         access = access_of(method, access)?,
         secrets = may_hold_secrets(&request, &mut Vec::new()),
     ))
@@ -141,6 +148,21 @@ fn way(method: &MethodDescriptor) -> String {
         ([(field, _, true)], 2) => format!("write [many {field}]"),
         _ => "write [own]".to_owned(),
     }
+}
+
+/// The standard verb in the name of a method, with the resource behind it.
+fn verb(method: &MethodDescriptor) -> String {
+    const VERBS: [&str; 8] =
+        ["Get", "List", "Create", "Clone", "Update", "Delete", "Activate", "Deactivate"];
+    let (name, package) = (method.name(), method.parent_file().package_name().to_owned());
+    let found = VERBS.iter().find_map(|verb| {
+        let noun = name.strip_prefix(verb)?;
+        let noun = if *verb == "List" { noun.strip_suffix('s')? } else { noun };
+        let resource = method.parent_pool().get_message_by_name(&format!("{package}.{noun}"))?;
+        resource.get_field_by_name("etag")?;
+        Some(format!("{} [{noun}]", verb.to_ascii_lowercase()))
+    });
+    found.unwrap_or_else(|| "other []".to_owned())
 }
 
 /// Who may call the method: the name of the option's value, without its prefix.

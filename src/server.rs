@@ -258,10 +258,12 @@ pub async fn serve(
     Ok(ended.unwrap_or(Ok(()))?)
 }
 
-/// Gives a store with a key ring its key of fingerprints. A store that takes no writes gets it at a
-/// later start.
+/// Gives a store with a key ring its key of fingerprints, or another one when the ring that it is
+/// sealed under was lost: that costs nothing but the memory of repetitions. A store that takes no
+/// writes gets it at a later start.
 async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
-    if ledger.catalog().settings.fingerprint_key.is_some() {
+    let replaces = ledger.catalog().settings.fingerprint_key.clone();
+    if replaces.as_ref().is_some_and(|sealed| vault.opens_fingerprint_key(sealed)) {
         return;
     }
     let sealed = match vault.new_fingerprint_key() {
@@ -269,8 +271,11 @@ async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
         Ok(Some(sealed)) => sealed,
         Err(error) => return tracing::error!(%error, "the key of fingerprints was not made"),
     };
+    if replaces.is_some() {
+        tracing::warn!("the key of fingerprints does not open and is replaced");
+    }
     let submission = Submission {
-        command: Box::new(CreateFingerprintKey { sealed }),
+        command: Box::new(CreateFingerprintKey { replaces, sealed }),
         actor: Actor::system(),
         request: None,
         validate_only: false,

@@ -38,7 +38,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
-    domain::{Kind, ObjectKey, Reason, Refusal, Violations, check},
+    domain::{Kind, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
     voice::{Voice, vault::Vault},
     watch::{Contents, Hub},
@@ -98,8 +98,7 @@ impl Service {
             .and_then(|parsed| {
                 parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
             })
-            .map(|id| self.request_key(id, context.rpc(), &message.encode_to_vec(), &call.catalog))
-            .transpose()?;
+            .map(|id| self.request_key(id, context.rpc(), &message.encode_to_vec(), &call.catalog));
         check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
@@ -128,19 +127,15 @@ impl Service {
         rpc: &Rpc,
         message: &[u8],
         catalog: &Catalog,
-    ) -> Result<Idempotency, Refusal> {
+    ) -> Idempotency {
         if rpc.may_hold_secrets {
             let key = catalog.settings.fingerprint_key.as_ref();
             let request = [rpc.path.as_bytes(), message].concat();
-            let hashed = self.vault.fingerprint(key, &request).map_err(|error| {
-                let why = error.to_string();
-                Refusal::new(Reason::KeyRingUnusable, format!("Nothing was written: {why}."))
-                    .precondition("KEY_RING_UNUSABLE", "voice.key_ring", why)
-            })?;
-            return Ok(Idempotency { id, payload: hashed.current, former: hashed.former });
+            let hashed = self.vault.fingerprint(key, &request);
+            return Idempotency { id, payload: hashed.current, former: hashed.former };
         }
         let payload = Sha256::new().chain_update(rpc.path).chain_update(message).finalize().into();
-        Ok(Idempotency { id, payload, former: Vec::new() })
+        Idempotency { id, payload, former: Vec::new() }
     }
 
     /// The refusal of bad fields, together with those that only the command knows.

@@ -114,6 +114,7 @@ macro_rules! rpcs {
             path: $path:literal,
             method: $method:ident,
             way: $way:ident $detail:tt,
+            verb: $verb:ident $noun:tt,
             request: $request:ident,
             response: $response:ident,
             answer: $answer:tt,

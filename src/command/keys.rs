@@ -54,9 +54,11 @@ impl RotateSecretKeys {
     }
 }
 
-/// Gives the store a key of fingerprints, unless it has one.
+/// Gives the store a key of fingerprints.
 #[derive(Debug, Clone)]
 pub struct CreateFingerprintKey {
+    /// What the store has: nothing, or a key that does not open any more.
+    pub replaces: Option<Sealed>,
     /// The new key, sealed.
     pub sealed: Sealed,
 }
@@ -64,7 +66,7 @@ pub struct CreateFingerprintKey {
 impl CreateFingerprintKey {
     pub(super) fn plan(&self, catalog: &Catalog, _: &Context) -> Result<Plan, Refusal> {
         let mut plan = Plan::default();
-        if catalog.settings.fingerprint_key.is_none() {
+        if catalog.settings.fingerprint_key == self.replaces {
             plan.changes.push(fingerprint_key(catalog, &self.sealed));
         }
         Ok(plan)

@@ -69,7 +69,6 @@ impl Service {
     }
 
     /// Resolves the named users, or everybody, page by page.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn bulk_resolve(
         &self,
         context: &CallContext,
@@ -107,7 +106,6 @@ impl Service {
     }
 
     /// Resolves one user.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn resolve_profile(
         &self,
         context: &CallContext,
@@ -134,7 +132,6 @@ impl Service {
     }
 
     /// Streams what one user gets, whenever it changes.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn watch_profile(
         &self,
         context: &CallContext,

@@ -20,7 +20,6 @@ use crate::{
 
 impl Service {
     /// Explains why a user gets a profile, and every route that lost.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn explain(
         &self,
         context: &CallContext,
@@ -41,7 +40,6 @@ impl Service {
     }
 
     /// Finds users by the beginning of their id or name, with the profile of each.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn search_by_user(
         &self,
         context: &CallContext,
@@ -78,7 +76,6 @@ impl Service {
     }
 
     /// Lists what is odd in the whole organisation.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn list_findings(
         &self,
         context: &CallContext,
@@ -108,7 +105,6 @@ impl Service {
     }
 
     /// Takes the health of a provider whose page measures it.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn report_provider_health(
         &self,
         context: &CallContext,

@@ -32,7 +32,7 @@ use crate::{
     domain::{Refusal, Violations},
 };
 
-/// Puts [`Calls`] in front of the services.
+/// Puts the layer in front of the services.
 #[derive(Debug, Clone)]
 pub struct CallLayer {
     data: Data,

@@ -46,6 +46,7 @@ macro_rules! services {
             path: $path:literal,
             method: $method:ident,
             way: $way:ident $detail:tt,
+            verb: $verb:ident $noun:tt,
             request: $request:ident,
             response: $response:ident,
             answer: [$($answer:tt)+],

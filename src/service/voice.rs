@@ -75,7 +75,6 @@ impl Service {
     }
 
     /// Lists calls, the newest first.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn list_calls(
         &self,
         context: &CallContext,
@@ -143,7 +142,6 @@ impl Service {
     }
 
     /// Lists the adapters of this server.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn list_adapters(
         &self,
         context: &CallContext,
@@ -263,7 +261,6 @@ impl Service {
     }
 
     /// Streams the live calls of a user, and every change of one.
-    #[allow(clippy::unused_async, reason = "all calls of the generated services are alike")]
     pub(super) async fn watch_calls(
         &self,
         context: &CallContext,

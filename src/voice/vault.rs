@@ -187,12 +187,13 @@ impl Vault {
         secrets.iter().map(open).collect()
     }
 
-    /// Whether the key ring opens everything that is sealed: for the start of a server.
+    /// Whether the key ring opens every secret: for the start of a server. A key of fingerprints that
+    /// it does not open is replaced.
     ///
     /// # Errors
     /// The first secret that does not open.
     pub fn check(&self, catalog: &Catalog) -> Result<(), OpenError> {
-        opens(&self.ring.load(), catalog)
+        opens(&self.ring.load(), of_providers(catalog))
     }
 
     /// Reads the key ring anew and puts every sealed secret's own key that is not under its first
@@ -202,7 +203,7 @@ impl Vault {
     /// When the ring cannot be used; the one before stays.
     pub fn rotate(&self, catalog: &Catalog) -> Result<Vec<Resealed>, RotateError> {
         let ring = self.settings.ring()?;
-        opens(&ring, catalog)?;
+        opens(&ring, sealed(catalog))?;
         let mut resealed = Vec::new();
         for (provider, name, sealed) in sealed(catalog) {
             let failed = |cause| OpenError::new(provider, name, cause);
@@ -232,18 +233,21 @@ pub fn new_key(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
     ring::line(id)
 }
 
-/// Every sealed secret: its provider, its name, what is stored; the key of fingerprints last.
+/// Everything that is sealed: who holds it, its name, what is stored; the key of fingerprints last.
 fn sealed(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
     let key = catalog.settings.fingerprint_key.as_ref();
-    let key = key.map(|sealed| (SETTINGS, fingerprint::KEY, sealed));
-    let of_providers = catalog.tables.providers.iter().flat_map(|provider| {
+    of_providers(catalog).chain(key.map(|sealed| (SETTINGS, fingerprint::KEY, sealed)))
+}
+
+/// Every sealed secret of a provider.
+fn of_providers(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
+    catalog.tables.providers.iter().flat_map(|provider| {
         let of = provider.common.unique_name.as_str();
         provider.secrets.iter().filter_map(move |(name, secret)| match &secret.value {
             SecretValue::Sealed(sealed) => Some((of, name.as_str(), sealed)),
             SecretValue::Reference(_) => None,
         })
-    });
-    of_providers.chain(key)
+    })
 }
 
 fn opened(
@@ -255,8 +259,11 @@ fn opened(
     envelope::open(ring.find(&sealed.key)?, &envelope::place(provider, name), sealed)
 }
 
-fn opens(ring: &KeyRing, catalog: &Catalog) -> Result<(), OpenError> {
-    for (provider, name, sealed) in sealed(catalog) {
+fn opens<'a>(
+    ring: &KeyRing,
+    sealed: impl Iterator<Item = (&'a str, &'a str, &'a Sealed)>,
+) -> Result<(), OpenError> {
+    for (provider, name, sealed) in sealed {
         opened(ring, provider, name, sealed)
             .map_err(|cause| OpenError::new(provider, name, cause))?;
     }

@@ -72,6 +72,7 @@ macro_rules! answers {
             path: $path:literal,
             method: $method:ident,
             way: $way:ident $detail:tt,
+            verb: $verb:ident $noun:tt,
             request: $request:ident,
             response: $response:ident,
             answer: $answer:tt,

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Cause, OpenError, Vault, envelope, opened};
+use super::{Cause, Vault, envelope, opened};
 use crate::domain::secret::{SETTINGS, Sealed};
 
 /// Name of the key among what [`SETTINGS`] holds.
@@ -38,31 +38,28 @@ impl Vault {
         envelope::seal(primary, &envelope::place(SETTINGS, KEY), &key).map(Some)
     }
 
+    /// Whether the ring opens this key of fingerprints.
+    pub fn opens_fingerprint_key(&self, sealed: &Sealed) -> bool {
+        opened(&self.ring.load(), SETTINGS, KEY, sealed).is_ok()
+    }
+
     /// Hashes of a request that may hold secrets, from which nobody without the ring can guess them.
     ///
-    /// A store without a key (it could not be written since the server knows of such keys) gets the
-    /// hash of servers of old, which depends on the ring.
-    ///
-    /// # Errors
-    /// When the ring does not open the store's key.
-    pub fn fingerprint(
-        &self,
-        key: Option<&Sealed>,
-        request: &[u8],
-    ) -> Result<Fingerprint, OpenError> {
+    /// Without a key that opens (no ring, or a store that could not be written since the server knows
+    /// of such keys) a request gets the hash of servers of old, which depends on the ring.
+    pub fn fingerprint(&self, key: Option<&Sealed>, request: &[u8]) -> Fingerprint {
         let ring = self.ring.load();
         let keys = ring.keys().map(|key| key.bytes.as_slice()).chain([&[][..]]);
         let mut former: Vec<_> = keys.map(|key| of_old(key, request)).collect();
-        let Some(sealed) = key else {
+        let key = key.and_then(|sealed| opened(&ring, SETTINGS, KEY, sealed).ok());
+        let Some(key) = key else {
             let current = former.remove(0);
-            return Ok(Fingerprint { current, former });
+            return Fingerprint { current, former };
         };
-        let key = opened(&ring, SETTINGS, KEY, sealed)
-            .map_err(|cause| OpenError::new(SETTINGS, KEY, cause))?;
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
         let mut current = [0; 32];
         current.copy_from_slice(hmac::sign(&key, request).as_ref());
-        Ok(Fingerprint { current, former })
+        Fingerprint { current, former }
     }
 }
 
