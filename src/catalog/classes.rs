@@ -120,18 +120,15 @@ impl Default for Classes {
     /// The class of users without any role is there from the start, and stays.
     fn default() -> Self {
         let mut classes = Self { by_id: OrdMap::new(), ids: OrdMap::new(), next: 0 };
-        let id = classes.intern(RoleSet::default(), Derived::default());
+        let id = classes.add(RoleSet::default(), Derived::default());
         classes.join(id);
         classes
     }
 }
 
 impl Classes {
-    /// The class of a role set, from which the given follows; nobody joins it yet.
-    pub(super) fn intern(&mut self, set: RoleSet, derived: Derived) -> ClassId {
-        if let Some(id) = self.ids.get(&set) {
-            return *id;
-        }
+    /// Adds the class of a role set, from which the given follows; nobody joins it yet.
+    fn add(&mut self, set: RoleSet, derived: Derived) -> ClassId {
         let id = ClassId(self.next);
         self.next += 1;
         let set = Arc::new(set);
@@ -186,8 +183,17 @@ impl Classes {
 }
 
 impl Catalog {
+    /// The class of a role set, which is there already or is added; nobody joins it yet.
+    pub(super) fn intern(&mut self, set: RoleSet) -> ClassId {
+        if let Some(id) = self.users.classes.ids.get(&set) {
+            return *id;
+        }
+        let derived = self.derive(&set);
+        self.users.classes.add(set, derived)
+    }
+
     /// What follows from a role set for the roles that exist now.
-    pub(super) fn derive(&self, set: &RoleSet) -> Derived {
+    fn derive(&self, set: &RoleSet) -> Derived {
         let alive = |link: &&Link| {
             let role = self.tables.roles.get(&link.name);
             role.is_some_and(|role| Some(role.stamp.uid) == link.uid)

@@ -121,8 +121,7 @@ impl Catalog {
         let set = self.role_set(&user, user.stamp.update_time);
         let links = self.profile_links(&user);
         let whole = set.own.len() == user.roles.len() && links.len() == user.direct.len();
-        let derived = self.derive(&set);
-        let class = self.users.classes.intern(set, derived);
+        let class = self.intern(set);
         self.users.classes.join(class);
         for link in &links {
             self.users.linked.add(&Self::indexed(&user, link), user.id.clone());
@@ -167,8 +166,7 @@ impl Catalog {
             if user.stamp.update_time < alike.youngest {
                 let set = self.role_set(user, user.stamp.update_time);
                 whole = set.own.len() == user.roles.len();
-                let derived = self.derive(&set);
-                class = self.users.classes.intern(set, derived);
+                class = self.intern(set);
                 unlinked = seated.position(&Seat { class, direct: Direct::None });
             }
             self.users.classes.join(class);
@@ -198,8 +196,7 @@ impl Catalog {
         let youngest = roles.map(|role| role.stamp.create_time).max().unwrap_or_default();
         let set = self.role_set(user, user.stamp.update_time.max(youngest));
         let whole = set.own.len() == user.roles.len();
-        let derived = self.derive(&set);
-        let class = self.users.classes.intern(set, derived);
+        let class = self.intern(set);
         let unlinked = seated.position(&Seat { class, direct: Direct::None });
         Alike { class, youngest, whole, unlinked }
     }

@@ -1,5 +1,6 @@
 //! The API over the wire, spoken in JSON: calls by their name, with the descriptors of the API.
 
+mod cascades;
 mod ids;
 mod insight;
 mod library;

@@ -179,3 +179,24 @@ fn the_texts_of_a_role_are_no_matter_of_classes() {
     let (old, new) = (before.users.classes.entry(class), after.users.classes.entry(class));
     assert!(std::ptr::eq(old, new), "the class was derived again");
 }
+
+#[test]
+fn records_of_earlier_versions_that_write_every_holder_come_to_the_same() {
+    let holders = (1..4).map(|number| linked_user(number, 0, "test"));
+    let base = [Change::Put(role("role_0", None)), Change::Put(profile(0, &[], false))];
+    let desk = Change::Put(team(0, &[1, 2], &[0]));
+    let before = after(&base.into_iter().chain(holders).chain([desk]).collect::<Vec<_>>());
+    let deletes = [delete(Kind::Role, "role_0"), delete(Kind::Profile, "prof_0")];
+    let written = before.users().map(|seated| {
+        let user = User::clone(&seated.user);
+        let without = User { roles: BTreeSet::new(), direct: Vec::new(), ..user };
+        Change::Put(Object::User(Arc::new(without)))
+    });
+    let desk = Change::Put(team(0, &[1, 2], &[]));
+    let written: Vec<_> = deletes.iter().cloned().chain(written).chain([desk]).collect();
+    let (_, explicit) = before.committed(&written);
+    let (_, derived) = before.committed(&deletes);
+    assert_eq!(seen(&derived), seen(&explicit));
+    assert_eq!(seats(&derived), seats(&explicit));
+    assert_eq!(linked(&derived), linked(&explicit));
+}
