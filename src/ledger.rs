@@ -25,7 +25,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use self::requests::{Looked, Older, Requests};
+use self::requests::{Checked, Older, Requests};
 use crate::{
     catalog::Catalog,
     clock::Clock,
@@ -104,7 +104,7 @@ enum Reply {
 struct Job {
     submission: Submission,
     /// What the store said of its request id.
-    looked: Looked,
+    checked: Checked,
     answer: oneshot::Sender<Reply>,
 }
 
@@ -192,17 +192,17 @@ impl Ledger {
     /// Writes that wait share a batch of the store, and nothing else: what becomes of one is never
     /// the answer to another.
     pub async fn submit(&self, mut submission: Submission) -> Result<Outcome, Refusal> {
-        let mut looked = Looked::default();
+        let mut checked = Checked::default();
         loop {
             let request = submission.request.filter(|_| !submission.validate_only);
             if let Some((id, payload)) = request {
                 let key = RequestKey::new(&submission.actor.subject, id);
-                if let Some(first) = self.look_up(key, &payload, &mut looked).await? {
+                if let Some(first) = self.look_up(key, &payload, &mut checked).await? {
                     return self.repeat(first).await;
                 }
             }
             let (answer, wait) = oneshot::channel();
-            self.queue.send(Job { submission, looked, answer }).await.map_err(|_| gone())?;
+            self.queue.send(Job { submission, checked, answer }).await.map_err(|_| gone())?;
             match wait.await.map_err(|_| gone())? {
                 Reply::Judged(judged) => return judged,
                 Reply::Repeated(first) => return self.repeat(first).await,
@@ -217,18 +217,18 @@ impl Ledger {
         &self,
         key: RequestKey,
         payload: &[u8; 32],
-        looked: &mut Looked,
+        checked: &mut Checked,
     ) -> Result<Option<Revision>, Refusal> {
         let until = self.older.revision();
-        if until <= looked.until {
+        if until <= checked.until {
             return Ok(None);
         }
         let store = self.store.upgrade().ok_or_else(gone)?;
         let found = store.request(key, until).await.map_err(|error| unread(&error))?;
         let found = found.filter(|found| !requests::expired(found, self.clock.now()));
-        looked.until = until;
-        looked.reused = found.is_some_and(|found| found.payload != *payload);
-        Ok(found.filter(|_| !looked.reused).map(|found| found.revision))
+        checked.until = until;
+        checked.reused = found.is_some_and(|found| found.payload != *payload);
+        Ok(found.filter(|_| !checked.reused).map(|found| found.revision))
     }
 
     /// The answer that was given with the record of a revision.

@@ -105,7 +105,7 @@ impl Group {
             Verdict::Answer(judged) => (Reply::Judged(judged), Rests::Group),
             Verdict::Record(planned) => (Reply::Judged(Ok(self.plan(*planned))), Rests::Record),
             Verdict::Repeated(first) => (Reply::Repeated(first), Rests::Published),
-            Verdict::Unknown => return job.look_again(),
+            Verdict::Unknown => return job.hand_back(),
         };
         self.writes.push(Write { job, reply, rests });
     }
@@ -158,7 +158,7 @@ impl Job {
     }
 
     /// Hands the write back to the task of its caller, to ask the store about its request id.
-    pub(super) fn look_again(self) {
+    pub(super) fn hand_back(self) {
         let Self { submission, answer, .. } = self;
         let _ = answer.send(Reply::Unknown(submission));
     }

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::store::{Batch, Commit, Condition, Error, Lack, Loaded, Result, Revision, Writes};
 
-/// How often the end of a store sees whether it is still waited for.
-const SETTLE: Duration = Duration::from_millis(10);
+/// How often the sync of the index at the end checks whether it was given up.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What all calls share. Its own calls block.
 #[derive(Debug)]
@@ -232,7 +232,7 @@ impl Engine {
             return Err(Error::Broken);
         }
         let complete = self.progress.borrow().revision == revision;
-        let indexed = complete && self.settle_index();
+        let indexed = complete && self.sync_index();
         if !indexed {
             tracing::info!("closed without waiting for the index; the next start sees to it");
         }
@@ -252,26 +252,26 @@ impl Engine {
     }
 
     /// Makes the index durable; false when that is not possible, or takes longer than anybody waits.
-    fn settle_index(&self) -> bool {
+    fn sync_index(&self) -> bool {
         let Ok(index) = self.index() else { return false };
         let (done, result) = mpsc::channel();
         let local = self.place.local.clone();
-        let settling = Worker::spawn("deskplane-seal", move || {
-            let settled = index.flush().and_then(|()| Ok(folder::sync(&local)?));
+        let syncing = Worker::spawn("deskplane-sync", move || {
+            let outcome = index.flush().and_then(|()| Ok(folder::sync(&local)?));
             // Whoever waits may open the folder next.
             drop(index);
-            done.send(settled).ok();
+            done.send(outcome).ok();
         });
-        let mut settled = settling.map(drop);
-        while settled.is_ok() {
-            match result.recv_timeout(SETTLE) {
+        let mut outcome = syncing.map(drop);
+        while outcome.is_ok() {
+            match result.recv_timeout(POLL) {
                 Ok(Ok(())) => return true,
-                Ok(Err(error)) => settled = Err(error),
+                Ok(Err(error)) => outcome = Err(error),
                 Err(mpsc::RecvTimeoutError::Timeout) if !self.queue.abandoned() => {}
                 Err(_) => return false,
             }
         }
-        if let Err(error) = settled {
+        if let Err(error) = outcome {
             tracing::warn!(%error, "the index could not be made durable");
         }
         false
