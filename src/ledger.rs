@@ -26,7 +26,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use self::requests::{Looked, Older, Requests};
+use self::requests::{Checked, Older, Requests};
 use crate::{
     catalog::{Catalog, Delta},
     clock::Clock,
@@ -135,7 +135,7 @@ enum Reply {
 struct Job {
     submission: Submission,
     /// What the store said of its request id.
-    looked: Looked,
+    checked: Checked,
     answer: oneshot::Sender<Reply>,
 }
 
@@ -259,17 +259,17 @@ impl Ledger {
     /// The same with the catalog of the write: other writes may have changed the newest one before
     /// the caller comes to make an answer.
     pub async fn write(&self, mut submission: Submission) -> Result<Accepted, Refusal> {
-        let mut looked = Looked::default();
+        let mut checked = Checked::default();
         loop {
             if let Some(request) = submission.request.as_ref().filter(|_| !submission.validate_only)
             {
                 let key = RequestKey::new(&submission.actor.subject, request.id);
-                if let Some(first) = self.look_up(key, request, &mut looked).await? {
+                if let Some(first) = self.look_up(key, request, &mut checked).await? {
                     return self.repeat(first).await;
                 }
             }
             let (answer, wait) = oneshot::channel();
-            self.queue.send(Job { submission, looked, answer }).await.map_err(|_| gone())?;
+            self.queue.send(Job { submission, checked, answer }).await.map_err(|_| gone())?;
             match wait.await.map_err(|_| gone())? {
                 Reply::Judged(judged) => return judged,
                 Reply::Repeated(first) => return self.repeat(first).await,
@@ -284,18 +284,18 @@ impl Ledger {
         &self,
         key: RequestKey,
         request: &Idempotency,
-        looked: &mut Looked,
+        checked: &mut Checked,
     ) -> Result<Option<Revision>, Refusal> {
         let until = self.older.revision();
-        if until <= looked.until {
+        if until <= checked.until {
             return Ok(None);
         }
         let store = self.store.upgrade().ok_or_else(gone)?;
         let found = store.request(key, until).await.map_err(|error| unread(&error))?;
         let found = found.filter(|found| !requests::expired(found, self.clock.now()));
-        looked.until = until;
-        looked.reused = found.is_some_and(|found| !request.is(&found.payload));
-        Ok(found.filter(|_| !looked.reused).map(|found| found.revision))
+        checked.until = until;
+        checked.reused = found.is_some_and(|found| !request.is(&found.payload));
+        Ok(found.filter(|_| !checked.reused).map(|found| found.revision))
     }
 
     /// The answer that was given with the record of a revision.

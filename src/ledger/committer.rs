@@ -14,7 +14,7 @@ use super::{
     GROUP, Job, Outcome, Published, Reply, Submission,
     answer::keep,
     group::{Group, Planned, Rests, Verdict, Write, too_large},
-    requests::{Found, Looked, Requests, reused},
+    requests::{Checked, Found, Requests, reused},
     seed,
 };
 use crate::{
@@ -98,7 +98,7 @@ impl Committer {
             if job.is_abandoned() {
                 continue;
             }
-            let verdict = self.verdict(&group, &job.submission, job.looked);
+            let verdict = self.verdict(&group, &job.submission, job.checked);
             if !group.takes(&verdict, max_bytes) {
                 // The next group judges it again.
                 waiting.push_front(job);
@@ -111,8 +111,8 @@ impl Committer {
 
     /// Judges one write on the group's newest catalog. A command that panics is refused: it is one
     /// write, and the task is everybody's.
-    fn verdict(&mut self, group: &Group, submission: &Submission, looked: Looked) -> Verdict {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission, looked)));
+    fn verdict(&mut self, group: &Group, submission: &Submission, checked: Checked) -> Verdict {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission, checked)));
         let judged = judged.unwrap_or_else(|_| {
             let operation = submission.command.operation();
             tracing::error!(operation, "the rules of a write panicked");
@@ -126,7 +126,7 @@ impl Committer {
         &mut self,
         group: &Group,
         submission: &Submission,
-        looked: Looked,
+        checked: Checked,
     ) -> Result<Verdict, Refusal> {
         let now = self.clock.now();
         self.requests.expire(now);
@@ -145,7 +145,7 @@ impl Committer {
             reuse = match group.replay(&key, request) {
                 Some(Some(first)) => return Ok(Verdict::Answer(Ok(first))),
                 Some(None) => Some(reused(request.id)),
-                None => match self.requests.find(&key, request, looked) {
+                None => match self.requests.find(&key, request, checked) {
                     Some(Found::Repeated(first)) => return Ok(Verdict::Repeated(first)),
                     Some(Found::Unknown) => return Ok(Verdict::Unknown),
                     Some(Found::Reused) => Some(reused(request.id)),
@@ -223,13 +223,13 @@ impl Committer {
                 Rests::Published => write.answer(),
                 Rests::Record => write.refuse(refusal),
                 Rests::Group => {
-                    match self.verdict(&published, &write.job.submission, write.job.looked) {
+                    match self.verdict(&published, &write.job.submission, write.job.checked) {
                         Verdict::Answer(judged) => {
                             write.job.answer(judged, Arc::clone(&published.catalog));
                         }
                         Verdict::Record(_) => write.refuse(&over()),
                         Verdict::Repeated(first) => write.job.reply(Reply::Repeated(first)),
-                        Verdict::Unknown => write.job.look_again(),
+                        Verdict::Unknown => write.job.hand_back(),
                     }
                 }
             }

@@ -111,7 +111,7 @@ impl Group {
                 let (reply, rests) = (Reply::Repeated(first), Rests::Published);
                 return self.writes.push(Write { job, reply, rests });
             }
-            Verdict::Unknown => return job.look_again(),
+            Verdict::Unknown => return job.hand_back(),
         };
         // The answer is made of the catalog with the write's own record, and with no later one.
         let catalog = Arc::clone(&self.catalog);
@@ -178,7 +178,7 @@ impl Job {
     }
 
     /// Hands the write back to the task of its caller, to ask the store about its request id.
-    pub(super) fn look_again(self) {
+    pub(super) fn hand_back(self) {
         let Self { submission, answer, .. } = self;
         let _ = answer.send(Reply::Unknown(submission));
     }

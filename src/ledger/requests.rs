@@ -1,8 +1,8 @@
 //! Request ids of the last 24 hours (SPEC §7.1 rule 6): which record answered them. What the answer
 //! was is in the record; see `answer.rs`.
 //!
-//! The newest are in memory, a bounded number of a fixed size. Older ones are looked up in the store
-//! by the task of the caller, before the commit task judges the write: see [`Looked`].
+//! The newest are in memory, a bounded number of a fixed size. Older ones are checked up in the store
+//! by the task of the caller, before the commit task judges the write: see [`Checked`].
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -47,7 +47,7 @@ pub(super) struct Older(Arc<AtomicI64>);
 
 /// What the store said of a request, before its write is judged.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Looked {
+pub(super) struct Checked {
     /// It was asked about the records up to this revision.
     pub(super) until: Revision,
     /// Whether it knows the request with another payload.
@@ -122,13 +122,13 @@ impl Requests {
         &self,
         key: &RequestKey,
         request: &Idempotency,
-        looked: Looked,
+        checked: Checked,
     ) -> Option<Found> {
         match self.known.get(key) {
             Some(known) if request.is(&known.payload) => Some(Found::Repeated(known.revision)),
             Some(_) => Some(Found::Reused),
-            None if self.older.revision() > looked.until => Some(Found::Unknown),
-            None => looked.reused.then_some(Found::Reused),
+            None if self.older.revision() > checked.until => Some(Found::Unknown),
+            None => checked.reused.then_some(Found::Reused),
         }
     }
 
@@ -178,10 +178,10 @@ mod tests {
         Header { revision: at, time: Time::from_micros(at), key, payload: [at as u8; 32] }
     }
 
-    fn found(requests: &Requests, at: i64, looked: Looked) -> Option<Found> {
+    fn found(requests: &Requests, at: i64, checked: Checked) -> Option<Found> {
         let header = header(at);
         let (id, payload) = (Uuid::nil(), header.payload);
-        requests.find(&header.key, &Idempotency { id, payload, former: Vec::new() }, looked)
+        requests.find(&header.key, &Idempotency { id, payload, former: Vec::new() }, checked)
     }
 
     #[test]
@@ -190,18 +190,18 @@ mod tests {
         (1..=5).for_each(|at| requests.remember(&header(at)));
         assert_eq!((requests.known.len(), requests.ages.len()), (3, 3));
         assert_eq!(requests.older().revision(), 2);
-        let none = Looked::default();
+        let none = Checked::default();
         for at in 3..=5 {
             assert_eq!(found(&requests, at, none), Some(Found::Repeated(at)));
         }
         assert_eq!(found(&requests, 1, none), Some(Found::Unknown));
         assert_eq!(found(&requests, 9, none), Some(Found::Unknown));
-        let looked = Looked { until: 2, reused: false };
-        assert_eq!(found(&requests, 9, looked), None);
-        assert_eq!(found(&requests, 9, Looked { reused: true, ..looked }), Some(Found::Reused));
+        let checked = Checked { until: 2, reused: false };
+        assert_eq!(found(&requests, 9, checked), None);
+        assert_eq!(found(&requests, 9, Checked { reused: true, ..checked }), Some(Found::Reused));
         // One more has left the memory since the store was asked.
         requests.remember(&header(6));
-        assert_eq!(found(&requests, 9, looked), Some(Found::Unknown));
+        assert_eq!(found(&requests, 9, checked), Some(Found::Unknown));
     }
 
     #[test]
@@ -210,10 +210,10 @@ mod tests {
         (1..=3).for_each(|at| requests.remember(&header(at)));
         requests.expire(Time::from_micros(2 + REQUEST_AGE));
         assert_eq!(requests.older().revision(), 0, "the store need not be asked");
-        assert_eq!(found(&requests, 2, Looked::default()), Some(Found::Repeated(2)));
+        assert_eq!(found(&requests, 2, Checked::default()), Some(Found::Repeated(2)));
         requests.expire(Time::from_micros(3 + REQUEST_AGE));
-        assert_eq!(found(&requests, 2, Looked::default()), None);
-        assert_eq!(found(&requests, 3, Looked::default()), Some(Found::Repeated(3)));
+        assert_eq!(found(&requests, 2, Checked::default()), None);
+        assert_eq!(found(&requests, 3, Checked::default()), Some(Found::Repeated(3)));
     }
 
     #[test]
@@ -222,6 +222,6 @@ mod tests {
         requests.remember(&header(1));
         requests.remember(&Header { revision: 2, ..header(1) });
         requests.remember(&header(3));
-        assert_eq!(found(&requests, 1, Looked::default()), Some(Found::Repeated(2)));
+        assert_eq!(found(&requests, 1, Checked::default()), Some(Found::Repeated(2)));
     }
 }

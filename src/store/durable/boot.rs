@@ -4,9 +4,9 @@
 //! 1. Take the lock; look at the marks, the checkpoints and the journal. Then the store is marked as
 //!    open, before anything writes to the index. A refusal leaves everything but the index as it
 //!    was: up to here this only reads, and later the mark is put back.
-//! 2. The index is believed after a clean stop, and while the machine is up that wrote it: a killed
-//!    process loses nothing that it handed to the operating system. Then the journal is replayed
-//!    above its revision.
+//! 2. The index is believed after a clean stop that waited for it, and while the machine is up that
+//!    wrote it: a killed process loses nothing that it handed to the operating system. The thread of
+//!    the index replays the journal above its revision, behind a server that is at work already.
 //! 3. Otherwise, or when it cannot be opened, the newest checkpoint that is good from its first byte
 //!    to its last is found, and the index is built anew from it and the journal; see `build.rs`.
 //! 4. The state is read from checkpoint and journal. When the newest checkpoint is damaged and the
@@ -50,6 +50,8 @@ pub(super) struct Booted {
 pub(super) enum Found {
     /// It is open, and whole up to the end of the journal.
     Whole(Index),
+    /// It is open, and whole up to that revision.
+    Behind(Index, Revision),
     /// It is to be built.
     Lost,
 }
@@ -61,6 +63,8 @@ pub(super) struct Boots<'a> {
     ids: Ids,
     /// Where the store was closed; none if it was not.
     pub(super) closed_at: Option<Revision>,
+    /// Whether it was closed with a whole index on the disk.
+    pub(super) indexed: bool,
     /// Whether the machine is up since the index was whole.
     pub(super) same_boot: bool,
     checkpoints: Vec<Revision>,
@@ -91,7 +95,7 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     let (revision, newest) = (scan.end, boots.checkpoints.last().copied().unwrap_or(0));
     let uncovered = scan.bytes_above(newest);
     let index = match believed {
-        Some(index) => boots.replay(index, &scan)?,
+        Some(index) => boots.found(index, &scan)?,
         None => Found::Lost,
     };
     let checkpoints = boots.checkpoints;
@@ -102,7 +106,7 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
 /// No mark says the same, and needs no room.
 fn mark_open(place: &Place, ids: Ids) -> Result<()> {
     let (io, dir) = (&*place.io, place.folder.as_path());
-    match mark::write(io, dir, &State { incarnation: ids.incarnation, closed_at: None }) {
+    match mark::write(io, dir, &State::open(ids.incarnation)) {
         Err(error) if Lack::of(&error) == Some(Lack::Full) => {
             tracing::warn!("there is no room for a mark: starting on a full disk");
             Ok(mark::remove::<State>(io, dir)?)
@@ -176,10 +180,12 @@ impl<'a> Boots<'a> {
         let checkpoints = checkpoint::list(io, &place.checkpoints())?;
         let state = believed(mark::read::<State>(io, dir))?;
         let state = state.filter(|state| state.incarnation == ids.incarnation);
+        let indexed = state.as_ref().is_some_and(|state| !state.unindexed);
         let closed_at = state.and_then(|state| state.closed_at);
+        let indexed = indexed && closed_at.is_some();
         let noted = believed(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
         let same_boot = noted.is_some() && noted == place.boot_id;
-        Ok(Self { place, settings, ids, closed_at, same_boot, checkpoints })
+        Ok(Self { place, settings, ids, closed_at, indexed, same_boot, checkpoints })
     }
 
     /// The revision that every way to an index can begin at: nothing, or a checkpoint, and the
@@ -197,8 +203,8 @@ impl<'a> Boots<'a> {
     pub(super) fn scan(&self) -> Result<Scan> {
         let (io, dir) = (&*self.place.io, self.place.journal());
         let from = match self.closed_at {
-            Some(closed_at) => closed_at,
-            None => self.lowest()?,
+            Some(closed_at) if self.indexed => closed_at,
+            _ => self.lowest()?,
         };
         let scan = Scan::read(io, &dir, self.ids, from)?;
         let ends = |known: &str, at: Revision| {
@@ -247,22 +253,12 @@ impl<'a> Boots<'a> {
         }
     }
 
-    /// Brings the index to the end of the journal. A sled that cannot take it, say because the disk
-    /// is full, is no reason not to start.
-    fn replay(&self, index: Index, scan: &Scan) -> Result<Found> {
-        let (io, journal) = (&*self.place.io, self.place.journal());
-        let above = index.head()?.revision;
-        let mut lost = None;
-        let replayed = journal::replay(io, &journal, self.ids, scan, above, |group| {
-            index.apply(&group).inspect_err(|error| lost = Some(error.to_string()))
-        });
-        if let Some(error) = lost {
-            tracing::warn!(error, "the index cannot be used");
-            // It is built later, and a process that is killed before must not believe it.
-            mark::remove::<Boot>(io, &self.place.folder)?;
-            return Ok(Found::Lost);
+    /// How far an index is that is believed.
+    fn found(&self, index: Index, scan: &Scan) -> Result<Found> {
+        let head = index.head()?.revision;
+        if head < scan.end {
+            return Ok(Found::Behind(index, head));
         }
-        replayed?;
         if !self.same_boot {
             note_boot(self.place);
         }
@@ -281,7 +277,7 @@ impl<'a> Boots<'a> {
             };
             // The mark says that everything is on the disk, also what sled did while it was opened.
             folder::sync(&self.place.local)?;
-            let state = State { incarnation: self.ids.incarnation, closed_at: Some(closed_at) };
+            let state = State::closed(self.ids.incarnation, closed_at, self.indexed);
             mark::write(&*self.place.io, &self.place.folder, &state)
         };
         let left: io::Result<()> = left();
@@ -293,7 +289,7 @@ impl<'a> Boots<'a> {
 
     /// Opens the index, if it can be believed and the journal can be replayed above it.
     fn believe_index(&self, scan: &Scan) -> Result<Option<Index>> {
-        if self.closed_at.is_none() && !self.same_boot {
+        if !self.indexed && !self.same_boot {
             return Ok(None);
         }
         let index =
@@ -314,7 +310,7 @@ impl<'a> Boots<'a> {
             return Err(damaged(&self.place.journal(), 0, &what));
         }
         let closed_at_it = self.closed_at.is_none_or(|closed_at| closed_at == head);
-        if closed_at_it && head >= scan.from {
+        if (closed_at_it || !self.indexed) && head >= scan.from {
             return Ok(Some(index));
         }
         drop(index);

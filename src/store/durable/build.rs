@@ -1,4 +1,4 @@
-//! Rebuilding the index, behind a server that is at work already: from the newest checkpoint that
+//! Rebuilding the index, or what it lacks, behind a server that is at work already: from the newest checkpoint that
 //! is good from its first byte to its last, and the journal above it.
 //!
 //! Until it is there, nothing else than history and past changes waits for it. It is built in a
@@ -45,6 +45,22 @@ impl Engine {
         upkeep.uncovered = before.bytes_above(newest) + after.bytes_above(before.end.max(newest));
         tracing::info!(revision, "the index is built");
         self.index.store(Some(Arc::new(index)));
+        self.note_progress(upkeep, revision);
+        Ok(())
+    }
+
+    /// Brings an index that was found at the start to the end of the journal.
+    pub(super) fn catch_up(&self, upkeep: &mut Upkeep) -> Result<()> {
+        let (index, start) = (self.index()?, upkeep.counted);
+        let before = self.replay(&index)?;
+        {
+            let _writer = self.writer.lock().map_err(|_| Error::Broken)?;
+            self.queue.pass(false);
+        }
+        let after = self.replay(&index)?;
+        upkeep.uncovered += before.bytes_above(start) + after.bytes_above(before.end);
+        let revision = index.head()?.revision;
+        tracing::info!(revision, "the index has caught up with the journal");
         self.note_progress(upkeep, revision);
         Ok(())
     }

@@ -14,8 +14,10 @@ use crate::store::{Error, Result};
 
 /// How long a close takes at most when nothing else is said.
 const CLOSE: Duration = Duration::from_secs(30);
-/// How long before its deadline a close gives up the last checkpoint, if it has so long.
+/// How long before its deadline a close gives up index and last checkpoint, if it has so long.
 const GIVE_UP: Duration = Duration::from_secs(2);
+/// How long they may take when the process is to end: the journal has everything.
+const FINISH: Duration = Duration::from_secs(1);
 /// How long a thread may take to end at once: it finishes what it is at, a large group perhaps.
 pub(super) const AT_ONCE: Duration = Duration::from_secs(60);
 
@@ -61,27 +63,28 @@ impl Worker {
 
 impl Durable {
     /// Closes the store: no more commits, a last checkpoint, everything on the disk. The next start
-    /// has nothing to repair. It takes 30 seconds at most; see [`Self::close_within`].
+    /// has nothing left to do. It takes 30 seconds at most; see [`Self::close_within`].
     ///
     /// # Errors
     /// When a write has failed before, or now, or when it takes longer; the next start then repairs.
     pub async fn close(&self) -> Result<()> {
-        self.close_within(CLOSE).await
+        self.close_by(CLOSE, GIVE_UP).await
     }
 
-    /// The same within a time. Shortly before its end the last checkpoint is given up: the store is
-    /// then left as a killed process leaves it, with everything that was acknowledged, and the next
-    /// start has more to do. What the store lacks for a clean end, room above all, ends it the same
-    /// way. Both are logged, and are no errors.
+    /// The same for a process that is to end, within a time. The index may take a second to catch
+    /// up, and to write a last checkpoint; what it has not done by then is left to the next start,
+    /// which does it while it serves already. So is what the store lacks room for. Both are logged,
+    /// and are no errors: the journal has everything.
     ///
     /// # Errors
     /// When a write has failed before, or now; or when something hangs, a disk perhaps. Whatever it
     /// is, it is left behind, and the process can end.
     pub async fn close_within(&self, time: Duration) -> Result<()> {
-        self.close_by(time, GIVE_UP.min(time / 4)).await
+        let give_up = time.saturating_sub(FINISH).max(GIVE_UP.min(time / 4));
+        self.close_by(time, give_up).await
     }
 
-    /// The same; so long before the end the last checkpoint is given up.
+    /// The same; so long before the end index and last checkpoint are given up.
     pub(super) async fn close_by(&self, time: Duration, give_up: Duration) -> Result<()> {
         let Some(follower) = take(&self.follower) else {
             return Ok(());

@@ -313,11 +313,12 @@ impl Found {
             false => "",
         };
         if let Some(at) = boots.closed_at {
-            return Ok(format!("clean: the store was closed at revision {at}"));
+            let index = if boots.indexed { "" } else { "; the index catches up behind the start" };
+            return Ok(format!("clean: the store was closed at revision {at}{index}"));
         }
         if boots.same_boot {
             let end = scan.end;
-            return Ok(format!("{torn}opens the index and replays the journal up to {end}"));
+            return Ok(format!("{torn}opens the index, which replays the journal up to {end}"));
         }
         let good = self.checkpoints.iter().filter(|kept| kept.whole && kept.at >= scan.from);
         let base = good.map(|kept| kept.at).max().or((scan.from == 0).then_some(0));

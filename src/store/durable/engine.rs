@@ -2,8 +2,8 @@
 //! see `follow.rs`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -13,6 +13,7 @@ use super::{
     Ids, Place, Settings,
     boot::{Booted, Found},
     care::Stop,
+    close::Worker,
     folder::{self, Lock},
     follow::{Progress, Upkeep},
     frame,
@@ -24,6 +25,9 @@ use super::{
     segment,
 };
 use crate::store::{Batch, Commit, Condition, Error, Lack, Loaded, Result, Revision, Writes};
+
+/// How often the sync of the index at the end checks whether it was given up.
+const POLL: Duration = Duration::from_millis(10);
 
 /// What all calls share. Its own calls block.
 #[derive(Debug)]
@@ -70,27 +74,31 @@ impl Engine {
         meters: Meters,
     ) -> (Self, Upkeep) {
         let Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock } = booted;
-        let index = match index {
-            Found::Whole(index) => Some(Arc::new(index)),
-            Found::Lost => None,
+        let (index, at) = match index {
+            Found::Whole(index) => (Some(index), Some(revision)),
+            Found::Behind(index, at) => (Some(index), Some(at)),
+            Found::Lost => (None, None),
         };
-        let progress = Progress::new(index.as_ref().map(|_| revision));
+        let (progress, behind) = (Progress::new(at), at.is_some_and(|at| at < revision));
+        let queue = Queue::default();
+        // Until it has caught up it reads the journal.
+        queue.pass(behind);
         let engine = Self {
             place,
             settings,
             ids,
             writer: Mutex::new(Writer { journal, head: revision, shut: false, refused: None }),
             checkpoints: Mutex::new(checkpoints),
-            index: ArcSwapOption::new(index),
+            index: ArcSwapOption::new(index.map(Arc::new)),
             state: Mutex::new(state),
-            queue: Queue::default(),
+            queue,
             progress: watch::Sender::new(progress),
             condition: watch::Sender::default(),
             meters,
             stop: Stop::default(),
             lock,
         };
-        (engine, Upkeep::new(uncovered, revision))
+        (engine, Upkeep::new(uncovered, revision, behind))
     }
 
     /// The index, once it is there.
@@ -212,8 +220,9 @@ impl Engine {
         self.queue.close();
     }
 
-    /// Once the index has come to its end: makes it durable and notes that all is well. What cannot be
-    /// noted is left to the next start, which then has more to do.
+    /// Once the thread of the index has come to its end: notes that all is well, and whether the
+    /// index is whole and on the disk. If it is not, the next start builds it, or what it lacks, while
+    /// it serves already. What cannot be noted is left to the next start, which then has more to do.
     pub(super) fn seal(&self) -> Result<()> {
         let (revision, synced) = match self.writer.lock() {
             Ok(writer) => (writer.head, writer.journal.sync_names()),
@@ -223,19 +232,13 @@ impl Engine {
             return Err(Error::Broken);
         }
         let complete = self.progress.borrow().revision == revision;
-        if !complete || self.queue.abandoned() {
-            tracing::warn!("closed without its index; the next start builds it, or what it lacks");
-            return Ok(());
-        }
-        if let Err(error) = self.index().and_then(|index| index.flush()) {
-            tracing::warn!(%error, "closed without its index; the next start builds it");
-            return Ok(());
+        let indexed = complete && self.sync_index();
+        if !indexed {
+            tracing::info!("closed without waiting for the index; the next start sees to it");
         }
         self.owned()?;
-        let state = State { incarnation: self.ids.incarnation, closed_at: Some(revision) };
-        let noted = synced
-            .and_then(|()| folder::sync(&self.place.local))
-            .and_then(|()| mark::write(&*self.place.io, &self.place.folder, &state));
+        let state = State::closed(self.ids.incarnation, revision, indexed);
+        let noted = synced.and_then(|()| mark::write(&*self.place.io, &self.place.folder, &state));
         let Err(error) = noted else { return Ok(()) };
         match Lack::of(&error) {
             Some(lack) => {
@@ -246,6 +249,32 @@ impl Engine {
             }
             None => Err(error.into()),
         }
+    }
+
+    /// Makes the index durable; false when that is not possible, or takes longer than anybody waits.
+    fn sync_index(&self) -> bool {
+        let Ok(index) = self.index() else { return false };
+        let (done, result) = mpsc::channel();
+        let local = self.place.local.clone();
+        let syncing = Worker::spawn("deskplane-sync", move || {
+            let outcome = index.flush().and_then(|()| Ok(folder::sync(&local)?));
+            // Whoever waits may open the folder next.
+            drop(index);
+            done.send(outcome).ok();
+        });
+        let mut outcome = syncing.map(drop);
+        while outcome.is_ok() {
+            match result.recv_timeout(POLL) {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => outcome = Err(error),
+                Err(mpsc::RecvTimeoutError::Timeout) if !self.queue.abandoned() => {}
+                Err(_) => return false,
+            }
+        }
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the index could not be made durable");
+        }
+        false
     }
 
     /// Whether the folder is still the one that was locked. If it is not, another server may be at

@@ -43,10 +43,12 @@ pub(super) struct Upkeep {
     pub(super) uncovered: u64,
     /// Length of the last one that was written here.
     pub(super) length: u64,
+    /// Whether the index has yet to read what the journal had at the start.
+    pub(super) behind: bool,
     /// Damage that is to be healed once the index is far enough.
     pub(super) hurt: Option<Hurt>,
     /// Revisions that the figure of the lag does not count any more.
-    counted: Revision,
+    pub(super) counted: Revision,
 }
 
 // === impl Progress ===
@@ -69,8 +71,8 @@ impl Progress {
 // === impl Upkeep ===
 
 impl Upkeep {
-    pub(super) fn new(uncovered: u64, revision: Revision) -> Self {
-        Self { uncovered, length: 0, hurt: None, counted: revision }
+    pub(super) fn new(uncovered: u64, revision: Revision, behind: bool) -> Self {
+        Self { uncovered, length: 0, behind, hurt: None, counted: revision }
     }
 }
 
@@ -81,6 +83,15 @@ impl Engine {
     pub(super) fn follow(&self, mut upkeep: Upkeep) {
         let mut rest = RESTS.0;
         loop {
+            if upkeep.behind {
+                upkeep.behind = false;
+                match caught(|| self.catch_up(&mut upkeep)) {
+                    Err(_) if self.queue.abandoned() => break,
+                    // It is built at once.
+                    Err(error) => self.lose(&error),
+                    Ok(()) => {}
+                }
+            }
             if self.index.load().is_none() {
                 match caught(|| self.build(&mut upkeep)) {
                     Ok(()) => rest = RESTS.0,

@@ -8,7 +8,7 @@
 //! | `m/format`, `m/store`, `m/incarnation` | layout of the tree, identity |
 //! | `m/head` | revision and time of the last record, number of records, revision of the last removed one |
 //! | `s/<collection>/<name>` | the object as it is now |
-//! | `r/<revision><chunk>` | the record, in chunks of 64 KiB |
+//! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
 //! | `q/<time><revision>` | what is remembered of a record with a request id; see `index/requests.rs` |
 //! | `k/<caller and id>` | time and revision of that record |
@@ -18,8 +18,10 @@
 //! used, and nothing waits for its disk: the journal is what lasts.
 
 pub(super) mod keys;
+mod packed;
 mod pieces;
 mod requests;
+mod retention;
 mod tree;
 
 use std::{
@@ -37,9 +39,7 @@ use uuid::Uuid;
 #[cfg(test)]
 pub(super) use self::tree::SEGMENT;
 use self::{
-    keys::{
-        LOOKUPS, STATES, index_key, oldest_request, record_key, request_key, revision_of, state_key,
-    },
+    keys::{LOOKUPS, STATES, index_key, record_key, revision_of, state_key},
     pieces::PIECES,
     tree::Tree,
 };
@@ -54,8 +54,6 @@ use crate::{
 
 /// Layout of the tree that this program writes; an older one is rebuilt.
 const LAYOUT: u32 = 3;
-/// Bytes of a record per key.
-const CHUNK: usize = 64 << 10;
 /// Most bytes of records that one read takes, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
 /// The tree. Its calls block.
@@ -182,9 +180,15 @@ impl Index {
         let mut head = self.lock()?;
         // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
         // and would hold several times the data in memory.
-        let next = read(&mut |(key, value)| match key.starts_with(keys::REQUESTS) {
-            true => self.import_request(value),
-            false => Ok(self.db.note(pieces::fill(&self.db, key, value))?),
+        let next = read(&mut |(key, value)| {
+            if key.starts_with(keys::REQUESTS) {
+                return self.import_request(value);
+            }
+            let filled = match key.starts_with(keys::RECORDS) {
+                true => pieces::fill(&self.db, key, &packed::renewed(value)),
+                false => pieces::fill(&self.db, key, value),
+            };
+            Ok(self.db.note(filled)?)
         })?;
         self.db.note(self.db.insert(b"m/head", head_value(&next)))?;
         self.trimmed.store(next.trimmed, Ordering::SeqCst);
@@ -195,35 +199,6 @@ impl Index {
     /// Hands everything to the operating system.
     pub(super) fn flush(&self) -> Result<()> {
         self.db.flush()
-    }
-
-    /// Removes the oldest records beyond those that are kept, a bounded number each time.
-    fn trim(&self, head: &mut Head, most: usize, writes: &mut Writes) -> Result<()> {
-        for _ in 0..most {
-            if head.records <= self.keep {
-                break;
-            }
-            let oldest = record_key(head.trimmed.saturating_add(1), 0)..b"r0".to_vec();
-            let Some(item) = self.db.range(oldest).next() else {
-                break;
-            };
-            let revision = revision_of(&item?.0, b"r/".len())?;
-            let (record, length) = self.record(revision)?;
-            // One whose request is remembered goes with the request.
-            let oldest = oldest_request(head.time);
-            let asked = record.header().map(|header| request_key(header.time, header.revision));
-            if asked.is_none_or(|asked| asked < oldest) {
-                remove_record(writes, revision, length);
-            }
-            for change in &record.changes {
-                writes.remove(index_key(&change.key(), revision));
-            }
-            head.records -= 1;
-            head.trimmed = revision;
-        }
-        // A reader that misses a record must find the reason.
-        self.trimmed.store(head.trimmed, Ordering::SeqCst);
-        Ok(())
     }
 
     /// The records above `after` and up to `newest`, as many as one read takes.
@@ -272,7 +247,7 @@ impl Index {
     fn record_bytes(&self, revision: Revision) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for item in self.db.range(record_key(revision, 0)..=record_key(revision, u32::MAX)) {
-            bytes.extend_from_slice(&self.whole(item?)?);
+            packed::unpack(&self.whole(item?)?, &mut bytes)?;
         }
         Ok(bytes)
     }
@@ -308,8 +283,8 @@ impl Index {
         writes: &mut Writes,
         long: &mut Long,
     ) -> Result<()> {
-        for (number, chunk) in (0..).zip(bytes.chunks(CHUNK)) {
-            pieces::insert(writes, &record_key(record.revision, number), chunk, 0);
+        for (number, chunk) in (0..).zip(packed::chunks(bytes)) {
+            pieces::insert(writes, &record_key(record.revision, number), &chunk, 0);
         }
         for change in &record.changes {
             let key = change.key();
@@ -346,14 +321,6 @@ impl Index {
     fn lock(&self) -> Result<MutexGuard<'_, Head>> {
         // A thread that panicked here may have left the tree behind its head.
         self.head.lock().map_err(|_| Error::Broken)
-    }
-}
-
-/// Removes a record of that stored length.
-fn remove_record(writes: &mut Writes, revision: Revision, length: usize) {
-    for (chunk, at) in (0..).zip((0..length).step_by(CHUNK)) {
-        let count = pieces::count_of(CHUNK.min(length - at));
-        pieces::remove(writes, &record_key(revision, chunk), count);
     }
 }
 

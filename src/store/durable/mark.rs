@@ -40,8 +40,25 @@ impl Mark for Boot {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) incarnation: Uuid,
-    /// Revision at which it was closed, with everything on the disk; none while it is open.
+    /// Revision at which it was closed, with all of the journal on the disk; none while it is open.
     pub(super) closed_at: Option<Revision>,
+    /// Whether it was closed without waiting for the index to be whole and on the disk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unindexed: bool,
+}
+
+// === impl State ===
+
+impl State {
+    /// An open store.
+    pub(super) fn open(incarnation: Uuid) -> Self {
+        Self { incarnation, closed_at: None, unindexed: false }
+    }
+
+    /// A store that was closed at a revision.
+    pub(super) fn closed(incarnation: Uuid, revision: Revision, indexed: bool) -> Self {
+        Self { incarnation, closed_at: Some(revision), unindexed: !indexed }
+    }
 }
 
 impl Mark for State {

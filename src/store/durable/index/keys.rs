@@ -8,6 +8,8 @@ use crate::{
 /// Keys of objects begin with this, and lie below [`STATES_END`].
 pub(in super::super) const STATES: &[u8] = b"s/";
 pub(in super::super) const STATES_END: &[u8] = b"s0";
+/// Keys of records begin with this.
+pub(in super::super) const RECORDS: &[u8] = b"r/";
 /// Keys of requests begin with this, and lie below [`REQUESTS_END`].
 pub(in super::super) const REQUESTS: &[u8] = b"q/";
 /// All keys of requests lie below this.
@@ -25,7 +27,7 @@ pub(in super::super) fn state_key(key: &ObjectKey) -> Vec<u8> {
 }
 
 pub(in super::super) fn record_key(revision: Revision, chunk: u32) -> Vec<u8> {
-    [b"r/", &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
+    [RECORDS, &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
 }
 
 /// No name holds a NUL, so no object's index runs into another's.

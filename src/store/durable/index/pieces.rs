@@ -5,8 +5,8 @@
 //! index, and sled does not even notice that it does. So no value is longer than a piece.
 //!
 //! A longer one is a zero byte and the number of its pieces; these are the values of `p/`, its key,
-//! two zeros and their number. Nothing that is stored begins with a zero byte: a record, an object
-//! and a request with the version of its format, and what follows in a record is text.
+//! two zeros and their number. Nothing that is stored begins with a zero byte: a chunk of a record
+//! has a mark, an object and a request the version of its format.
 
 use ::sled::{Batch as Writes, Db, IVec};
 
@@ -51,11 +51,6 @@ pub(super) fn fill(db: &Db, key: &[u8], value: &[u8]) -> ::sled::Result<()> {
         count += 1;
     }
     db.insert(key, stand_in(count)).map(drop)
-}
-
-/// How many pieces a value of that length has.
-pub(super) fn count_of(length: usize) -> u32 {
-    if length <= PIECE { 0 } else { u32::try_from(length.div_ceil(PIECE)).unwrap_or(u32::MAX) }
 }
 
 /// How many pieces a value has, as it was found under its key.

@@ -9,7 +9,6 @@ use ::sled::Batch as Writes;
 use super::{
     Head, Index,
     keys::{REQUESTS, REQUESTS_END, lookup_key, oldest_request, request_key, revision_of},
-    remove_record,
 };
 use crate::store::{Header, Loaded, Record, RequestKey, Result, Revision};
 
@@ -81,7 +80,7 @@ impl Index {
             }
             let revision = revision_of(&key, REQUESTS.len() + 8)?;
             if revision <= head.trimmed {
-                remove_record(writes, revision, self.record_bytes(revision)?.len());
+                self.remove_record(writes, revision)?;
             }
             writes.remove(key);
         }

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::mpsc, time::Instant};
 
-use super::{machine::scratch, *};
+use super::{doctor::examine_at, machine::scratch, *};
 use crate::{
     domain::{Change, Object, directory::User},
     store::io::fault::Call,
@@ -234,6 +234,71 @@ async fn a_last_checkpoint_that_takes_too_long_is_given_up() {
     let store = open_on(&disk, local.path()).await;
     indexed(&store, 3).await;
     fill(&store, 4..=4).await;
+}
+
+/// A store of three groups that was closed while its index was busy with the second.
+async fn closed_behind(disk: &Faulty, local: &Path) {
+    let store = open_on(disk, local).await;
+    fill(&store, 1..=1).await;
+    store.followed().await.unwrap();
+    let engine = Arc::clone(&store.engine);
+    let (begun, begins) = mpsc::channel();
+    let busy = std::thread::spawn(move || {
+        let index = engine.index().unwrap();
+        let begin = |_| {
+            begun.send(()).unwrap();
+            while !engine.queue.abandoned() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        };
+        index.export(begin, |(), _| Ok(())).unwrap();
+    });
+    begins.recv().unwrap();
+    // So large that it is taken alone.
+    let mut large = fixtures::batch(1, &[2]).records()[0].clone();
+    large.reason = "x".repeat(2 << 20);
+    store.commit(Batch::new(1, vec![large]).unwrap()).await.unwrap();
+    fill(&store, 3..=3).await;
+    store.close_within(PATIENCE).await.unwrap();
+    busy.join().unwrap();
+    assert_eq!(store.engine.progress.borrow().revision, 2);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_index_which_catches_up_at_the_next_start() {
+    for boot in ["one", "other"] {
+        let (disk, local) = (Faulty::new(), scratch());
+        closed_behind(&disk, local.path()).await;
+        let state = mark::read::<mark::State>(&disk, Path::new("/data")).unwrap().unwrap();
+        assert_eq!((state.closed_at, state.unindexed), (Some(3), true));
+        let io = Arc::new(disk.clone());
+        let place = Place::new(io, Path::new("/data"), local.path(), Some(boot.into()));
+        let report = examine_at(&place, None).unwrap();
+        assert_eq!(report.health, Health::Healthy);
+        assert!(report.next_start.contains("the index catches up"), "{}", report.next_start);
+        let store = Durable::open_at(place, large()).await.unwrap();
+        assert_eq!(store.load().await.unwrap().revision, 3);
+        // Writes do not wait for it either.
+        fill(&store, 4..=5).await;
+        indexed(&store, 5).await;
+        store.close().await.unwrap();
+        let state = mark::read::<mark::State>(&disk, Path::new("/data")).unwrap().unwrap();
+        assert_eq!((state.closed_at, state.unindexed), (Some(5), false));
+    }
+}
+
+#[tokio::test]
+async fn damage_of_the_last_group_is_refused_after_a_stop_that_left_the_index_behind() {
+    let (disk, local) = (Faulty::new(), scratch());
+    closed_behind(&disk, local.path()).await;
+    let segment = segment::path(Path::new("/data/journal"), 2);
+    let mut file = disk.open(&segment).unwrap();
+    let bytes = files::content(&*file).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    file.write_at(last as u64, &[bytes[last] ^ 1]).unwrap();
+    let refused = Durable::open_at(place(&disk, local.path()), large()).await.unwrap_err();
+    assert!(refused.to_string().contains("closed at revision 3"), "{refused}");
 }
 
 #[tokio::test]
