@@ -18,7 +18,7 @@ use std::{
 use deskplane::{
     server::Monitor,
     store::{
-        Condition, Durable, Store,
+        Condition, Durable, HistoryQuery, Store,
         durable::{Host, Settings},
         io::{Disk, File, Io},
     },
@@ -259,6 +259,8 @@ async fn damage_is_told_and_heals_while_the_server_serves() {
     let world = World::new().await;
     let api = Api::admin(&world.server);
     api.ok("UpsertUser", json!({"user": {"id": "ann"}})).await;
+    // A first index that is still being built would read the damage, and be built no more.
+    world.store.history(HistoryQuery::default()).await.unwrap();
     let journal = world.folder.path().join("journal");
     let segment = Disk.list(&journal).unwrap().into_iter().find(|path| path.is_file()).unwrap();
     let mut file = Disk.open(&segment).unwrap();
