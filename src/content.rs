@@ -58,6 +58,8 @@ pub struct Compiled {
     pub features: Vec<&'static str>,
     /// Copilot features that were decided by not being set, ascending by name.
     pub unset: Vec<&'static str>,
+    /// The finding on them. Explanations and lists of findings have it, resolved profiles do not.
+    pub unset_finding: Option<Finding>,
     /// Delivered providers, by channel order, then name.
     pub providers: Vec<UniqueName>,
 }
@@ -82,7 +84,7 @@ pub fn largest(catalog: &Catalog, profile: &Profile) -> usize {
 pub fn profile_findings(catalog: &Catalog, profile: &Profile) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     let mut last: Option<FindingCode> = None;
-    for finding in compile(catalog, profile, &Gates::open(catalog)).findings {
+    for finding in compile(catalog, profile, &Gates::open(catalog)).explained_findings() {
         match found.last_mut() {
             Some(same) if last == Some(finding.code) => {
                 same.message = format!("{} {}", same.message, finding.message);
@@ -136,6 +138,15 @@ fn limits() -> v1::ClientLimits {
         inbox_refresh_interval: seconds(5 * 60),
         inbox_window: seconds(90 * 24 * 60 * 60),
         inbox_max_records: 500,
+    }
+}
+
+impl Compiled {
+    /// The findings of an explanation, ascending by code name, then subject.
+    pub fn explained_findings(&self) -> Vec<Finding> {
+        let mut all: Vec<_> = self.findings.iter().chain(&self.unset_finding).cloned().collect();
+        all.sort_by(|a, b| (a.code, &a.subject).cmp(&(b.code, &b.subject)));
+        all
     }
 }
 

@@ -4,8 +4,9 @@ use deskplane_proto::v1;
 
 use super::{Gate, GateSubject, draft::Draft};
 use crate::domain::{
-    FindingCode,
+    Finding, FindingCode,
     copilot::{FEATURES, Feature, PANE_TOOL, Setting},
+    profile::Profile,
 };
 
 /// The features that are on, ascending by name. Needs the visible tools, so the pane comes before.
@@ -38,19 +39,26 @@ pub(super) fn features(draft: &mut Draft<'_>) -> Vec<v1::CopilotFeature> {
     on.into_iter().map(resolved).collect()
 }
 
+/// What is said of features that are decided by not being set, all in one (SPEC §8.5).
+pub(super) fn unset(profile: &Profile, features: &[&str]) -> Option<Finding> {
+    if features.is_empty() {
+        return None;
+    }
+    let (state, kind) =
+        if profile.common.is_built_in() { ("on", "built-in") } else { ("off", "custom") };
+    let (verb, names) = (if features.len() == 1 { "is" } else { "are" }, features.join(", "));
+    let message = format!("{names} {verb} not set and so {state} on a {kind} profile.");
+    Some(Finding::new(FindingCode::CopilotUnset, profile.name().as_str(), message))
+}
+
 /// Whether the profile switches the feature on; notes when it does so by saying nothing.
 fn value(draft: &mut Draft<'_>, feature: &Feature) -> bool {
     match draft.profile.copilot.get(feature.name).copied().unwrap_or_default() {
         Setting::On => true,
         Setting::Off => false,
         Setting::Unset => {
-            let on = draft.profile.common.is_built_in();
-            let (state, kind) = if on { ("on", "built-in") } else { ("off", "custom") };
-            let message =
-                format!("{} is not set and so {state} on a {kind} profile.", feature.name);
-            draft.find(FindingCode::CopilotUnset, feature.name, message);
             draft.unset.push(feature.name);
-            on
+            draft.profile.common.is_built_in()
         }
     }
 }

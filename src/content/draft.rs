@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Compiled, Gate, GateReport, GateSubject, Gates};
+use super::{Compiled, Gate, GateReport, GateSubject, Gates, copilot};
 use crate::{
     catalog::Catalog,
     domain::{Finding, FindingCode, UniqueName, profile::Profile},
@@ -81,6 +81,7 @@ impl<'a> Draft<'a> {
             gates: self.reports,
             tools: self.tools,
             features: self.features,
+            unset_finding: copilot::unset(self.profile, &self.unset),
             unset: self.unset,
             providers: self.providers,
         }

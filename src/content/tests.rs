@@ -130,8 +130,8 @@ fn decoded(compiled: &Compiled) -> v1::ProfileContent {
 }
 
 fn found(compiled: &Compiled) -> Vec<(&'static str, &str)> {
-    let visible = compiled.findings.iter().filter(|f| f.code != FindingCode::CopilotUnset);
-    visible.map(|f| (f.code.as_str(), f.subject.as_str())).collect()
+    assert!(compiled.findings.iter().all(|f| f.code != FindingCode::CopilotUnset));
+    compiled.findings.iter().map(|f| (f.code.as_str(), f.subject.as_str())).collect()
 }
 
 fn class(roles: &[&str]) -> RoleClass {
@@ -280,6 +280,12 @@ fn findings_without_a_user_are_about_the_profile() {
     let [unset] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!((unset.code, unset.subject.as_str()), (FindingCode::CopilotUnset, "contoso_rep"));
     assert!(FEATURES.iter().all(|f| unset.message.contains(f.name)));
+    let compiled = compile(&catalog, &profile, &Gates::open(&catalog));
+    assert_eq!(compiled.explained_findings(), findings);
+    for feature in FEATURES {
+        profile.copilot.insert(feature.name.to_owned(), Setting::Off);
+    }
+    assert!(profile_findings(&catalog, &profile).is_empty(), "nothing is left to its default");
 }
 
 #[test]

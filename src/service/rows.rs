@@ -182,3 +182,53 @@ impl Fields for Row<'_> {
             .or_else(|| common_field(self.object.common()?, name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use super::*;
+    use crate::{
+        catalog::builtin,
+        domain::{Change, TeamId, Time, directory::Team},
+    };
+
+    /// An object of every kind.
+    fn catalog() -> Catalog {
+        let stamp = Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "test");
+        let user = serde_json::json!({"id": "jane", "stamp": stamp, "display_name": "Jane"});
+        let team = Team {
+            id: TeamId::parse("day").unwrap(),
+            stamp,
+            display_name: "Day".to_owned(),
+            members: BTreeSet::new(),
+            roles: BTreeSet::new(),
+        };
+        let people = [
+            Object::User(Arc::new(serde_json::from_value(user).unwrap())),
+            Object::Team(Arc::new(team)),
+        ];
+        let catalog =
+            Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
+        catalog.apply(&people.map(Change::Put), 2, Time::default())
+    }
+
+    #[test]
+    fn every_field_that_a_filter_may_name_has_a_value() {
+        let catalog = catalog();
+        let mut seen = BTreeSet::new();
+        for object in catalog.objects() {
+            let kind = object.kind();
+            seen.insert(kind);
+            let row = Row { object, catalog: &catalog };
+            for (field, _) in schema(kind) {
+                assert!(row.field(field).is_some(), "{kind:?} has no value of {field}");
+            }
+            for order in orders(kind).iter().filter(|_| !schema(kind).is_empty()) {
+                assert!(schema(kind).iter().any(|(field, _)| field == order), "{kind:?} {order}");
+            }
+        }
+        let missing: Vec<_> = Kind::NAMED.iter().filter(|kind| !seen.contains(kind)).collect();
+        assert!(missing.is_empty(), "nothing of {missing:?} was tried");
+    }
+}

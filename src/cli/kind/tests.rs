@@ -59,6 +59,28 @@ fn every_method_and_field_of_the_table_exists() {
     }
 }
 
+/// Whatever the API reads and writes by name has a row.
+#[test]
+fn every_resource_that_can_be_written_is_a_kind() {
+    let mut missing = Vec::new();
+    for service in pool().services() {
+        for method in service.methods().filter(|method| method.name().starts_with("Get")) {
+            let resource = method.output().full_name().to_owned();
+            let holds = |field: FieldDescriptor| {
+                field.kind().as_message().is_some_and(|message| message.full_name() == resource)
+            };
+            let written = service.methods().any(|write| {
+                let verb = ["Update", "Upsert"].iter().any(|verb| write.name().starts_with(verb));
+                verb && write.input().fields().any(holds)
+            });
+            if written && !KINDS.iter().any(|kind| method.output().name() == kind.name) {
+                missing.push(resource);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// The API says in the comment of a field who sets it; the table must say the same.
 #[test]
 fn the_table_agrees_with_the_comments_of_the_api() {

@@ -100,7 +100,7 @@ pub(in crate::service) fn explanation(
     answer.outcome = v1::Outcome::Resolved.into();
     answer.winner = Some(winner(resolution));
     answer.findings = resolution.findings.iter().map(finding).collect();
-    answer.content_findings = compiled.findings.iter().map(finding).collect();
+    answer.content_findings = compiled.explained_findings().iter().map(finding).collect();
     answer.gates = compiled
         .gates
         .iter()

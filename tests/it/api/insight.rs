@@ -189,7 +189,19 @@ async fn explain_tells_the_winner_the_losers_and_what_the_winner_lacks() {
     let gates = list(&why, "gates", &["kind", "subject", "gate"]);
     assert_eq!(gates[0], "GATE_SUBJECT_TOOL msdyn_tool_scripts GATE_PANE");
     assert_eq!(gates.last().unwrap(), "GATE_SUBJECT_CHANNELS channels GATE_VALUE");
-    assert_eq!(why["copilot_unset"].as_array().unwrap().len(), 13);
+    let unset = why["copilot_unset"].as_array().unwrap();
+    assert_eq!(unset.len(), 13);
+    // One finding names them all, and the resolved profile does not carry it.
+    let is_unset = |found: &&Value| found["code"] == "FINDING_CODE_COPILOT_UNSET";
+    let all = why["content_findings"].as_array().unwrap();
+    let [finding] = all.iter().filter(is_unset).collect::<Vec<_>>()[..] else { panic!("{all:?}") };
+    assert_eq!(finding["subject"], "contoso_rep");
+    let named =
+        |feature: &Value| finding["message"].as_str().unwrap().contains(feature.as_str().unwrap());
+    assert!(unset.iter().all(named));
+    let resolved = api.ok("ResolveProfile", json!({"user": "ann"})).await;
+    let carried = resolved["profile"]["findings"].as_array().unwrap();
+    assert!(carried.iter().find(is_unset).is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -156,7 +156,8 @@ fn differences(case: &Case, catalog: &Catalog) -> Vec<String> {
             compare_content(&compiled.bytes, want, &mut same);
         }
         if let Some(want) = &expect.content_findings {
-            let codes = compiled.findings.iter().map(|f| f.code);
+            let explained = compiled.explained_findings();
+            let codes = explained.iter().map(|f| f.code);
             let got: BTreeSet<_> = codes
                 .filter(|code| !NOT_COMPARED.contains(code))
                 .map(|code| code.as_str().to_owned())
