@@ -23,7 +23,11 @@ pub struct References {
 
 impl References {
     /// The objects that refer to the one of that kind and name, ascending by kind and name.
-    pub fn of(&self, kind: Kind, name: &UniqueName) -> impl Iterator<Item = &NamedKey> {
+    pub fn of<'a>(
+        &'a self,
+        kind: Kind,
+        name: &UniqueName,
+    ) -> impl Iterator<Item = &'a NamedKey> + use<'a> {
         let referrers = self.referrers.get(&(kind, name.clone()));
         referrers.into_iter().flat_map(OrdMap::keys)
     }

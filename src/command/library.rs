@@ -26,7 +26,7 @@ pub use self::{
 };
 use super::{
     Command, Context, Plan,
-    name::{new_name, not_taken},
+    name::{accepted_name, new_name, not_taken},
     not_built_in, not_found, not_managed,
     references::References,
     same_etag, stored,
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{
-        Change, Common, ObjectKey, Origin, Reason, Refusal, Stamp, State, UniqueName, Violations,
+        Change, Common, ObjectKey, Origin, Refusal, Stamp, State, UniqueName, Violations,
         check::{self, Controls},
         refusal::Preconditions,
         stored::Named,
@@ -196,7 +196,7 @@ impl<T: Strategy> Command for CloneObject<T> {
         let mut v = Violations::new();
         let name = new_name(&mut v, &self.unique_name);
         let display_name = check::display_name(&mut v, "display_name", &self.display_name, 100);
-        let name = named(v, name)?;
+        let name = accepted_name(v, name)?;
         let source = find::<T>(catalog, &self.source)?;
         let mut copy = source.clone();
         *copy.common_mut() = Common {
@@ -309,17 +309,10 @@ fn create<T: Strategy>(
     patch.apply(&mut next);
     let findings = next.canonicalize(None, patch, context);
     next.validate(catalog, None, patch, &mut v);
-    let name = named(v, name)?;
+    let name = accepted_name(v, name)?;
     not_taken(T::table(&catalog.tables), &name)?;
     let plan = finish(catalog, context, next, None)?;
     Ok(Plan { findings, ..plan })
-}
-
-/// The name of a new object once no field is bad.
-fn named(v: Violations, name: Option<UniqueName>) -> Result<UniqueName, Refusal> {
-    v.finish()?;
-    // A name is refused with a violation; one that is not must never pass for an accepted write.
-    name.ok_or_else(|| Refusal::new(Reason::Internal, "A name was refused without a reason."))
 }
 
 /// Checks an object as it would be and plans to write it.

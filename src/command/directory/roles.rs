@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use crate::{
     catalog::Catalog,
     command::{
-        Context, Plan, not_found,
+        Context, Plan,
+        name::{accepted_name, new_name},
+        not_found,
         references::References,
         stored::{fresh, not_built_in, not_managed, same_etag},
     },
@@ -107,11 +109,10 @@ impl UpsertRole {
         let mut v = Violations::new();
         let name = match before {
             Some(role) => Some(role.common.unique_name.clone()),
-            None => crate::command::name::new_name(&mut v, &self.name),
+            None => new_name(&mut v, &self.name),
         };
         self.patch.syntax(&mut v, before.map(Arc::as_ref));
-        v.finish()?;
-        let Some(name) = name else { return Ok(Plan::default()) };
+        let name = accepted_name(v, name)?;
         let mut next = match before {
             Some(role) => SecurityRole::clone(role),
             None => self.create(name.clone(), catalog, context)?,
@@ -215,7 +216,8 @@ impl DeleteRole {
         no_copies(catalog, name)?;
         let mut plan = Plan::default();
         plan.delete(role.as_ref());
-        for profile in catalog.tables.profiles.iter().filter(|p| p.roles.contains(name)) {
+        let mapped = referrers(catalog, name, Kind::Profile);
+        for profile in mapped.filter_map(|profile| catalog.tables.profiles.get(profile)) {
             let mut next = Profile::clone(profile);
             next.roles.remove(name);
             if next.rank.is_some() && next.roles.is_empty() {
@@ -231,15 +233,19 @@ impl DeleteRole {
     }
 }
 
+/// Names of the objects of a kind that refer to a role, ascending.
+fn referrers<'a>(
+    catalog: &'a Catalog,
+    role: &UniqueName,
+    kind: Kind,
+) -> impl Iterator<Item = &'a UniqueName> + use<'a> {
+    let all = catalog.tables.references.of(Kind::Role, role);
+    all.filter(move |(by, _)| *by == kind).map(|(_, name)| name)
+}
+
 /// Refuses while copies point to the role: they would become roles of their own unasked.
 fn no_copies(catalog: &Catalog, name: &UniqueName) -> Result<(), Refusal> {
-    let copies: Vec<_> = catalog
-        .tables
-        .roles
-        .iter()
-        .filter(|role| role.root_role.as_ref() == Some(name))
-        .map(|role| &role.common.unique_name)
-        .collect();
+    let copies: Vec<_> = referrers(catalog, name, Kind::Role).collect();
     if copies.is_empty() {
         return Ok(());
     }
