@@ -314,14 +314,14 @@ impl Ledger {
     }
 }
 
-/// The refusal because there is nobody who could take a write.
+/// The refusal because the commit task has ended.
 fn gone() -> Refusal {
     let message =
         "The server takes no writes at present; whether this one took effect is not known.";
     Refusal::new(Reason::StoreUnavailable, message)
 }
 
-/// The refusal because it cannot be told what a request id was answered.
+/// The refusal because the answer to a request id cannot be read.
 fn unread(error: &Error) -> Refusal {
     tracing::warn!(%error, "what a request id was answered cannot be read");
     let message = "What was answered under this request_id cannot be read at present; nothing was \

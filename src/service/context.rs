@@ -151,7 +151,7 @@ impl Admitted {
     }
 }
 
-/// The data, behind the access check: whoever wants a catalog shows a context and says what for.
+/// The data, behind the access check: a catalog is handed out for a context and what its message asks.
 #[derive(Clone)]
 pub(super) struct Data {
     ledger: Ledger,

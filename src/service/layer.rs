@@ -128,7 +128,8 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
     Credential::local(user, scopes)
 }
 
-/// Sees every call that ends with an error, whoever refused it: the place for audit and metrics.
+/// Logs every call that ends with an error, refused here or by a handler: the place for audit and
+/// metrics.
 fn note_refusal(
     rpc: &Rpc,
     peer: Option<SocketAddr>,

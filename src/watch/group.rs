@@ -24,7 +24,7 @@ impl GroupKey {
     pub(super) fn of(catalog: &Catalog, seated: &Seated, app: App) -> Self {
         let (user, seat) = (&seated.user, seated.seat);
         let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
-        // A link that went with its profile tells nobody apart any more.
+        // A link that went with its profile no longer distinguishes users.
         let direct = if user.direct.is_empty() { Direct::None } else { seat.direct.clone() };
         let seat = Seat { class: seat.class, direct };
         Self { seat, app, disabled: user.disabled, roleless }

@@ -4,7 +4,7 @@
 //! 1. Take the lock; look at the marks, the checkpoints and the journal. Then the store is marked as
 //!    open, before anything writes to the index. A refusal leaves everything but the index as it
 //!    was: up to here this only reads, and later the mark is put back.
-//! 2. The index is believed after a clean stop that waited for it, and while the machine is up that
+//! 2. The index is used after a clean stop that waited for it, and while the machine is up that
 //!    wrote it: a killed process loses nothing that it handed to the operating system. The thread of
 //!    the index replays the journal above its revision, behind a server that is at work already.
 //! 3. Otherwise, or when it cannot be opened, the newest checkpoint that is good from its first byte
@@ -253,7 +253,7 @@ impl<'a> Boots<'a> {
         }
     }
 
-    /// How far an index is that is believed.
+    /// How far an index is that can be used.
     fn found(&self, index: Index, scan: &Scan) -> Result<Found> {
         let head = index.head()?.revision;
         if head < scan.end {
