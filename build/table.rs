@@ -42,9 +42,9 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// * `stream [Type]`: answers a stream, the associated type of the generated trait;
 /// * `own []`: everything else.
 ///
-/// `verb` is a standard method on a resource that has an `etag`, by the form of the name: `create
-/// [Profile]` for `CreateProfile`; so `get`, `list`, `clone`, `update`, `delete`, `activate` and
-/// `deactivate`. For all other names it is `other []`.
+/// `verb` is one of the six writes of a library kind, by the form of the name: `create [Profile]` for
+/// `CreateProfile`; so `clone`, `update`, `delete`, `activate` and `deactivate`. A resource has a
+/// library kind when its service has all six. For all other methods it is `other []`.
 ///
 /// Tokens behind the name of the callback stand in front of the services:
 /// `for_each_service!(callback with these)`.
@@ -150,17 +150,17 @@ fn way(method: &MethodDescriptor) -> String {
     }
 }
 
-/// The standard verb in the name of a method, with the resource behind it.
+/// The verb in the name of a method that is one of the writes of a library kind, with its resource.
 fn verb(method: &MethodDescriptor) -> String {
-    const VERBS: [&str; 8] =
-        ["Get", "List", "Create", "Clone", "Update", "Delete", "Activate", "Deactivate"];
-    let (name, package) = (method.name(), method.parent_file().package_name().to_owned());
+    const VERBS: [&str; 6] = ["Create", "Clone", "Update", "Delete", "Activate", "Deactivate"];
+    let service = method.parent_service();
     let found = VERBS.iter().find_map(|verb| {
-        let noun = name.strip_prefix(verb)?;
-        let noun = if *verb == "List" { noun.strip_suffix('s')? } else { noun };
-        let resource = method.parent_pool().get_message_by_name(&format!("{package}.{noun}"))?;
-        resource.get_field_by_name("etag")?;
-        Some(format!("{} [{noun}]", verb.to_ascii_lowercase()))
+        let noun = method.name().strip_prefix(verb)?;
+        let has = |verb: &&str| service.methods().any(|m| m.name() == format!("{verb}{noun}"));
+        VERBS
+            .iter()
+            .all(has)
+            .then(|| format!("{} [{noun}]", verb.to_ascii_lowercase()))
     });
     found.unwrap_or_else(|| "other []".to_owned())
 }

@@ -103,7 +103,6 @@ commands! {
     RemoveDefault => "RemoveDefault";
     SetRankAndRoles => "SetRankAndRoles" [displace, override_managed];
     RemoveRankAndRoles => "RemoveRankAndRoles" [override_managed];
-    DeleteProfile => "DeleteProfile" [force];
     UpsertUser => "UpsertUser";
     BatchUpsertUsers => "BatchUpsertUsers";
     SetUserRoles => "SetUserRoles";

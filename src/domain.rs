@@ -6,33 +6,33 @@
 
 pub mod actor;
 pub mod app;
-pub mod channel;
 pub mod check;
 pub mod copilot;
 pub mod directory;
+pub mod field;
 pub mod finding;
-mod kinds;
 pub mod library;
 pub mod meta;
 pub mod name;
 pub mod object;
-pub mod profile;
-pub mod provider;
 pub mod refs;
 pub mod refusal;
 pub mod resource_name;
+pub mod rules;
 pub mod secret;
 pub mod settings;
 pub mod stored;
-pub mod template;
 pub mod time;
 
-pub(crate) use self::kinds::named_kinds;
+pub(crate) use self::library::named_kinds;
 pub use self::{
     actor::{Actor, Scope, Scopes},
     app::{App, Method},
     finding::{Finding, FindingCode},
-    kinds::Kind,
+    library::{
+        Kind, channel, notification_template, profile, provider, role, session_template,
+        tab_template, tool,
+    },
     meta::{Common, Origin, Stamp, State},
     name::{TeamId, UniqueName, UserId},
     object::{Change, Object, ObjectKey},

@@ -184,7 +184,7 @@ impl Service {
         let asked = Asked { arguments: &arguments, size, token, now: self.clock.now() };
         let mut v = Violations::new();
         let (schema, orders) = (rows::schema(R::KIND), rows::orders(R::KIND));
-        let selection = Selection::read(&mut v, filter, order_by, schema, orders);
+        let selection = Selection::read(&mut v, filter, order_by, &schema, orders);
         let (size, after) = page::read(&asked, v)?;
         let catalog = call.catalog.as_ref();
         let rows = rows::rows(catalog, R::KIND, selection.seek(after.as_ref())).map(|object| {

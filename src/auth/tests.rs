@@ -7,7 +7,8 @@ use crate::{
     catalog::builtin,
     domain::{
         Common, Object, Stamp, Time, UniqueName,
-        directory::{Persona, SecurityRole, Team, UserKind},
+        directory::{Team, UserKind},
+        role::{Persona, SecurityRole},
     },
 };
 

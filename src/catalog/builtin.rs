@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::domain::{
     Common, Kind, Object, Origin, Stamp, Time, UniqueName,
     channel::{Channel, ChannelKind},
+    field::Choice as _,
     provider::{ChannelProvider, FIRST_PARTY, Failover, WIDGET},
     settings::Settings,
 };
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn sessions_of_conversations_have_an_anchor_and_those_of_entities_none() {
-        use crate::domain::template::SessionType;
+        use crate::domain::session_template::SessionType;
         for object in &all() {
             let Object::SessionTemplate(session) = object else { continue };
             let generic = session.session_type == SessionType::Generic;

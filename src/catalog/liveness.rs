@@ -11,8 +11,9 @@ use std::{borrow::Cow, sync::Arc};
 use super::{Catalog, Link};
 use crate::domain::{
     TeamId, Time, UniqueName,
-    directory::{DirectLink, SecurityRole, Team, User},
+    directory::{DirectLink, Team, User},
     profile::Profile,
+    role::SecurityRole,
     stored::Named,
 };
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{References, Table};
 use crate::domain::{
-    Kind, Object, ObjectKey, UniqueName, channel, directory, library, named_kinds, profile,
-    provider, refs::Refs, stored::Named, template,
+    Kind, Object, ObjectKey, UniqueName, library, named_kinds, refs::Refs, stored::Named,
 };
 
 /// An object that the catalog keeps by its unique name.
@@ -19,9 +18,9 @@ macro_rules! tables {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
-            = $collection:literal, $name:literal, $missing:ident;
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
     )+) => {
-        $(impl Tabled for $module::$type {
+        $(impl Tabled for library::$module::$type {
             fn table(tables: &Tables) -> &Table<Self> {
                 &tables.$table
             }
@@ -30,7 +29,7 @@ macro_rules! tables {
         /// One table for each kind of the list. Cheap to clone.
         #[derive(Debug, Clone, Default)]
         pub struct Tables {
-            $($(#[$doc])* pub $table: Table<$module::$type>,)+
+            $($(#[$doc])* pub $table: Table<library::$module::$type>,)+
             /// Which of them refer to which.
             pub references: References,
         }

@@ -9,8 +9,9 @@ mod cascades;
 use super::*;
 use crate::domain::{
     Common,
-    directory::{DirectLink, SecurityRole, User, UserKind},
+    directory::{DirectLink, User, UserKind},
     profile::Profile,
+    role::SecurityRole,
 };
 
 fn stamp() -> Stamp {

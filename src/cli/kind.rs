@@ -1,238 +1,199 @@
 //! The kinds of resources, as data: what they are called and how they are read and written.
+//!
+//! For kinds of the library all follows from the list of kinds, their field tables and the descriptors
+//! of the API. Users, teams and the settings stand beside them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
+use deskplane_proto::FILE_DESCRIPTOR_SET;
 use percent_encoding::percent_decode_str;
+use prost_reflect::{DescriptorPool, ServiceDescriptor};
 
 use super::{Error, Result};
+use crate::domain::{
+    self,
+    field::{Access, COMMON, Info},
+};
 
 /// One kind of resource.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     /// Name of the message, and of the kind in documents.
     pub name: &'static str,
-    /// What the command line takes for it; the singular first, then the plural and short forms.
-    pub names: &'static [&'static str],
+    /// What the command line takes for it; the singular first, then the plural and other forms.
+    pub names: Vec<String>,
     /// Service that keeps it.
-    pub service: &'static str,
+    pub service: String,
     /// Method that reads one.
-    pub get: &'static str,
+    pub get: String,
     /// Method that lists them and the field of its answer; a singleton has none.
-    pub list: Option<(&'static str, &'static str)>,
+    pub list: Option<(String, String)>,
     /// Method that changes one, or creates it.
-    pub write: &'static str,
+    pub write: String,
     /// Field of the resource in the request and the answer of that method.
-    pub field: &'static str,
+    pub field: String,
     /// First part of its resource name.
     pub collection: &'static str,
     /// Field of the name or id within the collection; a singleton has none.
     pub id: Option<&'static str>,
-    /// Fields that only the server sets, beside [`READ_ONLY`], unless an action changes them.
-    pub read_only: &'static [&'static str],
+    /// Fields that only the server sets, beside those of [`COMMON`], unless an action changes them.
+    pub read_only: Vec<&'static str>,
     /// Fields that a document may hold and that methods of their own change.
-    pub actions: &'static [&'static str],
+    pub actions: Vec<&'static str>,
     /// Fields that cannot change after creation, beside the id.
-    pub immutable: &'static [&'static str],
+    pub immutable: Vec<&'static str>,
     /// Columns of a table: heading and field.
-    pub columns: &'static [(&'static str, &'static str)],
+    pub columns: Vec<(&'static str, &'static str)>,
 }
-
-/// Fields that only the server sets, of every kind that has them.
-pub(super) const READ_ONLY: &[&str] = &[
-    "name",
-    "uid",
-    "origin",
-    "bundle",
-    "bundle_version",
-    "etag",
-    "revision",
-    "create_time",
-    "update_time",
-    "created_by",
-    "updated_by",
-];
 
 /// Fields whose values are secret: they are sent, and never shown.
 pub(super) const SECRET: &[&str] = &["secrets"];
 
 /// Every kind, in the order in which one refers to those before it.
-pub(super) const KINDS: &[Kind] = &[
+pub(super) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)
+        .unwrap_or_else(|error| unreachable!("the descriptors are those of this build: {error}"));
+    let library = in_order(domain::Kind::NAMED).into_iter();
+    std::iter::once(settings())
+        .chain(library.filter_map(|kind| library_kind(&pool, kind)))
+        .chain([user(), team()])
+        .collect()
+});
+
+/// Other short forms of the names of kinds.
+const SHORT: &[(domain::Kind, &[&str])] = &[
+    (domain::Kind::Profile, &["prof"]),
+    (domain::Kind::SessionTemplate, &["template", "templates", "session"]),
+    (domain::Kind::TabTemplate, &["tab", "tabs"]),
+];
+
+/// Kinds in the order in which one refers to those before it.
+fn in_order(kinds: &[domain::Kind]) -> Vec<domain::Kind> {
+    fn visit(kind: domain::Kind, order: &mut Vec<domain::Kind>) {
+        if order.contains(&kind) || !domain::Kind::NAMED.contains(&kind) {
+            return;
+        }
+        for target in kind.targets().filter(|target| *target != kind) {
+            visit(target, order);
+        }
+        order.push(kind);
+    }
+    let mut order = Vec::new();
+    kinds.iter().rev().for_each(|kind| visit(*kind, &mut order));
+    order
+}
+
+/// A kind of the library; none while the API has no service of it.
+fn library_kind(pool: &DescriptorPool, kind: domain::Kind) -> Option<Kind> {
+    let (name, collection) = (kind.as_str(), kind.collection());
+    let has = |service: &ServiceDescriptor, method: &str| {
+        service.methods().any(|candidate| candidate.name() == method)
+    };
+    let get = format!("Get{name}");
+    let service = pool.services().find(|service| has(service, &get))?;
+    let full = service.methods().find(|method| method.name() == get)?.output();
+    // The method that writes one takes the whole resource and a mask.
+    let (write, field) = service.methods().find_map(|method| {
+        let changes = ["Update", "Upsert"].iter().any(|verb| method.name().starts_with(verb));
+        let request = method.input();
+        let field = request.fields().find(|field| field.kind().as_message() == Some(&full))?;
+        changes.then(|| (method.name().to_owned(), field.name().to_owned()))
+    })?;
+    let with_state = has(&service, &format!("Activate{name}"));
+    let own = || kind.fields().filter(|info| !info.path.contains('.'));
+    let with = |wanted: fn(&Info) -> bool| own().filter(move |i| wanted(i)).map(|i| i.path);
+    let state = ["state"].into_iter().filter(|_| with_state);
+    let common = [
+        ("NAME", "unique_name"),
+        ("DISPLAY NAME", "display_name"),
+        ("STATE", "state"),
+        ("ORIGIN", "origin"),
+    ];
+    let common = common.into_iter().filter(|(_, path)| with_state || *path != "state");
+    let list = format!("List{}{}", collection[..1].to_ascii_uppercase(), &collection[1..]);
+    Some(Kind {
+        name,
+        names: names(kind),
+        service: service.name().to_owned(),
+        get,
+        list: Some((list, separated(collection, '_'))),
+        write,
+        field,
+        collection,
+        id: Some("unique_name"),
+        read_only: with(|info| info.access == Access::Output).collect(),
+        actions: state.chain(with(|info| matches!(info.access, Access::Action(_)))).collect(),
+        immutable: with(|info| info.access == Access::Immutable).collect(),
+        columns: common
+            .chain(kind.fields().filter_map(|info| Some((info.column?, info.path))))
+            .collect(),
+    })
+}
+
+/// What the command line takes for a kind: its short and its full name, both in singular and plural.
+fn names(kind: domain::Kind) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in [format!("{kind:?}"), kind.as_str().to_owned()] {
+        let name = separated(&name, '-');
+        let plural = format!("{name}s");
+        names.extend(
+            [name, plural].into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>(),
+        );
+    }
+    let short = SHORT.iter().filter(|(of, _)| *of == kind).flat_map(|(_, names)| *names);
+    names.extend(short.map(|name| (*name).to_owned()));
+    names
+}
+
+/// `SessionTemplate` as `session-template`.
+fn separated(name: &str, separator: char) -> String {
+    let mut separated = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !separated.is_empty() {
+            separated.push(separator);
+        }
+        separated.push(letter.to_ascii_lowercase());
+    }
+    separated
+}
+
+fn settings() -> Kind {
     Kind {
         name: "OrganizationSettings",
-        names: &["settings", "organization-settings"],
-        service: "SettingsService",
-        get: "GetSettings",
+        names: owned(&["settings", "organization-settings"]),
+        service: "SettingsService".to_owned(),
+        get: "GetSettings".to_owned(),
         list: None,
-        write: "UpdateSettings",
-        field: "settings",
+        write: "UpdateSettings".to_owned(),
+        field: "settings".to_owned(),
         collection: "organizationSettings",
         id: None,
-        read_only: &[],
-        actions: &[],
-        immutable: &[],
-        columns: &[
+        read_only: Vec::new(),
+        actions: Vec::new(),
+        immutable: Vec::new(),
+        columns: vec![
             ("CHANNELS", "channels_provisioned"),
             ("COPILOT", "copilot_opt_in"),
             ("REVISION", "revision"),
         ],
-    },
-    Kind {
-        name: "SecurityRole",
-        names: &["role", "roles", "security-role", "security-roles"],
-        service: "DirectoryService",
-        get: "GetSecurityRole",
-        list: Some(("ListSecurityRoles", "security_roles")),
-        write: "UpsertRole",
-        field: "role",
-        collection: "securityRoles",
-        id: Some("unique_name"),
-        read_only: &["family"],
-        actions: &[],
-        immutable: &["root_role"],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("DISPLAY NAME", "display_name"),
-            ("ORIGIN", "origin"),
-            ("ROOT", "root_role"),
-            ("FAMILY", "family"),
-            ("GRANTS", "grants"),
-        ],
-    },
-    Kind {
-        name: "ApplicationTabTemplate",
-        names: &[
-            "tab-template",
-            "tab-templates",
-            "tab",
-            "tabs",
-            "application-tab-template",
-            "application-tab-templates",
-        ],
-        service: "ApplicationTabTemplateService",
-        get: "GetApplicationTabTemplate",
-        list: Some(("ListApplicationTabTemplates", "application_tab_templates")),
-        write: "UpdateApplicationTabTemplate",
-        field: "application_tab_template",
-        collection: "applicationTabTemplates",
-        id: Some("unique_name"),
-        read_only: &[],
-        actions: &["state"],
-        immutable: &["page_type"],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("DISPLAY NAME", "display_name"),
-            ("STATE", "state"),
-            ("ORIGIN", "origin"),
-            ("PAGE TYPE", "page_type"),
-            ("TITLE", "title"),
-        ],
-    },
-    Kind {
-        name: "ProductivityTool",
-        names: &["tool", "tools", "productivity-tool", "productivity-tools"],
-        service: "ProductivityToolService",
-        get: "GetProductivityTool",
-        list: Some(("ListProductivityTools", "productivity_tools")),
-        write: "UpdateProductivityTool",
-        field: "productivity_tool",
-        collection: "productivityTools",
-        id: Some("unique_name"),
-        read_only: &["org_gate", "required_role"],
-        actions: &["state"],
-        immutable: &[],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("DISPLAY NAME", "display_name"),
-            ("STATE", "state"),
-            ("ORIGIN", "origin"),
-            ("CATEGORY", "category"),
-            ("GATE", "org_gate"),
-            ("ROLE", "required_role"),
-        ],
-    },
-    Kind {
-        name: "ChannelProvider",
-        names: &["provider", "providers", "channel-provider", "channel-providers"],
-        service: "ProviderService",
-        get: "GetChannelProvider",
-        list: Some(("ListChannelProviders", "channel_providers")),
-        write: "UpdateChannelProvider",
-        field: "channel_provider",
-        collection: "channelProviders",
-        id: Some("unique_name"),
-        read_only: &["secret_states", "health"],
-        actions: &["state"],
-        immutable: &["api_version", "adapter"],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("LABEL", "label"),
-            ("STATE", "state"),
-            ("ORIGIN", "origin"),
-            ("ORDER", "channel_order"),
-            ("ADAPTER", "adapter"),
-            ("URL", "channel_url"),
-        ],
-    },
-    Kind {
-        name: "SessionTemplate",
-        names: &["session-template", "session-templates", "template", "templates", "session"],
-        service: "SessionTemplateService",
-        get: "GetSessionTemplate",
-        list: Some(("ListSessionTemplates", "session_templates")),
-        write: "UpdateSessionTemplate",
-        field: "session_template",
-        collection: "sessionTemplates",
-        id: Some("unique_name"),
-        read_only: &[],
-        actions: &["state"],
-        immutable: &["type", "entity"],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("DISPLAY NAME", "display_name"),
-            ("STATE", "state"),
-            ("ORIGIN", "origin"),
-            ("TYPE", "type"),
-            ("ENTITY", "entity"),
-            ("ANCHOR", "anchor_tab"),
-        ],
-    },
-    Kind {
-        name: "Profile",
-        names: &["profile", "profiles", "prof"],
-        service: "ProfileService",
-        get: "GetProfile",
-        list: Some(("ListProfiles", "profiles")),
-        write: "UpdateProfile",
-        field: "profile",
-        collection: "profiles",
-        id: Some("unique_name"),
-        read_only: &["unmatched_roles", "default_set_time"],
-        actions: &["state", "rank", "roles", "is_default"],
-        immutable: &["app_module"],
-        columns: &[
-            ("NAME", "unique_name"),
-            ("DISPLAY NAME", "display_name"),
-            ("STATE", "state"),
-            ("ORIGIN", "origin"),
-            ("RANK", "rank"),
-            ("ROLES", "roles"),
-            ("DEFAULT", "is_default"),
-        ],
-    },
+    }
+}
+
+fn user() -> Kind {
     Kind {
         name: "User",
-        names: &["user", "users"],
-        service: "DirectoryService",
-        get: "GetUser",
-        list: Some(("ListUsers", "users")),
-        write: "UpsertUser",
-        field: "user",
+        names: owned(&["user", "users"]),
+        service: "DirectoryService".to_owned(),
+        get: "GetUser".to_owned(),
+        list: Some(("ListUsers".to_owned(), "users".to_owned())),
+        write: "UpsertUser".to_owned(),
+        field: "user".to_owned(),
         collection: "users",
         id: Some("id"),
-        read_only: &["team_roles", "direct"],
-        actions: &["roles", "disabled"],
-        immutable: &["kind"],
-        columns: &[
+        read_only: vec!["team_roles", "direct"],
+        actions: vec!["roles", "disabled"],
+        immutable: vec!["kind"],
+        columns: vec![
             ("ID", "id"),
             ("DISPLAY NAME", "display_name"),
             ("KIND", "kind"),
@@ -241,28 +202,35 @@ pub(super) const KINDS: &[Kind] = &[
             ("TEAM ROLES", "team_roles.role"),
             ("DIRECT", "direct.profile"),
         ],
-    },
+    }
+}
+
+fn team() -> Kind {
     Kind {
         name: "Team",
-        names: &["team", "teams"],
-        service: "DirectoryService",
-        get: "GetTeam",
-        list: Some(("ListTeams", "teams")),
-        write: "UpsertTeam",
-        field: "team",
+        names: owned(&["team", "teams"]),
+        service: "DirectoryService".to_owned(),
+        get: "GetTeam".to_owned(),
+        list: Some(("ListTeams".to_owned(), "teams".to_owned())),
+        write: "UpsertTeam".to_owned(),
+        field: "team".to_owned(),
         collection: "teams",
         id: Some("id"),
-        read_only: &[],
-        actions: &[],
-        immutable: &[],
-        columns: &[
+        read_only: Vec::new(),
+        actions: Vec::new(),
+        immutable: Vec::new(),
+        columns: vec![
             ("ID", "id"),
             ("DISPLAY NAME", "display_name"),
             ("ROLES", "roles"),
             ("MEMBERS", "members"),
         ],
-    },
-];
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
 
 impl Kind {
     /// The kind of that name, in any of its forms and any case.
@@ -275,7 +243,7 @@ impl Kind {
                 plain(kind.name) == wanted || kind.names.iter().any(|name| plain(name) == wanted)
             })
             .ok_or_else(|| {
-                let all: Vec<_> = KINDS.iter().map(|kind| kind.names[0]).collect();
+                let all: Vec<_> = KINDS.iter().map(|kind| kind.names[0].as_str()).collect();
                 Error::Usage(format!("there is no kind `{name}`; there are {}", all.join(", ")))
             })
     }
@@ -300,14 +268,16 @@ impl Kind {
     /// How messages to people name one: `profile/contoso_rep`.
     pub(super) fn label(&self, id: &str) -> String {
         match self.id {
-            None => self.names[0].to_owned(),
+            None => self.names[0].clone(),
             Some(_) => format!("{}/{id}", self.names[0]),
         }
     }
 
     /// Whether only the server sets the field.
     pub(super) fn is_read_only(&self, field: &str) -> bool {
-        READ_ONLY.contains(&field) || self.read_only.contains(&field)
+        let written = |info: &Info| info.access == Access::Output || info.path == "name";
+        COMMON.iter().any(|info| info.path == field && written(info))
+            || self.read_only.contains(&field)
     }
 
     /// Whether the values of the field are secret.

@@ -69,7 +69,7 @@ pub(super) async fn get(
 
 /// Reads one resource.
 pub(super) async fn read(client: &Client, kind: &Kind, name: &str) -> Result<DynamicMessage> {
-    client.call(kind.service, kind.get, json!({ "name": kind.resource_name(name) })).await
+    client.call(&kind.service, &kind.get, json!({ "name": kind.resource_name(name) })).await
 }
 
 /// Lists resources.
@@ -80,7 +80,7 @@ pub(super) async fn list(
     io: &mut Io<'_>,
 ) -> Result<()> {
     let kind = Kind::find(&args.kind)?;
-    let Some((method, rows)) = kind.list else {
+    let Some((method, rows)) = &kind.list else {
         return Err(Error::Usage(format!("there is only one: use `get {}`", kind.names[0])));
     };
     let mut found = Vec::new();
@@ -92,7 +92,7 @@ pub(super) async fn list(
             "pageSize": args.page_size,
             "pageToken": token,
         });
-        let page = client.call(kind.service, method, request).await?;
+        let page = client.call(&kind.service, method, request).await?;
         if let Some(list) = page.get_field_by_name(rows).as_deref().and_then(|v| v.as_list()) {
             found.extend(list.iter().filter_map(|row| row.as_message().cloned()));
         }

@@ -1,29 +1,20 @@
 //! Writes of profiles and library objects: one mechanism for every kind (SPEC §2.3, §7.5).
 //!
-//! A kind is a [`Strategy`]: its patch and its rules. The five commands know nothing else of it, so
-//! all kinds are created, changed, copied and deleted alike, with one order of refusals.
+//! A kind is a [`Strategy`], which follows from its field table and its rules. The five commands know
+//! nothing else of it, so all kinds are created, changed, copied and deleted alike, with one order of
+//! refusals.
 
 mod credential;
 #[macro_use]
 mod patch;
 mod provider;
 mod referrer;
-mod session_template;
 mod strategy;
-mod tab_template;
-mod tool;
 
 use std::marker::PhantomData;
 
 use self::strategy::operations;
-pub use self::{
-    patch::Patch,
-    provider::ProviderPatch,
-    session_template::SessionTemplatePatch,
-    strategy::{Rules, Strategy},
-    tab_template::TabTemplatePatch,
-    tool::ToolPatch,
-};
+pub use self::{patch::Patch, provider::ProviderPatch, strategy::Strategy};
 use super::{
     Command, Context, Plan,
     name::{accepted_name, new_name, not_taken},
@@ -251,6 +242,9 @@ impl<T: Strategy> Command for Delete<T> {
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
         let target = find::<T>(catalog, &self.name)?;
         unlocked(target, "DELETE", self.etag.as_deref())?;
+        if !self.force {
+            target.unused(catalog)?;
+        }
         let name = &target.common().unique_name;
         let released = referrer::release(catalog, (T::KIND, name), self.force, context)?;
         let key = ObjectKey::new(T::KIND, name.as_str());

@@ -14,7 +14,7 @@ use crate::{
         },
         provider::FIRST_PARTY,
         refusal::Preconditions,
-        template::SessionType,
+        session_template::SessionType,
     },
 };
 

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, Plan, find_profile,
-    library::{self, Rules, Strategy},
-    not_built_in, not_managed,
+    library::{self, Strategy},
     patch::{self, ProfilePatch},
-    same_etag,
 };
 use crate::{
     catalog::Catalog,
     domain::{
-        Common, Reason, Refusal, Stamp, UniqueName, UserId, Violations,
+        Common, Reason, Refusal, Stamp, UserId, Violations,
         copilot::{FEATURES, Setting},
         profile::Profile,
         refusal::Preconditions,
@@ -27,12 +24,11 @@ pub type CloneProfile = library::CloneObject<Profile>;
 pub type UpdateProfile = library::Update<Profile>;
 /// Activates or deactivates a profile; rank, roles, default flag and links stay.
 pub type SetProfileState = library::SetState<Profile>;
-
-impl Rules for Profile {
-    fn preconditions(&self, catalog: &Catalog, failed: &mut Preconditions) {
-        patch::preconditions(catalog, self, failed);
-    }
-}
+/// Deletes a profile.
+///
+/// Users who are linked to it are not written, for they may be very many: a link goes with its
+/// profile (see [`crate::catalog::LinkState`]), and a profile that takes its name has no users.
+pub type DeleteProfile = library::Delete<Profile>;
 
 impl Strategy for Profile {
     type Patch = ProfilePatch;
@@ -58,40 +54,16 @@ impl Strategy for Profile {
             self.copilot = unset.into_iter().chain(source.copilot.clone()).collect();
         }
     }
-}
 
-/// Deletes a profile.
-///
-/// Users who are linked to it are not written, for they may be very many: a link goes with its
-/// profile (see [`crate::catalog::LinkState`]), and a profile that takes its name has no users.
-#[derive(Debug, Clone)]
-pub struct DeleteProfile {
-    /// The profile.
-    pub profile: UniqueName,
-    /// State that the caller saw.
-    pub etag: Option<String>,
-    /// Whether links, mappings and the default flag go along.
-    pub force: bool,
-}
+    fn preconditions(&self, catalog: &Catalog, failed: &mut Preconditions) {
+        patch::preconditions(catalog, self, failed);
+    }
 
-impl DeleteProfile {
-    /// Judges the command on this catalog.
-    pub fn plan(&self, catalog: &Catalog, _context: &Context) -> Result<Plan, Refusal> {
-        let target = find_profile(catalog, &self.profile)?;
-        not_built_in(target, "DELETE")?;
-        not_managed(target, "DELETE")?;
-        same_etag(target, self.etag.as_deref())?;
-        let name = target.name();
-        if !self.force {
-            let users = catalog.linked(name);
-            let carries = target.rank.is_some() || !target.roles.is_empty() || target.is_default;
-            if carries || !users.is_empty() {
-                return Err(in_use(target, &users));
-            }
-        }
-        let mut plan = Plan::default();
-        plan.delete(target);
-        Ok(plan)
+    /// Users, a mapping and the default flag keep a profile.
+    fn unused(&self, catalog: &Catalog) -> Result<(), Refusal> {
+        let users = catalog.linked(self.name());
+        let carries = self.rank.is_some() || !self.roles.is_empty() || self.is_default;
+        if carries || !users.is_empty() { Err(in_use(self, &users)) } else { Ok(()) }
     }
 }
 

@@ -5,11 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use crate::{
     catalog::Catalog,
     domain::{
-        Kind, Reason, Refusal, TeamId, UniqueName, UserId,
-        directory::{SecurityRole, User},
-        profile::Profile,
-        refs::Refs,
-        refusal::Preconditions,
+        Kind, Reason, Refusal, TeamId, UniqueName, UserId, directory::User, profile::Profile,
+        refs::Refs, refusal::Preconditions, role::SecurityRole,
     },
 };
 

@@ -6,8 +6,8 @@ use crate::{
     catalog::{Catalog, RoleClass},
     domain::{
         UniqueName,
-        directory::{Persona, RoleFamily, family},
         profile::Profile,
+        role::{Persona, RoleFamily, family},
     },
 };
 

@@ -5,9 +5,9 @@ use deskplane_proto::v1;
 use super::{Gate, GateSubject, draft::Draft, wire::Coded as _};
 use crate::domain::{
     FindingCode,
-    library::{OrgGate, ProductivityTool},
     profile::{PaneMode, PaneTool},
     settings::Settings,
+    tool::{OrgGate, ProductivityTool},
 };
 
 /// The pane with its visible tools. A tool that is missing or inactive is left out.

@@ -9,9 +9,8 @@ use crate::{
     domain::{
         FindingCode, UniqueName,
         name::cmp_folded,
-        template::{
-            MAX_ADDITIONAL_TABS, PageType, SessionTemplate, SessionType, TabParameter, TabTemplate,
-        },
+        session_template::{MAX_ADDITIONAL_TABS, SessionTemplate, SessionType},
+        tab_template::{PageType, TabParameter, TabTemplate},
     },
     render::{
         slug::{Dialect, Lint, LintCode, lint},

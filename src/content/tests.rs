@@ -15,11 +15,12 @@ use crate::{
     domain::{
         Common, Object, Stamp, State, Time,
         copilot::{FEATURES, PANE_TOOL, Setting},
-        directory::{Persona, SecurityRole},
         profile::{InboxView, PaneTool},
         provider::{Capability, ChannelProvider, Failover, WIDGET},
+        role::{Persona, SecurityRole},
+        session_template::{SessionTemplate, SessionType},
         settings::Settings,
-        template::{PageType, SessionTemplate, SessionType, TabParameter, TabTemplate},
+        tab_template::{PageType, TabParameter, TabTemplate},
     },
 };
 

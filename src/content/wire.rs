@@ -6,11 +6,13 @@ use crate::domain::{
     App, FindingCode, Method, Origin, State,
     channel::ChannelKind,
     copilot::Setting,
-    directory::{Persona, RoleFamily, UserKind},
-    library::ToolCategory,
+    directory::UserKind,
     profile::{InboxView, PaneMode},
     provider::{Capability, Failover},
-    template::{PageType, PanelMode, SessionType},
+    role::{Persona, RoleFamily},
+    session_template::{PanelMode, SessionType},
+    tab_template::PageType,
+    tool::ToolCategory,
 };
 
 /// A closed set of values that has an enum of its own in the API.

@@ -1,13 +1,10 @@
-//! Users, security roles and teams (SPEC §3.2 to §3.4).
+//! Users and teams (SPEC §3.2 and §3.4).
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Common, Kind, Scope, Stamp, TeamId, Time, UniqueName, UserId,
-    refs::{Edge, Refs},
-};
+use super::{Stamp, TeamId, Time, UniqueName, UserId};
 
 /// Most roles that a user holds himself.
 pub const MAX_USER_ROLES: usize = 100;
@@ -75,62 +72,6 @@ impl User {
     }
 }
 
-/// Presence readiness of a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Persona {
-    /// None.
-    #[default]
-    None,
-    /// Agent.
-    Agent,
-    /// Supervisor.
-    Supervisor,
-    /// Administrator.
-    Administrator,
-}
-
-/// Which built-in profile a role leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum RoleFamily {
-    /// `msdyn_csr`, `msdyn_csr_manager`.
-    CustomerService,
-    /// `msdyn_oc_agent`, `msdyn_oc_supervisor`, `msdyn_oc_administrator`.
-    Omnichannel,
-}
-
-/// The family of a root role.
-pub fn family(root: &UniqueName) -> Option<RoleFamily> {
-    let is = |names: &[&str]| names.iter().any(|n| root.as_str().eq_ignore_ascii_case(n));
-    if is(&["msdyn_csr", "msdyn_csr_manager"]) {
-        Some(RoleFamily::CustomerService)
-    } else if is(&["msdyn_oc_agent", "msdyn_oc_supervisor", "msdyn_oc_administrator"]) {
-        Some(RoleFamily::Omnichannel)
-    } else {
-        None
-    }
-}
-
-/// A right to work in a certain way, granted outside of this product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecurityRole {
-    /// Common fields; always active.
-    pub common: Common,
-    /// Server's notes.
-    pub stamp: Stamp,
-    /// At most 100 characters.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub business_unit: String,
-    /// The role that this one is a business unit's copy of; immutable.
-    #[serde(default)]
-    pub root_role: Option<UniqueName>,
-    /// Scopes that holders get.
-    #[serde(default)]
-    pub grants: BTreeSet<Scope>,
-    /// For presence readiness only.
-    #[serde(default)]
-    pub persona: Persona,
-}
-
 /// People who share roles; only reported, never counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Team {
@@ -146,14 +87,4 @@ pub struct Team {
     /// Roles of the team, as given.
     #[serde(default)]
     pub roles: BTreeSet<UniqueName>,
-}
-
-impl Refs for SecurityRole {
-    // A tool that requires a copy is shown to holders of its root.
-    const EDGES: &'static [Edge<Self>] = &[Edge::content(
-        "root_role",
-        Kind::Role,
-        |role| &role.root_role,
-        |role| &mut role.root_role,
-    )];
 }

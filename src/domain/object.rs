@@ -5,13 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Common, Stamp, channel,
-    directory::{self, Team, User},
-    kinds::{Kind, named_kinds},
-    library, profile, provider,
+    Common, Kind, Stamp,
+    directory::{Team, User},
+    field::{Fields as _, Value},
+    library::{self, named_kinds},
     refs::{self, Reference, Refs as _},
     settings::Settings,
-    template,
 };
 
 /// Expands to [`Object`] and to what the objects of each kind answer alike.
@@ -19,12 +18,12 @@ macro_rules! objects {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
-            = $collection:literal, $name:literal, $missing:ident;
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
     )+) => {
         /// A stored object. Cheap to clone.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         pub enum Object {
-            $($(#[$doc])* $variant(Arc<$module::$type>),)+
+            $($(#[$doc])* $variant(Arc<library::$module::$type>),)+
             /// User.
             User(Arc<User>),
             /// Team.
@@ -80,6 +79,18 @@ macro_rules! objects {
                 match self {
                     $(Self::$variant(o) => refs::visit(o.as_ref(), visit),)+
                     Self::User(_) | Self::Team(_) | Self::Settings(_) => {}
+                }
+            }
+
+            /// The value of one of the fields of [`Kind::fields`]; none where there is no such field or
+            /// only the kind itself can read it.
+            pub fn field(&self, path: &str) -> Option<Value<'_>> {
+                match self {
+                    $(Self::$variant(o) => {
+                        let fields = library::$module::$type::FIELDS;
+                        fields.iter().find(|field| field.info.path == path)?.value(o)
+                    })+
+                    Self::User(_) | Self::Team(_) | Self::Settings(_) => None,
                 }
             }
 

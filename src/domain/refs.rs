@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{kinds::Kind, name::UniqueName};
+use super::{Kind, UniqueName};
 
 /// The names that a field holds.
 pub trait Names {

@@ -3,12 +3,10 @@
 use std::{fmt::Debug, sync::Arc};
 
 use super::{
-    Common, Kind, Object, Stamp, channel,
-    directory::{self, Team, User},
-    kinds::named_kinds,
-    library, profile, provider,
+    Common, Kind, Object, Stamp,
+    directory::{Team, User},
+    library::{self, named_kinds},
     settings::Settings,
-    template,
 };
 
 /// An object that commands write.
@@ -69,9 +67,9 @@ macro_rules! named {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
-            = $collection:literal, $name:literal, $missing:ident;
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
     )+) => {$(
-        impl Stored for $module::$type {
+        impl Stored for library::$module::$type {
             const KIND: Kind = Kind::$variant;
 
             fn name(&self) -> &str {
@@ -91,7 +89,7 @@ macro_rules! named {
             }
         }
 
-        impl Named for $module::$type {
+        impl Named for library::$module::$type {
             fn common(&self) -> &Common {
                 &self.common
             }

@@ -7,8 +7,9 @@ use crate::{
     catalog::{Catalog, RoleClass, Seated},
     domain::{
         App, Finding, FindingCode, Method, UniqueName,
-        directory::{DirectLink, RoleFamily, User, family},
+        directory::{DirectLink, User},
         profile::Profile,
+        role::{RoleFamily, family},
     },
 };
 

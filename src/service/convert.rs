@@ -14,6 +14,7 @@ mod query;
 mod reader;
 mod resolved;
 mod settings;
+mod table;
 mod voice;
 
 use deskplane_proto::v1;
@@ -104,9 +105,9 @@ pub(super) trait Resource: prost::Message + Default + Sized {
     fn of(object: &Object, context: Context<'_>) -> Option<Self>;
 }
 
-/// Fills the fields that resources share and adds the given ones.
+/// Fills the fields that resources share and adds the given ones, or those of the message behind `..`.
 macro_rules! resource {
-    ($message:ident of $object:expr, $kind:expr; $($field:ident: $value:expr),+ $(,)?) => {{
+    ($message:ident of $object:expr, $kind:expr; $($field:ident: $value:expr,)* $(..$own:ident)?) => {{
         let (bundle, bundle_version) = $crate::service::convert::bundle(&$object.common.origin);
         deskplane_proto::v1::$message {
             name: $crate::service::convert::resource_name($kind, $object.common.unique_name.as_str()),
@@ -114,7 +115,7 @@ macro_rules! resource {
             unique_name: $object.common.unique_name.as_str().to_owned(),
             display_name: $object.common.display_name.clone(),
             description: $object.common.description.clone(),
-            state: $object.common.state.wire().into(),
+            state: $crate::content::wire::Coded::wire($object.common.state).into(),
             origin: $crate::content::wire::origin(&$object.common.origin).into(),
             bundle,
             bundle_version,
@@ -125,7 +126,8 @@ macro_rules! resource {
             update_time: Some($crate::service::convert::timestamp($object.stamp.update_time)),
             created_by: $object.stamp.created_by.clone(),
             updated_by: $object.stamp.updated_by.clone(),
-            $($field: $value,)+
+            $($field: $value,)*
+            $(..$own)?
         }
     }};
 }

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::lex::{Lexer, Word};
-use crate::domain::{Kind, resource_name::Reference};
+use crate::domain::{Kind, field::Value, resource_name::Reference};
 
 /// Longest accepted filter, in characters.
 pub const MAX_CHARS: usize = 2048;
@@ -49,25 +49,6 @@ pub enum FieldType {
     Name(Kind),
     /// References of which one is meant.
     Names(Kind),
-}
-
-/// The value of a field in one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// See [`FieldType::Text`].
-    Text(Cow<'a, str>),
-    /// See [`FieldType::List`].
-    List(Vec<Cow<'a, str>>),
-    /// See [`FieldType::Number`]; a row may lack it.
-    Number(Option<i64>),
-    /// See [`FieldType::Bool`].
-    Bool(bool),
-    /// See [`FieldType::Time`]; microseconds since 1970.
-    Time(i64),
-    /// See [`FieldType::Name`]; the bare name.
-    Name(Cow<'a, str>),
-    /// See [`FieldType::Names`]; the bare names.
-    Names(Vec<Cow<'a, str>>),
 }
 
 /// A row that can be filtered.
@@ -312,28 +293,6 @@ impl FieldType {
             Self::Name(_) => "name",
             Self::Names(_) => "list of names",
         }
-    }
-}
-
-// ===== impl Value =====
-
-impl Value<'_> {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Text(text) | Self::Name(text) => text.is_empty(),
-            Self::List(list) | Self::Names(list) => list.is_empty(),
-            Self::Number(number) => number.is_none(),
-            Self::Bool(_) | Self::Time(_) => false,
-        }
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let texts: &[Cow<'_, str>] = match self {
-            Self::Text(text) | Self::Name(text) => std::slice::from_ref(text),
-            Self::List(list) | Self::Names(list) => list,
-            Self::Number(_) | Self::Bool(_) | Self::Time(_) => &[],
-        };
-        texts.iter().map(AsRef::as_ref)
     }
 }
 

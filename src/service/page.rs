@@ -5,8 +5,8 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::filter::{Fields, Filter, FilterError, Order, Value};
-use crate::domain::{Reason, Refusal, Time, Violations};
+use super::filter::{Fields, Filter, FilterError, Order};
+use crate::domain::{Reason, Refusal, Time, Violations, field::Value};
 
 /// Rows of a page when the call names no number.
 const DEFAULT_SIZE: usize = 100;

@@ -4,38 +4,24 @@ use std::borrow::Cow;
 
 use super::filter::{
     FieldType::{self, Bool, Name, Names, Number, Text, Time},
-    Fields, Value,
+    Fields,
 };
 use crate::{
     catalog::Catalog,
     domain::{
-        Common, Kind, Object, Origin, Stamp, UniqueName, UserId, directory::UserKind,
-        template::SessionType,
+        Common, Kind, Object, Origin, Stamp, UniqueName, UserId,
+        directory::UserKind,
+        field::{self, Value},
     },
 };
 
 /// Fields of one list: name and what it holds.
-type Schema = &'static [(&'static str, FieldType)];
+type Schema = Vec<(&'static str, FieldType)>;
 
 /// The fields that a list of this kind can be filtered by.
 pub(super) fn schema(kind: Kind) -> Schema {
-    macro_rules! with_common {
-        ($kind:ident $(, $field:literal: $type:expr)*) => {
-            &[
-                ("unique_name", Name(Kind::$kind)), ("display_name", Text), ("state", Text), ("origin", Text),
-                ("bundle", Text), ("owner", Text), ("create_time", Time), ("update_time", Time),
-                $(($field, $type)),*
-            ]
-        };
-    }
     match kind {
-        Kind::Profile => with_common!(
-            Profile, "rank": Number, "roles": Names(Kind::Role), "is_default": Bool,
-            "session_templates": Names(Kind::SessionTemplate), "providers": Names(Kind::Provider)
-        ),
-        Kind::SessionTemplate => with_common!(SessionTemplate, "type": Text, "entity": Text),
-        Kind::Provider => with_common!(Provider, "adapter": Text),
-        Kind::User => &[
+        Kind::User => vec![
             ("id", Name(Kind::User)),
             ("display_name", Text),
             ("create_time", Time),
@@ -48,20 +34,47 @@ pub(super) fn schema(kind: Kind) -> Schema {
             ("email", Text),
             ("business_unit", Text),
         ],
-        Kind::Team => &[
+        Kind::Team => vec![
             ("id", Name(Kind::Team)),
             ("display_name", Text),
             ("create_time", Time),
             ("update_time", Time),
         ],
-        Kind::TabTemplate => with_common!(TabTemplate),
-        Kind::NotificationTemplate => with_common!(NotificationTemplate),
-        Kind::Tool => with_common!(Tool),
-        Kind::Channel => with_common!(Channel),
-        Kind::Role => with_common!(Role),
         // Neither is listed.
-        Kind::Script | Kind::Settings => &[],
+        Kind::Script | Kind::Settings => Vec::new(),
+        _ => {
+            let common = [
+                ("unique_name", Name(kind)),
+                ("display_name", Text),
+                ("state", Text),
+                ("origin", Text),
+                ("bundle", Text),
+                ("owner", Text),
+                ("create_time", Time),
+                ("update_time", Time),
+            ];
+            let own = kind.fields().filter(|info| info.filter);
+            let own = own.filter_map(|info| Some((info.path, compared(info.holds)?)));
+            common.into_iter().chain(own).collect()
+        }
     }
+}
+
+/// How filters compare a field; none where they cannot.
+fn compared(holds: field::FieldType) -> Option<FieldType> {
+    Some(match holds {
+        field::FieldType::Text | field::FieldType::Lines | field::FieldType::Choice(_) => Text,
+        field::FieldType::List => FieldType::List,
+        field::FieldType::Number => Number,
+        field::FieldType::Bool => Bool,
+        field::FieldType::Time => Time,
+        field::FieldType::Name(kind) => Name(kind),
+        field::FieldType::Names(kind) => Names(kind),
+        field::FieldType::UniqueName
+        | field::FieldType::UniqueNames
+        | field::FieldType::Records(_)
+        | field::FieldType::Other => return None,
+    })
 }
 
 /// The fields that a list of this kind can be ordered by.
@@ -141,17 +154,6 @@ fn common_field<'a>(common: &'a Common, name: &str) -> Option<Value<'a>> {
 impl Row<'_> {
     fn own_field(&self, name: &str) -> Option<Value<'_>> {
         match (&self.object, name) {
-            (Object::Profile(o), "rank") => Some(Value::Number(o.rank.map(i64::from))),
-            (Object::Profile(o), "roles") => names(&o.roles),
-            (Object::Profile(o), "is_default") => Some(Value::Bool(o.is_default)),
-            (Object::Profile(o), "session_templates") => names(&o.session_templates),
-            (Object::Profile(o), "providers") => names(&o.providers),
-            (Object::SessionTemplate(o), "type") => text(match o.session_type {
-                SessionType::Generic => "GENERIC",
-                SessionType::Entity => "ENTITY",
-            }),
-            (Object::SessionTemplate(o), "entity") => text(&o.entity),
-            (Object::Provider(o), "adapter") => text(&o.adapter),
             (Object::User(o), "id") => Some(Value::Name(Cow::Borrowed(o.id.as_str()))),
             (Object::User(o), "display_name") => text(&o.display_name),
             (Object::User(o), "direct") => names(o.direct.iter().map(|link| &link.profile)),
@@ -170,7 +172,7 @@ impl Row<'_> {
             (Object::User(o), "business_unit") => text(&o.business_unit),
             (Object::Team(o), "id") => Some(Value::Name(Cow::Borrowed(o.id.as_str()))),
             (Object::Team(o), "display_name") => text(&o.display_name),
-            _ => None,
+            (object, name) => object.field(name),
         }
     }
 }

@@ -8,9 +8,8 @@ use super::contents::Variant;
 use crate::{
     catalog::{Catalog, Changed},
     domain::{
-        Kind, Object, ObjectKey, UniqueName, UserId,
-        directory::{SecurityRole, User},
-        profile::Profile,
+        Kind, Object, ObjectKey, UniqueName, UserId, directory::User, profile::Profile,
+        role::SecurityRole,
     },
     ledger::Published,
     store::Record,

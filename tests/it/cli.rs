@@ -154,9 +154,9 @@ async fn applying_twice_changes_nothing_more() {
     let expected = [
         ("settings", "changed"),
         ("role/contoso_agents", "created"),
-        ("tab-template/contoso_orders_tab", "created"),
-        ("tool/contoso_loyalty", "created"),
         ("provider/contoso_voice", "created"),
+        ("tool/contoso_loyalty", "created"),
+        ("tab-template/contoso_orders_tab", "created"),
         ("session-template/contoso_order_session", "created"),
         ("user/john.doe", "created"),
         ("team/billing", "created"),

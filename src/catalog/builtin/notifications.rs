@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Kind, Object,
-    template::{DesktopNotification, NotificationField, NotificationTemplate, Theme},
+    notification_template::{DesktopNotification, NotificationField, NotificationTemplate, Theme},
 };
 
 use super::Seed;

@@ -3,7 +3,7 @@
 use crate::domain::{
     Kind, Object,
     Scope::{self, Admin, Agent, Productivity, Reader},
-    directory::{Persona, SecurityRole},
+    role::{Persona, SecurityRole},
 };
 
 use super::Seed;

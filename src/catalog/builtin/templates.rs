@@ -2,9 +2,10 @@
 
 use crate::domain::{
     Kind, Object, UniqueName,
-    template::{
+    session_template::{PanelMode, SessionTemplate, SessionType},
+    tab_template::{
         PageType::{self, Control, Dashboard, EntityRecord, WebResource},
-        PanelMode, SessionTemplate, SessionType, TabParameter, TabTemplate,
+        TabParameter, TabTemplate,
     },
 };
 

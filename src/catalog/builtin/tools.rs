@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Kind, Object, UniqueName,
-    library::{
+    tool::{
         OrgGate, ProductivityTool,
         ToolCategory::{self, AgentGuidance, AutomatedAction, Collaboration, Reference},
     },

@@ -78,7 +78,7 @@ fn definition(
             request.insert("allow_missing".to_owned(), json!(true));
         }
         calls.push(Call {
-            service: kind.service,
+            service: &kind.service,
             method: kind.write.to_owned(),
             request: Value::Object(request),
         });
@@ -118,7 +118,7 @@ fn action<const N: usize>(document: &Document, method: &str, more: [(&str, Value
     let mut request = Map::from_iter([("name".to_owned(), json!(name))]);
     request.extend(more.map(|(key, value)| (key.to_owned(), value)));
     Call {
-        service: document.kind.service,
+        service: &document.kind.service,
         method: method.to_owned(),
         request: Value::Object(request),
     }

@@ -20,28 +20,28 @@ fn comment(field: &FieldDescriptor) -> String {
 
 #[test]
 fn every_method_and_field_of_the_table_exists() {
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         let service =
             pool().get_service_by_name(&format!("deskplane.v1.{}", kind.service)).unwrap();
         let method = |name: &str| service.methods().find(|m| m.name() == name).unwrap();
-        assert!(method(kind.get).input().get_field_by_name("name").is_some());
+        assert!(method(&kind.get).input().get_field_by_name("name").is_some());
         let full_name = message(kind).full_name().to_owned();
-        assert_eq!(method(kind.get).output().full_name(), full_name);
-        let write = method(kind.write);
+        assert_eq!(method(&kind.get).output().full_name(), full_name);
+        let write = method(&kind.write);
         for end in [write.input(), write.output()] {
-            let field = end.get_field_by_name(kind.field).unwrap();
+            let field = end.get_field_by_name(&kind.field).unwrap();
             assert_eq!(field.kind().as_message().unwrap().full_name(), full_name);
         }
         assert!(write.input().get_field_by_name("update_mask").is_some());
-        if let Some((list, rows)) = kind.list {
+        if let Some((list, rows)) = &kind.list {
             let rows = method(list).output().get_field_by_name(rows).unwrap();
             assert_eq!(rows.kind().as_message().unwrap().full_name(), full_name);
         }
-        let fields = kind.read_only.iter().chain(kind.actions).chain(kind.immutable);
+        let fields = kind.read_only.iter().chain(&kind.actions).chain(&kind.immutable);
         for name in fields.chain(kind.id.as_ref()) {
             assert!(message(kind).get_field_by_name(name).is_some(), "{}.{name}", kind.name);
         }
-        for (_, path) in kind.columns {
+        for (_, path) in &kind.columns {
             let mut at = message(kind);
             for part in path.split('.') {
                 let field = at.get_field_by_name(part);
@@ -84,7 +84,7 @@ fn every_resource_that_can_be_written_is_a_kind() {
 /// The API says in the comment of a field who sets it; the table must say the same.
 #[test]
 fn the_table_agrees_with_the_comments_of_the_api() {
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         for field in message(kind).fields() {
             let (name, comment) = (field.name(), comment(&field));
             let action = kind.actions.contains(&name);
@@ -108,9 +108,9 @@ fn the_table_agrees_with_the_comments_of_the_api() {
 #[test]
 fn kinds_are_found_by_every_name_and_no_name_means_two() {
     let mut seen = std::collections::BTreeSet::new();
-    for kind in KINDS {
-        for name in kind.names {
-            assert!(seen.insert(*name), "{name} is taken twice");
+    for kind in KINDS.iter() {
+        for name in &kind.names {
+            assert!(seen.insert(name), "{name} is taken twice");
             assert_eq!(Kind::find(&name.to_uppercase()).unwrap(), kind);
         }
         assert_eq!(Kind::find(kind.name).unwrap(), kind);

@@ -14,8 +14,8 @@ use crate::{
     domain::{
         Common, Finding, FindingCode, Kind, Reason, Refusal, Scope, UniqueName, Violations,
         check::{self, Controls},
-        directory::{Persona, SecurityRole},
         profile::Profile,
+        role::{Persona, SecurityRole},
     },
 };
 

@@ -12,8 +12,9 @@ use crate::{
     domain::{
         Actor, Change, Common, FindingCode, Kind, Object, ObjectKey, Scope, Scopes, Stamp, TeamId,
         Time, UniqueName, UserId,
-        directory::{DirectLink, Persona, SecurityRole, Team, User, UserKind},
+        directory::{DirectLink, Team, User, UserKind},
         profile::Profile,
+        role::{Persona, SecurityRole},
     },
 };
 

@@ -8,7 +8,8 @@ use crate::{
     domain::{
         Actor, Common, Stamp, Time, UniqueName,
         profile::{InboxView, Profile},
-        template::{PageType, SessionTemplate, SessionType, TabParameter, TabTemplate},
+        session_template::{SessionTemplate, SessionType},
+        tab_template::{PageType, TabParameter, TabTemplate},
     },
 };
 

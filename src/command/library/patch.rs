@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use crate::domain::Violations;
+use crate::domain::{
+    Violations,
+    field::{Fields, Values},
+};
 
 /// New values of the fields of an object; what is not given stays.
 pub trait Patch<T>: Clone + Default + Debug + Send + Sync + 'static {
@@ -20,6 +23,28 @@ pub trait Patch<T>: Clone + Default + Debug + Send + Sync + 'static {
 
     /// Writes the values; they were or will be checked.
     fn apply(&self, object: &mut T);
+}
+
+impl<T: Fields + 'static> Patch<T> for Values<T> {
+    fn display_name(&self) -> Option<&str> {
+        self.text("display_name")
+    }
+
+    fn description(&self) -> Option<&str> {
+        self.text("description")
+    }
+
+    fn owner(&self) -> Option<&str> {
+        self.text("owner")
+    }
+
+    fn immutable(&self, before: &T, v: &mut Violations) {
+        Values::immutable(self, before, v);
+    }
+
+    fn apply(&self, object: &mut T) {
+        Values::apply(self, object);
+    }
 }
 
 /// Declares the patch of an object: the common fields; those `fixed` at creation, with their names

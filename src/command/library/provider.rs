@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use super::{Context, Rules, Strategy};
+use super::{Context, Strategy};
 use crate::{
     catalog::Catalog,
     domain::{
@@ -70,8 +70,6 @@ impl fmt::Debug for ProviderPatch {
             .finish_non_exhaustive()
     }
 }
-
-impl Rules for ChannelProvider {}
 
 impl Strategy for ChannelProvider {
     type Patch = ProviderPatch;

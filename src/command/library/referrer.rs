@@ -1,6 +1,6 @@
 //! Who refers to a library object, and how the reference goes (SPEC §2.3).
 
-use super::Rules;
+use super::Strategy;
 use crate::{
     catalog::{Catalog, NamedKey},
     command::Context,
@@ -27,7 +27,7 @@ macro_rules! referrers {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
-            = $collection:literal, $name:literal, $missing:ident;
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
     )+) => {
         /// An object of whatever kind with what becomes of its reference to the target.
         fn referrer(
@@ -50,7 +50,7 @@ macro_rules! referrers {
 named_kinds!(referrers);
 
 /// An object as it would be without its references to the target.
-fn without<T: Rules>(
+fn without<T: Strategy>(
     catalog: &Catalog,
     before: &T,
     (kind, name): (Kind, &UniqueName),
@@ -82,7 +82,7 @@ fn locked(common: &Common) -> Option<String> {
 }
 
 /// The rule that the object does not keep.
-fn broken<T: Rules>(catalog: &Catalog, object: &T) -> Option<String> {
+fn broken<T: Strategy>(catalog: &Catalog, object: &T) -> Option<String> {
     let mut failed = Preconditions::new();
     object.preconditions(catalog, &mut failed);
     failed.finish().err().map(|refusal| format!("would break a rule: {}", refusal.message))

@@ -3,11 +3,13 @@
 use super::Patch;
 use crate::{
     catalog::{Catalog, Tabled},
-    command::Context,
+    command::{Context, patch::limit},
     domain::{
-        Common, Finding, Kind, Refusal, Stamp, Violations, channel::Channel,
-        directory::SecurityRole, named_kinds, refs::Refs, refusal::Preconditions, stored::Named,
-        template::NotificationTemplate,
+        Common, Finding, Kind, Refusal, Stamp, Violations,
+        field::{self, Fields, Value, Values},
+        named_kinds,
+        refusal::Preconditions,
+        rules::Rules,
     },
 };
 
@@ -27,18 +29,18 @@ macro_rules! operations {
     ($(
         $(#[$doc:meta])*
         $variant:ident: $module:ident::$type:ident in $table:ident
-            = $collection:literal, $name:literal, $missing:ident;
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
     )+) => {
         /// The names of the writes of a kind.
         pub(super) fn operations(kind: Kind) -> Operations {
             match kind {
                 $(Kind::$variant => Operations {
-                    create: concat!("Create", $name),
-                    update: concat!("Update", $name),
-                    clone: concat!("Clone", $name),
-                    activate: concat!("Activate", $name),
-                    deactivate: concat!("Deactivate", $name),
-                    delete: concat!("Delete", $name),
+                    create: concat!("Create", stringify!($message)),
+                    update: concat!("Update", stringify!($message)),
+                    clone: concat!("Clone", stringify!($message)),
+                    activate: concat!("Activate", stringify!($message)),
+                    deactivate: concat!("Deactivate", stringify!($message)),
+                    delete: concat!("Delete", stringify!($message)),
                 },)+
                 Kind::Script | Kind::User | Kind::Team | Kind::Settings => {
                     unreachable!("{} is not written by the generic commands", kind.as_str())
@@ -50,17 +52,14 @@ macro_rules! operations {
 
 named_kinds!(operations);
 
-/// The rules that a stored object keeps beside those of its single fields.
-pub trait Rules: Named + Refs {
-    /// Notes every precondition that the object would not meet (SPEC §7.4).
-    fn preconditions(&self, _catalog: &Catalog, _failed: &mut Preconditions) {}
-}
-
 /// A kind that Create, Clone, Update, Activate, Deactivate and Delete write.
+///
+/// A kind that keeps to its field table and its [`Rules`] has this for nothing. Others say here what
+/// else a write of them needs: rules that look at other objects, and new values that are no fields.
 ///
 /// The hooks come in the order in which a write calls them; it answers all bad fields at once, and
 /// refuses nothing else before them (SPEC §7.2).
-pub trait Strategy: Rules + Tabled + Send + Sync + 'static {
+pub trait Strategy: Fields + Tabled + Send + Sync + 'static {
     /// Longest description.
     const MAX_DESCRIPTION: usize = 2_000;
 
@@ -70,7 +69,7 @@ pub trait Strategy: Rules + Tabled + Send + Sync + 'static {
     /// An object whose fields all have their defaults.
     fn empty(common: Common, stamp: Stamp) -> Self;
 
-    /// Notes every plain field rule that the values break.
+    /// Notes every rule of single fields that the values break.
     fn syntax(patch: &Self::Patch, v: &mut Violations);
 
     /// Brings the values to their stored form and answers what was not taken over.
@@ -101,14 +100,57 @@ pub trait Strategy: Rules + Tabled + Send + Sync + 'static {
     fn dependencies(&self, _catalog: &Catalog) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// Notes every precondition that the object would not meet (SPEC §7.4).
+    fn preconditions(&self, _catalog: &Catalog, _failed: &mut Preconditions) {}
+
+    /// Refuses while the object is needed by more than the references to it. A delete by force asks
+    /// for references only.
+    fn unused(&self, _catalog: &Catalog) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
-/// Kinds without rules of their own.
-macro_rules! no_rules {
-    ($($type:ident)+) => {$(
-        impl Rules for $type {}
-    )+};
-}
+impl<T: Rules + Tabled> Strategy for T {
+    const MAX_DESCRIPTION: usize = <T as Rules>::MAX_DESCRIPTION;
 
-// No command of this mechanism writes them yet.
-no_rules! { NotificationTemplate Channel SecurityRole }
+    type Patch = Values<T>;
+
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        <T as Rules>::empty(common, stamp)
+    }
+
+    fn syntax(values: &Values<T>, v: &mut Violations) {
+        field::check(values, v);
+        <T as Rules>::syntax(values, v);
+    }
+
+    fn canonicalize(&mut self, _: Option<&Self>, _: &Values<T>, _: &Context) -> Vec<Finding> {
+        <T as Rules>::canonicalize(self);
+        Vec::new()
+    }
+
+    fn validate(&self, _: &Catalog, before: Option<&Self>, values: &Values<T>, v: &mut Violations) {
+        if before.is_none() {
+            values.required(v);
+        }
+        <T as Rules>::validate(self, before, values, v);
+    }
+
+    fn prepare_clone(&mut self, _: &Self, v: &mut Violations) {
+        <T as Rules>::prepare_clone(self, v);
+    }
+
+    fn preconditions(&self, _: &Catalog, failed: &mut Preconditions) {
+        for field in T::FIELDS {
+            let Some(max) = field.info.max_elements else { continue };
+            let elements = match field.value(self) {
+                Some(Value::Names(names)) => names.len(),
+                Some(Value::List(texts)) => texts.len(),
+                Some(Value::Records(rows)) => rows.len(),
+                _ => continue,
+            };
+            limit(failed, field.info.path, elements, max);
+        }
+    }
+}

@@ -14,11 +14,13 @@ use crate::{
     command::ProfilePatch,
     domain::{
         Actor, Object, Reason, Time,
-        library::ProductivityTool,
+        field::{FieldValue, Values},
         profile::Profile,
         provider::ChannelProvider,
+        session_template::{SessionTemplate, SessionType},
         stored::Stored as _,
-        template::{PageType, SessionTemplate, TabParameter, TabTemplate},
+        tab_template::{PageType, TabParameter, TabTemplate},
+        tool::ProductivityTool,
     },
 };
 
@@ -90,47 +92,41 @@ fn delete<T: Strategy>(name: &str, force: bool) -> Delete<T> {
     Delete::new(self::name(name), None, force)
 }
 
-fn session() -> SessionTemplatePatch {
-    SessionTemplatePatch {
-        display_name: some(" Case "),
-        entity: some("incident"),
-        ..Default::default()
-    }
+/// New values of one field.
+fn new<T>(path: &'static str, value: &impl FieldValue) -> Values<T> {
+    Values::default().with(path, value)
 }
 
-fn generic() -> SessionTemplatePatch {
-    SessionTemplatePatch {
-        display_name: some("Chat"),
-        session_type: Some(crate::domain::template::SessionType::Generic),
-        anchor_tab: Some(Some(name("MSDYN_entityrecord"))),
-        ..Default::default()
-    }
+fn text<T>(path: &'static str, text: &str) -> Values<T> {
+    new(path, &text.to_owned())
 }
 
-fn tab(page_type: PageType, parameters: &[(&str, &str)]) -> TabTemplatePatch {
+fn session() -> Values<SessionTemplate> {
+    text("display_name", " Case ").with("entity", &"incident".to_owned())
+}
+
+fn generic() -> Values<SessionTemplate> {
+    text("display_name", "Chat")
+        .with("type", &SessionType::Generic)
+        .with("anchor_tab", &Some(name("MSDYN_entityrecord")))
+}
+
+fn tab(page_type: PageType, parameters: &[(&str, &str)]) -> Values<TabTemplate> {
     let parameter = |(name, value): &(&str, &str)| TabParameter {
         name: (*name).to_owned(),
         value: (*value).to_owned(),
         unique_name: None,
     };
-    TabTemplatePatch {
-        display_name: some("Tab"),
-        page_type: Some(page_type),
-        parameters: Some(parameters.iter().map(parameter).collect()),
-        ..Default::default()
-    }
+    let parameters: Vec<_> = parameters.iter().map(parameter).collect();
+    text("display_name", "Tab").with("page_type", &page_type).with("parameters", &parameters)
 }
 
-fn site() -> TabTemplatePatch {
+fn site() -> Values<TabTemplate> {
     tab(PageType::ThirdPartyWebsite, &[("url", "https://contoso.com/{caseId}")])
 }
 
-fn tool() -> ToolPatch {
-    ToolPatch {
-        display_name: some("Notes"),
-        control_name: some("contoso.Notes"),
-        ..Default::default()
-    }
+fn tool() -> Values<ProductivityTool> {
+    text("display_name", "Notes").with("control_name", &"contoso.Notes".to_owned())
 }
 
 fn voice() -> ProviderPatch {
@@ -234,13 +230,13 @@ fn lives<T: Strategy>(patch: &T::Patch, change: &T::Patch, built_in: &str) {
 
 #[test]
 fn every_kind_lives_the_same_life() {
-    let titled = SessionTemplatePatch { title: some("{caseTitle}"), ..Default::default() };
+    let titled = text("title", "{caseTitle}");
     lives::<SessionTemplate>(&session(), &titled, "msdyn_chat_session");
     lives::<SessionTemplate>(&generic(), &titled, "msdyn_chat_session");
-    let closed = TabTemplatePatch { can_close: Some(false), ..Default::default() };
+    let closed = new("can_close", &false);
     lives::<TabTemplate>(&site(), &closed, "msdyn_entityrecord");
     lives::<TabTemplate>(&site(), &closed, "msdyn_search");
-    let described = ToolPatch { description: some("Notes\nof agents"), ..Default::default() };
+    let described = text("description", "Notes\nof agents");
     lives::<ProductivityTool>(&tool(), &described, "msdyn_tool_copilot");
     let rep = ProfilePatch { display_name: some("Rep"), ..Default::default() };
     let pane = ProfilePatch { pane_on: Some(true), ..Default::default() };
@@ -263,10 +259,7 @@ fn is_judged_by_references_last<T: Strategy>(patch: &T::Patch, dead: &T::Patch, 
 
 #[test]
 fn every_kind_is_judged_in_one_order() {
-    let tabs = SessionTemplatePatch {
-        additional_tabs: Some(names(&["contoso_none"])),
-        ..Default::default()
-    };
+    let tabs = new("additional_tabs", &names(&["contoso_none"]));
     is_judged_by_references_last::<SessionTemplate>(&session(), &tabs, Reason::TemplateNotFound);
     let rep = ProfilePatch { display_name: some("Rep"), ..Default::default() };
     let templates =
@@ -313,38 +306,35 @@ fn writes_are_named_after_their_kind() {
 #[test]
 fn common_fields_and_those_of_tools_have_their_limits() {
     let seeded = catalog([]);
-    let long = |length: usize| Some("\u{fc}".repeat(length));
-    type Set = fn(&mut ToolPatch, Option<String>);
-    let table: [(Set, usize, &str); 8] = [
-        (|p, text| p.display_name = text, 100, "display_name"),
-        (|p, text| p.description = text, 256, "description"),
-        (|p, text| p.owner = text, 100, "owner"),
-        (|p, text| p.control_name = text, 100, "control_name"),
-        (|p, text| p.data = text, 1_000, "data"),
-        (|p, text| p.icon = text, 100, "icon"),
-        (|p, text| p.learn_more = text, 100, "learn_more"),
-        (|p, text| p.configuration_entity = text, 100, "configuration_entity"),
-    ];
-    for (set, most, field) in table {
-        let mut patch = tool();
-        set(&mut patch, long(most));
-        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), "ok");
-        set(&mut patch, long(most + 1));
+    let long = |length: usize| "\u{fc}".repeat(length);
+    for (field, most) in [
+        ("display_name", 100),
+        ("description", 256),
+        ("owner", 100),
+        ("control_name", 100),
+        ("data", 1_000),
+        ("icon", 100),
+        ("learn_more", 100),
+        ("configuration_entity", 100),
+    ] {
+        let judged = |text: String| {
+            told(&seeded, &create::<ProductivityTool>("contoso_x", &tool().with(field, &text)))
+        };
+        assert_eq!(judged(long(most)), "ok");
         let expected = format!("FIELD_INVALID {field}");
-        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), expected);
-        set(&mut patch, some("bell\u{7}"));
-        assert_eq!(told(&seeded, &create::<ProductivityTool>("contoso_x", &patch)), expected);
+        assert_eq!(judged(long(most + 1)), expected);
+        assert_eq!(judged("bell\u{7}".to_owned()), expected);
     }
-    let patch = ToolPatch { control_name: None, owner: long(101), ..tool() };
+    let mut patch = tool().with("owner", &long(101));
+    patch.take("control_name");
     let all = "UNIQUE_NAME_INVALID unique_name owner control_name";
     assert_eq!(told(&seeded, &create::<ProductivityTool>("x", &patch)), all);
-    let patch = ToolPatch { control_name: some(""), ..Default::default() };
     let made = done(&seeded, &create::<ProductivityTool>("contoso_x", &tool()));
     assert_eq!(
-        told(&made, &update::<ProductivityTool>("contoso_x", &patch)),
+        told(&made, &update::<ProductivityTool>("contoso_x", &text("control_name", ""))),
         "FIELD_INVALID control_name"
     );
-    let long = SessionTemplatePatch { description: long(2_000), ..session() };
+    let long = session().with("description", &long(2_000));
     assert_eq!(told(&seeded, &create::<SessionTemplate>("contoso_x", &long)), "ok");
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     catalog::builtin,
-    command::Command as _,
-    domain::{Actor, Time},
+    command::{Command as _, Context},
+    domain::{Actor, Time, UniqueName},
 };
 
 fn context() -> Context {

@@ -34,7 +34,7 @@ pub(crate) fn delete_role(text: &str) -> Box<dyn Command> {
 }
 
 pub(crate) fn delete_profile(text: &str) -> Box<dyn Command> {
-    Box::new(DeleteProfile { profile: name(text), etag: None, force: true })
+    Box::new(DeleteProfile::new(name(text), None, true))
 }
 
 fn profile(text: &str) -> Box<dyn Command> {

@@ -6,6 +6,7 @@ use deskplane_proto::v1;
 
 use super::{
     Context, Reader, Resource,
+    library::fields,
     mask::{Access, Fields, Mask},
     resource_name, resource_names, stamp_times, timestamp, writes,
 };
@@ -15,10 +16,10 @@ use crate::{
         SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
     },
     content::wire::{self, Coded as _},
-    domain::{Kind, Object, Scope, UniqueName, directory::family},
+    domain::{Kind, Object, Scope, UniqueName, role::family},
 };
 
-const USER: Fields = &[
+const USER: Fields<'static> = &[
     ("id", Access::Immutable),
     ("kind", Access::Immutable),
     ("email", Access::Mutable),
@@ -29,16 +30,8 @@ const USER: Fields = &[
     ("business_unit", Access::Mutable),
 ];
 
-const TEAM: Fields =
+const TEAM: Fields<'static> =
     &[("id", Access::Immutable), ("members", Access::Mutable), ("roles", Access::Mutable)];
-
-const ROLE: Fields = &[
-    ("business_unit", Access::Mutable),
-    ("root_role", Access::Immutable),
-    ("grants", Access::Mutable),
-    ("persona", Access::Mutable),
-    ("family", Access::Output),
-];
 
 impl Resource for v1::User {
     const KIND: Kind = Kind::User;
@@ -235,7 +228,7 @@ fn grants(r: &mut Reader<'_>, numbers: &[i32]) -> BTreeSet<Scope> {
 
 fn upsert_role(q: v1::UpsertRoleRequest, r: &mut Reader<'_>) -> UpsertRole {
     let role = r.required("role", q.role);
-    let mask = r.mask(q.update_mask.as_ref(), ROLE);
+    let mask = r.mask(q.update_mask.as_ref(), &fields(Kind::Role));
     // The command reads the name of a new role itself, so that it can say which rule it breaks.
     let name = if role.name.is_empty() {
         role.unique_name.clone()

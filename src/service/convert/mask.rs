@@ -1,46 +1,21 @@
 //! Update masks (SPEC §7.1 rule 9).
 
-use crate::domain::{Reason, Violations, check};
+use crate::domain::{Reason, Violations, check, field::COMMON};
 
-/// What an update may do with a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Set it.
-    Mutable,
-    /// Nothing after creation.
-    Immutable,
-    /// Nothing: the named action does.
-    Action(&'static str),
-    /// Nothing: the server writes it; ignored in a resource that is sent.
-    Output,
+pub(super) use crate::domain::field::Access;
+
+/// The fields of a resource, nested ones by their path, and what a write may do with them.
+pub(super) type Fields<'a> = &'a [(&'static str, Access)];
+
+/// What a write may do with a field of that path.
+pub(super) fn access(path: &str, fields: Fields<'_>) -> Option<Access> {
+    let common = COMMON.iter().map(|info| (info.path, info.access));
+    common.chain(fields.iter().copied()).find(|(known, _)| *known == path).map(|(_, access)| access)
 }
-
-/// The fields of a resource, nested ones by their path.
-pub(super) type Fields = &'static [(&'static str, Access)];
-
-/// Fields that all named resources share.
-pub(super) const COMMON: Fields = &[
-    ("name", Access::Immutable),
-    ("uid", Access::Output),
-    ("unique_name", Access::Immutable),
-    ("display_name", Access::Mutable),
-    ("description", Access::Mutable),
-    ("state", Access::Action("Activate and Deactivate")),
-    ("origin", Access::Output),
-    ("bundle", Access::Output),
-    ("bundle_version", Access::Output),
-    ("owner", Access::Mutable),
-    ("etag", Access::Output),
-    ("revision", Access::Output),
-    ("create_time", Access::Output),
-    ("update_time", Access::Output),
-    ("created_by", Access::Output),
-    ("updated_by", Access::Output),
-];
 
 /// Which fields a write sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mask {
+pub(in crate::service) enum Mask {
     /// Those that are present in the request.
     Present,
     /// All mutable ones.
@@ -54,7 +29,7 @@ impl Mask {
     pub(super) fn read(
         v: &mut Violations,
         mask: Option<&prost_types::FieldMask>,
-        fields: Fields,
+        fields: Fields<'_>,
     ) -> Self {
         let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
         if paths.is_empty() {
@@ -64,8 +39,7 @@ impl Mask {
             return Self::All;
         }
         for path in paths {
-            let known = COMMON.iter().chain(fields).find(|(name, _)| name == path);
-            match known.map(|(_, access)| access) {
+            match access(path, fields) {
                 Some(Access::Mutable) => {}
                 Some(Access::Immutable) => {
                     v.add(Reason::FieldImmutable, path, "is immutable after creation");
@@ -118,7 +92,7 @@ impl Mask {
 mod tests {
     use super::*;
 
-    const FIELDS: Fields = &[
+    const FIELDS: Fields<'static> = &[
         ("pane", Access::Mutable),
         ("pane.on", Access::Mutable),
         ("rank", Access::Action("SetRankAndRoles")),

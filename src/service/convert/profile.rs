@@ -9,18 +9,18 @@ use deskplane_proto::v1;
 
 use super::{
     Context, Reader, Reference, Resource,
-    mask::{Access, Fields, Mask},
+    library::{Entry, fields},
+    mask::Mask,
     resource, resource_name, resource_names, timestamp, writes,
 };
 use crate::{
     command::{
-        AddUsers, CloneProfile, CreateProfile, DeleteProfile, Displace, ProfilePatch,
-        RemoveDefault, RemoveRankAndRoles, RemoveUsers, SetDefault, SetProfileState,
-        SetRankAndRoles, UpdateProfile,
+        AddUsers, Displace, ProfilePatch, RemoveDefault, RemoveRankAndRoles, RemoveUsers,
+        SetDefault, SetRankAndRoles, UpdateProfile,
     },
     content::wire::{self, Coded as _, coded},
     domain::{
-        Kind, Object, State, UniqueName,
+        Kind, Object, UniqueName,
         copilot::Setting,
         profile::{InboxView, PaneMode, PaneTool, Profile, SortKey},
     },
@@ -29,27 +29,6 @@ use crate::{
 coded! {
     Displace => Displace { Reject, Swap, Shift }
 }
-
-const FIELDS: Fields = &[
-    ("app_module", Access::Immutable),
-    ("rank", Access::Action("SetRankAndRoles and RemoveRankAndRoles")),
-    ("roles", Access::Action("SetRankAndRoles and RemoveRankAndRoles")),
-    ("unmatched_roles", Access::Output),
-    ("is_default", Access::Action("SetDefault and RemoveDefault")),
-    ("default_set_time", Access::Output),
-    ("session_templates", Access::Mutable),
-    ("pane", Access::Mutable),
-    ("pane.on", Access::Mutable),
-    ("pane.mode", Access::Mutable),
-    ("pane.tools", Access::Mutable),
-    ("copilot", Access::Mutable),
-    ("inbox", Access::Mutable),
-    ("inbox.enabled", Access::Mutable),
-    ("inbox.views", Access::Mutable),
-    ("channels", Access::Mutable),
-    ("channels.all_active", Access::Mutable),
-    ("providers", Access::Mutable),
-];
 
 impl Resource for v1::Profile {
     const KIND: Kind = Kind::Profile;
@@ -183,38 +162,29 @@ fn patch(r: &mut Reader<'_>, p: &v1::Profile, mask: &Mask) -> ProfilePatch {
     }
 }
 
-/// Notes fields that only an action changes and that differ from what is stored.
-fn only_by_action(r: &mut Reader<'_>, p: &v1::Profile, stored: Option<&Profile>) {
-    let roles: BTreeSet<UniqueName> =
-        if p.roles.is_empty() { BTreeSet::new() } else { r.names("roles", Kind::Role, &p.roles) };
-    let state: Option<State> = r.choice("state", p.state);
-    let rank = stored.and_then(|o| o.rank).map(i32::from);
-    let differs = [
-        ("state", state.is_some_and(|s| s != stored.map_or(State::Active, |o| o.common.state))),
-        ("rank", p.rank.is_some() && p.rank != rank),
-        ("roles", !roles.is_empty() && stored.is_none_or(|o| o.roles != roles)),
-        ("is_default", p.is_default && stored.is_none_or(|o| !o.is_default)),
-    ];
-    for (field, _) in differs.into_iter().filter(|(_, differs)| *differs) {
-        r.changed_by_action(field, FIELDS);
+impl Entry for v1::Profile {
+    type Object = Profile;
+
+    fn identity(&self) -> (&str, &str, &str, i32) {
+        (&self.name, &self.unique_name, &self.etag, self.state)
     }
-}
 
-fn create(q: v1::CreateProfileRequest, r: &mut Reader<'_>) -> CreateProfile {
-    let p = r.required("profile", q.profile);
-    only_by_action(r, &p, None);
-    CreateProfile { unique_name: p.unique_name.clone(), patch: patch(r, &p, &Mask::Present) }
-}
+    fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> ProfilePatch {
+        patch(r, self, mask)
+    }
 
-fn update(q: v1::UpdateProfileRequest, r: &mut Reader<'_>) -> UpdateProfile {
-    let p = r.required("profile", q.profile);
-    let mask = r.mask(q.update_mask.as_ref(), FIELDS);
-    let name = r.addressed(Kind::Profile, &p.name, &p.unique_name);
-    let catalog = r.catalog;
-    only_by_action(r, &p, catalog.tables.profiles.get(&name).map(AsRef::as_ref));
-    let patch = patch(r, &p, &mask);
-    let etag = r.etag(&p.etag);
-    UpdateProfile { etag, allow_missing: q.allow_missing, ..UpdateProfile::new(name, patch) }
+    fn changed_by_action(&self, r: &mut Reader<'_>, stored: Option<&Profile>) {
+        let roles: BTreeSet<UniqueName> = r.names("roles", Kind::Role, &self.roles);
+        let rank = stored.and_then(|o| o.rank).map(i32::from);
+        let differs = [
+            ("rank", self.rank.is_some() && self.rank != rank),
+            ("roles", !roles.is_empty() && stored.is_none_or(|o| o.roles != roles)),
+            ("is_default", self.is_default && stored.is_none_or(|o| !o.is_default)),
+        ];
+        for (field, _) in differs.into_iter().filter(|(_, differs)| *differs) {
+            r.changed_by_action(field, &fields(Kind::Profile));
+        }
+    }
 }
 
 /// An update by one of the conveniences.
@@ -228,10 +198,6 @@ fn content(
     let etag = r.etag(etag);
     let patch = patch(r);
     UpdateProfile { etag, operation, ..UpdateProfile::new(profile, patch) }
-}
-
-fn state(r: &mut Reader<'_>, (name, etag): (&str, &str), state: State) -> SetProfileState {
-    SetProfileState::new(r.name("name", Kind::Profile, name), r.etag(etag), state)
 }
 
 fn bare_role(text: &str) -> String {
@@ -252,21 +218,6 @@ fn set_rank(q: v1::SetRankAndRolesRequest, r: &mut Reader<'_>) -> SetRankAndRole
 }
 
 writes! {
-    CreateProfileRequest => CreateProfile, create;
-    CloneProfileRequest => CloneProfile, |q, r| {
-        let source = r.name("name", Kind::Profile, &q.name);
-        CloneProfile::new(source, q.unique_name, q.display_name)
-    };
-    UpdateProfileRequest => UpdateProfile, update;
-    DeleteProfileRequest => DeleteProfile, |q, r| DeleteProfile {
-        profile: r.name("name", Kind::Profile, &q.name),
-        etag: r.etag(&q.etag),
-        force: q.force,
-    };
-    ActivateProfileRequest => SetProfileState,
-        |q, r| state(r, (&q.name, &q.etag), State::Active);
-    DeactivateProfileRequest => SetProfileState,
-        |q, r| state(r, (&q.name, &q.etag), State::Inactive);
     SetDefaultRequest => SetDefault, |q, r| SetDefault {
         profile: r.name("name", Kind::Profile, &q.name),
         etag: r.etag(&q.etag),

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Reference, Resource,
-    library::{Entry, library},
-    mask::{Access, Fields, Mask},
-    resource, timestamp, writes,
+    Context, Reader, Reference, Resource, library::Entry, mask::Mask, resource, timestamp, writes,
 };
 use crate::{
     command::{RotateSecretKeys, library::ProviderPatch},
@@ -74,26 +71,6 @@ impl Resource for v1::ChannelProvider {
 
 impl Entry for v1::ChannelProvider {
     type Object = ChannelProvider;
-
-    const FIELDS: Fields = &[
-        ("label", Access::Mutable),
-        ("channel_url", Access::Mutable),
-        ("pinned_url", Access::Mutable),
-        ("outbound", Access::Mutable),
-        ("channel_order", Access::Mutable),
-        ("api_version", Access::Immutable),
-        ("trusted_domains", Access::Mutable),
-        ("custom_parameters", Access::Mutable),
-        ("sandbox", Access::Mutable),
-        ("analytics", Access::Mutable),
-        ("capabilities", Access::Mutable),
-        ("failover", Access::Mutable),
-        ("adapter", Access::Immutable),
-        ("config", Access::Mutable),
-        ("secrets", Access::Mutable),
-        ("secret_states", Access::Output),
-        ("health", Access::Action("ReportProviderHealth")),
-    ];
 
     fn identity(&self) -> (&str, &str, &str, i32) {
         (&self.name, &self.unique_name, &self.etag, self.state)
@@ -164,11 +141,6 @@ impl Secrets for v1::ChannelProvider {
 
 writes! {
     RotateSecretKeysRequest => RotateSecretKeys, |_, r| RotateSecretKeys { resealed: r.resealed() };
-}
-
-library! { ChannelProvider, channel_provider, ChannelProvider:
-    CreateChannelProviderRequest CloneChannelProviderRequest UpdateChannelProviderRequest
-    DeleteChannelProviderRequest ActivateChannelProviderRequest DeactivateChannelProviderRequest
 }
 
 /// What ReportProviderHealth says: the provider, its state and the detail.

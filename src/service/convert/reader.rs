@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     Reference,
-    mask::{Access, COMMON, Fields, Mask},
+    mask::{self, Access, Fields, Mask},
     settings::NAME as SETTINGS,
 };
 
@@ -147,10 +147,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a field that the write would change and that only an action changes.
-    pub(super) fn changed_by_action(&mut self, field: &str, fields: Fields) {
-        let known = COMMON.iter().chain(fields).find(|(name, _)| *name == field);
-        let action = match known {
-            Some((_, Access::Action(action))) => *action,
+    pub(super) fn changed_by_action(&mut self, field: &str, fields: Fields<'_>) {
+        let action = match mask::access(field, fields) {
+            Some(Access::Action(action)) => action,
             _ => "an action of its own",
         };
         self.v.add(Reason::FieldImmutable, field, format!("is changed by {action} only"));
@@ -234,7 +233,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The update mask of a request.
-    pub(super) fn mask(&mut self, mask: Option<&prost_types::FieldMask>, fields: Fields) -> Mask {
+    pub(super) fn mask(
+        &mut self,
+        mask: Option<&prost_types::FieldMask>,
+        fields: Fields<'_>,
+    ) -> Mask {
         Mask::read(&mut self.v, mask, fields)
     }
 }

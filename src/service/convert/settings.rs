@@ -15,7 +15,7 @@ use crate::{
 /// Resource name of the one settings object.
 pub(super) const NAME: &str = "organizationSettings";
 
-const FIELDS: Fields = &[
+const FIELDS: Fields<'static> = &[
     ("channels_provisioned", Access::Mutable),
     ("copilot_opt_in", Access::Mutable),
     ("case_handling_time", Access::Mutable),

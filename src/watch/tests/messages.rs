@@ -256,7 +256,7 @@ async fn p10_1_8_causes_name_the_change_and_its_revision() {
     settings.channels_provisioned = false;
     world.put(vec![Change::Put(Object::Settings(Arc::new(settings)))]).await;
     assert_eq!(told(&mut ann).await, [K::SettingsChanged]);
-    let delete = DeleteProfile { profile: name("abc_two"), etag: None, force: true };
+    let delete = DeleteProfile::new(name("abc_two"), None, true);
     world.submit(delete).await;
     assert_eq!(told(&mut ann).await, [K::AssignmentChanged, K::ProfileDeleted]);
 }
@@ -285,7 +285,7 @@ async fn p10_1_9_the_next_candidate_comes_in_one_snapshot() {
     ann.silent(1_000).await;
     world.state("abc_one", State::Active).await;
     assert_eq!(ann.snapshot().await.profile(), "abc_one");
-    world.submit(DeleteProfile { profile: name("abc_one"), etag: None, force: true }).await;
+    world.submit(DeleteProfile::new(name("abc_one"), None, true)).await;
     assert!(ann.snapshot().await.profile().starts_with("msdyn_"));
     ann.silent(1_000).await;
 }

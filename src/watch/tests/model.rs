@@ -10,8 +10,9 @@ use crate::{
     command::ProfilePatch,
     domain::{
         Change, Common, Kind, Object, Stamp, State, TeamId,
-        directory::{DirectLink, Persona, Team},
+        directory::{DirectLink, Team},
         profile::Profile,
+        role::Persona,
     },
 };
 

@@ -18,7 +18,7 @@ use super::super::*;
 use crate::{
     clock::Clock,
     command::{BatchUpsertUsers, Command, RolePatch, UpsertRole, UserPatch, UserRow},
-    domain::directory::Persona,
+    domain::role::Persona,
     ledger::{
         Ledger, Published, Submission,
         tests::cascades::{

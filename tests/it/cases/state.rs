@@ -8,11 +8,12 @@ use deskplane::{
     domain::{
         Common, Object, Origin, Stamp, State, TeamId, Time, UniqueName, UserId,
         copilot::Setting,
-        directory::{DirectLink, SecurityRole, Team, User, UserKind},
+        directory::{DirectLink, Team, User, UserKind},
         profile::{InboxView, PaneTool, Profile},
         provider::{ChannelProvider, WIDGET},
+        role::SecurityRole,
+        session_template::{SessionTemplate, SessionType},
         settings::Settings,
-        template::{SessionTemplate, SessionType},
     },
 };
 use serde::Deserialize;

@@ -96,7 +96,7 @@ impl Step {
                 Box::new(CreateProfile { unique_name, patch: named() })
             }
             2 => Box::new(CloneProfile::new(other, profile.to_string(), "Copy".into())),
-            3 => Box::new(DeleteProfile { profile, etag, force: self.flags.0 }),
+            3 => Box::new(DeleteProfile::new(profile, etag, self.flags.0)),
             4 => {
                 let state = if self.flags.0 { State::Active } else { State::Inactive };
                 Box::new(SetProfileState::new(profile, etag, state))

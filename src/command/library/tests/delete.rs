@@ -3,7 +3,7 @@ use crate::domain::{
     Kind,
     copilot::{PANE_TOOL, Setting},
     profile::{PaneTool, Profile},
-    template::SessionTemplate,
+    session_template::SessionTemplate,
 };
 
 fn profile(unique_name: &str, change: impl FnOnce(&mut Profile)) -> Object {
@@ -82,9 +82,9 @@ fn force_takes_references_of_profiles_along() {
 
 #[test]
 fn force_takes_additional_tabs_along_but_no_anchor() {
-    let tabs = || Some(names(&["contoso_x", "msdyn_search"]));
+    let tabs = names(&["contoso_x", "msdyn_search"]);
     let made = linked();
-    let patch = SessionTemplatePatch { additional_tabs: tabs(), ..session() };
+    let patch = session().with("additional_tabs", &tabs);
     let made = done(&made, &create::<SessionTemplate>("contoso_case", &patch));
     let plain = delete::<TabTemplate>("contoso_x", false);
     let force = delete::<TabTemplate>("contoso_x", true);
@@ -93,8 +93,8 @@ fn force_takes_additional_tabs_along_but_no_anchor() {
     let case = stored::<SessionTemplate>(&after, "contoso_case");
     assert_eq!(case.additional_tabs, names(&["msdyn_search"]));
 
-    let anchor = Some(Some(name("contoso_x")));
-    let patch = SessionTemplatePatch { anchor_tab: anchor, additional_tabs: tabs(), ..generic() };
+    let anchor = Some(name("contoso_x"));
+    let patch = generic().with("anchor_tab", &anchor).with("additional_tabs", &tabs);
     let made = done(&made, &create::<SessionTemplate>("contoso_chat", &patch));
     let both = pairs("SessionTemplate", &["contoso_case", "contoso_chat"]);
     assert_eq!(holding(&made, &plain), both);
@@ -120,7 +120,7 @@ fn force_changes_no_locked_referrer() {
         &linked(),
         &create::<SessionTemplate>(
             "contoso_case",
-            &SessionTemplatePatch { additional_tabs: Some(names(&["contoso_x"])), ..session() },
+            &session().with("additional_tabs", &names(&["contoso_x"])),
         ),
     );
     let locked = managed::<SessionTemplate>(&made, "contoso_case");
@@ -131,9 +131,7 @@ fn force_changes_no_locked_referrer() {
 #[test]
 fn force_breaks_no_rule_of_a_referrer() {
     // The tool is built in and so never deleted; were it a custom one, Copilot would hold it.
-    let mut tool = crate::domain::library::ProductivityTool::clone(
-        catalog([]).tables.tools.find(PANE_TOOL).unwrap(),
-    );
+    let mut tool = ProductivityTool::clone(catalog([]).tables.tools.find(PANE_TOOL).unwrap());
     tool.common.origin = Origin::Custom;
     let rep = |unique_name, setting| {
         profile(unique_name, |p| {

@@ -89,24 +89,21 @@ fn values_are_stored_in_one_form() {
 fn updates_are_judged_by_the_stored_page_type() {
     let made = done(&catalog([]), &create::<TabTemplate>("contoso_x", &site()));
     let same_type = tab(ThirdPartyWebsite, &[("url", "https://contoso.com/2")]);
-    let unsaid = TabTemplatePatch { page_type: None, ..tab(Search, &[("url", "https://a.b/")]) };
+    let untyped = |mut patch: Values<TabTemplate>| {
+        patch.take("page_type");
+        patch
+    };
+    let unsaid = untyped(tab(Search, &[("url", "https://a.b/")]));
     for (patch, expected) in [
         (same_type, "ok"),
         (unsaid, "ok"),
-        (
-            TabTemplatePatch { page_type: None, ..tab(Search, &[]) },
-            "TAB_PARAMETER_REQUIRED parameters",
-        ),
-        (
-            TabTemplatePatch { page_type: Some(Dashboard), ..Default::default() },
-            "FIELD_IMMUTABLE page_type",
-        ),
-        (TabTemplatePatch { title: some("{"), ..Default::default() }, "SLUG_SYNTAX title"),
+        (untyped(tab(Search, &[])), "TAB_PARAMETER_REQUIRED parameters"),
+        (new("page_type", &Dashboard), "FIELD_IMMUTABLE page_type"),
+        (text("title", "{"), "SLUG_SYNTAX title"),
     ] {
         assert_eq!(told(&made, &update::<TabTemplate>("contoso_x", &patch)), expected);
     }
-    let untyped = TabTemplatePatch { page_type: None, ..site() };
-    let refused = told(&made, &create::<TabTemplate>("contoso_y", &untyped));
+    let refused = told(&made, &create::<TabTemplate>("contoso_y", &untyped(site())));
     assert_eq!(refused, "FIELD_INVALID page_type");
 }
 
@@ -115,19 +112,20 @@ fn lists_and_templates_have_their_limits() {
     let seeded = catalog([]);
     let numbers: Vec<_> = (0..21).map(|n| format!("n{n}")).collect();
     let many: Vec<_> = numbers.iter().map(|n| (n.as_str(), "x")).collect();
-    let mut patch = tab(Search, &many);
-    let parameters = patch.parameters.as_mut().unwrap();
+    let patch = tab(Search, &many);
+    let mut parameters: Vec<TabParameter> = patch.get("parameters").unwrap();
     for parameter in parameters.iter_mut().take(2) {
         parameter.unique_name = Some(name("contoso_row"));
     }
+    let patch = patch.with("parameters", &parameters);
     let refused = told(&seeded, &create::<TabTemplate>("contoso_x", &patch));
     assert!(refused.starts_with("FIELD_INVALID parameters[1].unique_name "), "{refused}");
 
     // Old data may hold what is refused now; a copy is judged by the limits only.
     let made = done(&seeded, &create::<TabTemplate>("contoso_x", &site()));
     let mut old =
-        crate::domain::template::TabTemplate::clone(&stored::<TabTemplate>(&made, "contoso_x"));
-    old.parameters = patch.parameters.unwrap();
+        crate::domain::tab_template::TabTemplate::clone(&stored::<TabTemplate>(&made, "contoso_x"));
+    old.parameters = parameters;
     let copy = clone::<TabTemplate>("contoso_x", "contoso_y");
     assert_eq!(told(&catalog([old.clone().into_object()]), &copy), "LIMIT_REACHED");
     old.parameters.truncate(20);

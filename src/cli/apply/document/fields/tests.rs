@@ -21,7 +21,7 @@ fn lists(message: &MessageDescriptor, found: &mut Vec<MessageDescriptor>) {
 fn every_list_of_messages_knows_what_tells_its_elements_apart() {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let mut found = Vec::new();
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         let message = pool.get_message_by_name(&format!("deskplane.v1.{}", kind.name));
         lists(&message.unwrap(), &mut found);
     }
@@ -59,7 +59,7 @@ fn texts_of_json(message: &MessageDescriptor, found: &mut Vec<(String, String)>)
 fn every_text_of_json_is_known() {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let mut found = Vec::new();
-    for kind in KINDS {
+    for kind in KINDS.iter() {
         let message = pool.get_message_by_name(&format!("deskplane.v1.{}", kind.name));
         texts_of_json(&message.unwrap(), &mut found);
     }

@@ -2,11 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::{PageType, TabParameter, TabTemplate};
 use crate::{
-    domain::{
-        Reason, Violations, check,
-        template::{PageType, TabParameter, TabTemplate},
-    },
+    domain::{Reason, Violations, check},
     render::targets::{self, TargetError},
 };
 
@@ -120,14 +118,14 @@ pub(super) fn canonicalize(template: &mut TabTemplate) {
 }
 
 fn accepted(accepts: Accepts, value: &str) -> Result<(), (Reason, String)> {
-    let told = |error: TargetError| match error {
+    let refused = |error: TargetError| match error {
         TargetError::Slug(error) => (Reason::SlugSyntax, error.to_string()),
         TargetError::Invalid(rule) => (Reason::FieldInvalid, rule),
     };
     let invalid = |rule: String| Err((Reason::FieldInvalid, rule));
-    let no_slugs = || targets::check_no_slugs(value).map_err(|error| told(error.into()));
+    let no_slugs = || targets::check_no_slugs(value).map_err(|error| refused(error.into()));
     match accepts {
-        Accepts::Slugs => targets::check_title(value).map_err(|error| told(error.into())),
+        Accepts::Slugs => targets::check_title(value).map_err(|error| refused(error.into())),
         Accepts::Plain => no_slugs(),
         Accepts::Guid if guid(value).is_some() => Ok(()),
         Accepts::Guid => {
@@ -139,8 +137,8 @@ fn accepted(accepts: Accepts, value: &str) -> Result<(), (Reason, String)> {
             no_slugs()?;
             invalid(format!("must be {}", words.join(" or ")))
         }
-        Accepts::Url => targets::check_url(value).map_err(told),
-        Accepts::Json => targets::check_json_data(value).map_err(told),
+        Accepts::Url => targets::check_url(value).map_err(refused),
+        Accepts::Json => targets::check_json_data(value).map_err(refused),
     }
 }
 

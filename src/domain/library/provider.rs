@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::domain::{
     Common, Stamp,
+    field::{Field, Fields, choice, field},
     refs::{Edge, Refs},
     secret::StoredSecret,
 };
@@ -155,6 +156,32 @@ pub struct ChannelProvider {
     /// An update tried to change the pinned URL to this one.
     #[serde(default)]
     pub refused_url: Option<String>,
+}
+
+choice! {
+    Failover { None = "NONE", Next = "NEXT" }
+}
+
+impl Fields for ChannelProvider {
+    const FIELDS: &'static [Field<Self>] = &[
+        field!(label).length(1, 100).required().column("LABEL"),
+        field!(pinned_url),
+        field!(outbound),
+        field!(channel_order).column("ORDER"),
+        Field::described("api_version").immutable(),
+        field!(trusted_domains),
+        field!(custom_parameters),
+        field!(sandbox),
+        field!(analytics),
+        Field::described("capabilities"),
+        field!(failover),
+        field!(adapter).immutable().filter().column("ADAPTER"),
+        field!(channel_url).required().column("URL"),
+        field!(config),
+        Field::described("secrets"),
+        Field::described("secret_states").output(),
+        Field::described("health").output(),
+    ];
 }
 
 impl Refs for ChannelProvider {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::domain::{
     Common, Kind, Stamp, Time, UniqueName,
     copilot::Setting,
+    field::{Field, Fields, choice, field},
     refs::{Edge, Names, Refs},
 };
 
@@ -106,6 +107,10 @@ pub enum PaneMode {
     Collapsed,
 }
 
+choice! {
+    PaneMode { Expanded = "EXPANDED", Collapsed = "COLLAPSED" }
+}
+
 /// The productivity pane.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pane {
@@ -184,6 +189,33 @@ pub struct SortKey {
     pub attribute: String,
     /// Whether the greatest comes first.
     pub descending: bool,
+}
+
+impl Fields for Profile {
+    const FIELDS: &'static [Field<Self>] = &[
+        field!(app_module).immutable(),
+        field!(rank).action("SetRankAndRoles and RemoveRankAndRoles").filter().column("RANK"),
+        field!(roles)
+            .refers(Kind::Role)
+            .action("SetRankAndRoles and RemoveRankAndRoles")
+            .filter()
+            .column("ROLES"),
+        field!(unmatched_roles).output(),
+        field!(is_default).action("SetDefault and RemoveDefault").filter().column("DEFAULT"),
+        Field::described("default_set_time").output(),
+        field!(session_templates).refers(Kind::SessionTemplate).filter(),
+        Field::described("pane"),
+        field!(pane.on as "pane.on"),
+        field!(pane.mode as "pane.mode"),
+        Field::described("pane.tools"),
+        Field::described("copilot"),
+        Field::described("inbox"),
+        field!(inbox.enabled as "inbox.enabled"),
+        Field::described("inbox.views"),
+        Field::described("channels"),
+        field!(all_active_channels as "channels.all_active"),
+        field!(providers).refers(Kind::Provider).filter(),
+    ];
 }
 
 impl Refs for Profile {

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::domain::{
     Common, Stamp,
+    field::{Field, Fields, choice, field},
     refs::{Edge, Refs},
+    rules::Rules,
 };
 
 /// Kind of a channel.
@@ -34,40 +36,6 @@ pub enum ChannelKind {
     Whatsapp,
 }
 
-impl ChannelKind {
-    /// Every kind, ascending by name.
-    pub const ALL: &'static [Self] = &[
-        Self::Chat,
-        Self::CustomMessaging,
-        Self::EntityRecords,
-        Self::Facebook,
-        Self::Line,
-        Self::Sms,
-        Self::Teams,
-        Self::Twitter,
-        Self::Voice,
-        Self::Wechat,
-        Self::Whatsapp,
-    ];
-
-    /// The name that SPEC gives it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "CHAT",
-            Self::CustomMessaging => "CUSTOM_MESSAGING",
-            Self::EntityRecords => "ENTITY_RECORDS",
-            Self::Facebook => "FACEBOOK",
-            Self::Line => "LINE",
-            Self::Sms => "SMS",
-            Self::Teams => "TEAMS",
-            Self::Twitter => "TWITTER",
-            Self::Voice => "VOICE",
-            Self::Wechat => "WECHAT",
-            Self::Whatsapp => "WHATSAPP",
-        }
-    }
-}
-
 /// One channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
@@ -81,4 +49,30 @@ pub struct Channel {
 
 impl Refs for Channel {
     const EDGES: &'static [Edge<Self>] = &[];
+}
+
+choice! {
+    ChannelKind {
+        Chat = "CHAT",
+        CustomMessaging = "CUSTOM_MESSAGING",
+        EntityRecords = "ENTITY_RECORDS",
+        Facebook = "FACEBOOK",
+        Line = "LINE",
+        Sms = "SMS",
+        Teams = "TEAMS",
+        Twitter = "TWITTER",
+        Voice = "VOICE",
+        Wechat = "WECHAT",
+        Whatsapp = "WHATSAPP",
+    }
+}
+
+impl Fields for Channel {
+    const FIELDS: &'static [Field<Self>] = &[field!(kind).immutable().required()];
+}
+
+impl Rules for Channel {
+    fn empty(common: Common, stamp: Stamp) -> Self {
+        Self { common, stamp, kind: ChannelKind::Chat }
+    }
 }
