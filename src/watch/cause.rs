@@ -145,11 +145,7 @@ impl Changes {
             }
             Kind::Provider => CauseKind::ProviderChanged,
             Kind::Channel => CauseKind::WorkstreamChanged,
-            Kind::SessionTemplate
-            | Kind::TabTemplate
-            | Kind::NotificationTemplate
-            | Kind::Tool
-            | Kind::Script => CauseKind::LibraryChanged,
+            _ => CauseKind::LibraryChanged,
         };
         self.objects.insert(key.clone());
         self.because(record, Concern::Object(key.clone()), library);
