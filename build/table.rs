@@ -157,10 +157,7 @@ fn verb(method: &MethodDescriptor) -> String {
     let found = VERBS.iter().find_map(|verb| {
         let noun = method.name().strip_prefix(verb)?;
         let has = |verb: &&str| service.methods().any(|m| m.name() == format!("{verb}{noun}"));
-        VERBS
-            .iter()
-            .all(has)
-            .then(|| format!("{} [{noun}]", verb.to_ascii_lowercase()))
+        VERBS.iter().all(has).then(|| format!("{} [{noun}]", verb.to_ascii_lowercase()))
     });
     found.unwrap_or_else(|| "other []".to_owned())
 }

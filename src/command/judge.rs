@@ -1,6 +1,6 @@
 //! The whole judgement of a write: its own rules, then the sizes that no write may exceed.
 
-use std::io;
+use serde_json::value::RawValue;
 
 use super::{Command, Context, Plan};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Most bytes of any resource but a team, as it is stored (SPEC §2.1).
-const MAX_RESOURCE: u64 = 128 * 1024;
+const MAX_RESOURCE: usize = 128 * 1024;
 
 /// A write that is not refused.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Judgement {
     pub next: Catalog,
     /// What the one has and the other has not.
     pub delta: Delta,
+    /// The encodings of the objects that the plan puts, in order.
+    pub encoded: Vec<Box<RawValue>>,
 }
 
 /// Judges a write: what it changes with the catalog that follows, or why it is refused.
@@ -33,24 +35,25 @@ pub fn judge(
 ) -> Result<Judgement, Refusal> {
     let plan = command.plan(catalog, context)?;
     if !plan.changed() {
-        return Ok(Judgement { plan, next: catalog.clone(), delta: Delta::default() });
+        let (next, delta) = (catalog.clone(), Delta::default());
+        return Ok(Judgement { plan, next, delta, encoded: Vec::new() });
     }
-    resources(&plan.changes)?;
+    let encoded = resources(&plan.changes)?;
     let (next, delta) = catalog.advance(&plan.changes, context.revision, context.time);
     profiles(catalog, &next, &plan.changes)?;
-    Ok(Judgement { plan, next, delta })
+    Ok(Judgement { plan, next, delta, encoded })
 }
 
-/// Refuses resources that are too large, all of them together.
-fn resources(changes: &[Change]) -> Result<(), Refusal> {
+/// Encodes what is put, and refuses resources that are too large, all of them together.
+fn resources(changes: &[Change]) -> Result<Vec<Box<RawValue>>, Refusal> {
     let mut refusal: Option<Refusal> = None;
+    let mut all = Vec::new();
     for change in changes {
         let Change::Put(object) = change else { continue };
-        if object.kind() == Kind::Team {
-            continue;
-        }
-        let size = stored_size(object)?;
-        if size <= MAX_RESOURCE {
+        let encoded = encode(object)?;
+        let size = encoded.get().len();
+        all.push(encoded);
+        if size <= MAX_RESOURCE || object.kind() == Kind::Team {
             continue;
         }
         let (kind, name) = (object.kind().as_str(), object.name());
@@ -63,30 +66,13 @@ fn resources(changes: &[Change]) -> Result<(), Refusal> {
         });
         refusal = Some(so_far.violation("name", text).resource(kind, name, "too large"));
     }
-    refusal.map_or(Ok(()), Err)
+    refusal.map_or(Ok(all), Err)
 }
 
-/// Bytes of an object in the form in which it is stored.
-fn stored_size(object: &Object) -> Result<u64, Refusal> {
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, object).map_err(|error| {
+fn encode(object: &Object) -> Result<Box<RawValue>, Refusal> {
+    object.encode().map_err(|error| {
         Refusal::new(Reason::Internal, format!("The object cannot be encoded: {error}"))
-    })?;
-    Ok(counter.0)
-}
-
-/// Counts what is written.
-struct Counter(u64);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    })
 }
 
 /// Refuses when content would be too large with every gate open (SPEC §3.1). A profile that is too

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{
     Common, Kind, Stamp,
@@ -160,6 +161,11 @@ impl Object {
     /// Its key.
     pub fn key(&self) -> ObjectKey {
         ObjectKey::new(self.kind(), self.name())
+    }
+
+    /// Its encoding, as records hold it.
+    pub fn encode(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(self)
     }
 
     /// Whether two states of an object differ in more than the server's notes.

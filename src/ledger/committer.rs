@@ -159,7 +159,7 @@ impl Committer {
             let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
             return Err(bad.unwrap_or(reused));
         }
-        let Judgement { plan, next, delta } = judged?;
+        let Judgement { plan, next, delta, encoded } = judged?;
         if !plan.changed() {
             return Ok(Verdict::Answer(Ok(outcome(old, old, plan, old.revision))));
         }
@@ -167,7 +167,7 @@ impl Committer {
         let outcome = outcome(old, &next, plan, context.revision);
         let record = record(submission, &context, &outcome, changes)?;
         // A dry run is judged by the record that the write would have, its request id included.
-        let encoded = record.encode().map_err(|error| not_encoded(&error))?;
+        let encoded = record.encode_with(&encoded).map_err(|error| not_encoded(&error))?;
         let limit = self.store.identity().max_record_bytes;
         if encoded.len() > limit {
             return Err(too_large(encoded.len(), limit));

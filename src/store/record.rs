@@ -3,11 +3,12 @@
 mod request;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use self::request::{Header, RequestKey};
 use super::{Error, Result, Revision};
-use crate::domain::{Actor, Change, Object, Time};
+use crate::domain::{Actor, Change, Object, ObjectKey, Time};
 
 /// Format version of records that is written. Both are JSON: in format 1 the answer to a request id
 /// holds every object that it shows, in format 2 those alone that the record does not change.
@@ -16,7 +17,7 @@ pub const FORMAT: u8 = 2;
 const OBJECT_FORMAT: u8 = 1;
 
 /// One command, one revision: the change of state, its history, audit entry and request id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Record {
     /// Revision.
     pub revision: Revision,
@@ -27,13 +28,13 @@ pub struct Record {
     /// Who called.
     pub actor: Actor,
     /// Why, in the caller's words; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub reason: String,
     /// The flags of SPEC §7.1 rule 3 that the call set.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub flags: Vec<String>,
     /// What makes a repetition of the call known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub request: Option<Request>,
     /// What the command changes.
     pub changes: Vec<Change>,
@@ -50,12 +51,70 @@ pub struct Request {
     pub answer: serde_json::Value,
 }
 
+/// A [`Record`] as it is written, around objects that are encoded already.
+#[derive(Serialize)]
+struct Written<'a> {
+    revision: Revision,
+    time: Time,
+    operation: &'a str,
+    actor: &'a Actor,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    flags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a Request>,
+    changes: Vec<WrittenChange<'a>>,
+}
+
+/// A [`Change`] as it is written.
+#[derive(Serialize)]
+enum WrittenChange<'a> {
+    Put(&'a RawValue),
+    Delete(&'a ObjectKey),
+}
+
 // === impl Record ===
 
 impl Record {
     /// The stored form, in the newest format.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        encode(FORMAT, self)
+        let put = self.changes.iter().filter_map(|change| match change {
+            Change::Put(object) => Some(object.encode()),
+            Change::Delete(_) => None,
+        });
+        let objects = put.collect::<std::result::Result<Vec<_>, _>>();
+        self.encode_with(&objects.map_err(|error| Error::Engine(error.to_string()))?)
+    }
+
+    /// The stored form around objects that are encoded already: those that its changes put, in order.
+    pub fn encode_with(&self, objects: &[Box<RawValue>]) -> Result<Vec<u8>> {
+        let mut objects = objects.iter();
+        let written = self.changes.iter().filter_map(|change| {
+            Some(match change {
+                Change::Put(_) => WrittenChange::Put(objects.next()?),
+                Change::Delete(key) => WrittenChange::Delete(key),
+            })
+        });
+        let changes: Vec<_> = written.collect();
+        if changes.len() != self.changes.len() || objects.next().is_some() {
+            return Err(Error::Engine("a record needs the encoding of each object".to_owned()));
+        }
+        let Self { revision, time, operation, actor, reason, flags, request, .. } = self;
+        let request = request.as_ref();
+        encode(
+            FORMAT,
+            &Written {
+                revision: *revision,
+                time: *time,
+                operation,
+                actor,
+                reason,
+                flags,
+                request,
+                changes,
+            },
+        )
     }
 
     /// Reads the stored form of any format up to [`FORMAT`].

@@ -109,7 +109,7 @@ fn a_resource_may_have_128_kib_as_it_is_stored() {
     assert_eq!(refusal.violations[0].field, "name");
     assert_eq!(refusal.resources[0].name, "tab_1");
 
-    let empty = stored_size(&tab(1, 0)).unwrap() as usize;
+    let empty = encode(&tab(1, 0)).unwrap().get().len();
     assert!(write(&catalog, [tab(1, 131_072 - empty)]).is_ok());
     assert!(write(&catalog, [tab(1, 131_073 - empty)]).is_err());
 }
