@@ -14,6 +14,8 @@ mod strategy;
 use std::marker::PhantomData;
 
 use self::strategy::operations;
+#[cfg(test)]
+pub(crate) use self::strategy::samples;
 pub use self::{patch::Patch, provider::ProviderPatch, strategy::Strategy};
 use super::{
     Command, Context, Plan,

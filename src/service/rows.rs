@@ -206,13 +206,15 @@ mod tests {
             members: BTreeSet::new(),
             roles: BTreeSet::new(),
         };
-        let people = [
+        let mut objects = crate::command::library::samples("contoso_sample", |_| None);
+        objects.extend([
             Object::User(Arc::new(serde_json::from_value(user).unwrap())),
             Object::Team(Arc::new(team)),
-        ];
+        ]);
         let catalog =
             Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default());
-        catalog.apply(&people.map(Change::Put), 2, Time::default())
+        let changes: Vec<_> = objects.into_iter().map(Change::Put).collect();
+        catalog.apply(&changes, 2, Time::default())
     }
 
     #[test]

@@ -7,13 +7,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     catalog::builtin,
+    command::library::samples,
     content,
     domain::{
         App, Common, ObjectKey, Stamp, State, Time,
         channel::{Channel, ChannelKind},
         copilot::{PANE_TOOL, Setting},
         directory::{DirectLink, Team, User, UserKind},
-        field::Choice as _,
+        field::{Choice as _, FieldType, Value as FieldValue},
         notification_template::NotificationTemplate,
         profile::{PaneTool, Profile},
         provider::ChannelProvider,
@@ -202,6 +203,44 @@ fn settings(channels: bool, copilot: bool) -> Object {
     Object::Settings(Arc::new(settings))
 }
 
+/// An object of whatever kind of the list, with any values of its fields: their references lead to
+/// the objects that the other changes write, or nowhere.
+fn anything() -> impl Strategy<Value = Object> {
+    let kinds = 0..Kind::NAMED.len();
+    (kinds, proptest::collection::vec(0usize..6, 24)).prop_map(|(kind, numbers)| {
+        let mut numbers = numbers.into_iter().cycle();
+        let mut next = || numbers.next().unwrap_or_default();
+        samples("contoso_any", |info| Some(any_value(info.holds, next()))).swap_remove(kind)
+    })
+}
+
+fn any_value(holds: FieldType, number: usize) -> FieldValue<'static> {
+    let target = |kind: Kind| match kind {
+        Kind::Role => format!("role_{number}"),
+        Kind::Tool => "contoso_tool".to_owned(),
+        Kind::TabTemplate => "contoso_tab".to_owned(),
+        Kind::SessionTemplate => "contoso_case".to_owned(),
+        Kind::Provider => "contoso_voice".to_owned(),
+        _ => "contoso_any".to_owned(),
+    };
+    match holds {
+        FieldType::Number => FieldValue::Number(i64::try_from(number).ok()),
+        FieldType::Bool => FieldValue::Bool(number.is_multiple_of(2)),
+        FieldType::Time => FieldValue::Time(0),
+        FieldType::Choice(words) => FieldValue::Text(words[number % words.len()].into()),
+        FieldType::Name(kind) => FieldValue::Name(target(kind).into()),
+        FieldType::Names(kind) if number > 0 => FieldValue::Names(vec![target(kind).into()]),
+        FieldType::Names(_) => FieldValue::Names(Vec::new()),
+        FieldType::List => FieldValue::List(Vec::new()),
+        FieldType::Records(_) => FieldValue::Records(Vec::new()),
+        FieldType::UniqueName => FieldValue::Name("contoso_any".into()),
+        FieldType::UniqueNames => FieldValue::Names(Vec::new()),
+        FieldType::Text | FieldType::Lines | FieldType::Other => {
+            FieldValue::Text(format!("text {number}").into())
+        }
+    }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let flag = any::<bool>;
     let few = || proptest::collection::vec(0u8..4, 0..3);
@@ -221,6 +260,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (proptest::sample::select(ChannelKind::ALL), flag()).prop_map(|(k, a)| channel(k, a)),
         1 => (0u8..2).prop_map(notification),
         1 => (flag(), flag()).prop_map(|(c, o)| settings(c, o)),
+        2 => anything(),
     ];
     let gone = prop_oneof![
         (0u8..5).prop_map(|n| ObjectKey::new(Kind::User, &format!("u{n}"))),

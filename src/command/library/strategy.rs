@@ -154,3 +154,51 @@ impl<T: Rules + Tabled> Strategy for T {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) use samples::samples;
+
+#[cfg(test)]
+mod samples {
+    use super::Strategy;
+    use crate::domain::{
+        Common, Object, Stamp, Time, UniqueName,
+        field::{Info, Value},
+        library, named_kinds,
+    };
+
+    /// Expands to [`samples`].
+    macro_rules! samples {
+        ($(
+            $(#[$doc:meta])*
+            $variant:ident: $module:ident::$type:ident in $table:ident
+                = $collection:literal, $message:ident, $missing:ident, $api:ident;
+        )+) => {
+            /// An object of every kind that has a unique name: its defaults, and the values that are
+            /// answered for its fields.
+            pub(crate) fn samples(
+                name: &str,
+                mut value: impl FnMut(&Info) -> Option<Value<'static>>,
+            ) -> Vec<Object> {
+                vec![$(sample::<library::$module::$type>(name, &mut value)),+]
+            }
+        };
+    }
+
+    named_kinds!(samples);
+
+    fn sample<T: Strategy>(
+        name: &str,
+        value: &mut impl FnMut(&Info) -> Option<Value<'static>>,
+    ) -> Object {
+        let stamp = Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "test");
+        let common = Common::custom(UniqueName::parse(name).unwrap(), "Sample");
+        let mut object = T::empty(common, stamp);
+        for field in T::FIELDS {
+            if let Some(value) = value(&field.info) {
+                field.assign(&mut object, value);
+            }
+        }
+        object.into_object()
+    }
+}
