@@ -16,13 +16,13 @@ use std::{
 };
 
 use deskplane::{
+    live,
     server::Monitor,
     store::{
         Condition, Durable, HistoryQuery, Store,
         durable::{Host, Settings},
         io::{Disk, File, Io},
     },
-    watch,
 };
 use deskplane_proto::v1::watch_profile_response::Event;
 use futures_util::stream;
@@ -103,7 +103,7 @@ impl World {
         let store = Arc::new(Durable::open_on(host, folder.path(), settings).await.unwrap());
         // Long enough that the test ends the drain.
         let watch =
-            watch::Settings { drain_window: Duration::from_secs(20), ..watch::Settings::default() };
+            live::Settings { drain_window: Duration::from_secs(20), ..live::Settings::default() };
         let served: Arc<dyn Store> = Arc::<Durable>::clone(&store);
         let server = Running::monitored(served, watch, Some(monitor)).await;
         let world = Self { server, store, free, folder, monitor: address };
