@@ -2,7 +2,7 @@
 //!
 //! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
-//! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`render`] reads texts with
+//! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
 //! clients of what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
@@ -19,6 +19,7 @@ pub mod content;
 pub mod domain;
 pub mod ledger;
 pub mod process;
+pub mod read;
 pub mod render;
 pub mod resolve;
 pub mod server;

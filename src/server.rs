@@ -32,6 +32,7 @@ use crate::{
     domain::Actor,
     ledger::{Ledger, Submission},
     process::handles::FileHandles,
+    read::Contents,
     service::Service,
     store::{self, Condition, Store},
     voice::{
@@ -39,7 +40,7 @@ use crate::{
         vault::{self, Vault},
         webhooks,
     },
-    watch::{self, Contents, Hub},
+    watch::{self, Hub},
 };
 
 /// Most bytes of one request or answer: the default of every client library (SPEC §2.5).

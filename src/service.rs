@@ -40,8 +40,9 @@ use crate::{
     command::{self, Command, Plan},
     domain::{Kind, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
+    read::Contents,
     voice::{Voice, vault::Vault},
-    watch::{Contents, Hub},
+    watch::Hub,
 };
 
 /// Header of answers that are a bare resource: the revision that they were read at.

@@ -5,10 +5,8 @@
 //! one seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken. Each stream has one slot for what waits, in which the newest wins.
 
-mod answers;
 mod cause;
 mod compare;
-mod contents;
 mod feed;
 mod group;
 mod hub;
@@ -17,82 +15,24 @@ mod slot;
 mod stream;
 mod token;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use uuid::Uuid;
 
 use crate::{
     catalog::Catalog,
-    content::Compiled,
-    domain::{Actor, App, Reason, Refusal, Time, UniqueName, UserId},
-    resolve::Resolution,
+    domain::{Actor, App, Refusal, Time, UniqueName, UserId},
+    read::Resolved,
     store,
 };
 
-use self::{answers::ClassAnswers, contents::Variant, slot::Slot};
+use self::slot::Slot;
 pub use self::{
     cause::{Cause, CauseKind},
-    contents::Contents,
     hub::Hub,
     stream::Stream,
     token::MAX_TOKEN,
 };
-
-/// A profile resolved for a user: what the message of that name is made from.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// Revision of the catalog.
-    pub revision: i64,
-    /// The user, in the stored spelling.
-    pub user: UserId,
-    /// The app.
-    pub app: App,
-    /// Which profile, and why.
-    pub resolution: Arc<Resolution>,
-    /// Its content.
-    pub content: Arc<Compiled>,
-}
-
-/// Resolves a user's profile with its content; none where profiles do not apply.
-pub fn resolved(
-    catalog: &Catalog,
-    contents: &Contents,
-    user: &UserId,
-    app: App,
-) -> Result<Option<Resolved>, Refusal> {
-    Ok(resolved_variant(catalog, contents, user, app)?.map(|(resolved, _)| resolved))
-}
-
-fn resolved_variant(
-    catalog: &Catalog,
-    contents: &Contents,
-    user: &UserId,
-    app: App,
-) -> Result<Option<(Resolved, Variant)>, Refusal> {
-    let Some(seated) = catalog.user(user) else {
-        let message = format!("User {user} does not exist.");
-        return Err(Refusal::new(Reason::UserNotFound, message).resource(
-            "User",
-            user,
-            "does not exist",
-        ));
-    };
-    let answers = catalog.of_class::<ClassAnswers>(seated.seat.class);
-    let Some(resolution) = answers.resolve(catalog, &seated, app) else { return Ok(None) };
-    let variant = contents.variant(catalog, &resolution.profile, &answers.gates);
-    let Some(variant) = variant else {
-        let message = format!("Profile {} applies but does not exist.", resolution.profile);
-        return Err(Refusal::new(Reason::Internal, message));
-    };
-    let resolved = Resolved {
-        revision: catalog.revision,
-        user: seated.user.id.clone(),
-        app,
-        resolution,
-        content: Arc::clone(&variant.content),
-    };
-    Ok(Some((resolved, variant)))
-}
 
 /// What resume tokens know a store by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     catalog::{Catalog, Seated},
     domain::{App, Refusal, UserId},
-    watch::{self, Resolved, Subscription},
+    read::{self, Resolved},
+    watch::Subscription,
 };
 
 impl Service {
@@ -38,7 +39,7 @@ impl Service {
         user: &UserId,
         app: App,
     ) -> Result<Option<Resolved>, Refusal> {
-        watch::resolved(catalog, &self.contents, user, app)
+        read::resolved(catalog, &self.contents, user, app)
     }
 
     fn message(&self, resolved: &Resolved) -> v1::ResolvedProfile {

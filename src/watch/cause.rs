@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use uuid::Uuid;
 
-use super::contents::Variant;
 use crate::{
     catalog::{Catalog, Changed},
     domain::{
@@ -12,6 +11,7 @@ use crate::{
         role::SecurityRole,
     },
     ledger::Published,
+    read::Variant,
     store::Record,
 };
 

@@ -8,27 +8,27 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Cause, Contents,
+    Cause,
     cause::Changes,
-    contents::Variant,
     feed::Batch,
     group::{GroupId, GroupKey},
     hub::{Shared, Wakers},
     index::{Id, Index, Watcher, permitted},
-    resolved_variant,
     slot::Offer,
 };
 use crate::{
     catalog::Catalog,
     domain::{App, Reason, Refusal, UserId},
+    read::{Contents, Variant, resolved_variant},
     resolve::Resolution,
 };
 
 impl Shared {
     /// Compares the streams with what these commits, the oldest first, led to.
     pub(super) fn compare(&self, mut batch: Batch) {
-        if let Some(published) = batch.commits.last() {
-            self.contents.published(published);
+        if let (Some(first), Some(last)) = (batch.commits.first(), batch.commits.last()) {
+            let deltas = batch.commits.iter().flat_map(|commit| commit.deltas.iter().flatten());
+            self.contents.refresh(&first.before, &last.after, deltas);
         }
         let known = self.index().catalog.as_ref().map_or(-1, |catalog| catalog.revision);
         let Some(after) = batch.after().filter(|after| after.revision > known).cloned() else {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{cause::Changes, contents::Variant, index::Id};
+use super::{cause::Changes, index::Id};
 use crate::{
     catalog::{Catalog, Direct, Seat, Seated},
     domain::{App, UniqueName},
+    read::Variant,
 };
 
 /// Number of a group.

@@ -13,12 +13,10 @@ use fastrand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
-    Contents, Health, HealthState, Reset, Resolved, Settings, StoreId, Stream, Subscription,
-    contents::Variant,
+    Health, HealthState, Reset, Resolved, Settings, StoreId, Stream, Subscription,
     feed::Feed,
     group::GroupKey,
     index::{Index, Watcher, permitted},
-    resolved_variant,
     slot::{Opening, Slot, slow_consumer},
     token::Binding,
 };
@@ -26,6 +24,7 @@ use crate::{
     catalog::Catalog,
     domain::{App, Reason, Refusal, Time, UniqueName, UserId},
     ledger::Published,
+    read::{Contents, Variant, resolved_variant},
 };
 
 /// How often within the time of a stall, or until the end of a drain, streams are looked at.
@@ -181,7 +180,7 @@ impl Hub {
 
     /// The newest health of a provider.
     pub fn health(&self, provider: &UniqueName) -> Health {
-        self.described_health(provider).0
+        self.shared.health().get(provider).map(|(health, _)| *health).unwrap_or_default()
     }
 
     /// The newest health of a provider, with its detail for administrators.

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::{
     Recheck, Slot,
-    contents::Variant,
     group::{GroupId, GroupKey, Groups},
 };
 use crate::{
     catalog::Catalog,
     domain::{Actor, App, Reason, Refusal, Scope, UserId},
+    read::Variant,
 };
 
 /// Number of a stream; never used again.

@@ -8,11 +8,10 @@ use fastrand::Rng;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    Cause, CauseKind, Health, Message, Reset, Resolved, Settings, StoreId, contents::Variant,
-};
+use super::{Cause, CauseKind, Health, Message, Reset, Resolved, Settings, StoreId};
 use crate::{
     domain::{App, Reason, Refusal, UniqueName, UserId},
+    read::Variant,
     resolve::Resolution,
 };
 

@@ -15,13 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("auth", &["catalog", "domain"]),
     ("store", &["domain"]),
     ("ledger", &["catalog", "clock", "command", "domain", "store"]),
-    ("watch", &["catalog", "content", "domain", "ledger", "resolve", "store"]),
+    ("read", &["catalog", "content", "domain", "resolve"]),
+    ("watch", &["catalog", "content", "domain", "ledger", "read", "resolve", "store"]),
     ("voice", &["catalog", "clock", "command", "domain", "resolve", "store"]),
     (
         "service",
         &[
-            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "resolve",
-            "voice", "watch",
+            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "read",
+            "resolve", "voice", "watch",
         ],
     ),
 ];

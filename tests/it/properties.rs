@@ -13,8 +13,8 @@ use deskplane::{
         directory::{DirectLink, Team, User, UserKind},
         profile::Profile,
     },
+    read::{Contents, resolved},
     resolve::{Outcome, Resolution, explain, resolve},
-    watch::{Contents, resolved},
 };
 use proptest::prelude::*;
 

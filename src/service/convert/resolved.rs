@@ -6,8 +6,9 @@ use super::{finding, provider::provider_health, timestamp};
 use crate::{
     content::wire::{Coded as _, coded},
     domain::{App, Finding, Time},
+    read::Resolved,
     resolve::Resolution,
-    watch::{self, Hub, Resolved},
+    watch::{self, Hub},
 };
 
 coded! {

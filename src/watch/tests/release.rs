@@ -15,6 +15,7 @@ use fastrand::Rng;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::*;
+use crate::read::{Contents, resolved};
 use crate::{
     clock::Clock,
     command::{BatchUpsertUsers, Command, RolePatch, UpsertRole, UserPatch, UserRow},
@@ -109,7 +110,8 @@ async fn release_big_writes_hold_up_nobody() {
     let (cached, sizes) = (Arc::clone(&contents), Arc::new(Mutex::new(Vec::new())));
     let sink = Arc::clone(&sizes);
     let publish = move |published: &Published| {
-        cached.published(published);
+        let deltas = published.deltas.iter().flatten();
+        cached.refresh(&published.before, &published.after, deltas);
         let size = |record: &crate::store::Record| {
             let size = record.encode().unwrap().len();
             (record.operation.clone(), size)

@@ -25,6 +25,10 @@ use crate::{
     ledger::{Idempotency, Ledger, Outcome, Published, Submission},
     store::Memory,
 };
+pub(super) use crate::{
+    domain::Reason,
+    read::{Contents, resolved},
+};
 
 /// A write of whatever objects a test needs.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use deskplane::{
     },
     domain::{Actor, App, Object, Origin, State, TeamId, Time, UniqueName, UserId},
     ledger::{Ledger, Submission},
+    read::{Contents, resolved},
     store::Memory,
-    watch::{Contents, resolved},
 };
 use proptest::prelude::*;
 

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapWeak;
+
+use super::contents::{Contents, Entry, Variant};
 use crate::{
     catalog::{Catalog, OfClass, RoleClass, Seated},
     content::Gates,
-    domain::App,
+    domain::{App, UniqueName},
     resolve::{self, Resolution},
 };
 
@@ -19,12 +22,22 @@ const APPS: [App; 4] =
 pub(super) struct ClassAnswers {
     /// The gates of all profiles.
     pub(super) gates: Gates,
-    resolutions: [OnceLock<Arc<Resolution>>; APPS.len()],
+    apps: [OfApp; APPS.len()],
+}
+
+/// What users of the class get in one app.
+#[derive(Debug, Default)]
+struct OfApp {
+    resolution: OnceLock<Arc<Resolution>>,
+    /// The cached content that was answered last. It is current as long as the class keeps these
+    /// answers, which is until something other than users and teams changes; the cache owns it, so
+    /// a class that nobody asks about keeps no content alive.
+    content: ArcSwapWeak<Entry>,
 }
 
 impl OfClass for ClassAnswers {
     fn of(catalog: &Catalog, class: &RoleClass) -> Self {
-        Self { gates: Gates::of(catalog, class), resolutions: Default::default() }
+        Self { gates: Gates::of(catalog, class), apps: Default::default() }
     }
 }
 
@@ -36,15 +49,40 @@ impl ClassAnswers {
         seated: &Seated,
         app: App,
     ) -> Option<Arc<Resolution>> {
-        let place = APPS.iter().position(|known| *known == app)?;
+        let answer = self.of_app(app)?;
         let of_class = || {
             let make = || {
                 let class = catalog.class(seated.seat.class);
                 Arc::new(resolve::of_class(catalog, class, app))
             };
-            Arc::clone(self.resolutions[place].get_or_init(make))
+            Arc::clone(answer.resolution.get_or_init(make))
         };
         Some(resolve::of_seated(catalog, seated, app, of_class))
+    }
+
+    /// The content of a profile for users of the class; `None` when there is no such profile.
+    pub(super) fn variant(
+        &self,
+        catalog: &Catalog,
+        contents: &Contents,
+        profile: &UniqueName,
+        app: App,
+    ) -> Option<Variant> {
+        let last = self.of_app(app).map(|answer| &answer.content);
+        let known = last.and_then(|last| last.load().upgrade());
+        if let Some(variant) = known.and_then(|entry| entry.compiled_for(profile)) {
+            return Some(variant);
+        }
+        let (entry, variant) = contents.entry(catalog, profile, &self.gates)?;
+        if let Some(last) = last {
+            last.store(Arc::downgrade(&entry));
+        }
+        Some(variant)
+    }
+
+    fn of_app(&self, app: App) -> Option<&OfApp> {
+        let place = APPS.iter().position(|known| *known == app)?;
+        self.apps.get(place)
     }
 }
 

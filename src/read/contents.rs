@@ -9,10 +9,9 @@ use arc_swap::ArcSwap;
 
 use super::answers::ClassAnswers;
 use crate::{
-    catalog::{Catalog, ClassId},
+    catalog::{Catalog, Changed, ClassId},
     content::{self, Compiled, Gates, Inputs},
     domain::{Kind, UniqueName},
-    ledger::Published,
 };
 
 /// By profile; few gates make a difference to one.
@@ -26,20 +25,38 @@ pub struct Contents {
     entries: ArcSwap<Entries>,
 }
 
+/// The content of one profile for some gates.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
+    profile: UniqueName,
     gates: Gates,
     revision: i64,
     inputs: Arc<Inputs>,
     content: Arc<OnceLock<Arc<Compiled>>>,
 }
 
+impl Entry {
+    /// The content, if it is of this profile and compiled.
+    pub(super) fn compiled_for(&self, profile: &UniqueName) -> Option<Variant> {
+        let content = self.content.get().filter(|_| self.profile == *profile)?;
+        Some(self.variant(content))
+    }
+
+    fn variant(&self, content: &Arc<Compiled>) -> Variant {
+        Variant {
+            profile: self.profile.clone(),
+            inputs: Arc::clone(&self.inputs),
+            content: Arc::clone(content),
+        }
+    }
+}
+
 /// Content with where it comes from.
 #[derive(Debug, Clone)]
-pub(super) struct Variant {
-    pub(super) profile: UniqueName,
-    pub(super) inputs: Arc<Inputs>,
-    pub(super) content: Arc<Compiled>,
+pub(crate) struct Variant {
+    pub(crate) profile: UniqueName,
+    pub(crate) inputs: Arc<Inputs>,
+    pub(crate) content: Arc<Compiled>,
 }
 
 impl Contents {
@@ -58,22 +75,24 @@ impl Contents {
         self.variant_of_class(catalog, profile, class).map(|variant| variant.content)
     }
 
-    pub(super) fn variant_of_class(
+    /// The same, with what the content is made of.
+    pub(crate) fn variant_of_class(
         &self,
         catalog: &Catalog,
         profile: &UniqueName,
         class: ClassId,
     ) -> Option<Variant> {
         let answers = catalog.of_class::<ClassAnswers>(class);
-        self.variant(catalog, profile, &answers.gates)
+        self.entry(catalog, profile, &answers.gates).map(|(_, variant)| variant)
     }
 
-    pub(super) fn variant(
+    /// The entry of a profile for these gates, compiled; none when there is no such profile.
+    pub(super) fn entry(
         &self,
         catalog: &Catalog,
         profile: &UniqueName,
         gates: &Gates,
-    ) -> Option<Variant> {
+    ) -> Option<(Arc<Entry>, Variant)> {
         let profile = catalog.tables.profiles.get(profile)?;
         let gates = gates.relevant_to(catalog, profile);
         let name = profile.name();
@@ -83,6 +102,7 @@ impl Contents {
         let current = |entry: &Arc<Entry>| entry.inputs.hold_in(catalog);
         let entry = kept(&self.entries.load()).filter(current).unwrap_or_else(|| {
             let fresh = Arc::new(Entry {
+                profile: name.clone(),
                 gates: gates.clone(),
                 revision: catalog.revision,
                 inputs: Arc::new(Inputs::of(catalog, profile)),
@@ -103,15 +123,19 @@ impl Contents {
         });
         let compile = || Arc::new(content::compile(catalog, profile, &gates));
         let content = Arc::clone(entry.content.get_or_init(compile));
-        Some(Variant { profile: name.clone(), inputs: Arc::clone(&entry.inputs), content })
+        let variant = entry.variant(&content);
+        Some((entry, variant))
     }
 
-    /// Drops what a commit made obsolete. Answers are right without it; it keeps memory small and
-    /// reading quick.
-    pub fn published(&self, published: &Published) {
-        let (before, after) = (&published.before, &published.after);
-        let changes = published.deltas.iter().flatten();
-        let keys = changes.map(|changed| &changed.key).filter(|key| key.kind == Kind::Profile);
+    /// Drops what the commits between two catalogs made obsolete. Answers are right without it; it
+    /// keeps memory small and reading quick.
+    pub fn refresh<'a>(
+        &self,
+        before: &Catalog,
+        after: &Catalog,
+        deltas: impl Iterator<Item = &'a Changed>,
+    ) {
+        let keys = deltas.map(|changed| &changed.key).filter(|key| key.kind == Kind::Profile);
         let changed: BTreeSet<_> =
             keys.filter_map(|key| UniqueName::parse(&key.name).ok()).collect();
         let everywhere = !Inputs::library_is_same(before, after);
@@ -146,6 +170,7 @@ fn renewed(entries: &[Arc<Entry>], catalog: &Catalog, name: &UniqueName) -> Vec<
             kept.push(Arc::clone(entry));
         } else if entry.inputs.hold_in(catalog) {
             kept.push(Arc::new(Entry {
+                profile: name.clone(),
                 gates: entry.gates.clone(),
                 revision: catalog.revision,
                 inputs: Arc::new(Inputs::of(catalog, profile)),
