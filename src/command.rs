@@ -9,15 +9,15 @@ mod directory;
 mod impact;
 mod inbox;
 mod judge;
-mod keys;
 pub mod library;
-mod name;
+mod new_name;
 mod patch;
+mod preconditions;
 mod profile;
 mod rank;
 mod references;
+mod secret_keys;
 mod settings;
-mod stored;
 
 use crate::{
     catalog::Catalog,
@@ -37,10 +37,10 @@ pub use self::{
     },
     impact::{Affected, AffectedUser, affected},
     judge::{Judgement, judge},
-    keys::{CreateFingerprintKey, RotateSecretKeys},
     patch::ProfilePatch,
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
+    secret_keys::{CreateFingerprintKey, RotateSecretKeys},
     settings::{SettingsPatch, UpdateSettings},
 };
 
@@ -50,44 +50,26 @@ pub trait Command: std::fmt::Debug + Send {
     fn operation(&self) -> &'static str;
 
     /// The flags of SPEC §7.1 rule 3 that the call set.
-    fn flags(&self) -> Vec<&'static str>;
+    fn flags(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// Judges the write on a catalog: what it changes, or why it is refused.
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal>;
 }
 
-/// An argument that SPEC §7.1 rule 3 counts among the flags.
-trait Flag {
-    /// Whether the call asked for what the flag allows.
-    fn is_set(&self) -> bool;
-}
-
-impl Flag for bool {
-    fn is_set(&self) -> bool {
-        *self
-    }
-}
-
-impl Flag for Displace {
-    fn is_set(&self) -> bool {
-        *self != Self::Reject
-    }
-}
-
-/// Ties commands to the trait: `type => name, [flags]`, each a field, `as` the name of the flag
-/// where the two differ.
+/// Ties commands to the trait: `type => name, flags`, each flag with whether the call set it.
 macro_rules! commands {
-    ($($type:ty => $name:literal $([$($field:ident $(as $flag:literal)?),*])?;)+) => {$(
+    ($($type:ty => $name:literal $(, |$command:ident| $flags:expr)?;)+) => {$(
         impl Command for $type {
             fn operation(&self) -> &'static str {
                 $name
             }
 
-            fn flags(&self) -> Vec<&'static str> {
-                let all: &[(&'static str, bool)] =
-                    &[$($(([$($flag,)? stringify!($field)][0], self.$field.is_set())),*)?];
-                all.iter().filter(|(_, set)| *set).map(|(flag, _)| *flag).collect()
-            }
+            $(fn flags(&self) -> Vec<&'static str> {
+                let $command = self;
+                $flags.into_iter().filter_map(|(flag, set)| set.then_some(flag)).collect()
+            })?
 
             fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
                 self.plan(catalog, context)
@@ -97,12 +79,18 @@ macro_rules! commands {
 }
 
 commands! {
-    AddUsers => "AddUsers" [move_users as "move"];
+    AddUsers => "AddUsers", |c| [("move", c.move_users)];
     RemoveUsers => "RemoveUsers";
-    SetDefault => "SetDefault" [replace_current, drop_rank_and_roles];
+    SetDefault => "SetDefault", |c| [
+        ("replace_current", c.replace_current),
+        ("drop_rank_and_roles", c.drop_rank_and_roles),
+    ];
     RemoveDefault => "RemoveDefault";
-    SetRankAndRoles => "SetRankAndRoles" [displace, override_managed];
-    RemoveRankAndRoles => "RemoveRankAndRoles" [override_managed];
+    SetRankAndRoles => "SetRankAndRoles", |c| [
+        ("displace", c.displace != Displace::Reject),
+        ("override_managed", c.override_managed),
+    ];
+    RemoveRankAndRoles => "RemoveRankAndRoles", |c| [("override_managed", c.override_managed)];
     UpsertUser => "UpsertUser";
     BatchUpsertUsers => "BatchUpsertUsers";
     SetUserRoles => "SetUserRoles";
@@ -182,7 +170,7 @@ pub(crate) fn not_found(kind: Kind, name: &str) -> Refusal {
 
 /// Refuses a change of a built-in object that can be cloned.
 fn not_built_in<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
-    stored::not_built_in(object, operation, "clone it and change the copy")
+    preconditions::not_built_in(object, operation, "clone it and change the copy")
 }
 
 /// Refuses a change of a managed object.
@@ -192,12 +180,12 @@ fn not_managed<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
     } else {
         "clone it and change the copy"
     };
-    stored::not_managed(object, operation, advice)
+    preconditions::not_managed(object, operation, advice)
 }
 
 /// Refuses when the caller saw another state than the current one (SPEC §7.2).
 fn same_etag<T: Stored>(object: &T, sent: Option<&str>) -> Result<(), Refusal> {
-    stored::same_etag(object.name(), Some(object), sent)
+    preconditions::same_etag(object.name(), Some(object), sent)
 }
 
 #[cfg(test)]

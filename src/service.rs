@@ -209,10 +209,6 @@ impl Command for Refused {
         "Refused"
     }
 
-    fn flags(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-
     fn plan(&self, _: &Catalog, _: &command::Context) -> Result<Plan, Refusal> {
         Err(self.0.clone())
     }

@@ -19,10 +19,10 @@ pub(crate) use self::strategy::samples;
 pub use self::{patch::Patch, provider::ProviderPatch, strategy::Strategy};
 use super::{
     Command, Context, Plan,
-    name::{accepted_name, new_name, not_taken},
-    not_built_in, not_found, not_managed,
+    new_name::{accepted_name, new_name, not_taken},
+    not_built_in, not_found, not_managed, preconditions,
     references::References,
-    same_etag, stored,
+    same_etag,
 };
 use crate::{
     catalog::Catalog,
@@ -129,10 +129,6 @@ impl<T: Strategy> Command for Create<T> {
         operations(T::KIND).create
     }
 
-    fn flags(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
         create::<T>(catalog, context, &self.unique_name, &self.patch)
     }
@@ -141,10 +137,6 @@ impl<T: Strategy> Command for Create<T> {
 impl<T: Strategy> Command for Update<T> {
     fn operation(&self) -> &'static str {
         operations(T::KIND).update
-    }
-
-    fn flags(&self) -> Vec<&'static str> {
-        Vec::new()
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
@@ -156,7 +148,7 @@ impl<T: Strategy> Command for Update<T> {
             syntax::<T>(&self.patch, &mut v);
             v.finish()?;
             if self.allow_missing {
-                stored::same_etag::<T>(self.name.as_str(), None, self.etag.as_deref())?;
+                preconditions::same_etag::<T>(self.name.as_str(), None, self.etag.as_deref())?;
             }
             return Err(not_found(T::KIND, self.name.as_str()));
         };
@@ -179,10 +171,6 @@ impl<T: Strategy> Command for Update<T> {
 impl<T: Strategy> Command for CloneObject<T> {
     fn operation(&self) -> &'static str {
         operations(T::KIND).clone
-    }
-
-    fn flags(&self) -> Vec<&'static str> {
-        Vec::new()
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
@@ -212,10 +200,6 @@ impl<T: Strategy> Command for SetState<T> {
             State::Active => operations(T::KIND).activate,
             State::Inactive => operations(T::KIND).deactivate,
         }
-    }
-
-    fn flags(&self) -> Vec<&'static str> {
-        Vec::new()
     }
 
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {

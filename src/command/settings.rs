@@ -1,6 +1,6 @@
 //! UpdateSettings: the switches of the organisation (SPEC §3.13).
 
-use super::{Context, Plan, stored::same_etag};
+use super::{Context, Plan, preconditions::same_etag};
 use crate::{
     catalog::Catalog,
     domain::{Kind, Refusal, Violations, check, settings::Settings},

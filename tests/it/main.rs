@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod backup;
+mod big_writes;
 mod cases;
 mod cli;
 mod crash;

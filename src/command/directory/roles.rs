@@ -6,10 +6,10 @@ use crate::{
     catalog::Catalog,
     command::{
         Context, Plan,
-        name::{accepted_name, new_name},
+        new_name::{accepted_name, new_name},
         not_found,
+        preconditions::{fresh, not_built_in, not_managed, same_etag},
         references::References,
-        stored::{fresh, not_built_in, not_managed, same_etag},
     },
     domain::{
         Common, Finding, FindingCode, Kind, Reason, Refusal, Scope, UniqueName, Violations,

@@ -7,8 +7,8 @@ use crate::{
     catalog::Catalog,
     command::{
         Context, Plan, not_found,
+        preconditions::{fresh, same_etag},
         references::References,
-        stored::{fresh, same_etag},
     },
     domain::{
         Kind, Refusal, TeamId, UniqueName, UserId, Violations, check,

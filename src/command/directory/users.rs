@@ -12,8 +12,8 @@ use crate::{
         Command, Context, Plan,
         assignment::{self, Wanted},
         not_found,
+        preconditions::{fresh, same_etag},
         references::References,
-        stored::{fresh, same_etag},
     },
     domain::{
         Kind, ObjectKey, Reason, Refusal, UniqueName, UserId, Violations, check,

@@ -90,7 +90,7 @@ impl Entry for v1::ChannelProvider {
             }
         }
         let given = mask.sets("secrets", !self.secrets.is_empty());
-        let secrets = if given { self.secrets(r) } else { Default::default() };
+        let secrets = if given { secrets(self, r) } else { Default::default() };
         ProviderPatch {
             display_name: mask.text("display_name", &self.display_name),
             description: mask.lines("description", &self.description),
@@ -122,21 +122,18 @@ impl Entry for v1::ChannelProvider {
     }
 }
 
-/// Reads the secrets of a provider that is sent.
-trait Secrets {
-    fn secrets(&self, r: &mut Reader<'_>) -> BTreeMap<String, Option<SecretValue>>;
-}
-
-impl Secrets for v1::ChannelProvider {
-    fn secrets(&self, r: &mut Reader<'_>) -> BTreeMap<String, Option<SecretValue>> {
-        // A name that is no name is refused for itself.
-        let named = Reference::of_kind(&self.name, Kind::Provider).ok();
-        let named = named.filter(|name| !name.is_empty());
-        let provider = named.as_deref().unwrap_or(&self.unique_name);
-        check::count(&mut r.v, "secrets", self.secrets.len(), MAX_SECRETS);
-        let given = self.secrets.iter().take(MAX_SECRETS);
-        given.map(|(name, value)| (name.clone(), r.secret(provider, name, value))).collect()
-    }
+/// The secrets of a provider that is sent.
+fn secrets(
+    sent: &v1::ChannelProvider,
+    r: &mut Reader<'_>,
+) -> BTreeMap<String, Option<SecretValue>> {
+    // A name that is no name is refused for itself.
+    let named = Reference::of_kind(&sent.name, Kind::Provider).ok();
+    let named = named.filter(|name| !name.is_empty());
+    let provider = named.as_deref().unwrap_or(&sent.unique_name);
+    check::count(&mut r.v, "secrets", sent.secrets.len(), MAX_SECRETS);
+    let given = sent.secrets.iter().take(MAX_SECRETS);
+    given.map(|(name, value)| (name.clone(), r.secret(provider, name, value))).collect()
 }
 
 writes! {
