@@ -10,7 +10,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{process::handles::FileHandles, server, store::durable, telemetry, watch};
+use crate::{live, process::handles::FileHandles, server, store::durable, telemetry};
 
 mod differences;
 mod injected;
@@ -159,7 +159,7 @@ impl Default for Limits {
 
 impl Default for Watch {
     fn default() -> Self {
-        let hub = watch::Settings::default();
+        let hub = live::Settings::default();
         let ms = |time: Duration| time.as_millis().try_into().unwrap_or(u64::MAX);
         Self {
             quiet_ms: ms(hub.quiet),
@@ -368,8 +368,8 @@ impl Watch {
     }
 
     /// The times as the hub takes them.
-    pub fn settings(&self) -> watch::Settings {
-        watch::Settings {
+    pub fn settings(&self) -> live::Settings {
+        live::Settings {
             quiet: Duration::from_millis(self.quiet_ms),
             longest: Duration::from_millis(self.longest_ms),
             bookmark: Duration::from_secs(self.bookmark_s),

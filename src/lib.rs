@@ -4,8 +4,8 @@
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
-//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`watch`] tells
-//! clients of what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
+//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`live`] sends
+//! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
 //! [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod content;
 pub mod domain;
 pub mod ledger;
+pub mod live;
 pub mod process;
 pub mod read;
 pub mod render;
@@ -27,4 +28,3 @@ pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod voice;
-pub mod watch;

@@ -31,16 +31,16 @@ use crate::{
     command::CreateFingerprintKey,
     domain::Actor,
     ledger::{Ledger, Submission},
+    live::{self, Hub},
     process::handles::FileHandles,
     read::Contents,
     service::Service,
     store::{self, Condition, Store},
     voice::{
-        self,
+        self, CallStreams,
         vault::{self, Vault},
         webhooks,
     },
-    watch::{self, Hub},
 };
 
 /// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
@@ -104,7 +104,7 @@ pub struct Parts {
     /// Limits of the transport.
     pub limits: Limits,
     /// Times and limits of live updates.
-    pub watch: watch::Settings,
+    pub watch: live::Settings,
     /// What drives voice providers.
     pub voice: Voice,
     /// Who answers probes and collectors of metrics, if anybody.
@@ -142,11 +142,13 @@ pub async fn serve(
     let contents = Arc::new(Contents::new());
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
     let hub = Hub::new(
-        watch::StoreId::from(&parts.store.identity()),
+        live::StoreId::from(&parts.store.identity()),
         parts.watch.clone(),
         Arc::clone(&contents),
         fastrand::Rng::new(),
     );
+    let calls = CallStreams::new(parts.watch.clone(), fastrand::Rng::new());
+    hub.drive(&calls);
     let (told, condition) = (hub.clone(), parts.store.condition());
     let driven = Arc::new(OnceLock::<voice::Voice>::new());
     let drive = Arc::clone(&driven);
@@ -164,7 +166,7 @@ pub async fn serve(
         return Err(error.into());
     }
     create_fingerprint_key(&ledger, &vault).await;
-    let voice = parts.voice.open(&parts.clock, &parts.watch, &hub, &ledger);
+    let voice = parts.voice.open(&parts.clock, calls, &hub, &ledger);
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
     let service =
@@ -237,7 +239,6 @@ pub async fn serve(
     health.drain();
     drop(health);
     hub.drain();
-    voice.drain();
     let _ = stop.send(());
     let drained = async {
         match ended {

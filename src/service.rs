@@ -40,9 +40,9 @@ use crate::{
     command::{self, Command, Plan},
     domain::{Kind, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
+    live::Hub,
     read::Contents,
     voice::{Voice, vault::Vault},
-    watch::Hub,
 };
 
 /// Header of answers that are a bare resource: the revision that they were read at.

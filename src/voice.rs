@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! catalog -> accounts: one protected provider for each stored one, checked and listened to
-//! calls   -> book: all that are kept; log: on the disk first; stream: who is told
+//! calls   -> book: all that are kept; log: on the disk first; streams: what goes to WatchCalls
 //! request -> dial: on the disk, then the vendor, never twice;  acts: what else is asked of calls
 //! vendor  -> webhook, events, look-ups: verified, then applied, then told
 //! ```
@@ -18,7 +18,7 @@ mod dial;
 mod log;
 mod monitor;
 mod refuse;
-mod stream;
+mod streams;
 pub mod vault;
 mod webhook;
 
@@ -34,11 +34,11 @@ use std::{
 use deskplane_providers::{
     CallEvent, CallState, ChannelProvider as _, Context, ErrorKind, Registry, http::Network,
 };
-use futures_util::{
-    TryStreamExt as _,
-    stream::{BoxStream, iter},
+use futures_util::{TryStreamExt as _, stream::iter};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
 };
-use tokio::{sync::watch, time::sleep};
 
 use self::{
     accounts::{Account, Accounts},
@@ -51,20 +51,21 @@ pub use self::{
     dial::Start,
     log::{Error as LogError, Log},
     monitor::Condition,
-    stream::{Message, Recheck, Times, Watcher},
+    streams::{CallSlot, CallStream, CallStreams, Message},
     webhook::{MAX_BODY, webhooks},
 };
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    domain::{Refusal, Time, UniqueName, UserId},
+    domain::{Reason, Refusal, Time, UniqueName, UserId},
+    live::Access,
 };
 
 /// How long a call is kept after its end, unless the configuration says otherwise.
 pub const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How often a provider is checked, give or take a fifth.
 pub const CHECK_EVERY: Duration = Duration::from_secs(30);
-/// How often calls are forgotten that nobody wants any more.
+/// How often calls are dropped whose time is over.
 const TIDY: Duration = Duration::from_secs(600);
 /// Pauses between look-ups of a call whose start nobody knows the outcome of.
 const SETTLE: [u64; 6] = [1, 2, 5, 15, 60, 300];
@@ -97,8 +98,8 @@ pub struct Settings {
     pub check_every: Duration,
     /// How long a call is kept after its end.
     pub keep: Duration,
-    /// Times and limits of streams.
-    pub times: Times,
+    /// The streams of calls.
+    pub streams: CallStreams,
 }
 
 /// Voice as the services use it. Cheap to clone.
@@ -165,12 +166,13 @@ impl Voice {
         calls: Vec<Call>,
         catalog: Arc<Catalog>,
     ) -> Self {
+        let book = Book::new(log, calls, settings.streams.clone());
         let shared = Arc::new(Shared {
             settings,
             clock,
             catalog: watch::Sender::new(Arc::clone(&catalog)),
             accounts: Accounts::default(),
-            book: Book::new(log, calls),
+            book,
             counters: Counters::default(),
         });
         shared.accounts.reconcile(&shared, &catalog);
@@ -211,16 +213,21 @@ impl Voice {
 
     /// Opens a stream of a user's calls.
     ///
+    /// Its live calls come first, then every change. `catalog` answers the newest catalog.
+    ///
     /// # Errors
-    /// TOO_MANY_STREAMS, SERVER_BUSY, DRAINING.
+    /// TOO_MANY_STREAMS, SERVER_BUSY, DRAINING, USER_NOT_FOUND, and those of the access check.
     pub fn watch(
         &self,
-        watcher: Watcher,
-        per_user: usize,
-    ) -> Result<BoxStream<'static, Result<Message, Refusal>>, Refusal> {
-        let (book, times) = (&self.shared.book, &self.shared.settings.times);
-        book.streams
-            .open(watcher, times, per_user, |user| book.list(Some(user), |call| !call.is_over()))
+        catalog: impl Fn() -> Arc<Catalog>,
+        access: Access,
+    ) -> Result<CallStream, Refusal> {
+        let (book, user) = (&self.shared.book, access.user.clone());
+        let mut stream = book.streams.open(catalog, access, (), CallSlot::default())?;
+        // The stream gets changes from here on, so none between is missed.
+        let live = book.list(Some(&user), |call| !call.is_over());
+        stream.prepare(|slot| slot.open(live, Instant::now()));
+        Ok(stream)
     }
 
     /// What is counted.
@@ -238,9 +245,9 @@ impl Voice {
         }
     }
 
-    /// Ends every stream as planned.
-    pub fn drain(&self) {
-        self.shared.book.streams.drain(self.shared.settings.times.drain_window);
+    /// How many streams of calls ended for which reason.
+    pub fn stream_ends(&self) -> Vec<(Reason, u64)> {
+        self.shared.book.streams.ends()
     }
 
     /// Lets go of every provider. Calls at vendors go on.
@@ -260,7 +267,7 @@ impl Voice {
 }
 
 impl Shared {
-    /// Applies a verified event, keeps it, and tells the streams.
+    /// Applies a verified event, keeps it, and sends it to the streams.
     async fn take(&self, provider: &UniqueName, event: CallEvent) -> Result<Taken, Refusal> {
         let now = self.clock.now();
         if let Some((applied, change)) = self.book.apply(provider, &event, now) {
@@ -349,32 +356,22 @@ impl Shared {
     }
 }
 
-/// Follows the catalog: providers that changed are made anew, streams are asked whether they may go on.
+/// Follows the catalog: opens providers that changed again, and closes those that are gone.
 async fn follow(shared: std::sync::Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
     while catalogs.changed().await.is_ok() {
         let catalog = catalogs.borrow_and_update().clone();
         let Some(shared) = shared.upgrade() else { return };
         shared.accounts.reconcile(&shared, &catalog);
-        shared.book.streams.recheck(&catalog);
     }
 }
 
-/// Ends the streams of clients that take nothing, and forgets old calls.
+/// Drops calls whose time is over.
 async fn tidy(shared: std::sync::Weak<Shared>) {
-    let mut since = Duration::ZERO;
     loop {
-        let Some(held) = shared.upgrade() else { return };
-        let stalled = held.settings.times.stalled;
-        held.book.streams.sweep(stalled);
-        if since >= TIDY {
-            since = Duration::ZERO;
-            let now = held.clock.now();
-            held.book.forget(|call| !Voice::wants(call, now, held.settings.keep));
-        }
-        drop(held);
-        let pause = stalled / 4;
-        since += pause;
-        sleep(pause).await;
+        sleep(TIDY).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = shared.clock.now();
+        shared.book.forget(|call| !Voice::wants(call, now, shared.settings.keep));
     }
 }
 

@@ -12,11 +12,10 @@ use tokio::{net::TcpListener, sync::oneshot};
 use super::{Client, Connection, Error, Io, Result, serve};
 use crate::{
     clock::Clock,
-    config,
+    config, live,
     process::{Watchdog, environment, signals::Signals},
     server::{self, Limits, Parts},
     store::{Durable, durable::Settings},
-    watch,
 };
 
 mod tour;
@@ -53,8 +52,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let settings = Settings { min_free_bytes: 0, ..Settings::default() };
     let store = Durable::open(folder.path(), settings).await;
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
-    let watch =
-        watch::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
+    let watch = live::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
     let network = config::Voice::default().network();
     let network = network.map_err(|error| Error::start("set up TLS", error))?;
     let voice = server::Voice::plain(Registry::builtin().with_fake(), network);

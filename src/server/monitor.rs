@@ -25,12 +25,12 @@ use self::figures::Figures;
 use super::accept::ConnectionMeters;
 use crate::{
     ledger::Ledger,
+    live::Hub,
     store::{
         Condition,
         durable::{BUCKETS, Meters},
     },
     voice::Voice,
-    watch::Hub,
 };
 
 /// Answers probes and collectors of metrics from its start on until it is dropped.

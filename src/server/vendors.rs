@@ -7,8 +7,8 @@ use deskplane_providers::{Registry, http::Network};
 use crate::{
     clock::Clock,
     ledger::Ledger,
-    voice::{self, Condition, vault::Vault},
-    watch::{self, HealthState, Hub},
+    live::{HealthState, Hub},
+    voice::{self, CallStreams, Condition, vault::Vault},
 };
 
 /// What drives voice providers.
@@ -46,7 +46,7 @@ impl Voice {
     pub(super) fn open(
         self,
         clock: &Clock,
-        watch: &watch::Settings,
+        streams: CallStreams,
         hub: &Hub,
         ledger: &Ledger,
     ) -> voice::Voice {
@@ -61,12 +61,7 @@ impl Voice {
             }),
             check_every: self.check_every,
             keep: self.keep,
-            times: voice::Times {
-                stalled: watch.stalled,
-                max_age: watch.max_age,
-                drain_window: watch.drain_window,
-                max_streams: watch.max_streams,
-            },
+            streams,
         };
         let (log, calls) = self.calls;
         voice::Voice::open(settings, clock.clone(), log, calls, ledger.catalog())

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     catalog::{Catalog, Seated},
     domain::{App, Refusal, UserId},
+    live::Subscription,
     read::{self, Resolved},
-    watch::Subscription,
 };
 
 impl Service {

@@ -93,7 +93,7 @@ pub(super) struct Context<'a> {
     /// The catalog that the object is part of.
     pub catalog: &'a crate::catalog::Catalog,
     /// Measured health of providers.
-    pub hub: &'a crate::watch::Hub,
+    pub hub: &'a crate::live::Hub,
 }
 
 /// A resource of the API.

@@ -14,19 +14,22 @@ use tonic::Request;
 use super::*;
 use crate::{
     auth::Credential,
+    live,
     store::{Memory, Store as _},
-    voice, watch,
+    voice,
 };
 
 pub(super) async fn service() -> Service {
     let store = Arc::new(Memory::new());
     let contents = Arc::new(Contents::new());
-    let id = watch::StoreId::from(&store.identity());
-    let times = watch::Settings::default();
+    let id = live::StoreId::from(&store.identity());
+    let times = live::Settings::default();
     let rng = fastrand::Rng::with_seed(7);
     let hub = Hub::new(id, times.clone(), Arc::clone(&contents), rng);
     let (feed, adapters) = (hub.clone(), Arc::new(Registry::builtin()));
     let publish = move |published: &crate::ledger::Published| feed.published(published);
+    let streams = voice::CallStreams::new(times, fastrand::Rng::with_seed(7));
+    hub.drive(&streams);
     let clock = Clock::system();
     let ledger = Ledger::open(store, clock.clone(), Arc::clone(&adapters), publish).await.unwrap();
     let vault = Arc::<Vault>::default();
@@ -38,12 +41,7 @@ pub(super) async fn service() -> Service {
         report: Arc::new(|_, _, _| ()),
         check_every: voice::CHECK_EVERY,
         keep: Duration::from_secs(60),
-        times: voice::Times {
-            stalled: times.stalled,
-            max_age: times.max_age,
-            drain_window: times.drain_window,
-            max_streams: times.max_streams,
-        },
+        streams,
     };
     let log = voice::Log::in_memory();
     let voice = voice::Voice::open(settings, clock.clone(), log, Vec::new(), ledger.catalog());

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     domain::{Kind, ObjectKey, Reason, Refusal, UserId},
-    voice::{self, Start, Watcher},
+    live::Access,
+    voice::{self, Start},
 };
 
 /// Longest that a vendor is waited for when the caller names no time.
@@ -113,13 +114,6 @@ impl Service {
             rows.filter(|(at, _)| after.as_ref().is_none_or(|after| at > after)),
         );
         Ok(v1::ListCallsResponse { calls: page.rows, next_page_token: page.next })
-    }
-
-    fn watcher(&self, context: &CallContext, user: &str) -> Result<(Watcher, usize), Refusal> {
-        let (call, user, ()) = self.acting(context, user, |_| ())?;
-        let recheck = Box::new(context.recheck(user.as_str().to_owned()));
-        let per_user = usize::from(call.catalog.settings.max_streams_per_user);
-        Ok((Watcher { caller: call.actor, user, recheck }, per_user))
     }
 
     /// Checks a provider at its vendor.
@@ -266,8 +260,15 @@ impl Service {
         context: &CallContext,
         q: v1::WatchCallsRequest,
     ) -> Result<EventStream<v1::WatchCallsResponse>, Refusal> {
-        let (watcher, per_user) = self.watcher(context, &q.user)?;
-        let stream = self.voice.watch(watcher, per_user)?;
+        let (call, user, ()) = self.acting(context, &q.user, |_| ())?;
+        let newest = self.data.newest(&call);
+        let access = Access {
+            own_credential: call.actor.user.is_some(),
+            caller: call.actor,
+            recheck: Box::new(context.recheck(user.as_str().to_owned())),
+            user,
+        };
+        let stream = self.voice.watch(newest, access)?;
         Ok(Box::pin(stream.map(|message| match message {
             Ok(message) => Ok(convert::call_event(&message)),
             Err(refusal) => Err(Status::from(refusal)),

@@ -9,14 +9,14 @@ use std::{
 };
 
 use deskplane_providers::CallEvent;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
 use super::{
     Call, Request,
     call::Applied,
     log::{Kept, Log},
-    stream::Streams,
+    streams::CallStreams,
 };
 use crate::domain::{Reason, Refusal, Time, UniqueName, UserId};
 
@@ -28,7 +28,7 @@ pub(super) type Ending = Option<Result<Arc<Call>, Refusal>>;
 pub(super) struct Book {
     state: Mutex<State>,
     log: Log,
-    pub(super) streams: Arc<Streams>,
+    pub(super) streams: CallStreams,
 }
 
 #[derive(Debug, Default)]
@@ -61,12 +61,12 @@ pub(super) struct Change {
 
 impl Book {
     /// A book with the calls that were kept.
-    pub(super) fn new(log: Log, calls: Vec<Call>) -> Self {
+    pub(super) fn new(log: Log, calls: Vec<Call>, streams: CallStreams) -> Self {
         let mut state = State::default();
         for call in calls {
             state.insert(Arc::new(call));
         }
-        Self { state: Mutex::new(state), log, streams: Arc::default() }
+        Self { state: Mutex::new(state), log, streams }
     }
 
     /// The call that the same request asked for before.
@@ -146,14 +146,15 @@ impl Book {
         Change { call, kept }
     }
 
-    /// Waits until a change is kept, then tells the streams of it.
+    /// Waits until a change is durable, then sends it to the streams on its user.
     pub(super) async fn settle(&self, change: Change) -> Result<Arc<Call>, Refusal> {
         let Change { call, kept } = change;
         if let Some(kept) = kept {
             if !kept.done().await {
                 return Err(not_kept());
             }
-            self.streams.tell(&call);
+            let now = Instant::now();
+            self.streams.update(&call.user, |slot| slot.take(&call, now));
         }
         Ok(call)
     }

@@ -16,13 +16,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("ledger", &["catalog", "clock", "command", "domain", "store"]),
     ("read", &["catalog", "content", "domain", "resolve"]),
-    ("watch", &["catalog", "content", "domain", "ledger", "read", "resolve", "store"]),
-    ("voice", &["catalog", "clock", "command", "domain", "resolve", "store"]),
+    ("live", &["catalog", "content", "domain", "ledger", "read", "resolve", "store"]),
+    ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store"]),
     (
         "service",
         &[
-            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "read",
-            "resolve", "voice", "watch",
+            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "live", "read",
+            "resolve", "voice",
         ],
     ),
 ];
@@ -176,7 +176,7 @@ const KINDS: &str = "cli/kind.rs";
 /// What only the files that start a server, or that look after the folder of one, name in addition.
 const HOSTS: (&[&str], &[&str]) = (
     &["serve.rs", "demo.rs", "backup.rs", "restore.rs", "doctor.rs", "secrets.rs"],
-    &["clock", "server", "store", "voice", "watch"],
+    &["clock", "live", "server", "store", "voice"],
 );
 
 #[test]

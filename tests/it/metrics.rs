@@ -16,13 +16,13 @@ use std::{
 };
 
 use deskplane::{
+    live,
     server::Monitor,
     store::{
         Condition, Durable, HistoryQuery, Store,
         durable::{Host, Settings},
         io::{Disk, File, Io},
     },
-    watch,
 };
 use deskplane_proto::v1::watch_profile_response::Event;
 use futures_util::stream;
@@ -35,7 +35,7 @@ use tonic_health::pb::{
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::{
-    api::Api,
+    api::{Api, reason},
     process::Process,
     server::{As, Running},
 };
@@ -103,7 +103,7 @@ impl World {
         let store = Arc::new(Durable::open_on(host, folder.path(), settings).await.unwrap());
         // Long enough that the test ends the drain.
         let watch =
-            watch::Settings { drain_window: Duration::from_secs(20), ..watch::Settings::default() };
+            live::Settings { drain_window: Duration::from_secs(20), ..live::Settings::default() };
         let served: Arc<dyn Store> = Arc::<Durable>::clone(&store);
         let server = Running::monitored(served, watch, Some(monitor)).await;
         let world = Self { server, store, free, folder, monitor: address };
@@ -211,6 +211,38 @@ async fn figures_have_stable_names_and_right_values() {
     assert!(figures["deskplane_store_verified_bytes_total"] > 1_000.0);
     assert!(figures.contains_key("deskplane_store_journal_bytes"));
     drop((api, watcher));
+    world.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ends_of_streams_are_counted_by_kind_and_reason() {
+    let world = World::new().await;
+    let api = Api::admin(&world.server);
+    for user in ["ann", "bob"] {
+        api.ok("UpsertUser", json!({"user": {"id": user}})).await;
+    }
+    let (mut ann, mut bob) = (api.watch("ann").await, api.watch("bob").await);
+    let mut calls = api.stream("WatchCalls", json!({"user": "ann"})).await;
+    calls.next().await.unwrap();
+    for watcher in [&mut ann, &mut bob] {
+        watcher.snapshot().await;
+    }
+    api.ok("DeleteUser", json!({"name": "ann"})).await;
+    let ends = [ann.next().await.map(|_| ()), calls.next().await.map(|_| ())];
+    for end in ends {
+        assert_eq!(reason(&end.unwrap_err()), "USER_DELETED");
+    }
+    // A client that leaves is no end of the server's.
+    drop(bob);
+    let figures = world.figures();
+    for stream in ["profile", "calls"] {
+        let of = |reason: &str| {
+            let name = "deskplane_stream_ends_total";
+            figures[&format!("{name}{{stream=\"{stream}\",reason=\"{reason}\"}}")]
+        };
+        assert_eq!((of("USER_DELETED"), of("SLOW_CONSUMER")), (1.0, 0.0), "{stream}");
+    }
+    drop((api, ann, calls));
     world.server.end().await;
 }
 

@@ -5,9 +5,9 @@ use std::{net::SocketAddr, sync::Arc};
 use deskplane::{
     clock::Clock,
     domain::{Actor, Change, Object, Time},
+    live,
     server::{Limits, Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
-    watch,
 };
 use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
@@ -78,18 +78,18 @@ impl Running {
 
     /// A server over a store.
     pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
-        Self::of(store, watch::Settings::default()).await
+        Self::of(store, live::Settings::default()).await
     }
 
     /// A server over a store, with times of its own for live updates.
-    pub(crate) async fn of(store: Arc<dyn Store>, watch: watch::Settings) -> Self {
+    pub(crate) async fn of(store: Arc<dyn Store>, watch: live::Settings) -> Self {
         Self::start(store, watch, voice(), None).await
     }
 
     /// The same with voice providers of its own.
     pub(crate) async fn driving(
         store: Arc<dyn Store>,
-        watch: watch::Settings,
+        watch: live::Settings,
         voice: Voice,
     ) -> Self {
         Self::start(store, watch, voice, None).await
@@ -98,7 +98,7 @@ impl Running {
     /// A server that is asked for figures, too.
     pub(crate) async fn monitored(
         store: Arc<dyn Store>,
-        watch: watch::Settings,
+        watch: live::Settings,
         monitor: Option<Monitor>,
     ) -> Self {
         Self::start(store, watch, voice(), monitor).await
@@ -106,7 +106,7 @@ impl Running {
 
     async fn start(
         store: Arc<dyn Store>,
-        watch: watch::Settings,
+        watch: live::Settings,
         voice: Voice,
         monitor: Option<Monitor>,
     ) -> Self {

@@ -10,7 +10,7 @@ mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
-use deskplane::{server::Voice, store::Memory, watch};
+use deskplane::{live, server::Voice, store::Memory};
 use deskplane_providers::fake::{Switchboard, Told};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -49,7 +49,7 @@ impl Desk {
         voice: Voice,
         more: impl Fn(usize) -> Value,
     ) -> Self {
-        let server = Running::driving(store, watch::Settings::default(), voice).await;
+        let server = Running::driving(store, live::Settings::default(), voice).await;
         let admin = Api::admin(&server);
         let user = json!({"user": {"id": "anna", "display_name": "Anna", "roles": ["msdyn_csr"]}});
         admin.ok("UpsertUser", user).await;

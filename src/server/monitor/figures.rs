@@ -6,7 +6,18 @@ use metrics::{
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 use super::Live;
-use crate::voice::Voice;
+use crate::{domain::Reason, voice::Voice};
+
+/// Reasons for which open streams end.
+const ENDS: [Reason; 7] = [
+    Reason::UserDeleted,
+    Reason::CallerDisabled,
+    Reason::ScopeRevoked,
+    Reason::Replaced,
+    Reason::Draining,
+    Reason::MaxAge,
+    Reason::SlowConsumer,
+];
 
 /// Figures that are read when somebody asks, and the text of all.
 #[derive(Debug)]
@@ -14,8 +25,14 @@ pub(super) struct Figures {
     handle: PrometheusHandle,
     revision: Gauge,
     streams: Gauge,
+    profile_ends: EndMeters,
+    call_ends: EndMeters,
     voice: VoiceMeters,
 }
+
+/// Ends of streams of one kind, by reason.
+#[derive(Debug)]
+struct EndMeters([Counter; ENDS.len()]);
 
 /// Figures of voice.
 #[derive(Debug)]
@@ -49,8 +66,15 @@ impl Figures {
             describe_gauge!("deskplane_watch_streams", "Open streams of live updates");
             (gauge!("deskplane_revision"), gauge!("deskplane_watch_streams"))
         });
-        let voice = VoiceMeters::new(recorder);
-        Self { handle: recorder.handle(), revision, streams, voice }
+        let ends = |kind| EndMeters::new(recorder, kind);
+        Self {
+            handle: recorder.handle(),
+            revision,
+            streams,
+            profile_ends: ends("profile"),
+            call_ends: ends("calls"),
+            voice: VoiceMeters::new(recorder),
+        }
     }
 
     /// All figures; without a server at work those of its start.
@@ -58,6 +82,8 @@ impl Figures {
         if let Some(live) = live {
             self.revision.set(live.ledger.catalog().revision as f64);
             self.streams.set(live.hub.streams() as f64);
+            self.profile_ends.set(&live.hub.ends());
+            self.call_ends.set(&live.voice.stream_ends());
             self.voice.set(&live.voice);
         }
         self.handle.render()
@@ -66,6 +92,27 @@ impl Figures {
     /// Folds what histograms gather, so that it does not grow while nobody asks.
     pub(super) fn fold(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+impl EndMeters {
+    fn new(recorder: &dyn Recorder, kind: &'static str) -> Self {
+        with_local_recorder(recorder, || {
+            describe_counter!(
+                "deskplane_stream_ends_total",
+                "Open streams that the server ended, by kind of stream and reason"
+            );
+            let end = |reason: Reason| counter!("deskplane_stream_ends_total", "stream" => kind, "reason" => reason.as_str());
+            Self(ENDS.map(end))
+        })
+    }
+
+    fn set(&self, ends: &[(Reason, u64)]) {
+        for (reason, counter) in ENDS.iter().zip(&self.0) {
+            if let Some((_, count)) = ends.iter().find(|(known, _)| known == reason) {
+                counter.absolute(*count);
+            }
+        }
     }
 }
 

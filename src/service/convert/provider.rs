@@ -15,7 +15,7 @@ use crate::{
         provider::{ApiVersion, ChannelProvider, MAX_SECRETS},
         secret::{SecretValue, StoredSecret},
     },
-    watch::{Health, HealthState},
+    live::{Health, HealthState},
 };
 
 coded! {

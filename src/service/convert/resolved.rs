@@ -6,16 +6,16 @@ use super::{finding, provider::provider_health, timestamp};
 use crate::{
     content::wire::{Coded as _, coded},
     domain::{App, Finding, Time},
+    live::{self, Hub},
     read::Resolved,
     resolve::Resolution,
-    watch::{self, Hub},
 };
 
 coded! {
-    watch::Reset => ResetReason {
+    live::Reset => ResetReason {
         TokenInvalid, TokenOtherSubject, ForeignStore, StoreRestored, SchemaChanged,
     }
-    watch::CauseKind => Cause {
+    live::CauseKind => Cause {
         Initial, ProfileChanged, LibraryChanged, AssignmentChanged, UserRolesChanged,
         RankOrRolesChanged, DefaultChanged, ProfileStateChanged, ProfileDeleted, ProviderChanged,
         WorkstreamChanged, SettingsChanged, Import, Rollback, Reset,
@@ -110,7 +110,7 @@ pub(in crate::service) fn bulk_result(
     }
 }
 
-fn cause(cause: &watch::Cause) -> v1::ChangeCause {
+fn cause(cause: &live::Cause) -> v1::ChangeCause {
     v1::ChangeCause {
         cause: cause.kind.wire().into(),
         revision: cause.revision,
@@ -120,13 +120,13 @@ fn cause(cause: &watch::Cause) -> v1::ChangeCause {
 
 /// One message of a stream.
 pub(in crate::service) fn event(
-    message: watch::Message,
+    message: live::Message,
     hub: &Hub,
     now: Time,
 ) -> v1::WatchProfileResponse {
     use v1::watch_profile_response::Event;
     let event = match message {
-        watch::Message::Snapshot(snapshot) => Event::Snapshot(v1::Snapshot {
+        live::Message::Snapshot(snapshot) => Event::Snapshot(v1::Snapshot {
             profile: Some(resolved_profile(&snapshot.resolved, hub, now)),
             reset: snapshot.reset.is_some(),
             reset_reason: snapshot.reset.map(|reason| reason.wire().into()).unwrap_or_default(),
@@ -134,16 +134,16 @@ pub(in crate::service) fn event(
             changed_sections: snapshot.changed_sections.iter().map(ToString::to_string).collect(),
             resume_token: snapshot.resume_token,
         }),
-        watch::Message::InSync { revision, digest, resume_token } => {
+        live::Message::InSync { revision, digest, resume_token } => {
             Event::InSync(v1::InSync { resume_token, revision, digest })
         }
-        watch::Message::Bookmark { revision, resume_token } => {
+        live::Message::Bookmark { revision, resume_token } => {
             Event::Bookmark(v1::Bookmark { revision, resume_token })
         }
-        watch::Message::ProviderHealth { provider, health } => {
+        live::Message::ProviderHealth { provider, health } => {
             Event::ProviderHealth(provider_health(provider.as_str(), &health))
         }
-        watch::Message::Drain { reconnect_after, deadline } => {
+        live::Message::Drain { reconnect_after, deadline } => {
             let micros = i64::try_from(deadline.as_micros()).unwrap_or(i64::MAX);
             let deadline = Time::from_micros(now.micros().saturating_add(micros));
             Event::Drain(v1::Drain {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use deskplane::{store::Memory, watch};
+use deskplane::{live, store::Memory};
 use deskplane_proto::v1::watch_profile_response::Event;
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
@@ -98,11 +98,11 @@ async fn health_knows_the_server_and_each_service() {
     assert_eq!(health(&server, "deskplane.v1.Nothing").await, Err(Code::NotFound));
 }
 
-fn quick() -> watch::Settings {
-    watch::Settings {
+fn quick() -> live::Settings {
+    live::Settings {
         drain_window: Duration::from_millis(200),
         drain_deadline: Duration::from_secs(5),
-        ..watch::Settings::default()
+        ..live::Settings::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deskplane::{store::Memory, watch};
+use deskplane::{live, store::Memory};
 use deskplane_proto::v1::{self, watch_profile_response::Event};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -84,10 +84,10 @@ async fn follow(watcher: &mut Watcher, held: &mut v1::ResolvedProfile, digest: &
 }
 
 async fn agree(writes: &[(&'static str, Value)]) {
-    let quick = watch::Settings {
+    let quick = live::Settings {
         quiet: std::time::Duration::ZERO,
         longest: std::time::Duration::ZERO,
-        ..watch::Settings::default()
+        ..live::Settings::default()
     };
     let server = Running::of(Arc::new(Memory::new()), quick).await;
     let api = Api::admin(&server);

@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use deskplane::{
+    live,
     server::Voice,
     store::{Memory, io::Disk},
     voice::Log,
-    watch,
 };
 use deskplane_providers::fake::{Behaviour, Operation, Told};
 use serde_json::json;
@@ -23,7 +23,7 @@ fn kept(folder: &Path) -> Voice {
 async fn again(desk: Desk, store: Arc<Memory>, folder: &Path) -> Desk {
     let Desk { server, vendors } = desk;
     server.end().await;
-    let server = Running::driving(store, watch::Settings::default(), kept(folder)).await;
+    let server = Running::driving(store, live::Settings::default(), kept(folder)).await;
     Desk { server, vendors }
 }
 
@@ -40,7 +40,7 @@ async fn live_calls_go_on_and_what_was_missed_is_caught_up() {
     server.end().await;
     // Nobody listens while the server is away.
     vendor.tell(&Told::of(two["provider_call_id"].as_str().unwrap(), "busy"));
-    let server = Running::driving(store, watch::Settings::default(), kept(folder.path())).await;
+    let server = Running::driving(store, live::Settings::default(), kept(folder.path())).await;
     let desk = Desk { server, vendors };
     let now = desk.until(&two, "CALL_STATE_ENDED").await;
     assert_eq!(now["cause"], "CALL_CAUSE_BUSY");

@@ -1,6 +1,7 @@
 //! What live updates promise, over a real ledger and time that stands still. The tests are named by
 //! the rules of SPEC §10.
 
+mod calls;
 mod ends;
 mod lag;
 mod messages;

@@ -102,6 +102,11 @@ impl Changes {
         }
     }
 
+    /// Drops the causes of commits that streams were compared with already.
+    pub(super) fn forget_causes_until(&mut self, revision: i64) {
+        self.causes.retain(|(_, cause)| cause.revision > revision);
+    }
+
     /// Keeps no more than that every stream must be compared, and the newest cause of each kind.
     pub(super) fn unite(&mut self) {
         let mut causes: Vec<(Concern, Cause)> = Vec::new();

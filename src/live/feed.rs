@@ -113,12 +113,10 @@ impl Batch {
         self.commits.last().map(|published| &published.after).or(united)
     }
 
-    /// What led from the catalog of that revision to the newest.
-    pub(super) fn changes_since(&mut self, revision: i64) -> Changes {
-        let united = self.united.take().filter(|united| united.after.revision > revision);
-        let mut changes = united.map(|united| united.changes).unwrap_or_default();
-        let news = self.commits.iter().filter(|published| published.after.revision > revision);
-        news.for_each(|published| changes.add(published));
+    /// What the commits changed.
+    pub(super) fn changes(&mut self) -> Changes {
+        let mut changes = self.united.take().map(|united| united.changes).unwrap_or_default();
+        self.commits.iter().for_each(|published| changes.add(published));
         changes
     }
 }

@@ -11,6 +11,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::*;
+pub(super) use crate::{
+    catalog::Catalog,
+    domain::{Reason, Refusal},
+    read::{Contents, resolved},
+};
 use crate::{
     clock::Clock,
     command::{
@@ -24,10 +29,6 @@ use crate::{
     },
     ledger::{Idempotency, Ledger, Outcome, Published, Submission},
     store::Memory,
-};
-pub(super) use crate::{
-    domain::Reason,
-    read::{Contents, resolved},
 };
 
 /// A write of whatever objects a test needs.
@@ -265,7 +266,7 @@ pub(super) async fn pass(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
-pub(super) struct Watch(pub(super) Stream);
+pub(super) struct Watch(pub(super) ProfileStream);
 
 impl Watch {
     pub(super) async fn next(&mut self) -> Message {

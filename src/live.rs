@@ -1,18 +1,28 @@
-//! Live updates: every watcher of a profile hears of what changes for it, and of nothing else
-//! (SPEC §10).
+//! Live streams: every watcher gets what changes for it, and nothing else (SPEC §10, §14.2).
 //!
-//! A commit is handed to the [`Hub`], whose one task finds the streams that it concerns: users of
-//! one seat and app share a group, a group is resolved once, and only the streams of a group whose
-//! digest differs are woken. Each stream has one slot for what waits, in which the newest wins.
+//! One engine serves all kinds of streams. A stream is a [`Payload`], what waits of one kind of
+//! message with the newest alone kept, in a slot that knows age, planned end, stall and waker.
+//! [`Streams`] holds the streams of one kind: it admits them, finds them by the users that they
+//! concern, and drains them; a stream leaves every index when it is dropped.
+//!
+//! The [`Hub`] takes each commit. Its one task rechecks the streams of the users who changed,
+//! whatever the kind, and finds the streams of profiles that the commit can concern: users of one
+//! seat and app share a group, a group is resolved once, and only the streams of a group whose
+//! digest differs are woken.
 
+mod access;
 mod cause;
 mod compare;
 mod feed;
 mod group;
 mod hub;
+mod ids;
 mod index;
+mod profile;
+mod registry;
 mod slot;
 mod stream;
+mod streams;
 mod token;
 
 use std::{fmt, time::Duration};
@@ -20,26 +30,31 @@ use std::{fmt, time::Duration};
 use uuid::Uuid;
 
 use crate::{
-    catalog::Catalog,
-    domain::{Actor, App, Refusal, Time, UniqueName, UserId},
+    domain::{Actor, App, Time, UniqueName, UserId},
     read::Resolved,
     store,
 };
 
-use self::slot::Slot;
 pub use self::{
+    access::{Access, Recheck},
     cause::{Cause, CauseKind},
     hub::Hub,
+    profile::ProfileSlot,
+    slot::{Index, Payload, Turn},
     stream::Stream,
+    streams::Streams,
     token::MAX_TOKEN,
 };
+
+/// A stream of one user's profile.
+pub type ProfileStream = Stream<ProfileSlot>;
 
 /// What resume tokens know a store by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreId {
     /// Made with the store.
     pub store: Uuid,
-    /// Made anew by every restore.
+    /// Another one after every restore.
     pub incarnation: Uuid,
 }
 
@@ -49,7 +64,7 @@ impl From<&store::Identity> for StoreId {
     }
 }
 
-/// Times of the hub.
+/// Times and limits of live streams.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a client must be without a change before gathered changes go out; 0 gathers none.
@@ -66,7 +81,7 @@ pub struct Settings {
     pub drain_deadline: Duration,
     /// How long the transport may take nothing while something waits.
     pub stalled: Duration,
-    /// Most streams of the server; a further one is told that the server is busy.
+    /// Most streams of each kind; a further one is refused with SERVER_BUSY.
     pub max_streams: usize,
 }
 
@@ -85,10 +100,7 @@ impl Default for Settings {
     }
 }
 
-/// Judges on a catalog whether a caller still has the rights that its stream was opened with.
-pub type Recheck = Box<dyn Fn(&Catalog) -> Result<(), Refusal> + Send + Sync>;
-
-/// Who watches whom.
+/// Who watches whose profile.
 pub struct Subscription {
     /// The caller.
     pub caller: Actor,
@@ -106,6 +118,13 @@ pub struct Subscription {
     pub resume_token: String,
     /// Digest that the client holds; empty when there is none.
     pub digest: String,
+}
+
+impl Subscription {
+    fn into_access(self) -> Access {
+        let Self { caller, own_credential, recheck, user, .. } = self;
+        Access { caller, own_credential, recheck, user }
+    }
 }
 
 impl fmt::Debug for Subscription {
@@ -166,7 +185,7 @@ pub struct Snapshot {
     pub reset: Option<Reset>,
     /// What led to it, ascending by revision.
     pub causes: Vec<Cause>,
-    /// Fields of the content that differ from what the stream told before.
+    /// Fields of the content that differ from what the stream sent before.
     pub changed_sections: Vec<&'static str>,
     /// Token to resume from.
     pub resume_token: String,

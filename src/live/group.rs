@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{cause::Changes, index::Id};
+use super::{
+    cause::Changes,
+    ids::{GroupId, StreamId},
+};
 use crate::{
     catalog::{Catalog, Direct, Seat, Seated},
     domain::{App, UniqueName},
     read::Variant,
 };
-
-/// Number of a group.
-pub(super) type GroupId = u64;
 
 /// All that tells the resolutions of two users apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl GroupKey {
 pub(super) struct Group {
     pub(super) key: GroupKey,
     pub(super) variant: Variant,
-    pub(super) members: BTreeSet<Id>,
+    pub(super) members: BTreeSet<StreamId>,
 }
 
 impl Group {
@@ -62,8 +62,8 @@ pub(super) struct Groups {
     groups: HashMap<GroupId, Group>,
     keys: HashMap<GroupKey, GroupId>,
     profiles: HashMap<UniqueName, BTreeSet<GroupId>>,
-    /// Groups that ranks, roles and defaults may lead elsewhere.
-    loose: BTreeSet<GroupId>,
+    /// Groups that follow ranks, roles and defaults: no link fixes their profile.
+    follows_defaults: BTreeSet<GroupId>,
     next: GroupId,
 }
 
@@ -77,7 +77,7 @@ impl Groups {
     }
 
     /// Puts a stream into the group of that key, which has this content now.
-    pub(super) fn join(&mut self, stream: Id, key: GroupKey, variant: &Variant) -> GroupId {
+    pub(super) fn join(&mut self, stream: StreamId, key: GroupKey, variant: &Variant) -> GroupId {
         let id = self.keys.get(&key).copied().unwrap_or(self.next);
         if id == self.next {
             self.next += 1;
@@ -96,7 +96,7 @@ impl Groups {
     }
 
     /// Takes a stream out of its group.
-    pub(super) fn leave(&mut self, stream: Id, id: GroupId) {
+    pub(super) fn leave(&mut self, stream: StreamId, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.members.remove(&stream);
         if !group.members.is_empty() {
@@ -126,7 +126,7 @@ impl Groups {
             self.profiles.entry(profile.clone()).or_default().insert(id);
         }
         if !group.is_fixed() {
-            self.loose.insert(id);
+            self.follows_defaults.insert(id);
         }
     }
 
@@ -139,7 +139,7 @@ impl Groups {
                 }
             }
         }
-        self.loose.remove(&id);
+        self.follows_defaults.remove(&id);
     }
 
     /// Groups whose members may get something else, although their seats are what they were.
@@ -156,9 +156,9 @@ impl Groups {
             group.is_some_and(|group| matches!(group.key.seat.direct, Direct::Many(..)))
         };
         if changes.classes {
-            found.extend(&self.loose);
+            found.extend(&self.follows_defaults);
         } else if !changes.profiles.is_empty() {
-            found.extend(self.loose.iter().filter(many));
+            found.extend(self.follows_defaults.iter().filter(many));
         }
         if !changes.objects.is_empty() {
             let made_of =

@@ -10,48 +10,45 @@ use tokio::time::Instant;
 use super::{
     Cause,
     cause::Changes,
-    feed::Batch,
-    group::{GroupId, GroupKey},
-    hub::{Shared, Wakers},
-    index::{Id, Index, Watcher, permitted},
-    slot::Offer,
+    group::GroupKey,
+    hub::Shared,
+    ids::{GroupId, StreamId},
+    profile::{Offer, ProfileSlot},
+    registry::{Registry, Watcher},
+    streams::Wakers,
 };
 use crate::{
     catalog::Catalog,
-    domain::{App, Reason, Refusal, UserId},
+    domain::{App, Refusal, UserId},
     read::{Contents, Variant, resolved_variant},
     resolve::Resolution,
 };
 
 impl Shared {
-    /// Compares the streams with what these commits, the oldest first, led to.
-    pub(super) fn compare(&self, mut batch: Batch) {
-        if let (Some(first), Some(last)) = (batch.commits.first(), batch.commits.last()) {
-            let deltas = batch.commits.iter().flat_map(|commit| commit.deltas.iter().flatten());
-            self.contents.refresh(&first.before, &last.after, deltas);
-        }
-        let known = self.index().catalog.as_ref().map_or(-1, |catalog| catalog.revision);
-        let Some(after) = batch.after().filter(|after| after.revision > known).cloned() else {
+    /// Compares the streams of profiles with what these changes led to.
+    pub(super) fn compare(&self, mut changes: Changes, after: &Arc<Catalog>) {
+        let known = self.profiles.registry().index.catalog.as_ref().map_or(-1, |c| c.revision);
+        if after.revision <= known {
             return;
-        };
-        let changes = batch.changes_since(known);
+        }
+        changes.forget_causes_until(known);
         let mut answers =
-            Answers { contents: &self.contents, catalog: &after, known: HashMap::new() };
+            Answers { contents: &self.contents, catalog: after, known: HashMap::new() };
         self.prepare(&changes, &mut answers);
 
         let mut wakers = Wakers::default();
-        let mut index = self.index();
-        let singled: BTreeSet<Id> = if changes.roles {
-            index.iter().map(|(id, _)| id).collect()
+        let mut registry = self.profiles.registry();
+        let singled: BTreeSet<StreamId> = if changes.roles {
+            registry.iter().map(|(id, _)| id).collect()
         } else {
-            let users = changes.users.iter().flat_map(|user| index.of_user(user));
-            users.chain(index.ahead.iter().copied()).collect()
+            let users = changes.users.iter().flat_map(|user| registry.concerning(user));
+            users.chain(registry.index.newer_than_hub.iter().copied()).collect()
         };
         let mut moved = Vec::new();
         if !changes.roles {
-            for group in index.groups.affected(&changes) {
+            for group in registry.index.groups.affected(&changes) {
                 let left = self.compare_group(
-                    &mut index,
+                    &mut registry,
                     group,
                     &singled,
                     &changes,
@@ -62,27 +59,27 @@ impl Shared {
             }
         }
         for id in singled.into_iter().chain(moved) {
-            self.single_out(&mut index, id, &changes, &mut answers, &mut wakers);
+            self.compare_stream(&mut registry, id, &changes, &mut answers, &mut wakers);
         }
-        index.catalog = Some(Arc::clone(&after));
-        drop(index);
-        self.reach(after.revision);
+        registry.index.catalog = Some(Arc::clone(after));
+        drop(registry);
+        self.advance(after.revision);
     }
 
     /// Resolves and compiles what will be asked for, before the streams are locked.
     fn prepare(&self, changes: &Changes, answers: &mut Answers<'_>) {
-        let index = self.index();
-        let groups =
-            if changes.roles { index.groups.ids() } else { index.groups.affected(changes) };
-        let samples: Vec<_> = groups
+        let registry = self.profiles.registry();
+        let groups = &registry.index.groups;
+        let ids = if changes.roles { groups.ids() } else { groups.affected(changes) };
+        let samples: Vec<_> = ids
             .into_iter()
-            .filter_map(|id| index.groups.get(id))
+            .filter_map(|id| groups.get(id))
             .filter_map(|group| {
-                let user = &index.get(*group.members.first()?)?.user;
+                let user = &registry.get(*group.members.first()?)?.access.user;
                 Some((group.key.clone(), group.variant.clone(), user.clone()))
             })
             .collect();
-        drop(index);
+        drop(registry);
         for (key, variant, user) in samples {
             if changes.roles || answers.content(changes, &key, &variant).is_none() {
                 answers.of(&user, key.app);
@@ -94,22 +91,22 @@ impl Shared {
     /// when they belong to another group now, because the profile of their link is gone.
     fn compare_group(
         &self,
-        index: &mut Index,
+        registry: &mut Registry<ProfileSlot>,
         id: GroupId,
-        singled: &BTreeSet<Id>,
+        singled: &BTreeSet<StreamId>,
         changes: &Changes,
         answers: &mut Answers<'_>,
         wakers: &mut Wakers,
-    ) -> Vec<Id> {
-        let Some(group) = index.groups.get(id) else { return Vec::new() };
+    ) -> Vec<StreamId> {
+        let Some(group) = registry.index.groups.get(id) else { return Vec::new() };
         let members = || group.members.iter().filter(|id| !singled.contains(id));
-        let watchers = || members().filter_map(|id| index.get(*id));
+        let watchers = || members().filter_map(|id| registry.get(*id));
         // Users who changed may have another seat now, so they do not speak for the group.
         let Some(sample) = watchers().next() else { return Vec::new() };
         let variant = match answers.content(changes, &group.key, &group.variant) {
             Some(variant) if variant.content.digest == group.variant.content.digest => variant,
             _ => {
-                let Some(answer) = answers.of(&sample.user, group.key.app) else {
+                let Some(answer) = answers.of(&sample.access.user, group.key.app) else {
                     return Vec::new();
                 };
                 if answer.key != group.key {
@@ -118,40 +115,43 @@ impl Shared {
                 if answer.variant.content.digest != group.variant.content.digest {
                     let causes = changes.causes(None, &group.variant, &answer.variant);
                     let offer = answers.offer(&answer, causes);
-                    let now = Instant::now();
+                    let (settings, now) = (self.profiles.settings(), Instant::now());
                     for watcher in watchers() {
-                        wakers.add(watcher.slot().offer(&offer, &self.settings, now));
+                        let offered = |slot: &mut ProfileSlot| slot.offer(&offer, settings, now);
+                        wakers.add(watcher.slot().update(offered));
                     }
                 }
                 answer.variant
             }
         };
-        index.groups.change(id, &variant);
+        registry.index.groups.change(id, &variant);
         Vec::new()
     }
 
     /// Compares one stream, and puts it into the group where it now belongs.
-    fn single_out(
+    fn compare_stream(
         &self,
-        index: &mut Index,
-        id: Id,
+        registry: &mut Registry<ProfileSlot>,
+        id: StreamId,
         changes: &Changes,
         answers: &mut Answers<'_>,
         wakers: &mut Wakers,
     ) {
-        let Some(watcher) = index.get(id).cloned() else { return };
+        let Some(watcher) = registry.get(id).cloned() else { return };
         if watcher.start > answers.catalog.revision {
             return;
         }
-        index.ahead.remove(&id);
+        registry.index.newer_than_hub.remove(&id);
         match judge(&watcher, changes, answers) {
-            Err(refusal) => wakers.add(index.end(id, refusal)),
+            Err(refusal) => wakers.add(registry.end(id, refusal)),
             Ok(answer) => {
                 let mut slot = watcher.slot();
-                let causes = changes.causes(Some(&watcher.user), slot.newest(), &answer.variant);
+                let (user, newest) = (&watcher.access.user, slot.payload().newest());
+                let causes = changes.causes(Some(user), newest, &answer.variant);
                 let offer = answers.offer(&answer, causes);
-                wakers.add(slot.offer(&offer, &self.settings, Instant::now()));
-                index.place(id, answer.key, &answer.variant);
+                let (settings, now) = (self.profiles.settings(), Instant::now());
+                wakers.add(slot.update(|slot| slot.offer(&offer, settings, now)));
+                registry.index.place(id, answer.key, &answer.variant);
             }
         }
     }
@@ -205,21 +205,12 @@ impl Answers<'_> {
 
 /// What a stream gets now, or why it ends.
 fn judge(
-    watcher: &Watcher,
+    watcher: &Watcher<ProfileSlot>,
     changes: &Changes,
     answers: &mut Answers<'_>,
 ) -> Result<Answer, Refusal> {
-    let Some(answer) = answers.of(&watcher.user, watcher.app) else {
-        let message = format!("User {} was deleted.", watcher.user);
-        return Err(Refusal::new(Reason::UserDeleted, message).resource(
-            "User",
-            &watcher.user,
-            "deleted",
-        ));
-    };
-    let Watcher { caller, own_credential, recheck, .. } = watcher;
-    if changes.roles || caller.user.as_ref().is_some_and(|own| changes.users.contains(own)) {
-        permitted(caller, *own_credential, recheck, answers.catalog)?;
-    }
+    let access = &watcher.access;
+    let answer = answers.of(&access.user, watcher.topic).ok_or_else(|| access.user_deleted())?;
+    access.still_permitted(changes, answers.catalog)?;
     Ok(answer)
 }
