@@ -121,7 +121,7 @@ pub struct Store {
     pub checkpoint_mib: u64,
     /// Free MiB of the disk below which the server is read-only.
     pub min_free_mib: u64,
-    /// Records that history and changes go back.
+    /// Records that the feed of changes goes back.
     pub keep_records: u64,
     /// Hours in which every file is read again to see whether it is sound; 0 reads none.
     pub verify_hours: u64,
@@ -405,7 +405,10 @@ impl Store {
             segment_bytes: self.segment_mib << 20,
             checkpoint_bytes: self.checkpoint_mib << 20,
             min_free_bytes: self.min_free_mib << 20,
-            retention: durable::Retention { records: self.keep_records },
+            retention: durable::Retention {
+                records: self.keep_records,
+                ..durable::Retention::default()
+            },
         }
     }
 }

@@ -198,7 +198,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// that falls so far behind ends with that error.
     async fn changes(&self, after: Revision) -> Result<ChangeStream>;
 
-    /// Answers a page of past records, newest first.
+    /// Answers a page of past records, newest first: of the feed, or of one object, whose history may
+    /// go back further than the feed.
     async fn history(&self, query: HistoryQuery) -> Result<Page<Record>>;
 
     /// Answers the record of a revision. As long as its request id is remembered it is there, also

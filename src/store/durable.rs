@@ -74,6 +74,7 @@ use super::{
     MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, Store, Writes,
     io::{Disk, Io},
 };
+use crate::domain::Kind;
 
 /// A store in a folder of the local disk.
 ///
@@ -117,11 +118,16 @@ pub struct Settings {
     pub retention: Retention,
 }
 
-/// What is kept of the past.
+/// What is kept of the past (SPEC §11.2): the newest records, and of each object that exists its
+/// newest revisions, also those in older records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Records that history and changes go back.
+    /// Records that the feed of changes goes back.
     pub records: u64,
+    /// Revisions that the history of a resource goes back.
+    pub revisions: usize,
+    /// Revisions that the history of a user or team goes back.
+    pub directory_revisions: usize,
 }
 
 /// What tells whose data a file holds.
@@ -151,7 +157,19 @@ impl Default for Settings {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { records: 100_000 }
+        Self { records: 100_000, revisions: 100, directory_revisions: 10 }
+    }
+}
+
+// === impl Retention ===
+
+impl Retention {
+    /// Revisions that the history of an object of that kind goes back.
+    fn revisions_of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::User | Kind::Team => self.directory_revisions,
+            _ => self.revisions,
+        }
     }
 }
 

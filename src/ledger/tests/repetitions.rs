@@ -102,7 +102,7 @@ async fn a_request_that_only_the_store_knows_is_repeated_refused_and_expires_lik
 async fn a_repetition_is_answered_after_history_has_forgotten_its_record() {
     let folder = tempfile::tempdir().unwrap();
     let open_store = async || {
-        let retention = durable::Retention { records: 3 };
+        let retention = durable::Retention { records: 3, ..durable::Retention::default() };
         let settings =
             durable::Settings { min_free_bytes: 0, retention, ..durable::Settings::default() };
         Arc::new(Durable::open(folder.path(), settings).await.unwrap())

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         Actor, Change, Kind, Object, ObjectKey, Stamp, Time, UserId,
         directory::{User, UserKind},
+        settings::Settings,
     },
     store::{Batch, Record, Request, Revision},
 };
@@ -25,6 +26,12 @@ pub(crate) fn put_user(id: &str, revision: Revision) -> Change {
         disabled: false,
         business_unit: String::new(),
     })))
+}
+
+/// The settings written by the commit of that revision.
+pub(crate) fn put_settings(revision: Revision) -> Change {
+    let stamp = Stamp::new(Uuid::from_u128(7), revision, Time::from_micros(revision), "system");
+    Change::Put(Object::Settings(Arc::new(Settings::initial(stamp))))
 }
 
 pub(crate) fn delete_user(id: &str) -> Change {

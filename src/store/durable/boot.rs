@@ -292,15 +292,14 @@ impl<'a> Boots<'a> {
         if !self.indexed && !self.same_boot {
             return Ok(None);
         }
-        let index =
-            match Index::open(&self.place.index(), self.ids, self.settings.retention.records) {
-                Ok(index) => index,
-                Err(Error::Damaged(what) | Error::Engine(what)) => {
-                    tracing::warn!(what, "the index cannot be used");
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            };
+        let index = match Index::open(&self.place.index(), self.ids, self.settings.retention) {
+            Ok(index) => index,
+            Err(Error::Damaged(what) | Error::Engine(what)) => {
+                tracing::warn!(what, "the index cannot be used");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let head = index.head()?.revision;
         if head > scan.end {
             let what = format!(

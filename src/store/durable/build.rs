@@ -73,14 +73,14 @@ impl Engine {
         self.owned()?;
         folder::remove(&folder)?;
         fs::rename(fresh, &folder)?;
-        let index = Index::open(&folder, self.ids, self.settings.retention.records)?;
+        let index = Index::open(&folder, self.ids, self.settings.retention)?;
         note_boot(&self.place);
         Ok(index)
     }
 
     /// A new index with the content of the newest good checkpoint.
     fn fill(&self, fresh: &Path) -> Result<Index> {
-        let keep = self.settings.retention.records;
+        let keep = self.settings.retention;
         let bases: Vec<_> = self.checkpoints().iter().rev().copied().collect();
         for base in bases {
             let index = Index::open(fresh, self.ids, keep)?;

@@ -11,6 +11,7 @@
 //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
 //! | `q/<time><revision>` | what is remembered of a record with a request id; see `index/requests.rs` |
+//! | `c/<revision>` | how many objects need the record that the feed does not go back to; see `index/retention.rs` |
 //! | `k/<caller and id>` | time and revision of that record |
 //! | `p/…` | pieces of values that are longer than one; see `index/pieces.rs` |
 //!
@@ -39,11 +40,15 @@ use uuid::Uuid;
 #[cfg(test)]
 pub(super) use self::tree::SEGMENT;
 use self::{
-    keys::{LOOKUPS, STATES, index_key, record_key, revision_of, state_key},
+    keys::{
+        HISTORIES, LOOKUPS, NEEDED, STATES, history_key, history_of, needed_key, record_key,
+        revision_of, state_key,
+    },
     pieces::PIECES,
+    retention::Trim,
     tree::Tree,
 };
-use super::{Ids, checkpoint, known_format};
+use super::{Ids, Retention, checkpoint, known_format};
 use crate::{
     domain::{Change, Object, Time},
     store::{
@@ -53,7 +58,7 @@ use crate::{
 };
 
 /// Layout of the tree that this program writes; an older one is rebuilt.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 /// Most bytes of records that one read takes, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
 /// The tree. Its calls block.
@@ -63,8 +68,9 @@ pub(super) struct Index {
     head: Mutex<Head>,
     /// [`Head::trimmed`], raised before anything is removed.
     trimmed: AtomicI64,
-    /// Most records that are kept.
+    /// Most records of the feed.
     keep: i64,
+    retention: Retention,
 }
 
 /// How far the tree has come.
@@ -74,9 +80,9 @@ pub(super) struct Head {
     pub(super) revision: Revision,
     /// Its time.
     pub(super) time: Time,
-    /// Records that are kept.
+    /// Records of the feed.
     pub(super) records: i64,
-    /// Revision of the last record that was removed; 0 when none was.
+    /// Revision of the last record that left the feed; 0 when none did.
     pub(super) trimmed: Revision,
 }
 
@@ -92,13 +98,13 @@ impl Index {
     /// Opens a tree, or makes an empty one of that store, if there is none.
     ///
     /// A tree that cannot be used, or of another store, is [`Error::Damaged`].
-    pub(super) fn open(folder: &Path, ids: Ids, keep: u64) -> Result<Self> {
+    pub(super) fn open(folder: &Path, ids: Ids, retention: Retention) -> Result<Self> {
         let db = Tree::open(folder)?;
         identify(&db, folder, ids)?;
         let head = read_head(&db)?;
         let trimmed = AtomicI64::new(head.trimmed);
-        let keep = i64::try_from(keep).unwrap_or(i64::MAX);
-        Ok(Self { db, head: Mutex::new(head), trimmed, keep })
+        let keep = i64::try_from(retention.records).unwrap_or(i64::MAX);
+        Ok(Self { db, head: Mutex::new(head), trimmed, keep, retention })
     }
 
     /// Whether the tree cannot be relied on any more: it is to be built once more.
@@ -140,13 +146,15 @@ impl Index {
     pub(super) fn apply(&self, records: &[Stored]) -> Result<()> {
         let mut head = self.lock()?;
         let (mut writes, mut next, mut long) = (Writes::default(), *head, Long::new());
-        self.forget_requests(&head, 2 * records.len(), &mut writes)?;
+        let mut trim = Trim::new(self);
+        trim.forget_requests(&head, 2 * records.len(), &mut writes)?;
         for (record, bytes) in records {
+            trim.add(record);
             self.write_record(record, bytes, &mut writes, &mut long)?;
             (next.revision, next.time) = (record.revision, record.time);
             next.records += 1;
         }
-        self.trim(&mut next, 2 * records.len(), &mut writes)?;
+        trim.finish(&mut next, 2 * records.len(), &mut writes)?;
         writes.insert(b"m/head", head_value(&next));
         self.db.note(self.db.apply_batch(writes))?;
         *head = next;
@@ -164,7 +172,7 @@ impl Index {
         let mut target = begin(*head)?;
         for item in self.db.iter() {
             let (key, value) = self.db.note(item)?;
-            if ![b"m/", PIECES, LOOKUPS].iter().any(|own| key.starts_with(own)) {
+            if ![b"m/", PIECES, LOOKUPS, NEEDED].iter().any(|own| key.starts_with(own)) {
                 let value = self.db.note(pieces::whole(&self.db, &key, value))?;
                 each(&mut target, (&key, &value))?;
             }
@@ -178,11 +186,16 @@ impl Index {
         read: impl FnOnce(&mut dyn FnMut(checkpoint::Entry<'_>) -> Result<()>) -> Result<Head>,
     ) -> Result<()> {
         let mut head = self.lock()?;
+        let mut needed = BTreeMap::<Revision, u32>::new();
         // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
         // and would hold several times the data in memory.
         let next = read(&mut |(key, value)| {
             if key.starts_with(keys::REQUESTS) {
                 return self.import_request(value);
+            }
+            if key.starts_with(HISTORIES) {
+                let revision = revision_of(key, key.len().saturating_sub(8))?;
+                *needed.entry(revision).or_default() += 1;
             }
             let filled = match key.starts_with(keys::RECORDS) {
                 true => pieces::fill(&self.db, key, &packed::renewed(value)),
@@ -190,6 +203,9 @@ impl Index {
             };
             Ok(self.db.note(filled)?)
         })?;
+        for (revision, count) in needed.range(..=next.trimmed) {
+            self.db.note(self.db.insert(needed_key(*revision), &count.to_be_bytes()))?;
+        }
         self.db.note(self.db.insert(b"m/head", head_value(&next)))?;
         self.trimmed.store(next.trimmed, Ordering::SeqCst);
         *head = next;
@@ -252,25 +268,34 @@ impl Index {
         Ok(bytes)
     }
 
-    /// A page of past records, newest first.
+    /// A page of past records, newest first: those of the feed, or those of one object.
     pub(super) fn history(&self, query: &HistoryQuery) -> Result<Page<Record>> {
         let limit = query.limit.max(1);
         let mut end = query.before.unwrap_or(Revision::MAX).max(0);
+        let history = query.key.as_ref().map(history_of);
         let mut found = Vec::new();
         while found.len() <= limit {
-            let (range, at) = match &query.key {
-                Some(key) => (index_key(key, 0)..index_key(key, end), index_key(key, 0).len() - 8),
+            let (range, at) = match &history {
+                Some(history) => {
+                    (history_key(history, 0)..history_key(history, end), history.len())
+                }
                 None => (record_key(0, 0)..record_key(end, 0), b"r/".len()),
             };
             let Some(item) = self.db.range(range).next_back() else {
                 break;
             };
-            end = revision_of(&item?.0, at)?;
-            match self.record(end) {
-                // It is being removed, and so are those before it.
-                _ if end <= self.trimmed.load(Ordering::SeqCst) => break,
-                record => found.push(record?.0),
+            let (key, _) = item?;
+            end = revision_of(&key, at)?;
+            let record = self.record(end);
+            // What is being removed goes oldest first, so there is nothing before it either.
+            let gone = match history {
+                Some(_) => record.is_err() && !self.db.contains_key(&key)?,
+                None => end <= self.trimmed.load(Ordering::SeqCst),
+            };
+            if gone {
+                break;
             }
+            found.push(record?.0);
         }
         Ok(Page::cut(found, limit))
     }
@@ -305,7 +330,7 @@ impl Index {
             if count > 0 || before > 0 {
                 long.insert(state, count);
             }
-            writes.insert(index_key(&key, record.revision), IVec::default());
+            writes.insert(history_key(&history_of(&key), record.revision), IVec::default());
         }
         if let Some(header) = record.header() {
             requests::insert(writes, &header);

@@ -46,6 +46,11 @@ fn large() -> Settings {
     Settings { min_free_bytes: 0, segment_bytes: 64 << 10, ..Settings::default() }
 }
 
+/// Keeps so many records, and of no object more.
+fn feed_alone(records: u64) -> Retention {
+    Retention { records, revisions: 0, directory_revisions: 0 }
+}
+
 impl Durable {
     /// Opens the store of a place.
     async fn open_at(place: Place, settings: Settings) -> Result<Self> {

@@ -15,6 +15,11 @@ pub(in super::super) const REQUESTS: &[u8] = b"q/";
 /// All keys of requests lie below this.
 pub(in super::super) const REQUESTS_END: &[u8] = b"q0";
 
+/// Keys of the histories of objects begin with this.
+pub(in super::super) const HISTORIES: &[u8] = b"i/";
+/// Keys of how many objects need a record begin with this. They follow from the histories.
+pub(in super::super) const NEEDED: &[u8] = b"c/";
+
 /// Keys under which a request is looked up begin with this. They follow from the requests.
 pub(in super::super) const LOOKUPS: &[u8] = b"k/";
 
@@ -30,10 +35,20 @@ pub(in super::super) fn record_key(revision: Revision, chunk: u32) -> Vec<u8> {
     [RECORDS, &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
 }
 
-/// No name holds a NUL, so no object's index runs into another's.
-pub(in super::super) fn index_key(key: &ObjectKey, revision: Revision) -> Vec<u8> {
-    let head = format!("i/{}/{}\0", key.kind.collection(), key.name);
-    [head.as_bytes(), &revision.to_be_bytes()].concat()
+/// What the keys of an object's history begin with. No name holds a NUL, so no object's history runs
+/// into another's.
+pub(in super::super) fn history_of(key: &ObjectKey) -> Vec<u8> {
+    format!("i/{}/{}\0", key.kind.collection(), key.name).into_bytes()
+}
+
+/// The key of a revision in the history of an object, which [`history_of`] answers.
+pub(in super::super) fn history_key(history: &[u8], revision: Revision) -> Vec<u8> {
+    [history, &revision.to_be_bytes()].concat()
+}
+
+/// The key of the number of objects whose history needs a record.
+pub(in super::super) fn needed_key(revision: Revision) -> Vec<u8> {
+    [NEEDED, &revision.to_be_bytes()[..]].concat()
 }
 
 pub(in super::super) fn request_key(time: Time, revision: Revision) -> Vec<u8> {
@@ -80,8 +95,9 @@ mod tests {
                     let (mine, its) = (key(Kind::User, &one), key(kind, &other));
                     let same = mine == its;
                     prop_assert_eq!(state_key(&mine) == state_key(&its), same);
-                    let scan = index_key(&mine, 0)..=index_key(&mine, Revision::MAX);
-                    prop_assert_eq!(scan.contains(&index_key(&its, revision)), same, "{:?}", its);
+                    let history = history_of(&mine);
+                    let scan = history_key(&history, 0)..=history_key(&history, Revision::MAX);
+                    prop_assert_eq!(scan.contains(&history_key(&history_of(&its), revision)), same, "{:?}", its);
                 }
             }
         }

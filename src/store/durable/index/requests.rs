@@ -7,8 +7,8 @@
 use ::sled::Batch as Writes;
 
 use super::{
-    Head, Index,
-    keys::{REQUESTS, REQUESTS_END, lookup_key, oldest_request, request_key, revision_of},
+    Index,
+    keys::{REQUESTS, REQUESTS_END, lookup_key, oldest_request, request_key},
 };
 use crate::store::{Header, Loaded, Record, RequestKey, Result, Revision};
 
@@ -62,28 +62,5 @@ impl Index {
         let mut writes = Writes::default();
         insert(&mut writes, &Header::decode(value)?);
         Ok(self.db.note(self.db.apply_batch(writes))?)
-    }
-
-    /// Removes requests that are older than they need be, a bounded number each time.
-    pub(super) fn forget_requests(
-        &self,
-        head: &Head,
-        most: usize,
-        writes: &mut Writes,
-    ) -> Result<()> {
-        for item in self.db.range(REQUESTS.to_vec()..oldest_request(head.time)).take(most) {
-            let (key, value) = item?;
-            let lookup = lookup_key(&Header::decode(&value)?.key);
-            // The id may have been used again since.
-            if self.db.get(&lookup)?.as_deref() == Some(&key[REQUESTS.len()..]) {
-                writes.remove(lookup);
-            }
-            let revision = revision_of(&key, REQUESTS.len() + 8)?;
-            if revision <= head.trimmed {
-                self.remove_record(writes, revision)?;
-            }
-            writes.remove(key);
-        }
-        Ok(())
     }
 }

@@ -67,7 +67,7 @@ async fn requests_past_their_age_leave_the_disk() {
 #[tokio::test]
 async fn a_record_outlives_history_as_long_as_its_request_is_remembered() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { retention: Retention { records: 2 }, ..large() };
+    let settings = Settings { retention: feed_alone(2), ..large() };
     let mut store = Durable::open(folder.path(), settings.clone()).await.unwrap();
     let commit = async |store: &Durable, record: crate::store::Record| {
         let batch = Batch::new(record.revision - 1, vec![record]).unwrap();
@@ -148,7 +148,7 @@ async fn a_batch_larger_than_a_segment_gets_its_own() {
 #[tokio::test]
 async fn records_past_keeping_go_and_readers_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings { retention: Retention { records: 10 }, ..large() };
+    let settings = Settings { retention: feed_alone(10), ..large() };
     let store = Durable::open(folder.path(), settings.clone()).await.unwrap();
     let mut early = store.changes(0).await.unwrap();
     for at in 1..=30 {
@@ -177,6 +177,43 @@ async fn records_past_keeping_go_and_readers_are_told() {
     let store = Durable::open_at(place, settings).await.unwrap();
     assert_eq!(store.load().await.unwrap(), loaded);
     assert_eq!(history(&store).await, kept);
+}
+
+#[tokio::test]
+async fn an_import_evicts_no_history_of_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { records: 5, revisions: 3, directory_revisions: 2 };
+    let settings = Settings { retention, ..large() };
+    let mut store = Durable::open(folder.path(), settings.clone()).await.unwrap();
+    let commit = async |store: &Durable, at: Revision, batch: Batch| {
+        assert_eq!(store.commit(batch).await.unwrap(), Commit::Committed(at));
+        store.followed().await.unwrap();
+    };
+    for at in 1..=4 {
+        let record = fixtures::record(at, vec![fixtures::put_settings(at)]);
+        commit(&store, at, Batch::new(at - 1, vec![record]).unwrap()).await;
+    }
+    // Every revision writes a user of its own, and Kendall.
+    for at in 5..=40 {
+        commit(&store, at, fixtures::batch(at - 1, &[at])).await;
+    }
+    let past = async |store: &Durable, key| {
+        let query = HistoryQuery { key: Some(key), before: None, limit: 50 };
+        let page = store.history(query).await.unwrap();
+        page.items.iter().map(|record| record.revision).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        assert_eq!(past(&store, fixtures::put_settings(1).key()).await, [4, 3, 2]);
+        assert_eq!(past(&store, fixtures::user_key("user7")).await, [7]);
+        assert_eq!(past(&store, fixtures::user_key("kendall")).await, [40, 39, 38, 37, 36]);
+        assert_eq!(history(&store).await, [36, 37, 38, 39, 40]);
+        assert!(matches!(store.changes(34).await, Err(Error::Compacted { oldest: 36 })));
+        // The same from an index that is built from the checkpoint.
+        store.close().await.unwrap();
+        drop(store);
+        std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+        store = Durable::open(folder.path(), settings.clone()).await.unwrap();
+    }
 }
 
 #[tokio::test]

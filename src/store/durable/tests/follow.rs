@@ -44,7 +44,7 @@ fn long(at: Revision, bytes: usize) -> Batch {
 #[tokio::test]
 async fn sled_opens_no_file_at_work() {
     let (disk, local) = (Faulty::new(), scratch());
-    let settings = Settings { retention: Retention { records: 3 }, ..large() };
+    let settings = Settings { retention: feed_alone(3), ..large() };
     let store = Durable::open_at(place(&disk, local.path()), settings.clone()).await.unwrap();
     store.followed().await.unwrap();
     let index = local.path().join("index");
