@@ -222,7 +222,8 @@ async fn ends_of_streams_are_counted_by_kind_and_reason() {
         api.ok("UpsertUser", json!({"user": {"id": user}})).await;
     }
     let (mut ann, mut bob) = (api.watch("ann").await, api.watch("bob").await);
-    let mut calls = api.stream("WatchCalls", json!({"user": "ann"})).await;
+    let service = Api::of(&world.server, As::new(None, Some("service")));
+    let mut calls = service.stream("WatchCalls", json!({"user": "ann"})).await;
     calls.next().await.unwrap();
     for watcher in [&mut ann, &mut bob] {
         watcher.snapshot().await;
@@ -242,7 +243,7 @@ async fn ends_of_streams_are_counted_by_kind_and_reason() {
         };
         assert_eq!((of("USER_DELETED"), of("SLOW_CONSUMER")), (1.0, 0.0), "{stream}");
     }
-    drop((api, ann, calls));
+    drop((api, service, ann, calls));
     world.server.end().await;
 }
 
