@@ -24,6 +24,7 @@ pub mod resolve;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod voice;
 pub mod watch;
