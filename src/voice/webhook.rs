@@ -27,13 +27,12 @@ use deskplane_providers::{
     ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
 };
 
+pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
 pub(super) use self::places::Places;
 use super::{Shared, Voice, accounts::Account};
 use crate::domain::UniqueName;
 
-/// Most bytes of a body.
-pub const MAX_BODY: usize = 64 << 10;
 /// What stands before the name of a provider.
 const PATH: &str = "/webhooks/";
 /// One refusal in so many is logged.
