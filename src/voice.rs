@@ -25,7 +25,7 @@ mod webhook;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -58,6 +58,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     domain::{Refusal, Time, UniqueName, UserId},
+    tasks::{OnPanic, Tasks},
 };
 
 /// How long a call is kept after its end, unless the configuration says otherwise.
@@ -99,6 +100,8 @@ pub struct Settings {
     pub keep: Duration,
     /// Times and limits of streams.
     pub times: Times,
+    /// Where the tasks of voice run.
+    pub tasks: Tasks,
 }
 
 /// Voice as the services use it. Cheap to clone.
@@ -174,8 +177,12 @@ impl Voice {
             counters: Counters::default(),
         });
         shared.accounts.reconcile(&shared, &catalog);
-        tokio::spawn(follow(Arc::downgrade(&shared), shared.catalog.subscribe()));
-        tokio::spawn(tidy(Arc::downgrade(&shared)));
+        let tasks = &shared.settings.tasks;
+        let (held, catalogs) = (Arc::downgrade(&shared), shared.catalog.subscribe());
+        let follow = move || follow(Weak::clone(&held), catalogs.clone());
+        tasks.spawn_restarting("voice.catalog", follow);
+        let held = Arc::downgrade(&shared);
+        tasks.spawn_restarting("voice.sweep", move || tidy(Weak::clone(&held)));
         let voice = Self { shared };
         voice.take_up();
         voice
@@ -253,7 +260,7 @@ impl Voice {
         for call in self.shared.book.list(None, |call| !call.is_over()) {
             let asked = call.state == CallState::Queued && call.provider_call_id.is_empty();
             if asked || call.state == CallState::Unknown {
-                tokio::spawn(Arc::clone(&self.shared).settle(call.call_id));
+                self.shared.spawn_settle(call.call_id);
             }
         }
     }
@@ -318,6 +325,12 @@ impl Shared {
         }
     }
 
+    /// Looks a call up in the background. After a panic it stays unknown, as after the last look-up.
+    fn spawn_settle(self: &Arc<Self>, call_id: uuid::Uuid) {
+        let settle = Arc::clone(self).settle(call_id);
+        self.settings.tasks.spawn("voice.unknown_start", OnPanic::Report, settle);
+    }
+
     /// Finds out what became of a start whose answer never came, without ever repeating it.
     async fn settle(self: Arc<Self>, call_id: uuid::Uuid) {
         let now = self.clock.now();
@@ -350,7 +363,9 @@ impl Shared {
 }
 
 /// Follows the catalog: providers that changed are made anew, streams are asked whether they may go on.
-async fn follow(shared: std::sync::Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
+async fn follow(shared: Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
+    // After a panic the catalog that it happened with is not left out.
+    catalogs.mark_changed();
     while catalogs.changed().await.is_ok() {
         let catalog = catalogs.borrow_and_update().clone();
         let Some(shared) = shared.upgrade() else { return };
@@ -360,7 +375,7 @@ async fn follow(shared: std::sync::Weak<Shared>, mut catalogs: watch::Receiver<A
 }
 
 /// Ends the streams of clients that take nothing, and forgets old calls.
-async fn tidy(shared: std::sync::Weak<Shared>) {
+async fn tidy(shared: Weak<Shared>) {
     let mut since = Duration::ZERO;
     loop {
         let Some(held) = shared.upgrade() else { return };
@@ -376,11 +391,6 @@ async fn tidy(shared: std::sync::Weak<Shared>) {
         since += pause;
         sleep(pause).await;
     }
-}
-
-/// Public URL of a provider's webhook.
-fn webhook_url(public_url: &str, provider: &str) -> String {
-    format!("{}/webhooks/{provider}", public_url.trim_end_matches('/'))
 }
 
 impl fmt::Debug for Settings {

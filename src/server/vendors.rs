@@ -7,6 +7,7 @@ use deskplane_providers::{Registry, http::Network};
 use crate::{
     clock::Clock,
     ledger::Ledger,
+    tasks::Tasks,
     voice::{self, Condition, vault::Vault},
     watch::{self, HealthState, Hub},
 };
@@ -49,6 +50,7 @@ impl Voice {
         watch: &watch::Settings,
         hub: &Hub,
         ledger: &Ledger,
+        tasks: &Tasks,
     ) -> voice::Voice {
         let (told, time) = (hub.clone(), clock.clone());
         let settings = voice::Settings {
@@ -67,6 +69,7 @@ impl Voice {
                 drain_window: watch.drain_window,
                 max_streams: watch.max_streams,
             },
+            tasks: tasks.clone(),
         };
         let (log, calls) = self.calls;
         voice::Voice::open(settings, clock.clone(), log, calls, ledger.catalog())

@@ -28,7 +28,15 @@ pub(super) async fn service() -> Service {
     let (feed, adapters) = (hub.clone(), Arc::new(Registry::builtin()));
     let publish = move |published: &crate::ledger::Published| feed.published(published);
     let clock = Clock::system();
-    let ledger = Ledger::open(store, clock.clone(), Arc::clone(&adapters), publish).await.unwrap();
+    let ledger = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        store,
+        clock.clone(),
+        Arc::clone(&adapters),
+        publish,
+    )
+    .await
+    .unwrap();
     let vault = Arc::<Vault>::default();
     let settings = voice::Settings {
         adapters,
@@ -38,6 +46,7 @@ pub(super) async fn service() -> Service {
         report: Arc::new(|_, _, _| ()),
         check_every: voice::CHECK_EVERY,
         keep: Duration::from_secs(60),
+        tasks: crate::tasks::Tasks::default(),
         times: voice::Times {
             stalled: times.stalled,
             max_age: times.max_age,

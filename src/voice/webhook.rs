@@ -9,6 +9,7 @@
 
 mod bodies;
 mod places;
+mod url;
 
 use std::sync::{
     Arc,
@@ -29,7 +30,7 @@ use deskplane_providers::{
 
 pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
-pub(super) use self::places::Places;
+pub(super) use self::{places::Places, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
 use crate::domain::UniqueName;
 
@@ -144,7 +145,7 @@ impl Shared {
         if method != Method::POST {
             return Err(WebhookRefused::Malformed);
         }
-        let (url, vendor) = (super::webhook_url(public, account.name.as_str()), Arc::clone(vendor));
+        let (url, vendor) = (webhook_url(public, account.name.as_str()), Arc::clone(vendor));
         Ok((account, vendor, url))
     }
 

@@ -5,13 +5,15 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-use super::Live;
-use crate::voice::Voice;
+use super::phase::Live;
+use crate::{tasks::Tasks, voice::Voice};
 
 /// Figures that are read when somebody asks, and the text of all.
 #[derive(Debug)]
 pub(super) struct Figures {
     handle: PrometheusHandle,
+    recorder: PrometheusRecorder,
+    tasks: Tasks,
     revision: Gauge,
     streams: Gauge,
     voice: VoiceMeters,
@@ -40,8 +42,12 @@ pub(super) fn accept_errors(recorder: &dyn Recorder) -> Counter {
 }
 
 impl Figures {
-    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
-        let (revision, streams) = with_local_recorder(recorder, || {
+    pub(super) fn new(recorder: PrometheusRecorder, tasks: Tasks) -> Self {
+        let (revision, streams) = with_local_recorder(&recorder, || {
+            describe_counter!(
+                "deskplane_task_panics_total",
+                "Panics of supervised tasks and threads, by their name"
+            );
             describe_gauge!(
                 "deskplane_revision",
                 "Revision of the newest write that is answered for"
@@ -49,8 +55,8 @@ impl Figures {
             describe_gauge!("deskplane_watch_streams", "Open streams of live updates");
             (gauge!("deskplane_revision"), gauge!("deskplane_watch_streams"))
         });
-        let voice = VoiceMeters::new(recorder);
-        Self { handle: recorder.handle(), revision, streams, voice }
+        let voice = VoiceMeters::new(&recorder);
+        Self { handle: recorder.handle(), recorder, tasks, revision, streams, voice }
     }
 
     /// All figures; without a server at work those of its start.
@@ -60,6 +66,11 @@ impl Figures {
             self.streams.set(live.hub.streams() as f64);
             self.voice.set(&live.voice);
         }
+        with_local_recorder(&self.recorder, || {
+            for (task, panics) in self.tasks.panics() {
+                counter!("deskplane_task_panics_total", "task" => task).absolute(panics);
+            }
+        });
         self.handle.render()
     }
 
