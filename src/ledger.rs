@@ -21,7 +21,6 @@ use deskplane_providers::Registry;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
-    task::JoinHandle,
     time::timeout,
 };
 use uuid::Uuid;
@@ -33,6 +32,7 @@ use crate::{
     command::{Affected, Command, Warning},
     domain::{Actor, Finding, Object, Reason, Refusal, UserId},
     store::{self, Error, RequestKey, Revision, Store},
+    tasks::{Task, Tasks},
 };
 
 /// Writes that may wait; a caller beyond them waits for a place.
@@ -149,16 +149,17 @@ pub struct Ledger {
     older: Older,
     queue: mpsc::Sender<Job>,
     finish: Arc<Notify>,
-    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    task: Arc<Mutex<Option<Task<()>>>>,
 }
 
 impl Ledger {
     /// Loads the store, writes built-in content that is new, and starts the commit task on a thread
     /// of its own.
     ///
-    /// Providers are judged by `adapters`. `publish` is called on that thread after each durable
+    /// The thread is one of `tasks`: a panic on it ends the process. Providers are judged by `adapters`. `publish` is called on that thread after each durable
     /// group, before its answers go out; it must not block.
     pub async fn open(
+        tasks: &Tasks,
         store: Arc<dyn Store>,
         clock: Clock,
         adapters: Arc<Registry>,
@@ -166,7 +167,7 @@ impl Ledger {
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
         let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
-        let task = thread::run(task)
+        let task = thread::run(tasks, task)
             .map_err(|error| Error::Engine(format!("the ledger got no thread: {error}")))?;
         *ledger.task.lock().await = Some(task);
         Ok(ledger)
@@ -182,7 +183,8 @@ impl Ledger {
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
         let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
-        *ledger.task.lock().await = Some(tokio::spawn(task));
+        *ledger.task.lock().await =
+            Some(Tasks::default().spawn("ledger", crate::tasks::OnPanic::EndProcess, task));
         Ok(ledger)
     }
 

@@ -6,7 +6,7 @@
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
-//! [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
+//! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
 pub mod auth;
@@ -26,5 +26,6 @@ pub mod resolve;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod voice;

@@ -18,33 +18,31 @@ use std::{
 };
 
 use deskplane_proto::v1;
-use tokio::{net::TcpListener, sync::watch as changes, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch as changes};
 use tonic::{service::Routes, transport::Server};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
 
+pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
 use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
-pub use self::{monitor::Monitor, vendors::Voice};
 use crate::{
     auth::RPCS,
     clock::Clock,
     command::CreateFingerprintKey,
     domain::Actor,
-    ledger::{Ledger, Submission},
+    ledger::{Ledger, Published, Submission},
     live::{self, Hub},
     process::handles::FileHandles,
     read::Contents,
     service::Service,
     store::{self, Condition, Store},
+    tasks::{OnPanic, Tasks},
     voice::{
         self, CallStreams,
         vault::{self, Vault},
         webhooks,
     },
 };
-
-/// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
-pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Name by which health says whether writes are taken.
 pub const WRITES: &str = "deskplane.v1.writes";
@@ -60,6 +58,9 @@ const HEADER_SLACK: u32 = 8;
 /// Time in which the writes that wait at the end are answered; those that are left get
 /// STORE_UNAVAILABLE, for their outcome is not known.
 const LEDGER_CLOSE: Duration = Duration::from_secs(5);
+
+/// Time in which cancelled tasks must be gone; each ends where it waits next.
+const TASKS_CLOSE: Duration = Duration::from_secs(1);
 
 /// Limits of the transport. None of them is left at "unlimited".
 #[derive(Debug, Clone)]
@@ -109,6 +110,8 @@ pub struct Parts {
     pub voice: Voice,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
+    /// The scope of the tasks of the server. They are cancelled at its end.
+    pub tasks: Tasks,
 }
 
 /// Why a server ended before it was told to.
@@ -124,6 +127,9 @@ pub enum Error {
     /// The listener or the transport failed.
     #[error("the transport failed: {0}")]
     Transport(#[from] tonic::transport::Error),
+    /// A panic of a task without which the server would go on with stale or half-changed state.
+    #[error("the task `{0}` panicked; the log has the reason")]
+    Task(&'static str),
     /// The built-in descriptors cannot be served.
     #[error("reflection cannot be served: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -141,7 +147,9 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let contents = Arc::new(Contents::new());
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
+    let tasks = parts.tasks;
     let hub = Hub::new(
+        &tasks,
         live::StoreId::from(&parts.store.identity()),
         parts.watch.clone(),
         Arc::clone(&contents),
@@ -153,20 +161,20 @@ pub async fn serve(
     let driven = Arc::new(OnceLock::<voice::Voice>::new());
     let drive = Arc::clone(&driven);
     let adapters = Arc::clone(&parts.voice.adapters);
-    let ledger = Ledger::open(parts.store, parts.clock.clone(), adapters, move |published| {
+    let publish = move |published: &Published| {
         told.published(published);
         if let Some(voice) = drive.get() {
             voice.published(&published.after);
         }
-    })
-    .await?;
+    };
+    let ledger = Ledger::open(&tasks, parts.store, parts.clock.clone(), adapters, publish).await?;
     let vault = Arc::clone(&parts.voice.vault);
     if let Err(error) = vault.check(&ledger.catalog()) {
         ledger.close_within(LEDGER_CLOSE).await;
         return Err(error.into());
     }
     create_fingerprint_key(&ledger, &vault).await;
-    let voice = parts.voice.open(&parts.clock, calls, &hub, &ledger);
+    let voice = parts.voice.open(&parts.clock, calls, &hub, &ledger, &tasks);
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
     let service =
@@ -212,8 +220,9 @@ pub async fn serve(
         .http2_keepalive_interval(Some(limits.keepalive_interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout))
         .max_connection_age(limits.connection_age);
-    let mut reporting = JoinSet::new();
-    reporting.spawn(report_condition(Arc::clone(&health), condition.clone()));
+    let report_tasks = tasks.child();
+    let report = report_condition(Arc::clone(&health), condition.clone());
+    report_tasks.spawn("health", OnPanic::EndProcess, report);
     if let Some(monitor) = &monitor {
         monitor.serving(ledger.clone(), hub.clone(), voice.clone(), condition);
     }
@@ -224,13 +233,18 @@ pub async fn serve(
         let _ = stopped.await;
     });
     tokio::pin!(serving);
+    let mut failed = None;
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),
         () = shutdown => None,
+        task = tasks.failed() => {
+            failed = Some(task);
+            None
+        }
     };
     tracing::info!(streams = hub.streams(), "draining");
     // Nothing reports otherwise after the server was reported to end.
-    reporting.shutdown().await;
+    report_tasks.shutdown(TASKS_CLOSE).await;
     readiness.drain();
     if let Some(monitor) = &monitor {
         monitor.draining();
@@ -257,7 +271,13 @@ pub async fn serve(
     }
     voice.close();
     ledger.close_within(LEDGER_CLOSE).await;
-    Ok(ended.unwrap_or(Ok(()))?)
+    if !tasks.shutdown(TASKS_CLOSE).await {
+        tracing::warn!("tasks are left to the end of the process");
+    }
+    match failed {
+        Some(task) => Err(Error::Task(task)),
+        None => Ok(ended.unwrap_or(Ok(()))?),
+    }
 }
 
 /// Gives a store with a key ring its key of fingerprints, or another one when the ring that it is

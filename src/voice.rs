@@ -25,7 +25,7 @@ mod webhook;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -59,6 +59,7 @@ use crate::{
     clock::Clock,
     domain::{Reason, Refusal, Time, UniqueName, UserId},
     live::Access,
+    tasks::{OnPanic, Tasks},
 };
 
 /// How long a call is kept after its end, unless the configuration says otherwise.
@@ -100,6 +101,8 @@ pub struct Settings {
     pub keep: Duration,
     /// The streams of calls.
     pub streams: CallStreams,
+    /// Where the tasks of voice run.
+    pub tasks: Tasks,
 }
 
 /// Voice as the services use it. Cheap to clone.
@@ -176,8 +179,12 @@ impl Voice {
             counters: Counters::default(),
         });
         shared.accounts.reconcile(&shared, &catalog);
-        tokio::spawn(follow(Arc::downgrade(&shared), shared.catalog.subscribe()));
-        tokio::spawn(tidy(Arc::downgrade(&shared)));
+        let tasks = &shared.settings.tasks;
+        let (held, catalogs) = (Arc::downgrade(&shared), shared.catalog.subscribe());
+        let follow = move || follow(Weak::clone(&held), catalogs.clone());
+        tasks.spawn_restarting("voice.catalog", follow);
+        let held = Arc::downgrade(&shared);
+        tasks.spawn_restarting("voice.sweep", move || tidy(Weak::clone(&held)));
         let voice = Self { shared };
         voice.take_up();
         voice
@@ -260,7 +267,7 @@ impl Voice {
         for call in self.shared.book.list(None, |call| !call.is_over()) {
             let asked = call.state == CallState::Queued && call.provider_call_id.is_empty();
             if asked || call.state == CallState::Unknown {
-                tokio::spawn(Arc::clone(&self.shared).settle(call.call_id));
+                self.shared.spawn_settle(call.call_id);
             }
         }
     }
@@ -325,6 +332,12 @@ impl Shared {
         }
     }
 
+    /// Looks a call up in the background. After a panic it stays unknown, as after the last look-up.
+    fn spawn_settle(self: &Arc<Self>, call_id: uuid::Uuid) {
+        let settle = Arc::clone(self).settle(call_id);
+        self.settings.tasks.spawn("voice.unknown_start", OnPanic::Report, settle);
+    }
+
     /// Finds out what became of a start whose answer never came, without ever repeating it.
     async fn settle(self: Arc<Self>, call_id: uuid::Uuid) {
         let now = self.clock.now();
@@ -357,7 +370,9 @@ impl Shared {
 }
 
 /// Follows the catalog: opens providers that changed again, and closes those that are gone.
-async fn follow(shared: std::sync::Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
+async fn follow(shared: Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
+    // After a panic the catalog that it happened with is not left out.
+    catalogs.mark_changed();
     while catalogs.changed().await.is_ok() {
         let catalog = catalogs.borrow_and_update().clone();
         let Some(shared) = shared.upgrade() else { return };
@@ -366,18 +381,13 @@ async fn follow(shared: std::sync::Weak<Shared>, mut catalogs: watch::Receiver<A
 }
 
 /// Drops calls whose time is over.
-async fn tidy(shared: std::sync::Weak<Shared>) {
+async fn tidy(shared: Weak<Shared>) {
     loop {
         sleep(TIDY).await;
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.clock.now();
         shared.book.forget(|call| !Voice::wants(call, now, shared.settings.keep));
     }
-}
-
-/// Public URL of a provider's webhook.
-fn webhook_url(public_url: &str, provider: &str) -> String {
-    format!("{}/webhooks/{provider}", public_url.trim_end_matches('/'))
 }
 
 impl fmt::Debug for Settings {

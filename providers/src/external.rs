@@ -17,8 +17,11 @@ mod transport;
 use async_trait::async_trait;
 use deskplane_proto::provider::v1;
 
-pub use self::config::Config;
 use self::{client::Client, config::Endpoint};
+pub use self::{
+    client::{CLIENT_CERTIFICATE, CLIENT_KEY, PROTOCOL_VERSION, TOKEN},
+    config::Config,
+};
 use crate::{
     CallRef, CallStatus, Capabilities, Capability, ChannelProvider, Check, ClientToken, Context,
     Descriptor, Error, ErrorKind, EventStream, ExposeSecret as _, Kind, Limits, MintToken,
@@ -30,14 +33,6 @@ use crate::{
 
 /// Name of the kind.
 pub const KIND: &str = "external";
-/// Name of the secret that the plug-in is shown with every request.
-pub const TOKEN: &str = "token";
-/// Name of the secret with our certificate, in PEM, and what it was signed by.
-pub const CLIENT_CERTIFICATE: &str = "client_certificate";
-/// Name of the secret with the key of that certificate, in PEM.
-pub const CLIENT_KEY: &str = "client_key";
-/// Version of the protocol that is spoken here.
-pub const PROTOCOL_VERSION: i32 = 1;
 
 /// A provider whose plug-in somebody else runs.
 #[derive(Debug)]

@@ -26,12 +26,11 @@ use tokio::net::{TcpStream, UnixStream};
 use self::connect::{Connector, Failed};
 pub use self::{
     answer::{Answer, retry_after},
+    connect::CONNECT_TIMEOUT,
     policy::Policy,
 };
 use crate::{Effect, Error, ErrorKind, Result};
 
-/// Time in which a connection must be made.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes of an answer.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 

@@ -11,7 +11,6 @@
 
 mod breaker;
 mod rate;
-mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -25,15 +24,22 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument;
 
-use self::{breaker::Breaker, rate::Bucket, retry::Backoff};
+use self::{breaker::Breaker, rate::Bucket};
 use crate::{
-    CallRef, CallStatus, Capabilities, ChannelProvider, Check, CheckOutcome, ClientToken, Context,
-    Descriptor, Effect, Error, ErrorKind, EventStream, Limits, MintToken, Received, Result,
-    Secrets, SetPresence, StartCall, Started, Transfer, Webhook, WebhookRefused,
+    BackoffPolicy, CallRef, CallStatus, Capabilities, ChannelProvider, Check, CheckOutcome,
+    ClientToken, Context, Descriptor, Effect, Error, ErrorKind, EventStream, Limits, MintToken,
+    Received, Result, Secrets, SetPresence, StartCall, Started, Transfer, Webhook, WebhookRefused,
 };
 
 /// Longest that a request takes, whatever the caller allows (SPEC §14.5).
 pub const LONGEST: Duration = Duration::from_secs(10);
+
+/// Pauses between the attempts of a request, where the vendor asks for no longer ones.
+const RETRIES: BackoffPolicy = BackoffPolicy {
+    first: Duration::from_millis(250),
+    widest: Duration::from_secs(8),
+    times: Some(3),
+};
 
 /// A provider behind its layers.
 pub struct Protected {
@@ -135,7 +141,7 @@ impl Protected {
         F: Future<Output = Result<T>>,
     {
         let repeatable = self.repeatable(operation);
-        let mut backoff = Backoff::default();
+        let mut pauses = RETRIES.pauses();
         let mut failed = None;
         loop {
             match self.token(operation, cx.deadline) {
@@ -147,7 +153,9 @@ impl Protected {
                 Err(error) => error,
             };
             let safe = repeatable || error.effect() == Effect::None;
-            let pause = backoff.next(error.retry_after()).filter(|_| error.temporary() && safe);
+            // No shorter than the vendor asks for.
+            let pause = pauses.next().map(|own| own.max(error.retry_after().unwrap_or_default()));
+            let pause = pause.filter(|_| error.temporary() && safe);
             let Some(pause) = pause.filter(|pause| Instant::now() + *pause < cx.deadline) else {
                 return Err(error);
             };

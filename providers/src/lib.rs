@@ -11,6 +11,7 @@
 //! Nothing here knows profiles, users or stores. Time, identifiers, secrets and the network are
 //! handed in, so an adapter does the same thing each time it is asked the same thing.
 
+mod backoff;
 mod call;
 mod capability;
 mod config;
@@ -41,6 +42,7 @@ pub mod widget;
 mod vectors;
 
 pub use self::{
+    backoff::{BackoffPolicy, Pauses},
     call::{Address, AddressInvalid, CallEvent, CallRef, CallState, Cause, Direction},
     capability::{Capabilities, Capability},
     config::{ConfigViolation, Violations},
@@ -51,8 +53,9 @@ pub use self::{
         CallStatus, ChannelProvider, Check, CheckOutcome, ClientToken, Context, EventStream,
         MintToken, Presence, SetPresence, StartCall, Started, Transfer,
     },
-    registry::{Registry, WIDGET},
+    registry::Registry,
     secret::{ExposeSecret, Secret, Secrets},
     setup::{Clock, Setup},
     webhook::{Received, Reply, Webhook, WebhookRefused},
+    widget::WIDGET,
 };

@@ -4,9 +4,6 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{Adapter, Descriptor, fake, widget};
 
-/// Kind of the adapter that drives nothing.
-pub const WIDGET: &str = "widget";
-
 /// Adapters by kind: an explicit list.
 #[derive(Clone, Default)]
 pub struct Registry(BTreeMap<&'static str, Adapter>);
@@ -67,6 +64,7 @@ impl fmt::Debug for Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WIDGET;
 
     #[test]
     fn every_adapter_describes_itself() {

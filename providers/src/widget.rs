@@ -7,8 +7,11 @@ use serde::Deserialize;
 use crate::{
     CallRef, CallStatus, Capabilities, ChannelProvider, Check, ClientToken, Context, Descriptor,
     Error, EventStream, Kind, Limits, MintToken, Rate, Received, Result, SetPresence, Setup,
-    StartCall, Started, Transfer, Violations, WIDGET, Webhook, WebhookRefused, WebhookUse,
+    StartCall, Started, Transfer, Violations, Webhook, WebhookRefused, WebhookUse,
 };
+
+/// Kind of the adapter that drives nothing.
+pub const WIDGET: &str = "widget";
 
 /// No adapter at all. What the page can do is declared at the provider, and how it does is reported.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,7 @@ use crate::{
     process::{Watchdog, environment, signals::Signals},
     server::{self, Limits, Parts},
     store::{Durable, durable::Settings},
+    tasks::Tasks,
 };
 
 mod tour;
@@ -57,7 +58,15 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let network = network.map_err(|error| Error::start("set up TLS", error))?;
     let voice = server::Voice::plain(Registry::builtin().with_fake(), network);
     let (store, clock) = (Arc::new(store), Clock::system());
-    let parts = Parts { store, clock, limits: Limits::default(), watch, voice, monitor: None };
+    let parts = Parts {
+        store,
+        clock,
+        limits: Limits::default(),
+        watch,
+        voice,
+        monitor: None,
+        tasks: Tasks::default(),
+    };
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(server::serve(parts, listener, async {
         // Ends as well when the other half is dropped.

@@ -6,11 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{
-    net::TcpListener,
-    task::{JoinSet, spawn_blocking},
-    time::timeout,
-};
+use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
 
 use super::{Error, Format, Io, Result};
 use crate::{
@@ -23,6 +19,7 @@ use crate::{
     },
     server::{self, Monitor, Parts},
     store::{Durable, durable::Host, io::Disk},
+    tasks::{OnPanic, Tasks},
     telemetry,
     voice::{Log, Voice, vault::Vault},
 };
@@ -69,11 +66,13 @@ pub(super) async fn run(
     let ending = Ending::watched().map_err(|why| Error::start("watch over the end", why))?;
     let config = Config::load(&sources)?;
     telemetry::start(&config.log)?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(obey(signals, ending.clone(), sources, config.clone()));
+    let tasks = Tasks::default();
+    let obey = obey(signals, ending.clone(), sources, config.clone());
+    tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, &ending).await;
+    let ended = host(&config, &ending, &tasks).await;
     ending.drained();
+    tasks.cancel();
     ended
 }
 
@@ -143,11 +142,11 @@ pub(super) fn raise_handles() {
 }
 
 /// Opens the store, serves, and closes the store, whatever ended the server.
-async fn host(config: &Config, ending: &Ending) -> Result<()> {
+async fn host(config: &Config, ending: &Ending, tasks: &Tasks) -> Result<()> {
     let listener = listen(config.listen).await?;
     let vault = vault(config, ending).await?;
     let monitor = match config.metrics_listen {
-        Some(address) => Some(monitor(address).await?),
+        Some(address) => Some(monitor(address, tasks).await?),
         None => None,
     };
     let meters = monitor.as_ref().map(Monitor::meters).unwrap_or_default();
@@ -161,7 +160,7 @@ async fn host(config: &Config, ending: &Ending) -> Result<()> {
     let store = Arc::new(store.map_err(unusable)?);
     let served = match ending.has_begun() {
         true => Ok(()),
-        false => serve(config, ending, &store, listener, vault, monitor).await,
+        false => serve(config, ending, &store, listener, vault, monitor, tasks).await,
     };
     ending.drained();
     let closed = close(store.close_within(CLOSE)).await;
@@ -191,6 +190,7 @@ async fn serve(
     listener: TcpListener,
     vault: Vault,
     monitor: Option<Monitor>,
+    tasks: &Tasks,
 ) -> Result<()> {
     store.attend(config.store.verify()).map_err(|why| Error::start("look after the store", why))?;
     let address = listener.local_addr()?;
@@ -206,8 +206,9 @@ async fn serve(
         clock: Clock::system(),
         limits: config.limits.settings(),
         watch,
-        voice: voice(config, vault)?,
+        voice: voice(config, vault, tasks)?,
         monitor,
+        tasks: tasks.child(),
     };
     // After a failed write only a new start finds out what is on the disk.
     let (failed, mut failure) = (store.failed(), None);
@@ -241,12 +242,12 @@ async fn close(closing: impl Future<Output = crate::store::Result<()>>) -> Resul
 }
 
 /// What drives voice providers: the log of calls beside the store, and the way to vendors.
-fn voice(config: &Config, vault: Vault) -> Result<server::Voice> {
+fn voice(config: &Config, vault: Vault, tasks: &Tasks) -> Result<server::Voice> {
     let network = config.voice.network().map_err(|why| Error::start("set up TLS", why))?;
     let (clock, keep) = (Clock::system(), config.voice.keep());
     let folder = config.data_dir.join("calls");
-    let calls =
-        Log::open(Arc::new(Disk), &folder, move |call| Voice::wants(call, clock.now(), keep));
+    let wanted = move |call: &_| Voice::wants(call, clock.now(), keep);
+    let calls = Log::open(tasks, Arc::new(Disk), &folder, wanted);
     let calls = calls.map_err(|why| Error::start(&format!("open {}", folder.display()), why))?;
     Ok(server::Voice {
         public_url: config.voice.public_url(),
@@ -264,10 +265,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Answers probes from now on: a start may take its time.
-async fn monitor(address: SocketAddr) -> Result<Monitor> {
+async fn monitor(address: SocketAddr, tasks: &Tasks) -> Result<Monitor> {
     let listener = listen(address).await?;
     tracing::info!(monitor = %listener.local_addr()?, "answering probes and collectors of metrics");
-    Monitor::start(listener).map_err(|why| Error::start("collect metrics", why))
+    Monitor::start(listener, tasks).map_err(|why| Error::start("collect metrics", why))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::{
     domain::{App, Reason, Refusal, Scope, Time, UniqueName, UserId},
     ledger::Published,
     read::{Contents, Resolved, Variant, resolved_variant},
+    tasks::{OnPanic, Tasks},
 };
 
 /// How often within the time of a stall, or until the end of a drain, streams are looked at.
@@ -57,7 +58,13 @@ impl Drop for Shared {
 
 impl Hub {
     /// A hub without streams, and its task. Must be called within a tokio runtime.
-    pub fn new(store: StoreId, settings: Settings, contents: Arc<Contents>, random: Rng) -> Self {
+    pub fn new(
+        tasks: &Tasks,
+        store: StoreId,
+        settings: Settings,
+        contents: Arc<Contents>,
+        random: Rng,
+    ) -> Self {
         let feed = Arc::new(Feed::default());
         let commits = Arc::clone(&feed);
         let pace = settings.stalled.min(settings.drain_deadline) / SWEEPS;
@@ -70,7 +77,9 @@ impl Hub {
             compared: Arc::default(),
             feed,
         });
-        tokio::spawn(run(Arc::downgrade(&shared), commits, pace));
+        let task = run(Arc::downgrade(&shared), commits, pace);
+        // Without it clients would keep what no longer applies.
+        tasks.spawn("live.hub", OnPanic::EndProcess, task);
         Self { shared }
     }
 

@@ -3,11 +3,13 @@
 use http::Response;
 use tonic::{Code, Status, body::Body};
 
-use super::MAX_MESSAGE_BYTES;
 use crate::{
     domain::{Reason, Refusal},
     service::refused,
 };
+
+/// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Header in which a server lists the encodings of requests that it reads.
 const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";

@@ -8,12 +8,10 @@
 mod answer;
 mod figures;
 mod listen;
+mod phase;
+mod shared;
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-};
+use std::{io, sync::Arc};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tokio::{
@@ -21,7 +19,11 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-use self::figures::Figures;
+use self::{
+    figures::Figures,
+    phase::{Live, Phase},
+    shared::Shared,
+};
 use super::accept::ConnectionMeters;
 use crate::{
     ledger::Ledger,
@@ -30,6 +32,7 @@ use crate::{
         Condition,
         durable::{BUCKETS, Meters},
     },
+    tasks::{OnPanic, Tasks},
     voice::Voice,
 };
 
@@ -55,29 +58,6 @@ pub enum StartError {
     Listener(#[from] io::Error),
 }
 
-#[derive(Debug)]
-struct Shared {
-    figures: Figures,
-    phase: Mutex<Phase>,
-}
-
-/// Where a server is in its life.
-#[derive(Debug, Clone)]
-enum Phase {
-    Starting,
-    Serving(Live),
-    Draining(Live),
-}
-
-/// What a server at work is asked.
-#[derive(Debug, Clone)]
-struct Live {
-    ledger: Ledger,
-    hub: Hub,
-    voice: Voice,
-    condition: watch::Receiver<Condition>,
-}
-
 // === impl Monitor ===
 
 impl Monitor {
@@ -85,7 +65,7 @@ impl Monitor {
     ///
     /// # Errors
     /// When there can be no further thread, or the metrics do not fit each other.
-    pub fn start(listener: TcpListener) -> Result<Self, StartError> {
+    pub fn start(listener: TcpListener, tasks: &Tasks) -> Result<Self, StartError> {
         let builder = PrometheusBuilder::new();
         let recorder = BUCKETS.iter().try_fold(builder, |builder, (name, bounds)| {
             builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)
@@ -93,10 +73,7 @@ impl Monitor {
         let recorder = recorder?.build_recorder();
         let (meters, connections) = (Meters::new(&recorder), ConnectionMeters::new(&recorder));
         let accept_errors = figures::accept_errors(&recorder);
-        let shared = Arc::new(Shared {
-            figures: Figures::new(&recorder),
-            phase: Mutex::new(Phase::Starting),
-        });
+        let shared = Arc::new(Shared::new(Figures::new(recorder, tasks.clone())));
         let listener = listener.into_std()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -104,13 +81,13 @@ impl Monitor {
             .thread_name("deskplane-figures")
             .build()?;
         let (stop, stopped) = oneshot::channel();
-        let served = Arc::clone(&shared);
+        let (served, scope) = (Arc::clone(&shared), tasks.clone());
         let serve = move || {
             runtime.block_on(async {
                 tokio::select! {
                     // Ends when the sender is dropped.
                     _ = stopped => {}
-                    ended = listen::run(listener, served, accept_errors) => {
+                    ended = listen::run(listener, served, scope, accept_errors) => {
                         if let Err(error) = ended {
                             tracing::error!(%error, "probes are not answered");
                         }
@@ -120,7 +97,7 @@ impl Monitor {
             // Figures that are being gathered hold up nobody.
             runtime.shutdown_background();
         };
-        thread::Builder::new().name("deskplane-probes".to_owned()).spawn(serve)?;
+        tasks.thread("deskplane-probes", OnPanic::EndProcess, serve)?;
         Ok(Self { shared, meters, connections, _stop: stop })
     }
 
@@ -158,14 +135,5 @@ impl Drop for Monitor {
     /// The server is gone: its parts are not kept for figures that are gathered at this moment.
     fn drop(&mut self) {
         *self.shared.phase() = Phase::Starting;
-    }
-}
-
-// === impl Shared ===
-
-impl Shared {
-    /// Held for a clone or an assignment, never while anything is asked of a server.
-    fn phase(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

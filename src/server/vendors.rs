@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     ledger::Ledger,
     live::{HealthState, Hub},
+    tasks::Tasks,
     voice::{self, CallStreams, Condition, vault::Vault},
 };
 
@@ -49,6 +50,7 @@ impl Voice {
         streams: CallStreams,
         hub: &Hub,
         ledger: &Ledger,
+        tasks: &Tasks,
     ) -> voice::Voice {
         let (told, time) = (hub.clone(), clock.clone());
         let settings = voice::Settings {
@@ -62,6 +64,7 @@ impl Voice {
             check_every: self.check_every,
             keep: self.keep,
             streams,
+            tasks: tasks.clone(),
         };
         let (log, calls) = self.calls;
         voice::Voice::open(settings, clock.clone(), log, calls, ledger.catalog())

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 use tonic::Request;
 
-use super::deadline::Deadline;
+use super::deadline::{self, Deadline};
 use crate::{
     auth::{self, Credential, Rpc},
     catalog::Catalog,
@@ -89,6 +89,17 @@ impl CallContext {
     /// When the caller gives up, where it said so.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.0.deadline
+    }
+
+    /// Time that a vendor has, at most `longest`.
+    pub(super) fn time_for_vendor(&self, longest: Duration) -> Duration {
+        self.deadline().map_or(longest, |deadline| deadline.time_for_vendor(longest))
+    }
+
+    /// The refusal because the deadline of the call has passed.
+    pub(super) fn deadline_exceeded(&self) -> Refusal {
+        let given = self.deadline().map(|deadline| deadline.given).unwrap_or_default();
+        deadline::exceeded(given, self.rpc().path, self.is_handed_over())
     }
 
     /// Notes that the call handed on what takes effect without it: from here on its end says nothing

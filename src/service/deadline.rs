@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::context::CallContext;
 use crate::domain::{Reason, Refusal, Violations};
 
 /// Header with the time that the caller gives.
@@ -24,7 +23,7 @@ pub(super) struct Deadline {
     /// When the server must have answered.
     pub(super) at: Instant,
     /// The time that the caller gave.
-    given: Duration,
+    pub(super) given: Duration,
 }
 
 impl Deadline {
@@ -44,30 +43,24 @@ impl Deadline {
     pub(super) fn has_passed(self) -> bool {
         self.at <= Instant::now()
     }
-}
 
-impl CallContext {
     /// Time that a vendor has, at most `longest`.
-    pub(super) fn time_for_vendor(&self, longest: Duration) -> Duration {
-        let Some(deadline) = self.deadline() else { return longest };
-        let left = deadline.at.saturating_duration_since(Instant::now());
+    pub(super) fn time_for_vendor(self, longest: Duration) -> Duration {
+        let left = self.at.saturating_duration_since(Instant::now());
         longest.min(left - VENDOR_MARGIN.min(left / 10))
     }
+}
 
-    /// The refusal because the deadline of the call has passed.
-    pub(super) fn deadline_exceeded(&self) -> Refusal {
-        let given = self.deadline().map(|deadline| deadline.given).unwrap_or_default();
-        let (outcome, told) = match self.is_handed_over() {
-            false => ("none", "Nothing was changed."),
-            true => (
-                "unknown",
-                "Whether it took effect is not known; repeat it with the same request_id.",
-            ),
-        };
-        let path = self.rpc().path;
-        let message = format!("The deadline of {path}, {given:?}, passed. {told}");
-        Refusal::new(Reason::DeadlineExceeded, message).with("outcome", outcome)
-    }
+/// The refusal because the deadline of a call has passed.
+pub(super) fn exceeded(given: Duration, path: &str, handed_over: bool) -> Refusal {
+    let (outcome, effect) = match handed_over {
+        false => ("none", "Nothing was changed."),
+        true => {
+            ("unknown", "Whether it took effect is not known; repeat it with the same request_id.")
+        }
+    };
+    let message = format!("The deadline of {path}, {given:?}, passed. {effect}");
+    Refusal::new(Reason::DeadlineExceeded, message).with("outcome", outcome)
 }
 
 /// At most eight digits and a unit.

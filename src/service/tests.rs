@@ -25,13 +25,22 @@ pub(super) async fn service() -> Service {
     let id = live::StoreId::from(&store.identity());
     let times = live::Settings::default();
     let rng = fastrand::Rng::with_seed(7);
-    let hub = Hub::new(id, times.clone(), Arc::clone(&contents), rng);
+    let hub =
+        Hub::new(&crate::tasks::Tasks::default(), id, times.clone(), Arc::clone(&contents), rng);
     let (feed, adapters) = (hub.clone(), Arc::new(Registry::builtin()));
     let publish = move |published: &crate::ledger::Published| feed.published(published);
     let streams = voice::CallStreams::new(times, fastrand::Rng::with_seed(7));
     hub.drive(&streams);
     let clock = Clock::system();
-    let ledger = Ledger::open(store, clock.clone(), Arc::clone(&adapters), publish).await.unwrap();
+    let ledger = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        store,
+        clock.clone(),
+        Arc::clone(&adapters),
+        publish,
+    )
+    .await
+    .unwrap();
     let vault = Arc::<Vault>::default();
     let settings = voice::Settings {
         adapters,
@@ -42,6 +51,7 @@ pub(super) async fn service() -> Service {
         check_every: voice::CHECK_EVERY,
         keep: Duration::from_secs(60),
         streams,
+        tasks: crate::tasks::Tasks::default(),
     };
     let log = voice::Log::in_memory();
     let voice = voice::Voice::open(settings, clock.clone(), log, Vec::new(), ledger.catalog());

@@ -8,13 +8,17 @@ use std::{
 };
 
 use deskplane_providers::{
-    Capabilities, Check, CheckOutcome, Clock as VendorClock, Context, Error, ErrorKind, Setup,
-    WebhookUse, layers::Protected,
+    BackoffPolicy, Capabilities, Check, CheckOutcome, Clock as VendorClock, Context, Error,
+    ErrorKind, Setup, WebhookUse, layers::Protected,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::{task::AbortHandle, time::sleep};
+use tokio::time::sleep;
 
-use super::{Condition, Settings, Shared, monitor::Monitor, webhook::Places};
+use super::{
+    Condition, Settings, Shared,
+    monitor::Monitor,
+    webhook::{Places, webhook_url},
+};
 use crate::{
     catalog::Catalog,
     clock::Clock,
@@ -22,6 +26,7 @@ use crate::{
         UniqueName,
         provider::{ChannelProvider, WIDGET},
     },
+    tasks::Tasks,
 };
 
 /// Longest that a check takes.
@@ -30,8 +35,12 @@ const CHECK: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(2);
 /// How often live calls are asked for, where the vendor tells nothing by itself.
 const POLL: Duration = Duration::from_secs(2);
-/// Longest pause before a stream of events is opened again.
-const RECONNECT: Duration = Duration::from_secs(30);
+/// Pauses before a stream of events is opened again.
+const RECONNECT: BackoffPolicy = BackoffPolicy {
+    first: Duration::from_millis(500),
+    widest: Duration::from_secs(30),
+    times: None,
+};
 
 /// The accounts of this server.
 #[derive(Debug, Default)]
@@ -50,7 +59,8 @@ pub(super) struct Account {
     /// Places of webhooks.
     pub(super) webhooks: Places,
     monitor: Mutex<Monitor>,
-    tasks: Mutex<Vec<AbortHandle>>,
+    /// Runs what checks it and listens to it; cancelled when the account goes.
+    tasks: Tasks,
 }
 
 impl Accounts {
@@ -137,7 +147,7 @@ fn build(
     let setup = Setup {
         provider: name.to_owned(),
         secrets: secrets.clone(),
-        webhook_url: settings.public_url.as_ref().map(|url| super::webhook_url(url, name)),
+        webhook_url: settings.public_url.as_ref().map(|url| webhook_url(url, name)),
         clock: VendorClock::new(move || time.now().into(), move || ids.uid()),
         network: settings.network.clone(),
     };
@@ -153,7 +163,7 @@ impl Account {
             provider: build(&shared.settings, &shared.clock, stored),
             webhooks: Places::default(),
             monitor: Mutex::default(),
-            tasks: Mutex::default(),
+            tasks: shared.settings.tasks.child(),
         }
     }
 
@@ -200,29 +210,28 @@ impl Account {
             }
             return;
         };
-        let mut tasks =
-            vec![tokio::spawn(look_after(Arc::clone(self), Weak::clone(&shared))).abort_handle()];
+        // A panic of an adapter is no reason to leave its provider without checks and events.
+        let (account, held) = (Arc::clone(self), Weak::clone(&shared));
+        let check = move || look_after(Arc::clone(&account), Weak::clone(&held));
+        self.tasks.spawn_restarting("voice.check", check);
+        let account = Arc::clone(self);
         match provider.descriptor().webhook {
             WebhookUse::Stream => {
-                tasks.push(
-                    tokio::spawn(listen(Arc::clone(self), Arc::clone(provider), shared))
-                        .abort_handle(),
-                );
+                let provider = Arc::clone(provider);
+                let listen =
+                    move || listen(Arc::clone(&account), Arc::clone(&provider), shared.clone());
+                self.tasks.spawn_restarting("voice.events", listen);
             }
             WebhookUse::Poll => {
-                tasks.push(tokio::spawn(poll(Arc::clone(self), shared)).abort_handle());
+                let poll = move || poll(Arc::clone(&account), shared.clone());
+                self.tasks.spawn_restarting("voice.poll", poll);
             }
             WebhookUse::Push | WebhookUse::None => {}
         }
-        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
     }
 
     fn stop(&self) {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-            .for_each(|task| task.abort());
+        self.tasks.cancel();
     }
 
     fn monitor(&self) -> MutexGuard<'_, Monitor> {
@@ -247,7 +256,7 @@ async fn look_after(account: Arc<Account>, shared: Weak<Shared>) {
 /// Holds a stream of events open, and catches up after each pause.
 async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Shared>) {
     use deskplane_providers::ChannelProvider as _;
-    let mut failures = 0_u32;
+    let mut pauses = RECONNECT.pauses();
     loop {
         match provider.events(&Context::within(CHECK)).await {
             Ok(mut events) => {
@@ -261,7 +270,7 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
                     let Some(held) = shared.upgrade() else { return };
                     match event {
                         Some(Ok(event)) => {
-                            failures = 0;
+                            pauses = RECONNECT.pauses();
                             // A call that cannot be kept is told by whoever asks for it.
                             let _ = held.take(&account.name, event).await;
                         }
@@ -278,9 +287,7 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
                 account.failed(&held, &error);
             }
         }
-        failures = (failures + 1).min(6);
-        let limit = RECONNECT.min(Duration::from_millis(500) * 2_u32.pow(failures - 1));
-        sleep(limit.mul_f64(fastrand::f64())).await;
+        sleep(pauses.next().unwrap_or(RECONNECT.widest)).await;
     }
 }
 

@@ -15,9 +15,12 @@ use super::{
     book::{Begun, Ending, not_kept},
     refuse::{self, Asked},
 };
-use crate::domain::{
-    Reason, Refusal, UniqueName, UserId,
-    provider::{ChannelProvider, Failover},
+use crate::{
+    domain::{
+        Reason, Refusal, UniqueName, UserId,
+        provider::{ChannelProvider, Failover},
+    },
+    tasks::OnPanic,
 };
 
 /// What a vendor is asked for.
@@ -80,7 +83,8 @@ impl Voice {
         match shared.book.begin(call, &start.request)? {
             Begun::New(kept, told) => {
                 let shared = Arc::clone(shared);
-                let dialled = tokio::spawn(async move {
+                let tasks = shared.settings.tasks.clone();
+                let dialled = tasks.spawn("voice.start_call", OnPanic::Report, async move {
                     let ending = match kept.done().await {
                         true => shared.dial(call_id, &start, candidates, cx).await,
                         false => {
@@ -93,7 +97,7 @@ impl Voice {
                     told.send_replace(Some(ending.clone()));
                     ending
                 });
-                let panicked = |_| Err(Refusal::new(Reason::Internal, "Starting the call failed."));
+                let panicked = || Err(Refusal::new(Reason::Internal, "Starting the call failed."));
                 dialled.await.unwrap_or_else(panicked)
             }
             repeated => answer(repeated).await,
@@ -153,7 +157,7 @@ impl Shared {
             let refusal = refuse::failed(&account.name, DIAL, &error)
                 .with("call", format!("calls/{call_id}"));
             if error.effect() == Effect::Unknown {
-                tokio::spawn(Arc::clone(self).settle(call_id));
+                self.spawn_settle(call_id);
                 return Err(refusal);
             }
             let next = left.peek().filter(|_| passes_on && another_may(&error));

@@ -10,22 +10,26 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Call;
-use crate::store::{
-    Lack,
-    io::{File, Io},
+use crate::{
+    store::{
+        Lack,
+        io::{File, Io},
+    },
+    tasks::{OnPanic, Tasks},
 };
 
 /// First bytes of a file; the last one is the version of the format.
 const MAGIC: &[u8; 8] = b"dpcalls\x01";
 /// Bytes before each entry: its length and its CRC32C, big endian.
 const HEAD: usize = 8;
+/// States that may wait for the disk. Further ones are refused: they would only be late as well.
+const QUEUE: usize = 1_024;
 /// Longest entry.
 const MAX_ENTRY: usize = 64 << 10;
 /// Room that is reserved ahead, so that a sync has no length to write.
@@ -36,7 +40,7 @@ const SMALL: u64 = 4 << 20;
 /// Takes states of calls; a clone writes to the same file.
 #[derive(Debug, Clone)]
 pub struct Log {
-    queue: Option<mpsc::UnboundedSender<Entry>>,
+    queue: Option<mpsc::Sender<Entry>>,
 }
 
 /// Why calls cannot be kept.
@@ -74,6 +78,7 @@ impl Log {
     /// # Errors
     /// [`Error::Damaged`] names file and place; nothing is touched then.
     pub fn open(
+        tasks: &Tasks,
         io: Arc<dyn Io>,
         folder: &Path,
         wanted: impl Fn(&Call) -> bool + Send + 'static,
@@ -111,19 +116,21 @@ impl Log {
             (Err(error), _) => return Err(error.into()),
         }
         let calls = writer.newest.values().cloned().collect();
-        let (queue, entries) = mpsc::unbounded_channel();
-        thread::Builder::new()
-            .name("deskplane-calls".to_owned())
-            .spawn(move || writer.run(entries, &wanted))?;
+        let (queue, entries) = mpsc::channel(QUEUE);
+        // Calls are refused without it, and nothing but a new start finds out what is on the disk.
+        let work = move || writer.run(entries, &wanted);
+        tasks.thread("deskplane-calls", OnPanic::EndProcess, work)?;
         Ok((Self { queue: Some(queue) }, calls))
     }
 
     /// Hands in a state. What is handed in first is on the disk first; the answer comes once it is.
+    /// It never waits for room in the queue, for the caller holds a lock: what finds it full is not
+    /// kept.
     pub(super) fn put(&self, call: &Call) -> Kept {
         let (told, kept) = oneshot::channel();
         match &self.queue {
-            // A thread that is gone answers by not answering.
-            Some(queue) => drop(queue.send((call.clone(), told))),
+            // A sender that is dropped unused says that the state is not kept.
+            Some(queue) => drop(queue.try_send((call.clone(), told))),
             None => drop(told.send(true)),
         }
         Kept(kept)
@@ -234,7 +241,7 @@ impl Writer {
         Ok(())
     }
 
-    fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>, wanted: &dyn Fn(&Call) -> bool) {
+    fn run(mut self, mut entries: mpsc::Receiver<Entry>, wanted: &dyn Fn(&Call) -> bool) {
         while let Some(first) = entries.blocking_recv() {
             let (mut group, mut bytes) = (Vec::new(), Vec::new());
             let mut next = Some(first);

@@ -4,8 +4,10 @@
 //! folder, a backup or an answer of the API learns one; the key ring comes from outside and is never
 //! stored. Rotation re-reads the ring and puts the secrets' own keys under its first key.
 
+mod cause;
 mod envelope;
 mod fingerprint;
+mod key;
 mod reference;
 mod ring;
 
@@ -15,19 +17,21 @@ use arc_swap::ArcSwap;
 use deskplane_providers::Secrets;
 use zeroize::Zeroizing;
 
-pub use self::fingerprint::Fingerprint;
-use self::{reference::Reference, ring::KeyRing};
+pub use self::{
+    cause::{Cause, KEY_RING_VARIABLE},
+    fingerprint::Fingerprint,
+};
+use self::{
+    reference::{MAX_SECRET, Reference},
+    ring::KeyRing,
+};
 use crate::{
     catalog::Catalog,
     domain::secret::{Resealed, SETTINGS, Sealed, SecretValue, StoredSecret},
 };
 
-/// Variable with the key ring, where no file is named. No reference can lead to it: its name does
-/// not begin as those of secrets do.
-pub const KEY_RING_VARIABLE: &str = "DESKPLANE_KEY_RING";
-
-/// Most bytes of a secret.
-const MAX_SECRET: usize = 16 * 1024;
+/// Name of the key of fingerprints among what [`SETTINGS`] holds.
+const FINGERPRINT_KEY: &str = "fingerprint_key";
 /// Most bytes of a key ring.
 const MAX_RING: u64 = 64 * 1024;
 
@@ -73,42 +77,6 @@ pub struct OpenError {
     pub secret: String,
     /// Why.
     pub cause: Cause,
-}
-
-/// What is wrong with a secret or its key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Cause {
-    /// There is no key ring.
-    #[error(
-        "the server has no key ring; name a file in voice.key_ring or set {KEY_RING_VARIABLE}, or \
-         give the secret as `env:…` or `file:…`"
-    )]
-    NoKeys,
-    /// The ring has no key of that id.
-    #[error("its key {0} is not in the key ring")]
-    KeyMissing(String),
-    /// The ring's key of that id did not seal it.
-    #[error("the key {0} in the key ring is a wrong key: it did not seal this secret")]
-    WrongKey(String),
-    /// What is stored was changed.
-    #[error("what is stored of it was changed or belongs elsewhere")]
-    Damaged,
-    /// The system gives no random bytes.
-    #[error("the system gives no random bytes")]
-    NoRandomness,
-    /// No secrets folder is configured.
-    #[error("it is a file, and voice.secrets_dir names no folder")]
-    NoFolder,
-    /// The variable is not there.
-    #[error("the variable {0} is not set")]
-    Unset(String),
-    /// The file cannot be read.
-    #[error("the file that it refers to cannot be read: {0}")]
-    Unreadable(io::ErrorKind),
-    /// What it refers to is no secret.
-    #[error("what it refers to {0}")]
-    Unfit(&'static str),
 }
 
 /// Why keys could not be rotated.
@@ -163,6 +131,11 @@ impl Vault {
         envelope::seal(self.ring.load().primary()?, &envelope::place(provider, name), plain)
     }
 
+    fn follow(&self, reference: Reference<'_>) -> Result<Zeroizing<String>, Cause> {
+        let Settings { secrets_dir, environment, .. } = &self.settings;
+        reference.follow(secrets_dir.as_deref(), |name| environment.get(name))
+    }
+
     /// Opens the secrets of a provider and reads what they refer to.
     ///
     /// # Errors
@@ -177,7 +150,7 @@ impl Vault {
             let opened = match &secret.value {
                 SecretValue::Sealed(sealed) => opened(&ring, provider, name, sealed),
                 SecretValue::Reference(text) => match Reference::read(text) {
-                    Some(Ok(reference)) => reference.follow(&self.settings),
+                    Some(Ok(reference)) => self.follow(reference),
                     _ => Err(Cause::Damaged),
                 },
             };
@@ -236,7 +209,7 @@ pub fn new_key(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
 /// Everything that is sealed: who holds it, its name, what is stored; the key of fingerprints last.
 fn sealed(catalog: &Catalog) -> impl Iterator<Item = (&str, &str, &Sealed)> {
     let key = catalog.settings.fingerprint_key.as_ref();
-    of_providers(catalog).chain(key.map(|sealed| (SETTINGS, fingerprint::KEY, sealed)))
+    of_providers(catalog).chain(key.map(|sealed| (SETTINGS, FINGERPRINT_KEY, sealed)))
 }
 
 /// Every sealed secret of a provider.

@@ -9,6 +9,7 @@
 
 mod bodies;
 mod places;
+mod url;
 
 use std::sync::{
     Arc,
@@ -27,13 +28,12 @@ use deskplane_providers::{
     ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
 };
 
+pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
-pub(super) use self::places::Places;
+pub(super) use self::{places::Places, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
 use crate::domain::UniqueName;
 
-/// Most bytes of a body.
-pub const MAX_BODY: usize = 64 << 10;
 /// What stands before the name of a provider.
 const PATH: &str = "/webhooks/";
 /// One refusal in so many is logged.
@@ -145,7 +145,7 @@ impl Shared {
         if method != Method::POST {
             return Err(WebhookRefused::Malformed);
         }
-        let (url, vendor) = (super::webhook_url(public, account.name.as_str()), Arc::clone(vendor));
+        let (url, vendor) = (webhook_url(public, account.name.as_str()), Arc::clone(vendor));
         Ok((account, vendor, url))
     }
 

@@ -1,203 +1,212 @@
-//! Dependencies point one way: the `use` lines of every module say only what its layer may use.
+//! Dependencies point one way, and never in a circle.
+//!
+//! The sources are parsed, and each path that a file names, in a `use` or in code, is resolved to
+//! the file that defines what it means. That is an **import** of that file. The rules:
+//!
+//! * What is compiled for tests only does not count.
+//! * Nor do `mod` declarations, and a `pub use child::Name` of a facade that does not itself use the
+//!   name: to show something is not to depend on it.
+//! * Who takes a name from a facade that only re-exports it imports the file behind it. So a child
+//!   may write `super::Name` for a name of its sibling, but a name that the file of its parent
+//!   defines makes the parent its dependency, and the parent must then import nothing of the child.
+//! * The name of a module alone is no import; what is named through it is.
 
-use std::{collections::BTreeSet, fs, path::Path};
+mod circles;
+mod imports;
+mod paths;
+mod planted;
+mod rules;
+mod sources;
+mod spawns;
 
-/// Layers of `src/`, each with the modules that it may use beside itself.
-const MAY_USE: &[(&str, &[&str])] = &[
-    // Rules of single fields parse slugs and expressions.
-    ("domain", &["render"]),
-    ("catalog", &["domain"]),
-    ("render", &[]),
-    ("process", &[]),
-    ("resolve", &["catalog", "domain"]),
-    ("content", &["catalog", "domain", "render"]),
-    ("command", &["catalog", "content", "domain", "render", "resolve"]),
-    ("auth", &["catalog", "domain"]),
-    ("store", &["domain"]),
-    ("ledger", &["catalog", "clock", "command", "domain", "store"]),
-    ("read", &["catalog", "content", "domain", "resolve"]),
-    ("live", &["catalog", "content", "domain", "ledger", "read", "resolve", "store"]),
-    ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store"]),
-    (
-        "service",
-        &[
-            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "live", "read",
-            "resolve", "voice",
-        ],
-    ),
-];
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
-/// The layers that do nothing but compute.
-const PURE: &[&str] = &["domain", "catalog", "resolve", "content", "render", "command", "auth"];
+use self::{
+    circles::{Arrow, circles, reaches},
+    imports::Imports,
+    rules::{
+        BASES, HOSTS, IMPURE, KINDS, MAKES_NO_STATUS, MAKES_STATUS, MAY_IMPORT, ONLY_IN, PURE,
+        SEE_BOTH, STANDING, VENDORS,
+    },
+    sources::Sources,
+};
 
-/// What pure layers never name, wherever they stand.
-const IMPURE: &[&str] = &["tokio", "tonic", "sled::", "SystemTime", "Instant::now", "new_v4"];
+static PRODUCT: LazyLock<Imports> = LazyLock::new(|| Sources::of_the_product().imports());
 
-/// Words that stand in some files only: the folder or file, from `src/` on.
-const ONLY_IN: &[(&str, &[&str])] = &[
-    (
-        "deskplane_providers",
-        &[
-            "catalog",
-            "command/library/provider",
-            "config",
-            "ledger.rs",
-            "service/convert/voice.rs",
-            "service/voice.rs",
-            "voice",
-            "server",
-            "cli",
-        ],
-    ),
-    ("chacha20poly1305", &["voice/vault"]),
-    // The table of access is expanded from the table of RPCs; it knows no message.
-    ("deskplane_proto", &["auth/table.rs", "content", "service", "server", "cli"]),
-    ("Status::with_error_details", &["service/status.rs", "cli"]),
-    ("::sled", &["store/durable/index"]),
-    ("metrics::", &["store/durable/meters.rs", "server/monitor", "server/accept/meters.rs"]),
-    ("metrics_exporter_prometheus", &["server/monitor"]),
-];
+/// The module of the first level that a file is part of; none for the root and for other crates.
+fn layer<'a>(module: &'a str, of: &str) -> Option<&'a str> {
+    let inside = module.strip_prefix(of)?.strip_prefix("::")?;
+    inside.split("::").next()
+}
 
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+/// Whether a module is that one or inside it.
+fn within(module: &str, folder: &str) -> bool {
+    module.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// What breaks the directions.
+fn upwards(imports: &Imports) -> Vec<String> {
+    let (rules, mut broken) = (BTreeMap::from_iter(MAY_IMPORT.iter().copied()), Vec::new());
+    for file in &imports.files {
+        if layer(file, "deskplane").is_some_and(|layer| !rules.contains_key(layer)) {
+            broken.push(format!("{file} is in no row of MAY_IMPORT"));
         }
     }
-}
-
-/// What the product's part of a file says: no comments, and nothing of its tests.
-fn code(text: &str) -> String {
-    let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = product.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Every module of the crate that a text names: `crate::a` and each branch of `crate::{a, b::c}`.
-fn modules(code: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices("crate::") {
-        // `$crate::` and `super::crate` are the same; `other_crate::` is not ours.
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+    for ((from, to), lines) in &imports.inside {
+        let (Some(low), Some(high)) = (layer(from, "deskplane"), layer(to, "deskplane")) else {
             continue;
+        };
+        let allowed = rules.get(low).is_some_and(|rule| rule.contains(&high));
+        let client = low == "cli"
+            && HOSTS.1.contains(&high)
+            && !HOSTS.0.iter().any(|host| within(from, &format!("deskplane::cli::{host}")));
+        let data = low == "cli" && high == "domain" && !within(from, KINDS);
+        if low != high && (!allowed || client || data) {
+            broken.push(format!("{from} imports {to}, lines {lines:?}"));
         }
-        let rest = &code[at + "crate::".len()..];
-        let word = |text: &str| -> String {
-            text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-        };
-        let Some(block) = rest.strip_prefix('{') else {
-            found.insert(word(rest));
-            continue;
-        };
-        let (mut depth, mut start) = (0, true);
-        for (at, c) in block.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => start = true,
-                c if start && !c.is_whitespace() => {
-                    found.insert(word(&block[at..]));
-                    start = false;
-                }
-                _ => {}
+    }
+    for (from, to) in imports.inside.keys() {
+        let vendors = (layer(from, "deskplane_providers"), layer(to, "deskplane_providers"));
+        let (Some(from_vendor), Some(to_vendor)) = vendors else { continue };
+        if from_vendor != to_vendor
+            && VENDORS.contains(&to_vendor)
+            && !["registry", "kit"].contains(&from_vendor)
+        {
+            broken.push(format!("{from} imports {to}"));
+        }
+    }
+    broken
+}
+
+/// What names other crates where it must not.
+fn strangers(imports: &Imports) -> Vec<String> {
+    let providers = imports.inside.iter().flat_map(|((from, to), lines)| {
+        lines.iter().map(move |line| (from.clone(), to.clone(), *line))
+    });
+    let named: Vec<_> = imports.outside.iter().cloned().chain(providers).collect();
+    let mut broken = BTreeSet::new();
+    for (from, path, line) in &named {
+        // A single word may be a variable.
+        let names = |what: &str| path.contains("::") && within(path, what);
+        let pure = layer(from, "deskplane").is_some_and(|layer| PURE.contains(&layer));
+        if pure && IMPURE.iter().any(|what| names(what)) {
+            broken.insert(format!("{from}, line {line}: {path} in a pure module"));
+        }
+        for (what, places) in ONLY_IN {
+            if names(what) && !places.iter().any(|place| within(from, place)) && !within(from, what)
+            {
+                broken.insert(format!("{from}, line {line}: {path}"));
+            }
+        }
+        let status = path.strip_prefix("tonic::Status::");
+        let makes = status.is_some_and(|name| !MAKES_NO_STATUS.contains(&name));
+        if makes && !MAKES_STATUS.iter().any(|place| within(from, place)) {
+            broken.insert(format!("{from}, line {line}: {path}"));
+        }
+    }
+    broken.into_iter().collect()
+}
+
+/// Files that see both generated messages and domain types.
+fn seeing_both(imports: &Imports) -> BTreeSet<&str> {
+    let messages = |path: &str| path.starts_with("deskplane_proto::v1");
+    let of_messages: BTreeSet<_> = imports
+        .outside
+        .iter()
+        .filter(|(_, path, _)| messages(path))
+        .map(|(from, _, _)| from.as_str())
+        .collect();
+    let domain = |file: &&str| {
+        imports.inside.keys().any(|(from, to)| from == file && within(to, "deskplane::domain"))
+    };
+    let both = of_messages.into_iter().filter(domain);
+    // Content encodes the message that it is.
+    let converts = ["deskplane::service::convert", "deskplane::content"];
+    both.filter(|file| !converts.iter().any(|place| within(file, place))).collect()
+}
+
+/// The arrows that close a circle, without those of the tables; and rows of them that are not needed.
+fn circular(imports: &Imports) -> (Vec<BTreeSet<String>>, Vec<Arrow>) {
+    let all: BTreeSet<Arrow> = imports.inside.keys().cloned().collect();
+    let children = BASES.iter().flat_map(|(base, children)| {
+        children.iter().map(move |child| (format!("{base}::{child}"), (*base).to_owned()))
+    });
+    let standing = STANDING.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
+    let known: BTreeSet<Arrow> = children.chain(standing).collect();
+    let without: BTreeSet<Arrow> = all.difference(&known).cloned().collect();
+    // A row is needed when its arrow, put back alone, closes a circle.
+    let needed = |(from, to): &&Arrow| {
+        all.contains(&((*from).clone(), (*to).clone())) && reaches(&without, to, from)
+    };
+    let idle = known.iter().filter(|arrow| !needed(arrow)).cloned().collect();
+    (circles(&without), idle)
+}
+
+/// Rows of the tables of directions that nothing needs any more.
+fn idle_rows(imports: &Imports) -> Vec<String> {
+    let mut idle = Vec::new();
+    for (low, rule) in MAY_IMPORT {
+        for high in *rule {
+            let used = imports.inside.keys().any(|(from, to)| {
+                layer(from, "deskplane") == Some(low) && layer(to, "deskplane") == Some(high)
+            });
+            if !used {
+                idle.push(format!("{low} imports nothing of {high}"));
             }
         }
     }
-    found
-}
-
-fn files_of(layer: &str) -> Vec<(String, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src.join(layer), &mut files);
-    let root = src.join(format!("{layer}.rs"));
-    files.push((root.display().to_string(), fs::read_to_string(root).unwrap()));
-    assert!(files.len() > 1, "{layer} has no files");
-    // Tests may use whatever helps them.
-    files.retain(|(path, _)| !path.contains("/tests") && !path.contains("conformance"));
-    files
-}
-
-#[test]
-fn modules_are_read_from_every_form_of_use() {
-    let text = "use crate::{\n a,\n b::{c, d::{e}},\n f::g,\n};\nlet x = crate::h::i();\n\
-                // crate::comment\n my_crate::j;";
-    let found: Vec<_> = modules(&code(text)).into_iter().collect();
-    assert_eq!(found, ["a", "b", "f", "h"]);
-}
-
-#[test]
-fn every_layer_uses_only_what_lies_below_it() {
-    let mut broken = Vec::new();
-    for (layer, may_use) in MAY_USE {
-        for (path, text) in files_of(layer) {
-            let code = code(&text);
-            for module in modules(&code) {
-                if module != *layer && !may_use.contains(&module.as_str()) {
-                    broken.push(format!("{path}: {module}"));
-                }
+    for (what, places) in ONLY_IN {
+        for place in *places {
+            let outside = imports.outside.iter().map(|(from, path, _)| (from, path));
+            let inside = imports.inside.keys().map(|(from, to)| (from, to));
+            if !outside.chain(inside).any(|(from, path)| within(from, place) && within(path, what))
+            {
+                idle.push(format!("{place} names nothing of {what}"));
             }
-            let impure = IMPURE.iter().filter(|word| PURE.contains(layer) && code.contains(**word));
-            broken.extend(impure.map(|word| format!("{path}: {word}")));
         }
     }
+    for host in HOSTS.0 {
+        let host = format!("deskplane::cli::{host}");
+        let hosts = imports.inside.keys().any(|(from, to)| {
+            within(from, &host) && layer(to, "deskplane").is_some_and(|to| HOSTS.1.contains(&to))
+        });
+        if !hosts {
+            idle.push(format!("{host} hosts nothing"));
+        }
+    }
+    idle
+}
+
+#[test]
+fn every_module_imports_only_what_lies_below_it() {
+    let broken = upwards(&PRODUCT);
+    assert!(PRODUCT.files.len() > 250, "{} files", PRODUCT.files.len());
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
-fn some_words_stand_in_few_files_only() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    let mut broken = Vec::new();
-    for (path, text) in files.iter().filter(|(path, _)| !path.contains("/tests")) {
-        let inside = path.strip_prefix(&format!("{}/", src.display())).unwrap();
-        for (word, places) in ONLY_IN {
-            let allowed = places.iter().any(|place| inside.starts_with(place));
-            if !allowed && code(text).contains(word) {
-                broken.push(format!("{inside}: {word}"));
-            }
-        }
-    }
+fn other_crates_are_named_only_where_they_may_be() {
+    let broken = strangers(&PRODUCT);
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// What the command line never names: it knows the product as any other client does.
-const INSIDE: &[&str] =
-    &["auth", "catalog", "command", "content", "domain", "ledger", "render", "resolve", "service"];
-
-/// The file that reads the list of kinds and their field tables, which are data.
-const KINDS: &str = "cli/kind.rs";
-
-/// What only the files that start a server, or that look after the folder of one, name in addition.
-const HOSTS: (&[&str], &[&str]) = (
-    &["serve.rs", "demo.rs", "backup.rs", "restore.rs", "doctor.rs", "secrets.rs"],
-    &["clock", "live", "server", "store", "voice"],
-);
+#[test]
+fn messages_and_domain_types_meet_in_conversions_and_in_the_files_that_are_listed() {
+    let listed: BTreeSet<_> = SEE_BOTH.iter().map(|(file, _)| *file).collect();
+    assert_eq!(seeing_both(&PRODUCT), listed);
+}
 
 #[test]
-fn the_command_line_talks_to_the_public_api_only() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src.join("cli"), &mut files);
-    assert!(files.len() > 10, "src/cli has no files");
-    for (path, text) in files {
-        let host = HOSTS.0.iter().any(|name| path.ends_with(&format!("cli/{name}")));
-        let hosted = HOSTS.1.iter().filter(|_| !host);
-        let kinds = path.ends_with(KINDS);
-        let inside = INSIDE.iter().filter(|module| !(kinds && **module == "domain"));
-        for module in inside.chain(hosted) {
-            let (inline, listed) = (format!("crate::{module}"), format!("{module}::"));
-            let named = |line: &str| line.contains(&inline) && !line.contains("crate::cli");
-            // `use crate::{` is followed by one module a line.
-            let block = text.split_once("use crate::{").map(|(_, rest)| rest.split("};").next());
-            let block = block.flatten().unwrap_or_default();
-            assert!(!text.lines().any(named), "{path} names {module}");
-            assert!(!block.split_whitespace().any(|w| w.starts_with(&listed)), "{path}: {module}");
-        }
-    }
+fn there_is_no_circle_but_those_that_are_listed() {
+    let (circles, idle) = circular(&PRODUCT);
+    assert!(circles.is_empty(), "{circles:#?}");
+    assert!(idle.is_empty(), "no longer needed: {idle:#?}");
+}
+
+#[test]
+fn no_row_of_a_table_is_idle() {
+    assert_eq!(idle_rows(&PRODUCT), [""; 0]);
 }

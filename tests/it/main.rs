@@ -23,4 +23,5 @@ mod properties;
 mod secrets;
 mod server;
 mod soak;
+mod supervision;
 mod voice;

@@ -23,6 +23,7 @@ use deskplane::{
         durable::{Host, Settings},
         io::{Disk, File, Io},
     },
+    tasks::{OnPanic, Tasks},
 };
 use deskplane_proto::v1::watch_profile_response::Event;
 use futures_util::stream;
@@ -145,7 +146,7 @@ impl World {
 async fn monitor() -> (Monitor, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Monitor::start(listener).unwrap(), address)
+    (Monitor::start(listener, &Tasks::default()).unwrap(), address)
 }
 
 /// Status and body of an answer.
@@ -374,4 +375,22 @@ fn the_program_says_where_it_answers_for_metrics() {
     assert_eq!(get(monitor, "GET", "/livez").0, 200);
     assert!(get(monitor, "GET", "/metrics").1.contains("deskplane_store_commits_total"));
     process.kill();
+}
+
+#[tokio::test]
+async fn panics_are_counted_by_the_name_of_the_task() {
+    let (tasks, listener) = (Tasks::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let _monitor = Monitor::start(listener, &tasks).unwrap();
+    let asked = async || {
+        let asked = tokio::task::spawn_blocking(move || get(address, "GET", "/metrics"));
+        figures(&asked.await.unwrap().1)
+    };
+    let series = |task| format!("deskplane_task_panics_total{{task=\"{task}\"}}");
+    // Before the first panic there is a zero to compare it with.
+    assert_eq!(asked().await[&series("deskplane-probes")], 0.0);
+    for panics in [1.0, 2.0] {
+        tasks.spawn("doomed", OnPanic::Report, async { panic!("of a test") }).await.unwrap_or(());
+        assert_eq!(asked().await[&series("doomed")], panics);
+    }
 }

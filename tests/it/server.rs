@@ -8,6 +8,7 @@ use deskplane::{
     live,
     server::{Limits, Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
+    tasks::{OnPanic, Tasks},
 };
 use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
@@ -63,6 +64,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     channel: Channel,
     stop: Option<oneshot::Sender<()>>,
+    tasks: Tasks,
     task: JoinHandle<Result<(), deskplane::server::Error>>,
 }
 
@@ -114,13 +116,15 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (clock, limits) = (Clock::system(), Limits::default());
-        let parts = Parts { store, clock, limits, watch, voice, monitor };
+        let tasks = Tasks::default();
+        let scope = tasks.child();
+        let parts = Parts { store, clock, limits, watch, voice, monitor, tasks: scope };
         let task = tokio::spawn(serve(parts, listener, async {
             let _ = stopped.await;
         }));
         let uri = format!("http://{address}");
         let channel = Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
-        Self { address, channel, stop: Some(stop), task }
+        Self { address, channel, stop: Some(stop), tasks, task }
     }
 
     /// Where the server listens.
@@ -138,6 +142,14 @@ impl Running {
         self.stop();
         drop(self.channel);
         self.task.await.unwrap().unwrap();
+    }
+
+    /// Has a task panic without which the server cannot go on, and answers why it ended.
+    pub(crate) async fn fail(self, task: &'static str) -> deskplane::server::Error {
+        let doomed = self.tasks.spawn(task, OnPanic::EndProcess, async { panic!("of a test") });
+        assert_eq!(doomed.await, None::<()>);
+        drop(self.channel);
+        self.task.await.unwrap().unwrap_err()
     }
 
     /// A channel for calls as somebody.

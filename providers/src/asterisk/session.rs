@@ -24,17 +24,21 @@ use super::{
     socket::{self, Socket},
 };
 use crate::{
-    CallEvent, Cause, Clock, Effect, Error, ErrorKind, EventStream, Result, layers::LONGEST,
+    BackoffPolicy, CallEvent, Cause, Clock, Effect, Error, ErrorKind, EventStream, Result,
+    layers::LONGEST,
 };
 
 /// How often we ask whether Asterisk is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Silence after which it is not.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How often a step is tried. Nobody outside knows of it, so nobody else would try it again.
-const TRIES: u32 = 3;
-/// Pause after the first try; the next is twice as long.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Pauses between the three tries of a step. Nobody outside knows of it, so nobody else would try
+/// it again.
+const STEPS: BackoffPolicy = BackoffPolicy {
+    first: Duration::from_millis(500),
+    widest: Duration::from_secs(1),
+    times: Some(2),
+};
 
 /// What all that is done at one Asterisk shares.
 #[derive(Debug)]
@@ -109,15 +113,13 @@ impl Desk {
 
     /// Carries a step out, with some patience where repeating it is harmless.
     async fn perform(&self, task: &Task) -> Result<()> {
-        let mut pause = PAUSE;
-        for _ in 1..TRIES {
+        for pause in STEPS.pauses() {
             match self.carry_out(task).await {
                 Err(error) if error.temporary() && harmless(task.step, &error) => {
                     sleep(pause).await
                 }
                 done => return done,
             }
-            pause *= 2;
         }
         self.carry_out(task).await
     }

@@ -20,7 +20,6 @@ use tonic::{
 };
 
 use super::{
-    CLIENT_CERTIFICATE, CLIENT_KEY, PROTOCOL_VERSION, TOKEN,
     config::{Config, Endpoint, certificates},
     convert, status,
     transport::Dialler,
@@ -30,6 +29,15 @@ use crate::{
     Secrets,
     http::{Identity, MAX_ANSWER_BYTES, Network},
 };
+
+/// Name of the secret that the plug-in is shown with every request.
+pub const TOKEN: &str = "token";
+/// Name of the secret with our certificate, in PEM, and what it was signed by.
+pub const CLIENT_CERTIFICATE: &str = "client_certificate";
+/// Name of the secret with the key of that certificate, in PEM.
+pub const CLIENT_KEY: &str = "client_key";
+/// Version of the protocol that is spoken here.
+pub const PROTOCOL_VERSION: i32 = 1;
 
 /// Silence after which a stream of events is given up; a plug-in says something every 20 s.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -16,6 +16,9 @@ use crate::{
     Presence, Result, SetPresence, StartCall, Started,
 };
 
+/// Events that may wait for a listener; one that is further behind loses its stream.
+const BACKLOG: usize = 1_024;
+
 static SWITCHBOARDS: LazyLock<Mutex<HashMap<String, Arc<Switchboard>>>> =
     LazyLock::new(Mutex::default);
 
@@ -82,7 +85,7 @@ struct State {
     asked: HashMap<Operation, u64>,
     calls: BTreeMap<String, Line>,
     presence: HashMap<String, Presence>,
-    listeners: Vec<mpsc::UnboundedSender<CallEvent>>,
+    listeners: Vec<mpsc::Sender<CallEvent>>,
 }
 
 #[derive(Debug)]
@@ -158,7 +161,7 @@ impl Switchboard {
         if let Some(line) = state.calls.get_mut(&event.provider_call_id) {
             (line.state, line.cause) = (event.state, event.cause.clone());
         }
-        state.listeners.retain(|listener| listener.send(event.clone()).is_ok());
+        state.listeners.retain(|listener| listener.try_send(event.clone()).is_ok());
     }
 
     /// Ends every stream, as a vendor that restarts does.
@@ -206,8 +209,8 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn listen(&self) -> mpsc::UnboundedReceiver<CallEvent> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    pub(super) fn listen(&self) -> mpsc::Receiver<CallEvent> {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
         self.state().listeners.push(sender);
         receiver
     }

@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
@@ -17,8 +18,11 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 
-use super::{CONNECT_TIMEOUT, policy::Policy};
+use super::policy::Policy;
 use crate::{Error, ErrorKind};
+
+/// Time in which a connection must be made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Makes connections for the HTTP client.
 #[derive(Debug, Clone)]

@@ -92,7 +92,12 @@ async fn recording(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<Record>>>) {
     let sink = Arc::clone(&records);
     let publish = move |p: &Published| sink.lock().unwrap().extend(p.records.iter().cloned());
     let store = Arc::clone(store) as Arc<dyn Store>;
-    (Ledger::open(store, Clock::system(), adapters(), publish).await.unwrap(), records)
+    (
+        Ledger::open(&crate::tasks::Tasks::default(), store, Clock::system(), adapters(), publish)
+            .await
+            .unwrap(),
+        records,
+    )
 }
 
 /// Roles and links of all users together, as readers see them.

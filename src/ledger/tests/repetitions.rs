@@ -10,7 +10,9 @@ use crate::{
 };
 
 async fn open(store: Arc<dyn Store>) -> Ledger {
-    Ledger::open(store, Clock::system(), adapters(), |_| {}).await.unwrap()
+    Ledger::open(&crate::tasks::Tasks::default(), store, Clock::system(), adapters(), |_| {})
+        .await
+        .unwrap()
 }
 
 fn asked(write: Submission, id: u128, payload: u8) -> Submission {
@@ -92,7 +94,15 @@ async fn a_request_that_only_the_store_knows_is_repeated_refused_and_expires_lik
         },
         Uuid::new_v4,
     );
-    let ledger = Ledger::open(Arc::clone(&store) as _, tomorrow, adapters(), |_| {}).await.unwrap();
+    let ledger = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        Arc::clone(&store) as _,
+        tomorrow,
+        adapters(),
+        |_| {},
+    )
+    .await
+    .unwrap();
     let taken = ledger.submit(asked(create("contoso_rep"), 7, 1)).await.unwrap_err();
     assert_eq!(taken.reason, Reason::UniqueNameTaken, "it is judged anew");
     assert_eq!(ledger.older.revision(), 0);

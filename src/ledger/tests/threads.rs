@@ -44,7 +44,15 @@ impl Command for Long {
 #[tokio::test]
 async fn reads_go_on_while_a_write_is_judged() {
     let store = Arc::new(Memory::new());
-    let ledger = Ledger::open(store as _, Clock::system(), adapters(), |_| {}).await.unwrap();
+    let ledger = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        store as _,
+        Clock::system(),
+        adapters(),
+        |_| {},
+    )
+    .await
+    .unwrap();
     let (began, judged) = (Arc::new(Notify::new()), Arc::default());
     let (read, wait) = mpsc::channel();
     let long =
@@ -62,8 +70,15 @@ async fn reads_go_on_while_a_write_is_judged() {
 #[tokio::test]
 async fn the_thread_ends_with_the_ledger_and_lets_go_of_the_store() {
     let store = Arc::new(Memory::new());
-    let opened =
-        Ledger::open(Arc::clone(&store) as _, Clock::system(), adapters(), |_| {}).await.unwrap();
+    let opened = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        Arc::clone(&store) as _,
+        Clock::system(),
+        adapters(),
+        |_| {},
+    )
+    .await
+    .unwrap();
     opened.submit(create("contoso_rep")).await.unwrap();
     opened.close().await;
     assert_eq!(Arc::strong_count(&store), 1, "the store is held by nobody else");

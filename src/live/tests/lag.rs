@@ -44,7 +44,13 @@ async fn a_hub_that_is_gone_leaves_no_task_behind() {
     let before = tasks();
     let (contents, settings) = (std::sync::Arc::new(Contents::new()), Settings::default());
     let store = StoreId { store: uuid::Uuid::nil(), incarnation: uuid::Uuid::nil() };
-    let hub = Hub::new(store, settings, contents, fastrand::Rng::with_seed(1));
+    let hub = Hub::new(
+        &crate::tasks::Tasks::default(),
+        store,
+        settings,
+        contents,
+        fastrand::Rng::with_seed(1),
+    );
     assert_eq!(tasks(), before + 1);
     drop(hub);
     moment().await;

@@ -119,8 +119,15 @@ async fn release_big_writes_hold_up_nobody() {
         sink.lock().unwrap().extend(published.records.iter().map(size));
     };
     let adapters = Arc::new(Registry::builtin());
-    let ledger =
-        Ledger::open(Arc::clone(&store) as _, Clock::system(), adapters, publish).await.unwrap();
+    let ledger = Ledger::open(
+        &crate::tasks::Tasks::default(),
+        Arc::clone(&store) as _,
+        Clock::system(),
+        adapters,
+        publish,
+    )
+    .await
+    .unwrap();
     fill(&ledger, USERS, LINKED).await;
 
     let end = Arc::new(AtomicBool::new(false));

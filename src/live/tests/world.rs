@@ -142,7 +142,13 @@ impl World {
     pub(super) async fn with(settings: Settings) -> Self {
         let contents = Arc::new(Contents::new());
         let store = StoreId { store: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
-        let hub = Hub::new(store, settings, Arc::clone(&contents), fastrand::Rng::with_seed(7));
+        let hub = Hub::new(
+            &crate::tasks::Tasks::default(),
+            store,
+            settings,
+            Arc::clone(&contents),
+            fastrand::Rng::with_seed(7),
+        );
         let held: Arc<Mutex<Option<VecDeque<Published>>>> = Arc::default();
         let (feed, keep) = (hub.clone(), Arc::clone(&held));
         let publish = move |published: &Published| match &mut *keep.lock().unwrap() {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tokio::{sync::Mutex, task::spawn_blocking};
 
-use super::{Phase, Shared};
+use super::{phase::Phase, shared::Shared};
 use crate::server::readiness;
 
 const TEXT: &str = "text/plain";

@@ -5,8 +5,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-use super::Live;
-use crate::{domain::Reason, voice::Voice};
+use super::phase::Live;
+use crate::{domain::Reason, tasks::Tasks, voice::Voice};
 
 /// Reasons for which open streams end.
 const ENDS: [Reason; 7] = [
@@ -23,6 +23,8 @@ const ENDS: [Reason; 7] = [
 #[derive(Debug)]
 pub(super) struct Figures {
     handle: PrometheusHandle,
+    recorder: PrometheusRecorder,
+    tasks: Tasks,
     revision: Gauge,
     streams: Gauge,
     profile_ends: EndMeters,
@@ -57,8 +59,12 @@ pub(super) fn accept_errors(recorder: &dyn Recorder) -> Counter {
 }
 
 impl Figures {
-    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
-        let (revision, streams) = with_local_recorder(recorder, || {
+    pub(super) fn new(recorder: PrometheusRecorder, tasks: Tasks) -> Self {
+        let (revision, streams) = with_local_recorder(&recorder, || {
+            describe_counter!(
+                "deskplane_task_panics_total",
+                "Panics of supervised tasks and threads, by their name"
+            );
             describe_gauge!(
                 "deskplane_revision",
                 "Revision of the newest write that is answered for"
@@ -66,15 +72,11 @@ impl Figures {
             describe_gauge!("deskplane_watch_streams", "Open streams of live updates");
             (gauge!("deskplane_revision"), gauge!("deskplane_watch_streams"))
         });
-        let ends = |kind| EndMeters::new(recorder, kind);
-        Self {
-            handle: recorder.handle(),
-            revision,
-            streams,
-            profile_ends: ends("profile"),
-            call_ends: ends("calls"),
-            voice: VoiceMeters::new(recorder),
-        }
+        let ends = |kind| EndMeters::new(&recorder, kind);
+        let (profile_ends, call_ends) = (ends("profile"), ends("calls"));
+        let voice = VoiceMeters::new(&recorder);
+        let handle = recorder.handle();
+        Self { handle, recorder, tasks, revision, streams, profile_ends, call_ends, voice }
     }
 
     /// All figures; without a server at work those of its start.
@@ -86,6 +88,11 @@ impl Figures {
             self.call_ends.set(&live.voice.stream_ends());
             self.voice.set(&live.voice);
         }
+        with_local_recorder(&self.recorder, || {
+            for (task, panics) in self.tasks.panics() {
+                counter!("deskplane_task_panics_total", "task" => task).absolute(panics);
+            }
+        });
         self.handle.render()
     }
 

@@ -7,6 +7,7 @@
 
 use std::{collections::VecDeque, convert::Infallible, io, net, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,8 +18,11 @@ use tokio::{
     time,
 };
 
-use super::{Shared, answer::Answers};
-use crate::server::accept::is_of_peer;
+use super::{answer::Answers, shared::Shared};
+use crate::{
+    server::accept::is_of_peer,
+    tasks::{OnPanic, Tasks},
+};
 
 /// Connections at a time. Probes and collectors need few; these are part of the handles that
 /// [`crate::process::handles::RESERVE`] sets aside.
@@ -41,6 +45,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 pub(super) async fn run(
     listener: net::TcpListener,
     shared: Arc<Shared>,
+    supervisor: Tasks,
     accept_errors: Counter,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
@@ -52,7 +57,7 @@ pub(super) async fn run(
             spawn_blocking(move || shared.figures.fold()).await.ok();
         }
     };
-    let connections = Connections::new(Answers::of(shared), accept_errors);
+    let connections = Connections::new(Answers::of(shared), supervisor, accept_errors);
     tokio::select! {
         ended = connections.serve(&listener) => ended,
         () = fold => Ok(()),
@@ -64,14 +69,15 @@ struct Connections {
     answers: Answers,
     open: VecDeque<AbortHandle>,
     tasks: JoinSet<()>,
+    supervisor: Tasks,
     accept_errors: Counter,
     back_off: Duration,
 }
 
 impl Connections {
-    fn new(answers: Answers, accept_errors: Counter) -> Self {
+    fn new(answers: Answers, supervisor: Tasks, accept_errors: Counter) -> Self {
         let (open, tasks, back_off) = (VecDeque::new(), JoinSet::new(), BACK_OFF.0);
-        Self { answers, open, tasks, accept_errors, back_off }
+        Self { answers, open, tasks, supervisor, accept_errors, back_off }
     }
 
     async fn serve(mut self, listener: &TcpListener) -> ! {
@@ -101,7 +107,8 @@ impl Connections {
             // A client that is cut or goes has had its answer, or asks again.
             time::timeout(LIFE, talk(stream, &answers)).await.ok();
         };
-        self.open.push_back(self.tasks.spawn(connection));
+        let connection = self.supervisor.guard("probe", OnPanic::Report, connection);
+        self.open.push_back(self.tasks.spawn(connection.map(drop)));
     }
 
     fn cut_oldest(&mut self) -> bool {

@@ -18,7 +18,7 @@ fn call(number: u128, to: &str) -> Call {
 }
 
 fn open(folder: &Path) -> Result<(Log, Vec<Call>), Error> {
-    Log::open(Arc::new(Disk), folder, |_| true)
+    Log::open(&Tasks::default(), Arc::new(Disk), folder, |_| true)
 }
 
 /// The calls after a start, once the thread of the log before has let go.
@@ -47,7 +47,9 @@ async fn the_newest_state_of_each_call_is_there_after_a_start() {
         put(&log, state).await;
     }
     assert_eq!(reopened(folder.path()), [call(1, "+14"), two]);
-    let (_, calls) = Log::open(Arc::new(Disk), folder.path(), |call| call.to == "+14").unwrap();
+    let (_, calls) =
+        Log::open(&Tasks::default(), Arc::new(Disk), folder.path(), |call| call.to == "+14")
+            .unwrap();
     assert_eq!(calls, [call(1, "+14")], "what nobody wants is gone for good");
     assert_eq!(reopened(folder.path()), [call(1, "+14")]);
     assert_eq!(numbered(&Disk, folder.path()).unwrap().len(), 1, "one file is left");
@@ -107,7 +109,7 @@ async fn a_log_that_grew_is_written_anew() {
 async fn a_log_that_is_written_anew_forgets_what_nobody_wants() {
     let folder = tempfile::tempdir().unwrap();
     let wanted = |call: &Call| call.to == "+12";
-    let (log, _) = Log::open(Arc::new(Disk), folder.path(), wanted).unwrap();
+    let (log, _) = Log::open(&Tasks::default(), Arc::new(Disk), folder.path(), wanted).unwrap();
     put(&log, &call(2, "+13")).await;
     let mut large = call(1, "+12");
     large.context = [("key".to_owned(), "x".repeat(4_000))].into();
@@ -120,7 +122,7 @@ async fn a_log_that_is_written_anew_forgets_what_nobody_wants() {
 #[tokio::test]
 async fn what_cannot_be_written_is_not_acknowledged() {
     let (io, folder) = (Faulty::new(), Path::new("/calls"));
-    let opened = Log::open(Arc::new(io.clone()), folder, |_| true);
+    let opened = Log::open(&Tasks::default(), Arc::new(io.clone()), folder, |_| true);
     let (log, _) = opened.unwrap();
     put(&log, &call(1, "+12")).await;
     io.fail_at(io.calls() + 1, Fault::SyncFailed);
@@ -134,7 +136,8 @@ async fn what_was_acknowledged_survives_a_power_cut() {
     for keep in [0.0, 0.5, 0.9, 1.0] {
         for _ in 0..25 {
             let (io, folder) = (Faulty::new(), Path::new("/calls"));
-            let (log, _) = Log::open(Arc::new(io.clone()), folder, |_| true).unwrap();
+            let (log, _) =
+                Log::open(&Tasks::default(), Arc::new(io.clone()), folder, |_| true).unwrap();
             let calls = random.u128(1..20);
             for number in 0..calls {
                 put(&log, &call(number, "+12")).await;
@@ -143,7 +146,7 @@ async fn what_was_acknowledged_survives_a_power_cut() {
             let late = log.put(&call(99, "+13"));
             let cut = io.power_cut(&mut random, keep);
             drop(late);
-            let (_, kept) = Log::open(Arc::new(cut), folder, |_| true).unwrap();
+            let (_, kept) = Log::open(&Tasks::default(), Arc::new(cut), folder, |_| true).unwrap();
             let acknowledged = kept.iter().filter(|call| call.to == "+12").count();
             assert_eq!(acknowledged as u128, calls, "keep {keep}");
         }
@@ -152,14 +155,15 @@ async fn what_was_acknowledged_survives_a_power_cut() {
 
 /// The calls that another start finds, sorted by their numbers.
 fn found(io: &Faulty) -> Vec<Call> {
-    let (_, mut calls) = Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
+    let (_, mut calls) =
+        Log::open(&Tasks::default(), Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
     calls.sort_by_key(|call| call.call_id);
     calls
 }
 
 /// A log on a disk of the test's own.
 fn on(io: &Faulty) -> Log {
-    Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap().0
+    Log::open(&Tasks::default(), Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap().0
 }
 
 /// A call whose state takes about so many bytes.
@@ -246,7 +250,9 @@ async fn a_log_starts_on_a_full_disk_and_is_written_when_there_is_room() {
             assert_eq!(calls, expected);
         }
         fill_up(&io);
-        let (log, calls) = Log::open(Arc::new(io.clone()), Path::new("/calls"), |_| true).unwrap();
+        let (log, calls) =
+            Log::open(&Tasks::default(), Arc::new(io.clone()), Path::new("/calls"), |_| true)
+                .unwrap();
         assert_eq!(calls.len(), expected.len());
         if !torn {
             assert!(!log.put(&call(2, "+13")).done().await);
@@ -259,5 +265,24 @@ async fn a_log_starts_on_a_full_disk_and_is_written_when_there_is_room() {
         let mut kept = found(&cut);
         kept.sort_by_key(|call| call.call_id);
         assert_eq!(kept, expected, "torn: {torn}");
+    }
+}
+
+#[tokio::test]
+async fn states_that_find_the_queue_full_are_refused_and_those_before_are_kept() {
+    let (queue, mut entries) = mpsc::channel(QUEUE);
+    let log = Log { queue: Some(queue) };
+    // The disk takes nothing at present.
+    let waiting: Vec<_> = (0..QUEUE).map(|i| log.put(&call(i as u128, "+14"))).collect();
+    assert!(!log.put(&call(9_999, "+14")).done().await, "the queue is full");
+    let (first, kept) = entries.recv().await.unwrap();
+    assert_eq!(first.call_id, Uuid::from_u128(0));
+    kept.send(true).unwrap();
+    let late = log.put(&call(10_000, "+14"));
+    while let Ok((_, kept)) = entries.try_recv() {
+        kept.send(true).unwrap();
+    }
+    for kept in waiting.into_iter().chain([late]) {
+        assert!(kept.done().await);
     }
 }

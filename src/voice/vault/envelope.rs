@@ -10,7 +10,10 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use super::{Cause, ring::Key};
+use super::{
+    cause::Cause,
+    key::{Key, fresh},
+};
 use crate::domain::secret::Sealed;
 
 /// Bytes of a nonce.
@@ -41,11 +44,6 @@ pub(super) fn open(ring: &Key, place: &[u8], sealed: &Sealed) -> Result<Zeroizin
 pub(super) fn reseal(old: &Key, new: &Key, sealed: &Sealed) -> Result<Sealed, Cause> {
     let own = unwrap(old, sealed)?;
     Ok(Sealed { key: new.id.clone(), wrapped: wrap(new, &own)?, data: sealed.data.clone() })
-}
-
-/// A new random key.
-pub(super) fn fresh() -> Result<Zeroizing<[u8; 32]>, Cause> {
-    <[u8; 32]>::try_generate().map(Zeroizing::new).map_err(|_| Cause::NoRandomness)
 }
 
 fn wrap(ring: &Key, own: &[u8; 32]) -> Result<String, Cause> {

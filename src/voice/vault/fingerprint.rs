@@ -10,11 +10,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Cause, Vault, envelope, opened};
+use super::{Cause, FINGERPRINT_KEY, Vault, envelope, key, opened};
 use crate::domain::secret::{SETTINGS, Sealed};
-
-/// Name of the key among what [`SETTINGS`] holds.
-pub(super) const KEY: &str = "fingerprint_key";
 
 /// Hashes of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +31,13 @@ impl Vault {
     pub fn new_fingerprint_key(&self) -> Result<Option<Sealed>, Cause> {
         let ring = self.ring.load();
         let Ok(primary) = ring.primary() else { return Ok(None) };
-        let key = Zeroizing::new(STANDARD.encode(envelope::fresh()?.as_slice()));
-        envelope::seal(primary, &envelope::place(SETTINGS, KEY), &key).map(Some)
+        let key = Zeroizing::new(STANDARD.encode(key::fresh()?.as_slice()));
+        envelope::seal(primary, &envelope::place(SETTINGS, FINGERPRINT_KEY), &key).map(Some)
     }
 
     /// Whether the ring opens this key of fingerprints.
     pub fn opens_fingerprint_key(&self, sealed: &Sealed) -> bool {
-        opened(&self.ring.load(), SETTINGS, KEY, sealed).is_ok()
+        opened(&self.ring.load(), SETTINGS, FINGERPRINT_KEY, sealed).is_ok()
     }
 
     /// Hashes of a request that may hold secrets, from which nobody without the ring can guess them.
@@ -51,7 +48,7 @@ impl Vault {
         let ring = self.ring.load();
         let keys = ring.keys().map(|key| key.bytes.as_slice()).chain([&[][..]]);
         let mut former: Vec<_> = keys.map(|key| of_old(key, request)).collect();
-        let key = key.and_then(|sealed| opened(&ring, SETTINGS, KEY, sealed).ok());
+        let key = key.and_then(|sealed| opened(&ring, SETTINGS, FINGERPRINT_KEY, sealed).ok());
         let Some(key) = key else {
             let current = former.remove(0);
             return Fingerprint { current, former };

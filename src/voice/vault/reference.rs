@@ -11,10 +11,12 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Cause, MAX_SECRET, Settings};
+use super::cause::Cause;
 
 /// What the name of every variable begins with that can be referred to.
 const VARIABLES: &str = "DESKPLANE_SECRET_";
+/// Most bytes of a secret.
+pub(super) const MAX_SECRET: usize = 16 * 1024;
 /// Longest reference.
 const MAX_REFERENCE: usize = 1_024;
 
@@ -40,13 +42,17 @@ impl<'a> Reference<'a> {
     }
 
     /// The secret that it leads to.
-    pub(super) fn follow(self, settings: &Settings) -> Result<Zeroizing<String>, Cause> {
+    pub(super) fn follow(
+        self,
+        secrets_dir: Option<&Path>,
+        variable: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Zeroizing<String>, Cause> {
         let found = match self {
             Self::Variable(name) => {
-                let value = settings.environment.get(name).map(Zeroizing::new);
+                let value = variable(name).map(Zeroizing::new);
                 value.ok_or_else(|| Cause::Unset(name.to_owned()))
             }
-            Self::File(path) => contents(settings.secrets_dir.as_deref(), path),
+            Self::File(path) => contents(secrets_dir, path),
         }?;
         match found.len() {
             0 => Err(Cause::Unfit("is empty")),

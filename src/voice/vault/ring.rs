@@ -5,7 +5,10 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::{Cause, envelope};
+use super::{
+    cause::Cause,
+    key::{self, Key},
+};
 
 /// Longest id of a key.
 const MAX_ID: usize = 64;
@@ -13,13 +16,6 @@ const MAX_ID: usize = 64;
 /// The keys of a server. The first is the primary one, which seals; the others only open.
 #[derive(Clone, Default)]
 pub(super) struct KeyRing(Vec<Key>);
-
-/// A key with its id.
-#[derive(Clone)]
-pub(super) struct Key {
-    pub(super) id: String,
-    pub(super) bytes: Zeroizing<[u8; 32]>,
-}
 
 /// Why a text is no key ring. Nothing of the text is part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +81,7 @@ pub(super) fn line(id: &str) -> Result<Option<Zeroizing<String>>, Cause> {
     if !is_id(id) {
         return Ok(None);
     }
-    let key = Zeroizing::new(STANDARD.encode(envelope::fresh()?.as_slice()));
+    let key = Zeroizing::new(STANDARD.encode(key::fresh()?.as_slice()));
     Ok(Some(Zeroizing::new(format!("{id}:{}", key.as_str()))))
 }
 
@@ -97,11 +93,5 @@ fn is_id(id: &str) -> bool {
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.0).finish()
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
     }
 }

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::MAX_BODY;
-
+/// Most bytes of a body.
+pub const MAX_BODY: usize = 64 << 10;
 /// Bodies in memory at a time: 32 MiB of them at most.
 const AT_A_TIME: usize = 512;
 /// Time in which a whole body must be there.

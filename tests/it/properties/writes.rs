@@ -268,7 +268,10 @@ fn seen(catalog: &Catalog) -> (i64, Vec<String>, Vec<String>) {
 async fn asked_first(steps: &[Step]) -> Result<(), TestCaseError> {
     let store = std::sync::Arc::new(Memory::new());
     let adapters = std::sync::Arc::new(deskplane_providers::Registry::builtin());
-    let ledger = Ledger::open(store, Clock::system(), adapters, |_| ()).await.unwrap();
+    let ledger =
+        Ledger::open(&deskplane::tasks::Tasks::default(), store, Clock::system(), adapters, |_| ())
+            .await
+            .unwrap();
     for step in steps {
         let submission = |validate_only| Submission {
             command: step.command(),

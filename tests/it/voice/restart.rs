@@ -16,7 +16,11 @@ use crate::server::{Running, voice};
 
 /// Voice that keeps its calls in a folder.
 fn kept(folder: &Path) -> Voice {
-    Voice { calls: Log::open(Arc::new(Disk), folder, |_| true).unwrap(), ..voice() }
+    Voice {
+        calls: Log::open(&deskplane::tasks::Tasks::default(), Arc::new(Disk), folder, |_| true)
+            .unwrap(),
+        ..voice()
+    }
 }
 
 /// The same desk with a server of its own, over the store and the calls that the first one left.

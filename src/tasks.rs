@@ -1,0 +1,352 @@
+//! Supervision: every task and every thread of the server has a name, and a panic in one is logged
+//! with that name, counted, and handled by the policy of the task.
+//!
+//! | Policy | For | After a panic |
+//! |---|---|---|
+//! | [`OnPanic::EndProcess`] | a task without which the server goes on with stale or half-changed state | [`Tasks::failed`] completes; the server drains and exits with an error |
+//! | [`OnPanic::Report`] | a task that works for one request or connection | who waits for it gets no output |
+//! | [`Tasks::spawn_restarting`] | a task that keeps no state between its rounds | started again after a back-off |
+//!
+//! Tasks are spawned in a **scope**. A scope can be cancelled, and scopes inside it are cancelled
+//! with it: its tasks are dropped where they wait. [`Tasks::shutdown`] waits until they are gone.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::FutureExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Shortest pause before a task that panicked is started again.
+const RESTART_MIN: Duration = Duration::from_secs(1);
+/// Longest such pause. A task that ran for so long counts as sound again.
+const RESTART_MAX: Duration = Duration::from_secs(60);
+
+/// What a panic of a task brings about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPanic {
+    /// The server drains, and the process exits with an error.
+    EndProcess,
+    /// Nothing beyond the log and the metric.
+    Report,
+}
+
+/// A scope of supervised tasks. Cheap to clone; a clone is the same scope.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    supervisor: Arc<Supervisor>,
+    cancelled: CancellationToken,
+    tracker: TaskTracker,
+    /// The trackers of the scopes around this one: their shutdown waits for these tasks, too.
+    outer: Vec<TaskTracker>,
+}
+
+/// What all scopes of a process share.
+#[derive(Debug, Default)]
+struct Supervisor {
+    panics: Mutex<BTreeMap<&'static str, u64>>,
+    /// The first task whose panic ends the process.
+    failed: watch::Sender<Option<&'static str>>,
+}
+
+/// A supervised task. It goes on when this is dropped.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<Option<T>>);
+
+// === impl Tasks ===
+
+impl Tasks {
+    /// A scope inside this one, which can be cancelled by itself.
+    pub fn child(&self) -> Self {
+        let mut outer = self.outer.clone();
+        outer.push(self.tracker.clone());
+        Self {
+            supervisor: Arc::clone(&self.supervisor),
+            cancelled: self.cancelled.child_token(),
+            tracker: TaskTracker::new(),
+            outer,
+        }
+    }
+
+    /// Runs a future until it completes or the scope is cancelled. Must be called within a tokio
+    /// runtime.
+    pub fn spawn<F>(&self, name: &'static str, on_panic: OnPanic, future: F) -> Task<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.spawn_on(&Handle::current(), name, on_panic, future)
+    }
+
+    /// The same on the executor of a runtime.
+    pub fn spawn_on<F>(
+        &self,
+        runtime: &Handle,
+        name: &'static str,
+        on_panic: OnPanic,
+        future: F,
+    ) -> Task<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let tracked: Vec<_> = self.outer.iter().map(TaskTracker::token).collect();
+        let cancelled = self.cancelled.clone();
+        let guarded = self.guard(name, on_panic, cancelled.run_until_cancelled_owned(future));
+        let task = async move {
+            // Goes with the future, also when that is dropped before its end.
+            let _tracked = tracked;
+            guarded.await.flatten()
+        };
+        Task(self.tracker.spawn_on(task, runtime))
+    }
+
+    /// Runs the future that `start` makes, and another one after each panic, with a back-off
+    /// between 1 and 60 seconds. Ends when a future completes or the scope is cancelled.
+    pub fn spawn_restarting<F>(
+        &self,
+        name: &'static str,
+        mut start: impl FnMut() -> F + Send + 'static,
+    ) -> Task<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let tasks = self.clone();
+        let policy = ExponentialBuilder::new()
+            .with_min_delay(RESTART_MIN)
+            .with_max_delay(RESTART_MAX)
+            .without_max_times();
+        // `start` itself may panic; that has to leave the loop in no half-done state.
+        let restarts = async move {
+            let mut pauses = policy.build();
+            loop {
+                let begun = Instant::now();
+                let future = AssertUnwindSafe(&mut start);
+                let run = async move { { future }.0().await };
+                if let Some(output) = tasks.guard(name, OnPanic::Report, run).await {
+                    return output;
+                }
+                if begun.elapsed() >= RESTART_MAX {
+                    pauses = policy.build();
+                }
+                sleep(pauses.next().unwrap_or(RESTART_MAX)).await;
+            }
+        };
+        self.spawn(name, OnPanic::EndProcess, restarts)
+    }
+
+    /// Supervises a future that its owner drives itself: none is its output when it panics.
+    pub fn guard<F: Future>(
+        &self,
+        name: &'static str,
+        on_panic: OnPanic,
+        future: F,
+    ) -> impl Future<Output = Option<F::Output>> + use<F> {
+        let supervisor = Arc::clone(&self.supervisor);
+        supervisor.register(name);
+        async move {
+            let done = AssertUnwindSafe(future).catch_unwind().await;
+            done.inspect_err(|panic| supervisor.panicked(name, on_panic, &**panic)).ok()
+        }
+    }
+
+    /// Starts a thread of that name. It is not cancelled with the scope: what it works for has to
+    /// end it.
+    ///
+    /// # Errors
+    /// When the operating system grants no further thread.
+    pub fn thread(
+        &self,
+        name: &'static str,
+        on_panic: OnPanic,
+        work: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let supervisor = Arc::clone(&self.supervisor);
+        supervisor.register(name);
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+                supervisor.panicked(name, on_panic, &*panic);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Completes once a panic is to end the process, with the name of the task.
+    pub async fn failed(&self) -> &'static str {
+        let mut failed = self.supervisor.failed.subscribe();
+        // The sender is part of this value, so it is there.
+        match failed.wait_for(Option::is_some).await.ok().and_then(|name| *name) {
+            Some(name) => name,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many panics there were, by the name of every task and thread since the start.
+    pub fn panics(&self) -> BTreeMap<&'static str, u64> {
+        self.supervisor.panics().clone()
+    }
+
+    /// Drops every task of the scope where it waits.
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
+    }
+
+    /// The same, and waits until all are gone; false when some are left after that time.
+    pub async fn shutdown(&self, within: Duration) -> bool {
+        self.cancel();
+        self.tracker.close();
+        timeout(within, self.tracker.wait()).await.is_ok()
+    }
+}
+
+// === impl Supervisor ===
+
+impl Supervisor {
+    /// Counts from zero on, so that an alert on the first panic has something to compare it with.
+    fn register(&self, task: &'static str) {
+        self.panics().entry(task).or_default();
+    }
+
+    fn panicked(&self, task: &'static str, on_panic: OnPanic, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(task, panic = text.unwrap_or("no text"), ?on_panic, "a task panicked");
+        *self.panics().entry(task).or_default() += 1;
+        if on_panic == OnPanic::EndProcess {
+            self.failed.send_if_modified(|failed| failed.replace(failed.unwrap_or(task)).is_none());
+        }
+    }
+
+    fn panics(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.panics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Task ===
+
+impl<T> Task<T> {
+    /// Drops the task where it waits.
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for Task<T> {
+    /// None after a panic or a cancellation.
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_unpin(cx).map(|done| done.ok().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_counted_by_name_and_ends_nothing_else() {
+        let tasks = Tasks::default();
+        let sound = tasks.spawn("sound", OnPanic::EndProcess, async { 7 });
+        let doomed = tasks.spawn("doomed", OnPanic::Report, async { panic!("of {}", "a test") });
+        let () = doomed.await.unwrap_or_default();
+        assert_eq!(sound.await, Some(7));
+        assert_eq!(tasks.child().panics(), BTreeMap::from([("doomed", 1), ("sound", 0)]));
+        assert!(tasks.failed().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_first_panic_of_a_needed_task_is_the_reason_of_the_end() {
+        let tasks = Tasks::default();
+        let waiting = tasks.failed();
+        for name in ["first", "second"] {
+            let task = tasks.child().spawn(name, OnPanic::EndProcess, async { panic!("gone") });
+            assert_eq!(task.await, None::<()>);
+        }
+        assert_eq!(waiting.await, "first");
+        assert_eq!(tasks.failed().await, "first", "who asks later learns the same");
+        assert_eq!(tasks.panics(), BTreeMap::from([("first", 1), ("second", 1)]));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_a_task_that_panics() {
+        let tasks = Tasks::default();
+        tasks.thread("deskplane-doomed", OnPanic::EndProcess, || panic!("gone")).unwrap();
+        assert_eq!(tasks.failed().await, "deskplane-doomed");
+        assert_eq!(tasks.panics()["deskplane-doomed"], 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_is_started_again_after_growing_pauses() {
+        let (tasks, begun) = (Tasks::default(), Instant::now());
+        let starts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&starts);
+        let task = tasks.spawn_restarting("flaky", move || {
+            let start = counted.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(start, 1, "it may fail before there is a future");
+            async move {
+                assert!(start > 2, "start {start}");
+                begun.elapsed()
+            }
+        });
+        assert_eq!(task.await, Some(Duration::from_secs(1 + 2 + 4)));
+        assert_eq!(tasks.panics()["flaky"], 3);
+        assert!(tasks.failed().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_waits_for_the_tasks_of_all_scopes_inside() {
+        let tasks = Tasks::default();
+        let (inner, other) = (tasks.child(), tasks.child());
+        let held = Arc::new(());
+        let hold = |scope: &Tasks| {
+            let held = Arc::clone(&held);
+            scope.spawn("holds", OnPanic::EndProcess, async move {
+                pending::<()>().await;
+                drop(held);
+            })
+        };
+        let (first, _second, _third) = (hold(&inner), hold(&other), hold(&tasks));
+        inner.cancel();
+        assert_eq!(first.await, None);
+        assert!(inner.shutdown(Duration::ZERO).await);
+        assert_eq!(Arc::strong_count(&held), 3, "the other scopes go on");
+        assert!(tasks.shutdown(Duration::from_secs(1)).await);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert_eq!(hold(&inner).await, None, "what comes too late is dropped at once");
+        assert_eq!(tasks.panics(), BTreeMap::from([("holds", 0)]));
+        assert!(tasks.failed().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_gives_up_what_does_not_end() {
+        let (tasks, (ends, wait)) = (Tasks::default(), std::sync::mpsc::channel::<()>());
+        let blocked = tasks.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _task = blocked.spawn_on(runtime.handle(), "blocked", OnPanic::Report, async move {
+            wait.recv().ok();
+        });
+        // Nothing drives that runtime, so its task cannot end.
+        assert!(!tasks.shutdown(Duration::from_secs(1)).await);
+        drop(ends);
+        runtime.shutdown_background();
+    }
+}

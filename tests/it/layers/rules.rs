@@ -1,0 +1,216 @@
+//! What may import what, and what does not hold yet: each row is checked to be needed.
+
+/// Every module of the first level, with those that its files may import beside their own.
+pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
+    // Rules of single fields parse slugs and expressions.
+    ("domain", &["render"]),
+    ("process", &[]),
+    ("tasks", &[]),
+    ("clock", &["domain"]),
+    ("render", &[]),
+    ("catalog", &["domain"]),
+    ("resolve", &["catalog", "domain"]),
+    ("content", &["catalog", "domain", "render"]),
+    ("command", &["catalog", "content", "domain", "render", "resolve"]),
+    ("auth", &["catalog", "domain"]),
+    ("store", &["domain"]),
+    ("ledger", &["catalog", "clock", "command", "domain", "store", "tasks"]),
+    ("read", &["catalog", "content", "domain", "resolve"]),
+    ("live", &["catalog", "content", "domain", "ledger", "read", "resolve", "store", "tasks"]),
+    ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"]),
+    (
+        "service",
+        &[
+            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "live", "read",
+            "resolve", "voice",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "auth", "clock", "command", "domain", "ledger", "live", "process", "read", "service",
+            "store", "tasks", "voice",
+        ],
+    ),
+    ("config", &["live", "process", "server", "store", "telemetry", "voice"]),
+    ("telemetry", &["process"]),
+    // A client of the public API, and what starts a server or looks after its folder.
+    (
+        "cli",
+        &[
+            "clock",
+            "config",
+            "domain",
+            "live",
+            "process",
+            "server",
+            "store",
+            "tasks",
+            "telemetry",
+            "voice",
+        ],
+    ),
+];
+
+/// What a vendor of the package of voice providers imports of that package: none knows another one.
+pub(super) const VENDORS: &[&str] = &["asterisk", "external", "fake", "twilio", "widget"];
+
+/// The files of the command line that start a server or look after the folder of one; the others
+/// speak to a server as any client does.
+pub(super) const HOSTS: (&[&str], &[&str]) = (
+    &["serve", "demo", "backup", "restore", "doctor", "secrets"],
+    &["clock", "live", "server", "store", "tasks", "voice"],
+);
+
+/// The file of the command line that reads the list of kinds and their field tables, which are data.
+pub(super) const KINDS: &str = "deskplane::cli::kind";
+
+/// Modules that do nothing but compute.
+pub(super) const PURE: &[&str] =
+    &["domain", "catalog", "resolve", "content", "render", "command", "auth"];
+
+/// What they name nothing of: I/O, executors, the network, clocks and chance.
+pub(super) const IMPURE: &[&str] = &[
+    "fastrand",
+    "getrandom",
+    "hyper",
+    "reqwest",
+    "sled",
+    "std::fs",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
+    "std::net::UdpSocket",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "tokio",
+    "tonic",
+    "uuid::Uuid::new_v4",
+];
+
+/// What reads a status, or takes the one that `service::status` makes of a refusal.
+pub(super) const MAKES_NO_STATUS: &[&str] = &["code", "from", "from_header_map", "message"];
+
+/// The modules that make one: the table of refusals, and both ends that speak to other servers.
+pub(super) const MAKES_STATUS: &[&str] =
+    &["deskplane::service::status", "deskplane::cli", "deskplane_providers::external"];
+
+/// What is named in few places only: the path, and the modules that may.
+pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
+    ("chacha20poly1305", &["deskplane::voice::vault"]),
+    (
+        "deskplane_proto",
+        &[
+            // The table of access is expanded from the table of RPCs; it knows no message.
+            "deskplane::auth::table",
+            "deskplane::cli",
+            "deskplane::content",
+            "deskplane::server",
+            "deskplane::service",
+            "deskplane_providers::external",
+        ],
+    ),
+    // What an adapter can do is no concern of the rules; pure layers know their kinds alone.
+    (
+        "deskplane_providers",
+        &[
+            "deskplane::catalog",
+            "deskplane::cli",
+            "deskplane::command::library::provider",
+            "deskplane::config",
+            "deskplane::ledger",
+            "deskplane::server",
+            "deskplane::service::convert::voice",
+            "deskplane::service::voice",
+            "deskplane::voice",
+        ],
+    ),
+    (
+        "metrics",
+        &[
+            "deskplane::server::accept::meters",
+            "deskplane::server::monitor",
+            "deskplane::store::durable::meters",
+        ],
+    ),
+    ("metrics_exporter_prometheus", &["deskplane::server::monitor"]),
+    ("sled", &["deskplane::store::durable::index"]),
+];
+
+/// Files that see both generated messages and domain types, beside `service::convert`, each with
+/// its reason. What it names of messages has to become an argument of a conversion.
+pub(super) const SEE_BOTH: &[(&str, &str)] = &[
+    ("deskplane::server", "registers the services, and writes as the system"),
+    ("deskplane::service::agent", "written by hand: like no other call"),
+    ("deskplane::service::insight", "written by hand: like no other call"),
+    ("deskplane::service::voice", "written by hand: like no other call"),
+];
+
+/// Circles that still stand: a file from which its children take what it defines, and the children.
+/// The cure is a file of its own for what they take.
+pub(super) const BASES: &[(&str, &[&str])] = &[
+    ("deskplane::catalog", &["adapters", "classes", "mappings", "memo", "users"]),
+    ("deskplane::catalog::builtin", &["notifications", "profiles", "roles", "templates", "tools"]),
+    ("deskplane::cli::apply", &["calls"]),
+    ("deskplane::cli::apply::document", &["twice"]),
+    ("deskplane::cli::tree", &["json", "yaml"]),
+    (
+        "deskplane::command",
+        &[
+            "assignment",
+            "default",
+            "directory::roles",
+            "directory::teams",
+            "directory::users",
+            "library",
+            "library::referrer",
+            "library::strategy",
+            "profile",
+            "rank",
+            "settings",
+        ],
+    ),
+    ("deskplane::command::library::provider", &["rules"]),
+    ("deskplane::config", &["layer", "voice"]),
+    ("deskplane::content", &["draft"]),
+    ("deskplane::ledger", &["answer", "committer", "group", "requests"]),
+    ("deskplane::render::expression", &["read"]),
+    ("deskplane::render::slug", &["body", "scan"]),
+    ("deskplane::resolve", &["steps"]),
+    ("deskplane::service::convert", &["settings"]),
+    ("deskplane::service::filter", &["lex"]),
+    (
+        "deskplane::store::durable",
+        &[
+            "boot",
+            "care",
+            "checkpoint",
+            "close",
+            "engine",
+            "index",
+            "journal",
+            "mark",
+            "segment",
+            "state",
+        ],
+    ),
+    ("deskplane::store::durable::index", &["requests"]),
+    ("deskplane::store", &["record", "record::request"]),
+    ("deskplane::store::record", &["request"]),
+    ("deskplane::voice", &["accounts"]),
+    ("deskplane_providers::kit", &["events", "subject", "webhooks"]),
+];
+
+/// Other imports that still close a circle.
+pub(super) const STANDING: &[(&str, &str)] = &[
+    ("deskplane::catalog::memo", "deskplane::catalog::classes"),
+    ("deskplane::content::draft", "deskplane::content::copilot"),
+    ("deskplane::service::convert::settings", "deskplane::service::convert::reader"),
+    ("deskplane::store::durable::engine", "deskplane::store::durable::care"),
+    ("deskplane::store::durable::follow", "deskplane::store::durable::engine"),
+    ("deskplane::store::durable::heal", "deskplane::store::durable::engine"),
+    ("deskplane::store::durable::heal", "deskplane::store::durable::follow"),
+    ("deskplane::store::durable::index", "deskplane::store::durable::checkpoint"),
+];
