@@ -11,6 +11,7 @@ pub mod copilot;
 pub mod directory;
 pub mod field;
 pub mod finding;
+mod kinds;
 pub mod library;
 pub mod meta;
 pub mod name;
@@ -29,9 +30,10 @@ pub use self::{
     actor::{Actor, Scope, Scopes},
     app::{App, Method},
     finding::{Finding, FindingCode},
+    kinds::Kind,
     library::{
-        Kind, channel, notification_template, profile, provider, role, session_template,
-        tab_template, tool,
+        channel, notification_template, profile, provider, role, session_template, tab_template,
+        tool,
     },
     meta::{Common, Origin, Stamp, State},
     name::{TeamId, UniqueName, UserId},

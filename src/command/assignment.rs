@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
-use super::{Context, Plan, Warning, find_profile, references::References, same_etag};
+use super::{
+    plan::{Context, Plan, Warning},
+    preconditions::{find_profile, same_etag},
+    references::References,
+};
 use crate::{
     catalog::Catalog,
     domain::{

@@ -1,6 +1,10 @@
 //! SetDefault and RemoveDefault (SPEC §7.4).
 
-use super::{Context, Plan, affected, find_profile, not_built_in, same_etag};
+use super::{
+    impact::affected,
+    plan::{Context, Plan},
+    preconditions::{find_profile, not_built_in, same_etag},
+};
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UniqueName, profile::Profile},

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Command, Context, Plan};
+use super::plan::{Command, Context, Plan};
 use crate::{
     catalog::{Catalog, Delta},
     content::{self, Reach},

@@ -20,9 +20,8 @@ pub use self::{patch::Patch, provider::ProviderPatch, strategy::Strategy};
 use super::{
     Command, Context, Plan,
     new_name::{accepted_name, new_name, not_taken},
-    not_built_in, not_found, not_managed, preconditions,
+    preconditions::{not_built_in, not_found, not_managed, same_etag, same_etag_of},
     references::References,
-    same_etag,
 };
 use crate::{
     catalog::Catalog,
@@ -148,7 +147,7 @@ impl<T: Strategy> Command for Update<T> {
             syntax::<T>(&self.patch, &mut v);
             v.finish()?;
             if self.allow_missing {
-                preconditions::same_etag::<T>(self.name.as_str(), None, self.etag.as_deref())?;
+                same_etag_of::<T>(self.name.as_str(), None, self.etag.as_deref())?;
             }
             return Err(not_found(T::KIND, self.name.as_str()));
         };

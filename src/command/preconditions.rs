@@ -1,43 +1,15 @@
-//! What writes of every kind share: planning a change, and refusing what is built in, managed or
-//! seen in another state.
+//! What writes of every kind refuse: what does not exist, is built in, managed or seen in another
+//! state.
 
-use std::sync::Arc;
-
-use super::{Context, Plan};
-use crate::domain::{
-    Change, Kind, ObjectKey, Reason, Refusal, Stamp,
-    stored::{Named, Stored},
+use super::plan::Context;
+use crate::{
+    catalog::Catalog,
+    domain::{
+        Kind, Reason, Refusal, Stamp, UniqueName,
+        profile::Profile,
+        stored::{Named, Stored},
+    },
 };
-
-impl Plan {
-    /// A plan that answers with the object of that kind and name.
-    pub(super) fn about(kind: Kind, name: &str) -> Self {
-        Self { answers: vec![ObjectKey::new(kind, name)], ..Self::default() }
-    }
-
-    /// Plans to write an object with the notes of this commit.
-    pub(super) fn put<T: Stored>(&mut self, mut next: T, context: &Context) {
-        next.stamp_mut().touch(context.revision, context.time, &context.actor.subject);
-        self.changes.push(Change::Put(next.into_object()));
-    }
-
-    /// Plans to write an object unless it is as it was.
-    pub(super) fn put_changed<T: Stored>(
-        &mut self,
-        next: T,
-        before: Option<&Arc<T>>,
-        context: &Context,
-    ) {
-        if before.is_none_or(|before| **before != next) {
-            self.put(next, context);
-        }
-    }
-
-    /// Plans to delete an object.
-    pub(super) fn delete<T: Stored>(&mut self, object: &T) {
-        self.changes.push(Change::Delete(ObjectKey::new(T::KIND, object.name())));
-    }
-}
 
 /// The notes on an object that this commit creates.
 pub(super) fn fresh(uid: uuid::Uuid, context: &Context) -> Stamp {
@@ -45,7 +17,7 @@ pub(super) fn fresh(uid: uuid::Uuid, context: &Context) -> Stamp {
 }
 
 /// Refuses when the caller saw another state than the current one, or an object that is gone.
-pub(super) fn same_etag<T: Stored>(
+pub(super) fn same_etag_of<T: Stored>(
     name: &str,
     current: Option<&T>,
     sent: Option<&str>,
@@ -67,7 +39,7 @@ pub(super) fn same_etag<T: Stored>(
 }
 
 /// Refuses a change of a built-in object; the advice says what to do instead.
-pub(super) fn not_built_in<T: Named>(
+pub(super) fn not_built_in_but<T: Named>(
     object: &T,
     operation: &str,
     advice: &str,
@@ -83,7 +55,7 @@ pub(super) fn not_built_in<T: Named>(
 }
 
 /// Refuses a change of a managed object; the advice says what to do instead.
-pub(super) fn not_managed<T: Named>(
+pub(super) fn not_managed_but<T: Named>(
     object: &T,
     operation: &str,
     advice: &str,
@@ -96,4 +68,39 @@ pub(super) fn not_managed<T: Named>(
     Err(Refusal::new(Reason::ManagedReadOnly, message)
         .with("operation", operation)
         .resource(kind, name, "managed"))
+}
+
+/// The profile of that name, or why there is none.
+pub(super) fn find_profile<'a>(
+    catalog: &'a Catalog,
+    name: &UniqueName,
+) -> Result<&'a Profile, Refusal> {
+    let found = catalog.tables.profiles.get(name).map(AsRef::as_ref);
+    found.ok_or_else(|| not_found(Kind::Profile, name.as_str()))
+}
+
+/// The refusal because an object does not exist.
+pub(crate) fn not_found(kind: Kind, name: &str) -> Refusal {
+    let message = format!("{} {name} does not exist.", kind.as_str());
+    Refusal::new(kind.not_found(), message).resource(kind.as_str(), name, "does not exist")
+}
+
+/// Refuses a change of a built-in object that can be cloned.
+pub(super) fn not_built_in<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
+    not_built_in_but(object, operation, "clone it and change the copy")
+}
+
+/// Refuses a change of a managed object.
+pub(super) fn not_managed<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
+    let advice = if T::KIND == Kind::Profile {
+        "set override_managed where the call has it"
+    } else {
+        "clone it and change the copy"
+    };
+    not_managed_but(object, operation, advice)
+}
+
+/// Refuses when the caller saw another state than the current one (SPEC §7.2).
+pub(super) fn same_etag<T: Stored>(object: &T, sent: Option<&str>) -> Result<(), Refusal> {
+    same_etag_of(object.name(), Some(object), sent)
 }

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Context, Plan, find_profile, not_built_in, not_managed, references::References, same_etag,
+    Context, Plan,
+    preconditions::{find_profile, not_built_in, not_managed, same_etag},
+    references::References,
 };
 use crate::{
     catalog::Catalog,

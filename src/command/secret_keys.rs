@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Context, Plan};
+use super::plan::{Context, Plan};
 use crate::{
     catalog::Catalog,
     domain::{

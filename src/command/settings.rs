@@ -1,6 +1,9 @@
 //! UpdateSettings: the switches of the organisation (SPEC §3.13).
 
-use super::{Context, Plan, preconditions::same_etag};
+use super::{
+    plan::{Context, Plan},
+    preconditions::same_etag_of,
+};
 use crate::{
     catalog::Catalog,
     domain::{Kind, Refusal, Violations, check, settings::Settings},
@@ -42,7 +45,7 @@ impl UpdateSettings {
         }
         v.finish()?;
         let before = &catalog.settings;
-        same_etag("of the organisation", Some(before.as_ref()), self.etag.as_deref())?;
+        same_etag_of("of the organisation", Some(before.as_ref()), self.etag.as_deref())?;
         let mut next = Settings::clone(before);
         for (slot, value) in [
             (&mut next.channels_provisioned, patch.channels_provisioned),

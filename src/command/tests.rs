@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     catalog::builtin,
     domain::{
-        Common, Object, Origin, Reason, Stamp,
-        profile::{InboxView, MAX_INBOX_VIEWS},
+        Actor, Common, Object, Origin, Reason, Stamp, Time, UniqueName,
+        profile::{InboxView, MAX_INBOX_VIEWS, Profile},
         provider::FIRST_PARTY,
     },
 };

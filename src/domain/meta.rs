@@ -126,3 +126,12 @@ impl Common {
         matches!(self.origin, Origin::Managed { .. })
     }
 }
+
+/// An object that has the common fields.
+pub trait HasCommon {
+    /// Its common fields.
+    fn common(&self) -> &Common;
+
+    /// Its common fields, to change them.
+    fn common_mut(&mut self) -> &mut Common;
+}

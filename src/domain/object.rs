@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     Common, Kind, Stamp,
     directory::{Team, User},
-    field::{Fields as _, Value},
+    field::{Fields as _, Info, Value},
     library::{self, named_kinds},
     refs::{self, Reference, Refs as _},
     settings::Settings,
@@ -31,6 +31,33 @@ macro_rules! objects {
             Team(Arc<Team>),
             /// Organisation settings.
             Settings(Arc<Settings>),
+        }
+
+        impl Kind {
+            /// The kinds that its fields refer to.
+            pub fn targets(self) -> impl Iterator<Item = Self> {
+                let targets: Vec<Self> = match self {
+                    $(Self::$variant => {
+                        library::$module::$type::EDGES.iter().map(|edge| edge.kind).collect()
+                    })+
+                    Self::Script | Self::User | Self::Team | Self::Settings => Vec::new(),
+                };
+                targets.into_iter()
+            }
+
+            /// Its fields beside those of [`COMMON`](super::field::COMMON). Users, teams and the
+            /// settings have no table.
+            pub fn fields(self) -> impl Iterator<Item = &'static Info> {
+                let fields: Box<dyn Iterator<Item = &'static Info>> = match self {
+                    $(Self::$variant => {
+                        Box::new(library::$module::$type::FIELDS.iter().map(|field| &field.info))
+                    })+
+                    Self::Script | Self::User | Self::Team | Self::Settings => {
+                        Box::new(std::iter::empty())
+                    }
+                };
+                fields
+            }
         }
 
         impl Object {

@@ -6,6 +6,7 @@ use super::{
     Common, Kind, Object, Stamp,
     directory::{Team, User},
     library::{self, named_kinds},
+    meta::HasCommon,
     settings::Settings,
 };
 
@@ -28,13 +29,7 @@ pub trait Stored: Clone + PartialEq + Debug {
 }
 
 /// A stored object with a unique name and the fields that go with it.
-pub trait Named: Stored {
-    /// Its common fields.
-    fn common(&self) -> &Common;
-
-    /// Its common fields, to change them.
-    fn common_mut(&mut self) -> &mut Common;
-}
+pub trait Named: Stored + HasCommon {}
 
 /// Ties types to the trait: `type => kind, name`.
 macro_rules! stored {
@@ -89,7 +84,9 @@ macro_rules! named {
             }
         }
 
-        impl Named for library::$module::$type {
+        impl Named for library::$module::$type {}
+
+        impl HasCommon for library::$module::$type {
             fn common(&self) -> &Common {
                 &self.common
             }

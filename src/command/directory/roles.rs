@@ -7,8 +7,7 @@ use crate::{
     command::{
         Context, Plan,
         new_name::{accepted_name, new_name},
-        not_found,
-        preconditions::{fresh, not_built_in, not_managed, same_etag},
+        preconditions::{fresh, not_built_in_but, not_found, not_managed_but, same_etag_of},
         references::References,
     },
     domain::{
@@ -121,7 +120,7 @@ impl UpsertRole {
         if let Some(role) = before {
             changeable(role, "UPDATE")?;
         }
-        same_etag(name.as_str(), before.map(Arc::as_ref), self.etag.as_deref())?;
+        same_etag_of(name.as_str(), before.map(Arc::as_ref), self.etag.as_deref())?;
         let mut plan = Plan::about(Kind::Role, name.as_str());
         plan.put_changed(next, before, context);
         Ok(plan)
@@ -189,8 +188,8 @@ fn find_root(catalog: &Catalog, name: &UniqueName) -> Result<UniqueName, Refusal
 }
 
 fn changeable(role: &SecurityRole, operation: &str) -> Result<(), Refusal> {
-    not_built_in(role, operation, "create a role of your own instead")?;
-    not_managed(role, operation, "change it where its bundle comes from")
+    not_built_in_but(role, operation, "create a role of your own instead")?;
+    not_managed_but(role, operation, "change it where its bundle comes from")
 }
 
 /// Deletes a role with its mappings.
@@ -212,7 +211,7 @@ impl DeleteRole {
         let role = role.ok_or_else(|| not_found(Kind::Role, self.name.as_str()))?;
         let name = &role.common.unique_name;
         changeable(role, "DELETE")?;
-        same_etag(name.as_str(), Some(role.as_ref()), self.etag.as_deref())?;
+        same_etag_of(name.as_str(), Some(role.as_ref()), self.etag.as_deref())?;
         no_copies(catalog, name)?;
         let mut plan = Plan::default();
         plan.delete(role.as_ref());

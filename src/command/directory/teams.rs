@@ -6,8 +6,8 @@ use super::limit;
 use crate::{
     catalog::Catalog,
     command::{
-        Context, Plan, not_found,
-        preconditions::{fresh, same_etag},
+        Context, Plan,
+        preconditions::{fresh, not_found, same_etag_of},
         references::References,
     },
     domain::{
@@ -63,7 +63,7 @@ impl UpsertTeam {
             next.roles = references.roles("roles", roles);
         }
         references.finish()?;
-        same_etag(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
+        same_etag_of(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         limit(&mut failed, "members", self.patch.members.as_ref(), MAX_TEAM_MEMBERS);
         limit(&mut failed, "roles", self.patch.roles.as_ref(), MAX_TEAM_ROLES);
@@ -98,7 +98,7 @@ impl DeleteTeam {
     pub fn plan(&self, catalog: &Catalog, _context: &Context) -> Result<Plan, Refusal> {
         let team = catalog.team(&self.id);
         let team = team.ok_or_else(|| not_found(Kind::Team, self.id.as_str()))?;
-        same_etag(team.id.as_str(), Some(team.as_ref().as_ref()), self.etag.as_deref())?;
+        same_etag_of(team.id.as_str(), Some(team.as_ref().as_ref()), self.etag.as_deref())?;
         let mut plan = Plan::default();
         plan.delete(team.as_ref().as_ref());
         Ok(plan)

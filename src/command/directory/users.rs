@@ -11,8 +11,7 @@ use crate::{
     command::{
         Command, Context, Plan,
         assignment::{self, Wanted},
-        not_found,
-        preconditions::{fresh, same_etag},
+        preconditions::{fresh, not_found, same_etag_of},
         references::References,
     },
     domain::{
@@ -107,7 +106,7 @@ fn stored(catalog: &Catalog, id: &UserId) -> Option<Arc<User>> {
 /// The user of that id in the state that the caller saw, or why there is none.
 fn find(catalog: &Catalog, id: &UserId, etag: Option<&str>) -> Result<Arc<User>, Refusal> {
     let user = stored(catalog, id).ok_or_else(|| not_found(Kind::User, id.as_str()))?;
-    same_etag(user.id.as_str(), Some(user.as_ref()), etag)?;
+    same_etag_of(user.id.as_str(), Some(user.as_ref()), etag)?;
     Ok(user)
 }
 
@@ -140,7 +139,7 @@ impl UpsertUser {
             next.roles = references.roles("roles", roles);
             references.finish()?;
         }
-        same_etag(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
+        same_etag_of(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         if before.is_none() {
             limit(&mut failed, "roles", roles, MAX_USER_ROLES);
@@ -206,7 +205,7 @@ impl BatchUpsertUsers {
         }
         references.finish()?;
         for (row, before) in self.rows.iter().zip(&stored_rows) {
-            same_etag(row.id.as_str(), before.as_deref(), row.etag.as_deref())?;
+            same_etag_of(row.id.as_str(), before.as_deref(), row.etag.as_deref())?;
         }
         let advice = "Move them by AddUsers with move first.";
         if let Err(refusal) = assignment::nobody_elsewhere(catalog, wanted, advice) {
@@ -262,7 +261,7 @@ impl SetUserRoles {
         let mut references = References::new(catalog);
         let roles = references.roles("roles", &self.roles);
         references.finish()?;
-        same_etag(user.id.as_str(), Some(user.as_ref()), self.etag.as_deref())?;
+        same_etag_of(user.id.as_str(), Some(user.as_ref()), self.etag.as_deref())?;
         let mut failed = Preconditions::new();
         limit(&mut failed, "roles", Some(&roles), MAX_USER_ROLES);
         failed.finish()?;

@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use super::{Context, Strategy};
+use super::{super::plan::Context, Strategy};
 use crate::{
     catalog::Catalog,
     domain::{

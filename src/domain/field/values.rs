@@ -2,8 +2,14 @@
 
 use std::{fmt, marker::PhantomData};
 
-use super::{Access, COMMON, FieldValue, Fields, Value};
-use crate::domain::{Reason, Violations};
+use super::{
+    table::{Access, COMMON, Field, Fields, Info},
+    value::{FieldType, FieldValue, Value},
+};
+use crate::domain::{
+    Reason, Violations,
+    check::{self, Controls},
+};
 
 /// New values of the fields of an object, by the paths of [`Fields::FIELDS`] and of [`COMMON`]; what
 /// is not given stays.
@@ -85,7 +91,7 @@ impl<T: Fields> Values<T> {
 
     /// Notes every required field that has no value.
     pub fn required(&self, v: &mut Violations) {
-        let missing = |info: &&super::Info| info.required && !self.gives(info.path);
+        let missing = |info: &&Info| info.required && !self.gives(info.path);
         for info in T::FIELDS.iter().map(|field| &field.info).filter(missing) {
             v.invalid(info.path, "is required");
         }
@@ -110,10 +116,22 @@ impl<T: Fields> Values<T> {
         }
         debug_assert!(
             self.given.iter().all(|(path, _)| {
-                let named = |info: &super::Info| info.path == *path;
+                let named = |info: &Info| info.path == *path;
                 T::FIELDS.iter().any(|field| named(&field.info)) || COMMON.iter().any(named)
             }),
             "{self:?} names a field that is not in the table"
         );
+    }
+}
+
+/// Notes every plain field rule that the values break.
+pub fn check<T: Fields>(values: &Values<T>, v: &mut Violations) {
+    for Field { info, .. } in T::FIELDS {
+        let (Some((least, most)), Some(text)) = (info.length, values.text(info.path)) else {
+            continue;
+        };
+        let lines = info.holds == FieldType::Lines;
+        let controls = if lines { Controls::TabAndNewline } else { Controls::None };
+        check::text(v, info.path, text, least..=most, controls);
     }
 }

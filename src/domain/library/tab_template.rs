@@ -4,10 +4,11 @@ mod parameters;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::parameters::{PageType, TabParameter};
 use crate::{
     domain::{
-        Common, Reason, Stamp, UniqueName, Violations,
-        field::{Field, FieldType, FieldValue, Fields, Record, Value, Values, choice, field},
+        Common, Reason, Stamp, Violations,
+        field::{Field, Fields, Values, field},
         refs::{Edge, Refs},
         rules::Rules,
     },
@@ -16,27 +17,6 @@ use crate::{
 
 /// Most parameters of a tab.
 pub const MAX_PARAMETERS: usize = 20;
-
-/// What a tab shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum PageType {
-    /// Code 509180000.
-    EntityList,
-    /// Code 509180001.
-    EntityRecord,
-    /// Code 509180002.
-    WebResource,
-    /// Code 509180003; built-in only.
-    Control,
-    /// Code 509180004.
-    Dashboard,
-    /// Code 509180005.
-    Search,
-    /// Code 509180006.
-    ThirdPartyWebsite,
-    /// Code 509180007.
-    CustomPage,
-}
 
 /// One tab of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,31 +37,6 @@ pub struct TabTemplate {
     pub parameters: Vec<TabParameter>,
 }
 
-/// One parameter of a tab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TabParameter {
-    /// In the page type's spelling.
-    pub name: String,
-    /// At most 2048 characters.
-    pub value: String,
-    /// Optional, unique in the tab.
-    #[serde(default)]
-    pub unique_name: Option<UniqueName>,
-}
-
-choice! {
-    PageType {
-        EntityList = "ENTITY_LIST",
-        EntityRecord = "ENTITY_RECORD",
-        WebResource = "WEB_RESOURCE",
-        Control = "CONTROL",
-        Dashboard = "DASHBOARD",
-        Search = "SEARCH",
-        ThirdPartyWebsite = "THIRD_PARTY_WEBSITE",
-        CustomPage = "CUSTOM_PAGE",
-    }
-}
-
 impl Fields for TabTemplate {
     const FIELDS: &'static [Field<Self>] = &[
         field!(page_type).immutable().required().column("PAGE TYPE"),
@@ -89,27 +44,6 @@ impl Fields for TabTemplate {
         field!(can_close),
         field!(parameters).at_most(MAX_PARAMETERS),
     ];
-}
-
-impl Record for TabParameter {
-    const PARTS: &'static [(&'static str, FieldType)] = &[
-        ("name", FieldType::Text),
-        ("value", FieldType::Text),
-        ("unique_name", FieldType::UniqueName),
-    ];
-
-    fn values(&self) -> Vec<Value<'_>> {
-        vec![self.name.value(), self.value.value(), self.unique_name.value()]
-    }
-
-    fn of(values: Vec<Value<'_>>) -> Option<Self> {
-        let [name, value, unique_name] = values.try_into().ok()?;
-        Some(Self {
-            name: FieldValue::of(name)?,
-            value: FieldValue::of(value)?,
-            unique_name: FieldValue::of(unique_name)?,
-        })
-    }
 }
 
 impl Refs for TabTemplate {
@@ -142,14 +76,16 @@ impl Rules for TabTemplate {
         match (before, values.get("page_type")) {
             (None, None) => {}
             (None, Some(PageType::Control)) => v.invalid("page_type", BUILT_IN_ONLY),
-            (None, Some(_)) => parameters::check(self, v),
-            (Some(_), _) if values.gives("parameters") => parameters::check(self, v),
+            (None, Some(_)) => parameters::check(self.page_type, &self.parameters, v),
+            (Some(_), _) if values.gives("parameters") => {
+                parameters::check(self.page_type, &self.parameters, v)
+            }
             (Some(_), _) => {}
         }
     }
 
     fn canonicalize(&mut self) {
-        parameters::canonicalize(self);
+        parameters::canonicalize(self.page_type, &mut self.parameters);
     }
 
     fn prepare_clone(&mut self, v: &mut Violations) {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalog::Tabled as _,
     command::library::{CloneObject, Create, Delete, SetState, Strategy, Update},
-    domain::{Kind, State, stored::Named as _},
+    domain::{Kind, State, meta::HasCommon as _},
 };
 
 /// The resource of a library object.

@@ -19,6 +19,7 @@ use crate::domain::{
     field::{Access, COMMON, Field, FieldType, Info, Value, Values},
     library, named_kinds,
     rules::Rules,
+    stored::Stored,
 };
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -34,7 +35,7 @@ fn descriptor(kind: Kind) -> MessageDescriptor {
 
 /// The message of an object with the fields of its table; those that all resources share are left
 /// out.
-fn message<T: Rules, R: prost::Message + Default>(object: &T) -> R {
+fn message<T: Rules + Stored, R: prost::Message + Default>(object: &T) -> R {
     let mut message = DynamicMessage::new(descriptor(T::KIND));
     for Field { info, .. } in T::FIELDS {
         if let Some(value) = value_of(object, info) {
@@ -50,7 +51,11 @@ fn value_of<'a, T: Rules>(object: &'a T, info: &Info) -> Option<Value<'a>> {
 }
 
 /// The new values of a resource that is sent.
-fn values<T: Rules>(sent: &impl prost::Message, r: &mut Reader<'_>, mask: &Mask) -> Values<T> {
+fn values<T: Rules + Stored>(
+    sent: &impl prost::Message,
+    r: &mut Reader<'_>,
+    mask: &Mask,
+) -> Values<T> {
     let sent = DynamicMessage::decode(descriptor(T::KIND), sent.encode_to_vec().as_slice())
         .unwrap_or_else(|error| unreachable!("both are made from one descriptor: {error}"));
     // What a field is reset to that the mask names and the resource leaves out.

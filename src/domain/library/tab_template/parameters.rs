@@ -2,11 +2,82 @@
 
 use std::collections::HashSet;
 
-use super::{PageType, TabParameter, TabTemplate};
+use serde::{Deserialize, Serialize};
+
 use crate::{
-    domain::{Reason, Violations, check},
+    domain::{
+        Reason, UniqueName, Violations, check,
+        field::{FieldType, FieldValue, Record, Value, choice},
+    },
     render::targets::{self, TargetError},
 };
+
+/// What a tab shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PageType {
+    /// Code 509180000.
+    EntityList,
+    /// Code 509180001.
+    EntityRecord,
+    /// Code 509180002.
+    WebResource,
+    /// Code 509180003; built-in only.
+    Control,
+    /// Code 509180004.
+    Dashboard,
+    /// Code 509180005.
+    Search,
+    /// Code 509180006.
+    ThirdPartyWebsite,
+    /// Code 509180007.
+    CustomPage,
+}
+
+/// One parameter of a tab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TabParameter {
+    /// In the page type's spelling.
+    pub name: String,
+    /// At most 2048 characters.
+    pub value: String,
+    /// Optional, unique in the tab.
+    #[serde(default)]
+    pub unique_name: Option<UniqueName>,
+}
+
+choice! {
+    PageType {
+        EntityList = "ENTITY_LIST",
+        EntityRecord = "ENTITY_RECORD",
+        WebResource = "WEB_RESOURCE",
+        Control = "CONTROL",
+        Dashboard = "DASHBOARD",
+        Search = "SEARCH",
+        ThirdPartyWebsite = "THIRD_PARTY_WEBSITE",
+        CustomPage = "CUSTOM_PAGE",
+    }
+}
+
+impl Record for TabParameter {
+    const PARTS: &'static [(&'static str, FieldType)] = &[
+        ("name", FieldType::Text),
+        ("value", FieldType::Text),
+        ("unique_name", FieldType::UniqueName),
+    ];
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![self.name.value(), self.value.value(), self.unique_name.value()]
+    }
+
+    fn of(values: Vec<Value<'_>>) -> Option<Self> {
+        let [name, value, unique_name] = values.try_into().ok()?;
+        Some(Self {
+            name: FieldValue::of(name)?,
+            value: FieldValue::of(value)?,
+            unique_name: FieldValue::of(unique_name)?,
+        })
+    }
+}
 
 /// Name, whether it is required, and what it accepts.
 type Row = (&'static str, bool, Accepts);
@@ -72,11 +143,11 @@ pub(super) fn syntax(parameters: &[TabParameter], v: &mut Violations) {
     check::unique(v, "parameters", parameters.iter().map(|p| p.name.as_str()));
 }
 
-/// Notes what the page type of the template does not take, and what it misses.
-pub(super) fn check(template: &TabTemplate, v: &mut Violations) {
-    for (at, parameter) in template.parameters.iter().enumerate() {
-        let Some((name, required, accepts)) = row(template.page_type, &parameter.name) else {
-            let known: Vec<_> = rows(template.page_type).iter().map(|(name, ..)| *name).collect();
+/// Notes what the page type does not take, and what it misses.
+pub(super) fn check(page_type: PageType, parameters: &[TabParameter], v: &mut Violations) {
+    for (at, parameter) in parameters.iter().enumerate() {
+        let Some((name, required, accepts)) = row(page_type, &parameter.name) else {
+            let known: Vec<_> = rows(page_type).iter().map(|(name, ..)| *name).collect();
             let rule = format!("must be one of {}", known.join(", "));
             v.add(Reason::TabParameterUnknown, format!("parameters[{at}].name"), rule);
             continue;
@@ -88,15 +159,14 @@ pub(super) fn check(template: &TabTemplate, v: &mut Violations) {
             v.add(reason, field, rule);
         }
     }
-    let given =
-        |name: &str| template.parameters.iter().position(|p| p.name.eq_ignore_ascii_case(name));
-    for (name, ..) in rows(template.page_type).iter().filter(|(_, required, _)| *required) {
+    let given = |name: &str| parameters.iter().position(|p| p.name.eq_ignore_ascii_case(name));
+    for (name, ..) in rows(page_type).iter().filter(|(_, required, _)| *required) {
         if given(name).is_none() {
             let rule = format!("{name} is required for this page type");
             v.add(Reason::TabParameterRequired, "parameters", rule);
         }
     }
-    if template.page_type == PageType::EntityRecord
+    if page_type == PageType::EntityRecord
         && let (Some(_), Some(data)) = (given("entityId"), given("data"))
     {
         let rule = "entityId opens a record and data creates one: give one of them";
@@ -105,9 +175,9 @@ pub(super) fn check(template: &TabTemplate, v: &mut Violations) {
 }
 
 /// Spells names as the page type does and takes GUIDs out of their braces.
-pub(super) fn canonicalize(template: &mut TabTemplate) {
-    for parameter in &mut template.parameters {
-        let Some((name, _, accepts)) = row(template.page_type, &parameter.name) else { continue };
+pub(super) fn canonicalize(page_type: PageType, parameters: &mut [TabParameter]) {
+    for parameter in parameters {
+        let Some((name, _, accepts)) = row(page_type, &parameter.name) else { continue };
         (*name).clone_into(&mut parameter.name);
         if matches!(accepts, Accepts::Guid)
             && let Some(bare) = guid(&parameter.value)

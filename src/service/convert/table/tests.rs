@@ -27,7 +27,7 @@ named_kinds!(checks);
 
 /// Every field of the message is one that all resources share or stands in the table, and the table
 /// names no other.
-fn described<T: Fields>() {
+fn described<T: Fields + Stored>() {
     let message = descriptor(T::KIND);
     let known = |name: &str| {
         COMMON.iter().any(|info| info.path == name)
@@ -58,7 +58,7 @@ fn described<T: Fields>() {
 }
 
 /// What a message shows can be sent: an object with another value in each field comes back.
-fn returns<T: Rules, R: Resource>() {
+fn returns<T: Rules + Stored, R: Resource>() {
     let empty = || {
         let stamp = Stamp::new(uuid::Uuid::nil(), 0, Time::default(), "");
         T::empty(Common::custom(UniqueName::known("contoso_x"), "X"), stamp)
