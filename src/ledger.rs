@@ -7,9 +7,11 @@
 mod answer;
 mod committer;
 mod group;
+mod job;
 mod requests;
 mod seed;
 mod thread;
+mod write;
 
 use std::{
     sync::{Arc, Weak},
@@ -18,126 +20,26 @@ use std::{
 
 use arc_swap::ArcSwap;
 use deskplane_providers::Registry;
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
     time::timeout,
 };
-use uuid::Uuid;
 
-use self::requests::{Checked, Older, Requests};
+pub use self::write::{Accepted, Idempotency, Outcome, Published, Submission};
+use self::{
+    job::{Job, Reply},
+    requests::{Checked, Older, Requests},
+};
 use crate::{
-    catalog::{Catalog, Delta},
+    catalog::Catalog,
     clock::Clock,
-    command::{Affected, Command, Warning},
-    domain::{Actor, Finding, Object, Reason, Refusal, UserId},
+    domain::{Reason, Refusal},
     store::{self, Error, RequestKey, Revision, Store},
     tasks::{Task, Tasks},
 };
 
 /// Writes that may wait; a caller beyond them waits for a place.
 const QUEUE: usize = 1_024;
-/// Most writes of one group.
-const GROUP: usize = 256;
-
-/// A write as it is handed in.
-#[derive(Debug)]
-pub struct Submission {
-    /// What to do.
-    pub command: Box<dyn Command>,
-    /// Who asks.
-    pub actor: Actor,
-    /// How a repetition is recognised; ignored with `validate_only`.
-    pub request: Option<Idempotency>,
-    /// Judge, answer and do nothing.
-    pub validate_only: bool,
-    /// Why, in the caller's words.
-    pub reason: String,
-}
-
-/// How a repetition of a write is recognised: the caller's id, and hashes of the payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idempotency {
-    /// The request id.
-    pub id: Uuid,
-    /// Hash of the payload, which is stored.
-    pub payload: [u8; 32],
-    /// Hashes that may have been stored of the same payload under another key.
-    pub former: Vec<[u8; 32]>,
-}
-
-impl Idempotency {
-    /// Whether a stored hash is one of this payload.
-    fn is(&self, stored: &[u8; 32]) -> bool {
-        self.payload == *stored || self.former.contains(stored)
-    }
-}
-
-/// An accepted write, and the catalog that its answer is made of.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    /// What the write did.
-    pub outcome: Outcome,
-    /// The catalog at the revision of the write, or the one on which it was judged when it changed
-    /// nothing. A repetition gets the newest: the first one is gone.
-    pub catalog: Arc<Catalog>,
-}
-
-/// The answer to an accepted write; a repetition gets the very same.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Revision of the write, or the current one when nothing changed.
-    pub revision: i64,
-    /// Whether anything changed.
-    pub changed: bool,
-    /// The objects that the write is about, as they are now; none after a delete.
-    pub objects: Vec<Object>,
-    /// Whose profile changed.
-    pub affected: Affected,
-    /// Remarks for the caller.
-    pub warnings: Vec<Warning>,
-    /// Findings of the write.
-    pub findings: Vec<Finding>,
-    /// Users who were not linked, for RemoveUsers.
-    pub not_assigned: Vec<UserId>,
-    /// Secrets that were put under another key, for RotateSecretKeys.
-    #[serde(default)]
-    pub resealed: i32,
-}
-
-/// A committed catalog beside the one before it.
-#[derive(Debug, Clone)]
-pub struct Published {
-    /// The catalog before the group.
-    pub before: Arc<Catalog>,
-    /// The catalog after it.
-    pub after: Arc<Catalog>,
-    /// The records of the group.
-    pub records: Arc<[store::Record]>,
-    /// What each of them changed, in the same order.
-    pub deltas: Arc<[Delta]>,
-}
-
-/// What a write is answered.
-type Judged = Result<Outcome, Refusal>;
-
-/// What the task of a caller gets from the commit task.
-#[derive(Debug)]
-enum Reply {
-    Judged(Result<Accepted, Refusal>),
-    /// The answer is that of the record of this revision.
-    Repeated(Revision),
-    /// The store must be asked about the request id once more.
-    Unknown(Submission),
-}
-
-#[derive(Debug)]
-struct Job {
-    submission: Submission,
-    /// What the store said of its request id.
-    checked: Checked,
-    answer: oneshot::Sender<Reply>,
-}
 
 /// The handle through which the server reads and writes. Cheap to clone.
 #[derive(Debug, Clone)]

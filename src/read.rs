@@ -10,9 +10,9 @@ mod contents;
 use std::sync::Arc;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, ClassId},
     content::Compiled,
-    domain::{App, Reason, Refusal, UserId},
+    domain::{App, Reason, Refusal, UniqueName, UserId},
     resolve::Resolution,
 };
 
@@ -33,6 +33,31 @@ pub struct Resolved {
     pub resolution: Arc<Resolution>,
     /// Its content.
     pub content: Arc<Compiled>,
+}
+
+// === impl Contents ===
+
+impl Contents {
+    /// The content of a profile for users of a class; none when there is no such profile.
+    pub fn get(
+        &self,
+        catalog: &Catalog,
+        profile: &UniqueName,
+        class: ClassId,
+    ) -> Option<Arc<Compiled>> {
+        self.variant_of_class(catalog, profile, class).map(|variant| variant.content)
+    }
+
+    /// The same, with what the content is made of.
+    pub(crate) fn variant_of_class(
+        &self,
+        catalog: &Catalog,
+        profile: &UniqueName,
+        class: ClassId,
+    ) -> Option<Variant> {
+        let answers = catalog.of_class::<ClassAnswers>(class);
+        self.entry(catalog, profile, &answers.gates).map(|(_, variant)| variant)
+    }
 }
 
 /// Resolves a user's profile with its content; none where profiles do not apply.

@@ -15,6 +15,7 @@ mod acts;
 mod book;
 mod call;
 mod dial;
+mod drive;
 mod log;
 mod monitor;
 mod refuse;

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Outcome;
+use super::write::Outcome;
 use crate::{
     command::{Affected, Warning},
     domain::{Change, Finding, Object, Reason, Refusal, UserId},

@@ -11,11 +11,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    GROUP, Job, Outcome, Published, Reply, Submission,
     answer::keep,
     group::{Group, Planned, Rests, Verdict, Write, too_large},
+    job::{Job, Reply},
     requests::{Checked, Found, Requests, reused},
     seed,
+    write::{Outcome, Published, Submission},
 };
 use crate::{
     catalog::Catalog,
@@ -24,6 +25,9 @@ use crate::{
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
 };
+
+/// Most writes of one group.
+const GROUP: usize = 256;
 
 pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,

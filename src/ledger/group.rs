@@ -6,7 +6,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Accepted, Idempotency, Job, Judged, Outcome, Reply};
+use super::{
+    job::{Job, Judged, Reply},
+    write::{Accepted, Idempotency, Outcome},
+};
 use crate::{
     catalog::{Catalog, Delta},
     domain::{Reason, Refusal},

@@ -14,7 +14,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::Idempotency;
+use super::write::Idempotency;
 use crate::{
     domain::{Reason, Refusal, Time},
     store::{Header, REQUEST_AGE, REQUESTS_IN_MEMORY, RequestKey, Revision},

@@ -8,10 +8,12 @@ mod threads;
 
 use std::sync::{Arc, Mutex};
 
-use super::*;
+use uuid::Uuid;
+
+use super::{job::Judged, *};
 use crate::{
-    command::{CreateProfile, ProfilePatch, SetDefault},
-    domain::{UniqueName, profile::InboxView},
+    command::{Command, CreateProfile, ProfilePatch, SetDefault},
+    domain::{Actor, UniqueName, UserId, profile::InboxView},
     store::{Durable, Memory, durable},
 };
 

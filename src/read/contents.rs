@@ -7,9 +7,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use super::answers::ClassAnswers;
 use crate::{
-    catalog::{Catalog, Changed, ClassId},
+    catalog::{Catalog, Changed},
     content::{self, Compiled, Gates, Inputs},
     domain::{Kind, UniqueName},
 };
@@ -63,27 +62,6 @@ impl Contents {
     /// Nothing compiled yet.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// The content of a profile for users of a class; none when there is no such profile.
-    pub fn get(
-        &self,
-        catalog: &Catalog,
-        profile: &UniqueName,
-        class: ClassId,
-    ) -> Option<Arc<Compiled>> {
-        self.variant_of_class(catalog, profile, class).map(|variant| variant.content)
-    }
-
-    /// The same, with what the content is made of.
-    pub(crate) fn variant_of_class(
-        &self,
-        catalog: &Catalog,
-        profile: &UniqueName,
-        class: ClassId,
-    ) -> Option<Variant> {
-        let answers = catalog.of_class::<ClassAnswers>(class);
-        self.entry(catalog, profile, &answers.gates).map(|(_, variant)| variant)
     }
 
     /// The entry of a profile for these gates, compiled; none when there is no such profile.

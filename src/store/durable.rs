@@ -22,6 +22,7 @@ mod build;
 mod care;
 mod checkpoint;
 mod close;
+mod damage;
 mod doctor;
 mod engine;
 mod files;
@@ -29,32 +30,35 @@ mod folder;
 mod follow;
 mod frame;
 mod heal;
+mod ids;
 mod index;
 mod journal;
 mod manifest;
 mod mark;
 mod meters;
 mod place;
+mod progress;
 mod queue;
 mod restore;
 mod segment;
+mod settings;
 mod state;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod worker;
 
 use std::{
     future::Future,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::spawn_blocking};
-use uuid::Uuid;
 
 pub use self::{
     backup::{Target, backup},
@@ -62,19 +66,20 @@ pub use self::{
     manifest::{Manifest, Part},
     meters::{BUCKETS, Meters},
     restore::{Restored, Source, restore},
+    settings::{Host, Retention, Settings},
 };
 use self::{
     care::Restless,
-    close::{AT_ONCE, Worker},
+    damage::{CURE, damaged, known_format},
     engine::Engine,
+    ids::Ids,
     place::{Place, boot_id},
+    worker::{AT_ONCE, Worker},
 };
 use super::{
     Batch, ChangeStream, Commit, Condition, Error, Header, HistoryQuery, Identity, Loaded,
     MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, Store, Writes,
-    io::{Disk, Io},
 };
-use crate::domain::Kind;
 
 /// A store in a folder of the local disk.
 ///
@@ -95,83 +100,6 @@ pub struct Durable {
 
 /// Where a thread is kept until somebody waits for its end.
 type Slot = Mutex<Option<Worker>>;
-
-/// What surrounds a store.
-#[derive(Debug, Clone)]
-pub struct Host {
-    /// The file system of journal, checkpoints and marks.
-    pub io: Arc<dyn Io>,
-    /// Where its figures go.
-    pub meters: Meters,
-}
-
-/// Sizes of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Bytes of a segment of the journal.
-    pub segment_bytes: u64,
-    /// Bytes of the journal after which a checkpoint is made.
-    pub checkpoint_bytes: u64,
-    /// Free bytes of the disk below which nothing is written.
-    pub min_free_bytes: u64,
-    /// What is kept of the past.
-    pub retention: Retention,
-}
-
-/// What is kept of the past (SPEC §11.2): the newest records, and of each object that exists its
-/// newest revisions, also those in older records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Records that the feed of changes goes back.
-    pub records: u64,
-    /// Revisions that the history of a resource goes back.
-    pub revisions: usize,
-    /// Revisions that the history of a user or team goes back.
-    pub directory_revisions: usize,
-}
-
-/// What tells whose data a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Ids {
-    store: Uuid,
-    incarnation: Uuid,
-}
-
-impl Default for Host {
-    /// The disk of the machine, and nobody who collects figures.
-    fn default() -> Self {
-        Self { io: Arc::new(Disk), meters: Meters::default() }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 16 << 20,
-            checkpoint_bytes: 64 << 20,
-            min_free_bytes: 256 << 20,
-            retention: Retention::default(),
-        }
-    }
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { records: 100_000, revisions: 100, directory_revisions: 10 }
-    }
-}
-
-// === impl Retention ===
-
-impl Retention {
-    /// Revisions that the history of an object of that kind goes back.
-    fn revisions_of(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::User | Kind::Team => self.directory_revisions,
-            _ => self.revisions,
-        }
-    }
-}
 
 // === impl Durable ===
 
@@ -354,20 +282,4 @@ fn named(place: &Place, error: Error) -> Error {
         }
         other => other,
     }
-}
-
-/// What helps against damage.
-const CURE: &str = "; restore a backup, or see what `deskplane doctor` finds";
-
-/// Stored bytes are not what was written: says where, and what helps.
-fn damaged(path: &Path, offset: usize, what: &str) -> Error {
-    Error::Damaged(format!("{}, byte {offset}: {what}{CURE}", path.display()))
-}
-
-/// Refuses the format of a newer program.
-fn known_format(path: &Path, found: u32, known: u32) -> Result<()> {
-    if found <= known {
-        return Ok(());
-    }
-    Err(Error::NewerFormat { what: path.display().to_string(), found, known })
 }

@@ -1,11 +1,13 @@
 //! The record of one command, and its stored form: one byte of format version, then the payload.
 
+mod format;
 mod request;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use self::format::{decode, encode};
 pub use self::request::{Header, RequestKey};
 use super::{Error, Result, Revision};
 use crate::domain::{Actor, Change, Object, ObjectKey, Time};
@@ -142,33 +144,6 @@ pub(super) fn encode_object(object: &Object) -> Result<Vec<u8>> {
 /// Reads the stored form of an object.
 pub(super) fn decode_object(bytes: &[u8]) -> Result<Object> {
     decode("an object", OBJECT_FORMAT, bytes)
-}
-
-/// The stored form of a value as JSON: version byte and payload.
-fn encode<T: Serialize>(format: u8, value: &T) -> Result<Vec<u8>> {
-    let mut bytes = vec![format];
-    serde_json::to_writer(&mut bytes, value).map_err(|error| Error::Engine(error.to_string()))?;
-    Ok(bytes)
-}
-
-/// Reads the stored form of a value whose formats are all JSON; `what` names it in errors.
-fn decode<T: DeserializeOwned>(what: &str, known: u8, bytes: &[u8]) -> Result<T> {
-    let (_, payload) = split(what, known, bytes)?;
-    serde_json::from_slice(payload).map_err(|error| Error::Damaged(format!("{what}: {error}")))
-}
-
-/// The format version of a stored value, and its payload.
-fn split<'a>(what: &str, known: u8, bytes: &'a [u8]) -> Result<(u8, &'a [u8])> {
-    match bytes.split_first() {
-        None => Err(Error::Damaged(format!("{what} is empty"))),
-        Some((0, _)) => Err(Error::Damaged(format!("{what} has format 0"))),
-        Some((&found, _)) if found > known => Err(Error::NewerFormat {
-            what: what.to_owned(),
-            found: found.into(),
-            known: known.into(),
-        }),
-        Some((&format, payload)) => Ok((format, payload)),
-    }
 }
 
 #[cfg(test)]

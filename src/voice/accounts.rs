@@ -2,45 +2,16 @@
 
 use std::{
     collections::HashMap,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use deskplane_providers::{
-    BackoffPolicy, Capabilities, Check, CheckOutcome, Clock as VendorClock, Context, Error,
-    ErrorKind, Setup, WebhookUse, layers::Protected,
-};
-use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::time::sleep;
+use deskplane_providers::{Capabilities, Error, layers::Protected};
 
 use super::{
-    Condition, Settings, Shared,
-    monitor::Monitor,
-    webhook::{Places, webhook_url},
+    monitor::{Condition, Monitor},
+    webhook::Places,
 };
-use crate::{
-    catalog::Catalog,
-    clock::Clock,
-    domain::{
-        UniqueName,
-        provider::{ChannelProvider, WIDGET},
-    },
-    tasks::Tasks,
-};
-
-/// Longest that a check takes.
-const CHECK: Duration = Duration::from_secs(10);
-/// How soon a provider of which nothing is known is checked again.
-const SOON: Duration = Duration::from_secs(2);
-/// How often live calls are asked for, where the vendor tells nothing by itself.
-const POLL: Duration = Duration::from_secs(2);
-/// Pauses before a stream of events is opened again.
-const RECONNECT: BackoffPolicy = BackoffPolicy {
-    first: Duration::from_millis(500),
-    widest: Duration::from_secs(30),
-    times: None,
-};
+use crate::{domain::UniqueName, tasks::Tasks};
 
 /// The accounts of this server.
 #[derive(Debug, Default)]
@@ -53,66 +24,17 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     pub(super) name: UniqueName,
     /// Revision of the provider that this is.
-    revision: i64,
+    pub(super) revision: i64,
     /// Why it cannot be used, if it cannot.
     pub(super) provider: Result<Arc<Protected>, Error>,
     /// Places of webhooks.
     pub(super) webhooks: Places,
-    monitor: Mutex<Monitor>,
+    pub(super) monitor: Mutex<Monitor>,
     /// Runs what checks it and listens to it; cancelled when the account goes.
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
 }
 
 impl Accounts {
-    /// The account of a provider as it is stored now; made when there is none yet.
-    pub(super) fn of(&self, shared: &Arc<Shared>, stored: &ChannelProvider) -> Arc<Account> {
-        // An older catalog does not bring an older account back.
-        let newer = |account: &&Arc<Account>| account.revision >= stored.stamp.revision;
-        let name = &stored.common.unique_name;
-        if let Some(known) = self.all().get(name).filter(newer) {
-            return Arc::clone(known);
-        }
-        // Without the lock: to open secrets and to judge a configuration takes its time, and other
-        // accounts are needed meanwhile. Of two that are made at once the first stays.
-        let account = Arc::new(Account::new(shared, stored));
-        let mut all = self.all();
-        if let Some(known) = all.get(name).filter(newer) {
-            return Arc::clone(known);
-        }
-        let before = all.insert(account.name.clone(), Arc::clone(&account));
-        before.iter().for_each(|before| before.stop());
-        // With the lock in hand: who replaces this account finds its tasks, and ends them.
-        account.start(Arc::downgrade(shared));
-        account
-    }
-
-    /// An account to look at, whether or not the provider is in use: without tasks of its own unless
-    /// it is.
-    pub(super) fn passing(&self, shared: &Shared, stored: &ChannelProvider) -> Arc<Account> {
-        let known = self.get(&stored.common.unique_name);
-        let current = known.filter(|account| account.revision >= stored.stamp.revision);
-        current.unwrap_or_else(|| Arc::new(Account::new(shared, stored)))
-    }
-
-    /// Makes what is missing, and lets go of what is not stored, active or driven any more.
-    pub(super) fn reconcile(&self, shared: &Arc<Shared>, catalog: &Catalog) {
-        let driven =
-            |stored: &&Arc<ChannelProvider>| stored.common.is_active() && stored.adapter != WIDGET;
-        let wanted: Vec<_> = catalog.tables.providers.iter().filter(driven).cloned().collect();
-        let mut gone = Vec::new();
-        self.all().retain(|name, account| {
-            let kept = wanted.iter().any(|stored| stored.common.unique_name == *name);
-            if !kept {
-                gone.push(Arc::clone(account));
-            }
-            kept
-        });
-        gone.iter().for_each(|account| account.stop());
-        for stored in wanted {
-            self.of(shared, &stored);
-        }
-    }
-
     /// The account that is there now.
     pub(super) fn get(&self, name: &UniqueName) -> Option<Arc<Account>> {
         self.all().get(name).cloned()
@@ -125,48 +47,12 @@ impl Accounts {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<UniqueName, Arc<Account>>> {
+    pub(super) fn all(&self) -> MutexGuard<'_, HashMap<UniqueName, Arc<Account>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes the provider of an account. Offline: the vendor is not asked.
-fn build(
-    settings: &Settings,
-    clock: &Clock,
-    stored: &ChannelProvider,
-) -> Result<Arc<Protected>, Error> {
-    let adapter = settings.adapters.find(&stored.adapter).ok_or_else(|| {
-        let message = format!("the adapter {} is not part of this server", stored.adapter);
-        Error::new(ErrorKind::InvalidConfig, message)
-    })?;
-    let name = stored.common.unique_name.as_str();
-    let secrets = settings.vault.open(name, &stored.secrets);
-    let secrets = secrets.map_err(|why| Error::new(ErrorKind::InvalidConfig, why.to_string()))?;
-    let (time, ids) = (clock.clone(), clock.clone());
-    let setup = Setup {
-        provider: name.to_owned(),
-        secrets: secrets.clone(),
-        webhook_url: settings.public_url.as_ref().map(|url| webhook_url(url, name)),
-        clock: VendorClock::new(move || time.now().into(), move || ids.uid()),
-        network: settings.network.clone(),
-    };
-    let provider = adapter.build(&stored.config, setup)?;
-    Ok(Arc::new(Protected::new(provider, name, secrets)))
-}
-
 impl Account {
-    fn new(shared: &Shared, stored: &ChannelProvider) -> Self {
-        Self {
-            name: stored.common.unique_name.clone(),
-            revision: stored.stamp.revision,
-            provider: build(&shared.settings, &shared.clock, stored),
-            webhooks: Places::default(),
-            monitor: Mutex::default(),
-            tasks: shared.settings.tasks.child(),
-        }
-    }
-
     /// What it can do; nothing when it cannot be used.
     pub(super) fn capabilities(&self) -> Capabilities {
         use deskplane_providers::ChannelProvider as _;
@@ -178,133 +64,11 @@ impl Account {
         self.monitor().condition()
     }
 
-    /// Takes what a request showed: refused credentials or an open breaker bring it down at once.
-    pub(super) fn failed(&self, shared: &Shared, error: &Error) {
-        let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
-        if open || error.kind() == ErrorKind::Unauthenticated {
-            let condition = self.monitor().fell();
-            (shared.settings.report)(&self.name, condition, error.message());
-        }
-    }
-
-    /// Takes what a check showed, and says so.
-    fn checked(&self, shared: &Shared, checks: &[Check]) -> Condition {
-        let bad = checks.iter().find(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
-        let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
-        let condition = self.monitor().checked(bad.is_none(), open);
-        let detail = match bad {
-            Some(bad) => format!("{}: {}", bad.name, bad.detail),
-            None if open => "the vendor failed too often; requests are held back".to_owned(),
-            None => String::new(),
-        };
-        (shared.settings.report)(&self.name, condition, &detail);
-        condition
-    }
-
-    fn start(self: &Arc<Self>, shared: Weak<Shared>) {
-        use deskplane_providers::ChannelProvider as _;
-        let Ok(provider) = &self.provider else {
-            let (account, shared) = (Arc::clone(self), shared.upgrade());
-            if let (Some(shared), Err(error)) = (shared, &account.provider) {
-                (shared.settings.report)(&account.name, account.monitor().fell(), error.message());
-            }
-            return;
-        };
-        // A panic of an adapter is no reason to leave its provider without checks and events.
-        let (account, held) = (Arc::clone(self), Weak::clone(&shared));
-        let check = move || look_after(Arc::clone(&account), Weak::clone(&held));
-        self.tasks.spawn_restarting("voice.check", check);
-        let account = Arc::clone(self);
-        match provider.descriptor().webhook {
-            WebhookUse::Stream => {
-                let provider = Arc::clone(provider);
-                let listen =
-                    move || listen(Arc::clone(&account), Arc::clone(&provider), shared.clone());
-                self.tasks.spawn_restarting("voice.events", listen);
-            }
-            WebhookUse::Poll => {
-                let poll = move || poll(Arc::clone(&account), shared.clone());
-                self.tasks.spawn_restarting("voice.poll", poll);
-            }
-            WebhookUse::Push | WebhookUse::None => {}
-        }
-    }
-
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.tasks.cancel();
     }
 
-    fn monitor(&self) -> MutexGuard<'_, Monitor> {
+    pub(super) fn monitor(&self) -> MutexGuard<'_, Monitor> {
         self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Checks the provider for ever (SPEC §14.6).
-async fn look_after(account: Arc<Account>, shared: Weak<Shared>) {
-    use deskplane_providers::ChannelProvider as _;
-    let Ok(provider) = &account.provider else { return };
-    loop {
-        let checks = provider.check(&Context::within(CHECK)).await;
-        let Some(shared) = shared.upgrade() else { return };
-        let condition = account.checked(&shared, &checks);
-        let every = shared.settings.check_every.mul_f64(0.8 + 0.4 * fastrand::f64());
-        drop(shared);
-        sleep(if condition == Condition::Unknown { SOON.min(every) } else { every }).await;
-    }
-}
-
-/// Holds a stream of events open, and catches up after each pause.
-async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Shared>) {
-    use deskplane_providers::ChannelProvider as _;
-    let mut pauses = RECONNECT.pauses();
-    loop {
-        match provider.events(&Context::within(CHECK)).await {
-            Ok(mut events) => {
-                // The stream is read meanwhile; when it ends, the next one catches up afresh.
-                let mut caught_up = pin!(catch_up(&account, &shared).fuse());
-                loop {
-                    let event = tokio::select! {
-                        event = events.next() => event,
-                        () = &mut caught_up => continue,
-                    };
-                    let Some(held) = shared.upgrade() else { return };
-                    match event {
-                        Some(Ok(event)) => {
-                            pauses = RECONNECT.pauses();
-                            // A call that cannot be kept is told by whoever asks for it.
-                            let _ = held.take(&account.name, event).await;
-                        }
-                        Some(Err(error)) => {
-                            tracing::warn!(provider = %account.name, %error, "the stream of events failed");
-                            break;
-                        }
-                        None => break,
-                    }
-                }
-            }
-            Err(error) => {
-                let Some(held) = shared.upgrade() else { return };
-                account.failed(&held, &error);
-            }
-        }
-        sleep(pauses.next().unwrap_or(RECONNECT.widest)).await;
-    }
-}
-
-/// Asks for live calls, where the vendor tells nothing by itself.
-async fn poll(account: Arc<Account>, shared: Weak<Shared>) {
-    loop {
-        sleep(POLL).await;
-        if shared.strong_count() == 0 {
-            return;
-        }
-        catch_up(&account, &shared).await;
-    }
-}
-
-/// Asks for every live call of an account, unless voice has ended.
-async fn catch_up(account: &Account, shared: &Weak<Shared>) {
-    if let Some(shared) = shared.upgrade() {
-        shared.catch_up(account).await;
     }
 }

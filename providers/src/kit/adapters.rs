@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Clock, Descriptor, Registry, Secrets, Setup, WIDGET,
+    Clock, Descriptor, Registry, Secret, Secrets, Setup, WIDGET,
     fake::{self, Switchboard, Told},
     http::{Network, Policy},
     layers::Protected,

@@ -1,10 +1,13 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Clock, Registry, Secrets, Setup,
+    Clock, Registry, Secret, Secrets, Setup,
     fake::{Behaviour, KIND, Operation, SIGNATURE, Switchboard, Told, WEBHOOK_KEY, sign},
     http::{Network, Policy},
 };

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use super::{scripted::Scripted, *};
 use crate::{
     command::{BatchUpsertUsers, UserPatch, UserRow},
-    domain::UserId,
     store::{HistoryQuery, Record},
 };
 

@@ -14,12 +14,10 @@ use deskplane_providers::Registry;
 use fastrand::Rng;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::super::*;
-use crate::read::{Contents, resolved};
 use crate::{
     clock::Clock,
     command::{BatchUpsertUsers, Command, RolePatch, UpsertRole, UserPatch, UserRow},
-    domain::role::Persona,
+    domain::{App, UniqueName, role::Persona},
     ledger::{
         Ledger, Published, Submission,
         tests::cascades::{
@@ -27,6 +25,7 @@ use crate::{
             user,
         },
     },
+    read::{Contents, resolved},
     store::{Durable, durable},
 };
 

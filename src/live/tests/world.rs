@@ -8,13 +8,13 @@ use std::{
 
 use futures_util::StreamExt;
 use tokio::time::Instant;
-use uuid::Uuid;
+pub(super) use uuid::Uuid;
 
 use super::super::*;
 pub(super) use crate::{
     catalog::Catalog,
-    domain::{Reason, Refusal},
-    read::{Contents, resolved},
+    domain::{Actor, App, Reason, Refusal, Time, UniqueName, UserId},
+    read::{Contents, Resolved, resolved},
 };
 use crate::{
     clock::Clock,

@@ -12,9 +12,9 @@ use super::{
     checkpoint,
     engine::Engine,
     folder,
-    follow::Upkeep,
     index::Index,
     journal::{self, Scan},
+    progress::Upkeep,
 };
 use crate::store::{Error, Result, Revision};
 

@@ -8,12 +8,12 @@ use std::{
     cell::Cell,
     fmt, io,
     path::PathBuf,
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
-    CURE, checkpoint, damaged, engine::Engine, files, heal::Damage, segment, segment::Segment,
+    CURE, checkpoint, damage::Damage, damaged, engine::Engine, files, segment, segment::Segment,
 };
 use crate::store::{Error, Result, Revision, io::File};
 
@@ -30,13 +30,6 @@ const PAUSE: Duration = Duration::from_micros(62_500);
 pub(super) trait Rest: fmt::Debug + Sync {
     /// Rests so long; false when the work is to end.
     fn rest(&self, time: Duration) -> bool;
-}
-
-/// Tells a thread that rests to end.
-#[derive(Debug, Default)]
-pub(super) struct Stop {
-    told: Mutex<bool>,
-    changed: Condvar,
 }
 
 /// Rests while it looks at the free space from time to time.
@@ -89,22 +82,6 @@ struct Paced<'a> {
     /// Where it could not be read.
     unread: Cell<Option<u64>>,
     ended: Cell<bool>,
-}
-
-// === impl Stop ===
-
-impl Stop {
-    pub(super) fn tell(&self) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits so long; false when told to end.
-    fn wait(&self, time: Duration) -> bool {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(told, time, |told| !*told);
-        !*waited.unwrap_or_else(PoisonError::into_inner).0
-    }
 }
 
 // === impl Looking ===

@@ -18,7 +18,11 @@ use sha2::{Digest, Sha256};
 
 pub(super) use self::read::{Outline, Spot, read, read_file};
 
-use super::{Ids, damaged, files, index::Head, known_format};
+use super::{
+    Ids, damaged, files,
+    index::{Head, keys::Entry},
+    known_format,
+};
 use crate::{
     domain::Time,
     store::{
@@ -43,9 +47,6 @@ const HEADER: usize = 56;
 const NUMBERS: usize = 40;
 /// Bytes of entries from which a block is closed.
 const BLOCK: usize = 256 << 10;
-
-/// A key of the index with its value.
-pub(super) type Entry<'a> = (&'a [u8], &'a [u8]);
 
 /// Revisions of the checkpoints, rising.
 pub(super) fn list(io: &dyn Io, dir: &Path) -> Result<Vec<Revision>> {

@@ -12,17 +12,17 @@ use tokio::sync::watch;
 use super::{
     Ids, Place, Settings,
     boot::{Booted, Found},
-    care::Stop,
-    close::Worker,
     folder::{self, Lock},
-    follow::{Progress, Upkeep},
     frame,
     index::Index,
     journal::Journal,
     mark::{self, State},
     meters::Meters,
+    progress::{Progress, Upkeep},
     queue::Queue,
     segment,
+    stop::Stop,
+    worker::Worker,
 };
 use crate::store::{Batch, Commit, Condition, Error, Lack, Loaded, Result, Revision, Writes};
 

@@ -15,26 +15,13 @@
 //! left alone; the next one makes two again. When something fails the damage stays noted, and the
 //! next verification tries again.
 
-use super::{checkpoint, engine::Engine, follow::Upkeep};
+use super::{
+    checkpoint,
+    damage::{Damage, Hurt},
+    engine::Engine,
+    progress::Upkeep,
+};
 use crate::store::{Error, Lack, Result, Revision};
-
-/// A file that is damaged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Damage {
-    /// The checkpoint of that revision.
-    Checkpoint(Revision),
-    /// The segment after that revision.
-    Segment(Revision),
-}
-
-/// Damage that is to be healed.
-#[derive(Debug)]
-pub(super) struct Hurt {
-    damages: Vec<Damage>,
-    /// Last revision that lies in a damaged segment: the index must have it, and no way to a start
-    /// may begin before it.
-    last: Revision,
-}
 
 // === impl Engine ===
 

@@ -24,6 +24,7 @@ mod pieces;
 mod requests;
 mod retention;
 mod tree;
+mod write;
 
 use std::{
     collections::BTreeMap,
@@ -41,20 +42,16 @@ use uuid::Uuid;
 pub(super) use self::tree::SEGMENT;
 use self::{
     keys::{
-        HISTORIES, LOOKUPS, NEEDED, STATES, history_key, history_of, needed_key, record_key,
-        revision_of, state_key,
+        Entry, HISTORIES, LOOKUPS, NEEDED, STATES, history_key, history_of, needed_key, record_key,
+        revision_of,
     },
     pieces::PIECES,
-    retention::Trim,
     tree::Tree,
 };
-use super::{Ids, Retention, checkpoint, known_format};
+use super::{Ids, Retention, known_format};
 use crate::{
-    domain::{Change, Object, Time},
-    store::{
-        Error, HistoryQuery, Loaded, Page, Record, Result, Revision,
-        record::{decode_object, encode_object},
-    },
+    domain::{Object, Time},
+    store::{Error, HistoryQuery, Loaded, Page, Record, Result, Revision, record::decode_object},
 };
 
 /// Layout of the tree that this program writes; an older one is rebuilt.
@@ -85,9 +82,6 @@ pub(super) struct Head {
     /// Revision of the last record that left the feed; 0 when none did.
     pub(super) trimmed: Revision,
 }
-
-/// Pieces of the objects that a batch has come across and that have or had some.
-type Long = BTreeMap<Vec<u8>, u32>;
 
 /// A record with its stored form.
 pub(super) type Stored = (Record, Vec<u8>);
@@ -142,31 +136,12 @@ impl Index {
         Ok(loaded)
     }
 
-    /// Adds records, in rising order, and takes away those that are past keeping.
-    pub(super) fn apply(&self, records: &[Stored]) -> Result<()> {
-        let mut head = self.lock()?;
-        let (mut writes, mut next, mut long) = (Writes::default(), *head, Long::new());
-        let mut trim = Trim::new(self);
-        trim.forget_requests(&head, 2 * records.len(), &mut writes)?;
-        for (record, bytes) in records {
-            trim.add(record);
-            self.write_record(record, bytes, &mut writes, &mut long)?;
-            (next.revision, next.time) = (record.revision, record.time);
-            next.records += 1;
-        }
-        trim.finish(&mut next, 2 * records.len(), &mut writes)?;
-        writes.insert(b"m/head", head_value(&next));
-        self.db.note(self.db.apply_batch(writes))?;
-        *head = next;
-        Ok(())
-    }
-
     /// Every entry but those of the tree itself, in order, at one revision; nothing is added
     /// meanwhile.
     pub(super) fn export<T>(
         &self,
         begin: impl FnOnce(Head) -> Result<T>,
-        mut each: impl FnMut(&mut T, checkpoint::Entry<'_>) -> Result<()>,
+        mut each: impl FnMut(&mut T, Entry<'_>) -> Result<()>,
     ) -> Result<T> {
         let head = self.lock()?;
         let mut target = begin(*head)?;
@@ -183,7 +158,7 @@ impl Index {
     /// Fills an empty tree with what [`Index::export`] gave. It is not to be used when that fails.
     pub(super) fn import(
         &self,
-        read: impl FnOnce(&mut dyn FnMut(checkpoint::Entry<'_>) -> Result<()>) -> Result<Head>,
+        read: impl FnOnce(&mut dyn FnMut(Entry<'_>) -> Result<()>) -> Result<Head>,
     ) -> Result<()> {
         let mut head = self.lock()?;
         let mut needed = BTreeMap::<Revision, u32>::new();
@@ -298,44 +273,6 @@ impl Index {
             found.push(record?.0);
         }
         Ok(Page::cut(found, limit))
-    }
-
-    /// Adds a record to those that are written together.
-    fn write_record(
-        &self,
-        record: &Record,
-        bytes: &[u8],
-        writes: &mut Writes,
-        long: &mut Long,
-    ) -> Result<()> {
-        for (number, chunk) in (0..).zip(packed::chunks(bytes)) {
-            pieces::insert(writes, &record_key(record.revision, number), &chunk, 0);
-        }
-        for change in &record.changes {
-            let key = change.key();
-            let state = state_key(&key);
-            let before = match long.get(&state) {
-                Some(count) => *count,
-                None => self.db.get(&state)?.map_or(0, |found| pieces::count(&found)),
-            };
-            let count = match change {
-                Change::Put(object) => {
-                    pieces::insert(writes, &state, &encode_object(object)?, before)
-                }
-                Change::Delete(_) => {
-                    pieces::remove(writes, &state, before);
-                    0
-                }
-            };
-            if count > 0 || before > 0 {
-                long.insert(state, count);
-            }
-            writes.insert(history_key(&history_of(&key), record.revision), IVec::default());
-        }
-        if let Some(header) = record.header() {
-            requests::insert(writes, &header);
-        }
-        Ok(())
     }
 
     /// The whole of a value that was found.

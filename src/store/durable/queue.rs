@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{heal::Damage, index::Stored};
+use super::{damage::Damage, index::Stored};
 
 /// Bytes that may wait, one group more or less.
 const WAITING: usize = 64 << 20;

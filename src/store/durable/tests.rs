@@ -28,7 +28,10 @@ use super::*;
 use crate::store::{
     Lack,
     conformance::fixtures,
-    io::fault::{Fault, Faulty, Op},
+    io::{
+        Disk, Io,
+        fault::{Fault, Faulty, Op},
+    },
 };
 
 /// Sizes at which a few commits meet every path.

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{checkpoint, engine::Engine, files, follow::Upkeep};
+use super::{checkpoint, engine::Engine, files, progress::Upkeep};
 use crate::store::{Error, Result, Revision};
 
 // === impl Engine ===

@@ -9,8 +9,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Error, Result, Revision, split};
-use crate::domain::Time;
+use super::format::split;
+use crate::{
+    domain::Time,
+    store::{Error, Result, Revision},
+};
 
 /// Format version that is written.
 const FORMAT: u8 = 2;

@@ -159,32 +159,11 @@ pub(super) const BASES: &[(&str, &[&str])] = &[
     ("deskplane::command::library::provider", &["rules"]),
     ("deskplane::config", &["layer", "voice"]),
     ("deskplane::content", &["draft"]),
-    ("deskplane::ledger", &["answer", "committer", "group", "requests"]),
     ("deskplane::render::expression", &["read"]),
     ("deskplane::render::slug", &["body", "scan"]),
     ("deskplane::resolve", &["steps"]),
     ("deskplane::service::convert", &["settings"]),
     ("deskplane::service::filter", &["lex"]),
-    (
-        "deskplane::store::durable",
-        &[
-            "boot",
-            "care",
-            "checkpoint",
-            "close",
-            "engine",
-            "index",
-            "journal",
-            "mark",
-            "segment",
-            "state",
-        ],
-    ),
-    ("deskplane::store::durable::index", &["requests"]),
-    ("deskplane::store", &["record", "record::request"]),
-    ("deskplane::store::record", &["request"]),
-    ("deskplane::voice", &["accounts"]),
-    ("deskplane_providers::kit", &["events", "subject", "webhooks"]),
 ];
 
 /// Other imports that still close a circle.
@@ -192,9 +171,4 @@ pub(super) const STANDING: &[(&str, &str)] = &[
     ("deskplane::catalog::memo", "deskplane::catalog::classes"),
     ("deskplane::content::draft", "deskplane::content::copilot"),
     ("deskplane::service::convert::settings", "deskplane::service::convert::reader"),
-    ("deskplane::store::durable::engine", "deskplane::store::durable::care"),
-    ("deskplane::store::durable::follow", "deskplane::store::durable::engine"),
-    ("deskplane::store::durable::heal", "deskplane::store::durable::engine"),
-    ("deskplane::store::durable::heal", "deskplane::store::durable::follow"),
-    ("deskplane::store::durable::index", "deskplane::store::durable::checkpoint"),
 ];

@@ -31,13 +31,13 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "tokio::task::JoinSet",
         "at most 64 connections, aborted one by one, each supervised by `Tasks::guard`",
     ),
-    ("deskplane::store::durable::close", ".spawn", STORE),
-    ("deskplane::store::durable::close", "std::sync::mpsc::channel", STORE),
-    ("deskplane::store::durable::close", "std::thread::Builder", STORE),
     ("deskplane::store::durable::engine", "std::sync::mpsc::channel", "one answer to one question"),
     ("deskplane::store::durable::index::tree", ".spawn", STORE),
     ("deskplane::store::durable::index::tree", "std::thread::Builder", STORE),
     ("deskplane::store::durable::state", "scope.spawn", "joined where it is started"),
+    ("deskplane::store::durable::worker", ".spawn", STORE),
+    ("deskplane::store::durable::worker", "std::sync::mpsc::channel", STORE),
+    ("deskplane::store::durable::worker", "std::thread::Builder", STORE),
 ];
 
 /// It ends the process when everything else hangs, so it depends on nothing else.

@@ -5,6 +5,9 @@ use crate::{
     store::{Error, REQUEST_AGE, RequestKey, Result, Revision},
 };
 
+/// A key of the index with its value.
+pub(in super::super) type Entry<'a> = (&'a [u8], &'a [u8]);
+
 /// Keys of objects begin with this, and lie below [`STATES_END`].
 pub(in super::super) const STATES: &[u8] = b"s/";
 pub(in super::super) const STATES_END: &[u8] = b"s0";

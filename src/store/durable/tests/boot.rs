@@ -1,5 +1,7 @@
 //! The cases of the boot protocol, one by one.
 
+use uuid::Uuid;
+
 use super::*;
 
 /// A store of five revisions that was closed, or killed.

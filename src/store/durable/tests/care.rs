@@ -163,7 +163,7 @@ async fn a_damaged_segment_may_have_grown_and_ended_since_it_was_read() {
         fill(&patient.store, last..=last).await;
     }
     patient.store.engine.note(|condition| condition.damaged.replace(String::new()).is_none());
-    patient.store.engine.queue.heal(heal::Damage::Segment(after));
+    patient.store.engine.queue.heal(damage::Damage::Segment(after));
     patient.loaded = patient.store.load().await.unwrap();
     patient.recovers("ended").await;
 }

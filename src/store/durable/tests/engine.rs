@@ -57,7 +57,7 @@ async fn requests_past_their_age_leave_the_disk() {
         // One group at a time: each removes what the one before has aged.
         store.load().await.unwrap();
     }
-    let count = |count: &mut u32, (key, _): checkpoint::Entry<'_>| {
+    let count = |count: &mut u32, (key, _): index::keys::Entry<'_>| {
         *count += u32::from(key.starts_with(b"q/"));
         Ok(())
     };
