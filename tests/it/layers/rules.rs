@@ -151,11 +151,6 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
 /// Circles that still stand: a file from which its children take what it defines, and the children.
 /// The cure is a file of its own for what they take.
 pub(super) const BASES: &[(&str, &[&str])] = &[
-    ("deskplane::catalog", &["adapters", "classes", "mappings", "memo", "users"]),
-    ("deskplane::catalog::builtin", &["notifications", "profiles", "roles", "templates", "tools"]),
-    ("deskplane::cli::apply", &["calls"]),
-    ("deskplane::cli::apply::document", &["twice"]),
-    ("deskplane::cli::tree", &["json", "yaml"]),
     (
         "deskplane::command",
         &[
@@ -173,14 +168,7 @@ pub(super) const BASES: &[(&str, &[&str])] = &[
         ],
     ),
     ("deskplane::command::library::provider", &["rules"]),
-    ("deskplane::config", &["layer", "voice"]),
-    ("deskplane::content", &["draft"]),
     ("deskplane::ledger", &["answer", "committer", "group", "requests"]),
-    ("deskplane::render::expression", &["read"]),
-    ("deskplane::render::slug", &["body", "scan"]),
-    ("deskplane::resolve", &["steps"]),
-    ("deskplane::service::convert", &["settings"]),
-    ("deskplane::service::filter", &["lex"]),
     (
         "deskplane::store::durable",
         &[
@@ -205,9 +193,6 @@ pub(super) const BASES: &[(&str, &[&str])] = &[
 
 /// Other imports that still close a circle.
 pub(super) const STANDING: &[(&str, &str)] = &[
-    ("deskplane::catalog::memo", "deskplane::catalog::classes"),
-    ("deskplane::content::draft", "deskplane::content::copilot"),
-    ("deskplane::service::convert::settings", "deskplane::service::convert::reader"),
     ("deskplane::store::durable::engine", "deskplane::store::durable::care"),
     ("deskplane::store::durable::follow", "deskplane::store::durable::engine"),
     ("deskplane::store::durable::heal", "deskplane::store::durable::engine"),
