@@ -6,14 +6,18 @@
 
 mod adapters;
 pub mod builtin;
+mod candidates;
 mod classes;
 mod delta;
+mod derive;
 mod layered;
 mod liveness;
 mod mappings;
 mod memo;
 mod references;
+mod seating;
 mod sets;
+mod state;
 mod table;
 mod tables;
 mod users;
@@ -24,47 +28,23 @@ use std::{
     sync::Arc,
 };
 
-use deskplane_providers::Registry;
-use imbl::OrdMap;
 use uuid::Uuid;
 
 pub use self::{
     classes::{ClassId, Direct, Link, RoleClass, Seat},
     delta::{Changed, Delta},
+    derive::OfClass,
     liveness::LinkState,
-    memo::OfClass,
     references::{NamedKey, References},
     sets::{Members, Set},
+    state::Catalog,
     table::Table,
     tables::{Tabled, Tables},
     users::Seated,
 };
 use crate::domain::{
-    Change, Common, Kind, Object, ObjectKey, Stamp, TeamId, Time, UniqueName, UserId,
-    directory::{Team, User},
-    settings::Settings,
+    Change, Common, Kind, Object, ObjectKey, TeamId, Time, UniqueName, UserId, directory::User,
 };
-
-/// All configuration at one revision. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Catalog {
-    /// Revision of the last commit; 0 before the first.
-    pub revision: i64,
-    /// Time of the last commit.
-    pub time: Time,
-    /// Objects with a unique name, by kind and name.
-    pub tables: Tables,
-    /// Teams by id, as the last write left them; [`Catalog::team`] shows what is alive of them.
-    teams: OrdMap<TeamId, Arc<Team>>,
-    /// Settings of the organisation.
-    pub settings: Arc<Settings>,
-    /// The adapters of this server; not configuration, the same at every revision.
-    pub adapters: Arc<Registry>,
-    users: users::Users,
-    mappings: mappings::Mappings,
-    /// Another one whenever something other than users and teams changes.
-    epoch: memo::Epoch,
-}
 
 /// What is left to do once every object of a commit is in its table.
 #[derive(Debug, Default)]
@@ -80,22 +60,6 @@ struct FollowUp {
 }
 
 impl Catalog {
-    /// A catalog without any object, settings at their initial values.
-    pub fn empty() -> Self {
-        let stamp = Stamp::new(uuid::Uuid::nil(), 0, Time::default(), "system");
-        Self {
-            revision: 0,
-            time: Time::default(),
-            tables: Tables::default(),
-            teams: OrdMap::new(),
-            settings: Arc::new(Settings::initial(stamp)),
-            adapters: adapters::builtin(),
-            users: users::Users::default(),
-            mappings: mappings::Mappings::default(),
-            epoch: memo::Epoch::default(),
-        }
-    }
-
     /// The catalog of the given objects, each with a key of its own, in whatever order they come.
     pub fn from_objects(
         objects: impl IntoIterator<Item = Object>,

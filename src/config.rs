@@ -15,26 +15,17 @@ use crate::{live, process::handles::FileHandles, server, store::durable, telemet
 mod differences;
 mod injected;
 mod layer;
+mod names;
+mod range;
 pub mod voice;
 
 use layer::Layer;
+pub use names::PREFIX;
+use range::{DAY_S, HOUR_S, range};
 pub use voice::Voice;
 
 #[cfg(test)]
 mod tests;
-
-/// What the name of every environment variable of the program begins with.
-pub const PREFIX: &str = "DESKPLANE_";
-
-const HOUR_S: u64 = 60 * 60;
-const DAY_S: u64 = 24 * HOUR_S;
-
-/// Variables that are no settings of the server, without the prefix: the command line, the key ring
-/// and tests read them.
-const NO_SETTING: &[&str] = &["CONFIG", "SERVER", "USER", "SCOPES", "CASES_DIR", "KEY_RING"];
-
-/// What the names of variables begin with that secrets of providers refer to, without the prefix.
-const SECRET: &str = "SECRET_";
 
 /// Whether the server knows what a variable is for: a setting, or none of its own.
 #[cfg(test)]
@@ -43,7 +34,7 @@ pub(crate) fn is_known_variable(name: &str) -> bool {
     let key = name.to_ascii_lowercase().replace("__", ".");
     let defaults = Value::serialize(Config::default()).ok().and_then(Value::into_dict);
     let is_setting = defaults.is_some_and(|all| layer::leaves(&all).contains_key(&key));
-    is_setting || NO_SETTING.contains(&name) || name.starts_with(SECRET)
+    is_setting || names::NO_SETTING.contains(&name) || name.starts_with(names::SECRET)
 }
 
 /// All settings of the server.
@@ -295,19 +286,6 @@ impl Config {
         self.store.check(&mut mistakes);
         self.voice.check(&mut mistakes);
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
-    }
-}
-
-/// Notes a value outside its range.
-fn range<T: PartialOrd + fmt::Display>(
-    mistakes: &mut Vec<String>,
-    key: &str,
-    value: T,
-    least: T,
-    most: T,
-) {
-    if value < least || value > most {
-        mistakes.push(format!("`{key}`: {value} is not within {least} to {most}"));
     }
 }
 

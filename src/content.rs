@@ -6,6 +6,7 @@
 //! Agent scripts are not stored yet, so what refers to them is left out.
 
 mod channels;
+mod compiled;
 mod copilot;
 mod draft;
 mod gates;
@@ -22,13 +23,14 @@ use sha2::{Digest, Sha256};
 
 use self::draft::Draft;
 pub use self::{
+    compiled::Compiled,
     gates::{Gate, GateReport, GateSubject, Gates},
     inputs::{Inputs, changed_sections},
     reach::Reach,
 };
 use crate::{
     catalog::Catalog,
-    domain::{Finding, FindingCode, UniqueName, profile::Profile},
+    domain::{Finding, FindingCode, profile::Profile},
 };
 
 /// Version of the schema of the encoded content; part of the digest.
@@ -39,30 +41,6 @@ pub const MAX_BYTES: usize = 256 * 1024;
 
 /// Library that a client loads to host the pages of voice providers.
 pub const CHANNEL_LOADER: &str = "msdyn_channel_integration_loader";
-
-/// The content of one profile for users with equal gates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compiled {
-    /// Encoded [`v1::ProfileContent`].
-    pub bytes: Bytes,
-    /// `d1:` and the SHA-256 of the bytes in 64 lower-case hexadecimal digits.
-    pub digest: String,
-    /// Remarks of SPEC §8.5, ascending by code, then subject; one per pair.
-    pub findings: Vec<Finding>,
-    /// First closed gate of everything that does not reach the user: tools in the order of the
-    /// pane, features by code, channels, views in their order.
-    pub gates: Vec<GateReport>,
-    /// Visible tools in the order of the pane.
-    pub tools: Vec<UniqueName>,
-    /// Copilot features that are on, ascending by name.
-    pub features: Vec<&'static str>,
-    /// Copilot features that were decided by not being set, ascending by name.
-    pub unset: Vec<&'static str>,
-    /// The finding on them. Explanations and lists of findings have it, resolved profiles do not.
-    pub unset_finding: Option<Finding>,
-    /// Delivered providers, by channel order, then name.
-    pub providers: Vec<UniqueName>,
-}
 
 /// Compiles the content of a profile for users with these gates.
 pub fn compile(catalog: &Catalog, profile: &Profile, gates: &Gates) -> Compiled {
@@ -138,15 +116,6 @@ fn limits() -> v1::ClientLimits {
         inbox_refresh_interval: seconds(5 * 60),
         inbox_window: seconds(90 * 24 * 60 * 60),
         inbox_max_records: 500,
-    }
-}
-
-impl Compiled {
-    /// The findings of an explanation, ascending by code name, then subject.
-    pub fn explained_findings(&self) -> Vec<Finding> {
-        let mut all: Vec<_> = self.findings.iter().chain(&self.unset_finding).cloned().collect();
-        all.sort_by(|a, b| (a.code, &a.subject).cmp(&(b.code, &b.subject)));
-        all
     }
 }
 

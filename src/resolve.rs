@@ -3,8 +3,10 @@
 //! Four steps, the first that has a candidate wins, its first candidate is the answer, nothing is
 //! merged. Everything here is a pure function of a catalog.
 
+mod answer;
 mod explain;
 mod organisation;
+mod route;
 mod steps;
 
 use std::sync::Arc;
@@ -13,65 +15,17 @@ use self::steps::Steps;
 use crate::{
     catalog::{Catalog, RoleClass, Seated},
     domain::{
-        App, Finding, Method, Time, UniqueName, UserId,
+        App, Finding, Method, UniqueName, UserId,
         directory::{DirectLink, User},
     },
 };
 
 pub use self::{
-    explain::{Explanation, LosingRoute, LossReason, explain},
+    answer::{Outcome, Resolution},
+    explain::{Explanation, LosingRoute, explain},
     organisation::organisation_findings,
+    route::{LossReason, Route},
 };
-
-/// The one profile that applies to a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolution {
-    /// The profile's unique name.
-    pub profile: UniqueName,
-    /// The step that it comes from.
-    pub method: Method,
-    /// Its rank, if it has one.
-    pub rank: Option<u8>,
-    /// Root roles of the user that the profile maps; step 2 only.
-    pub matched_roles: Vec<UniqueName>,
-    /// Whether only a tie-break decided.
-    pub ambiguous: bool,
-    /// Remarks, ascending by code (SPEC §6.5).
-    pub findings: Vec<Finding>,
-}
-
-impl Resolution {
-    /// One plain sentence that says why.
-    pub fn reason(&self) -> String {
-        match self.method {
-            Method::Direct => format!("{} is assigned directly.", self.profile),
-            Method::RoleBased => {
-                let roles: Vec<_> = self.matched_roles.iter().map(UniqueName::as_str).collect();
-                let rank = self.rank.map_or("no rank".to_owned(), |rank| format!("rank {rank}"));
-                format!(
-                    "{} maps {} and has the strongest rank ({rank}).",
-                    self.profile,
-                    roles.join(", ")
-                )
-            }
-            Method::DefaultCustom => format!("{} is the default profile.", self.profile),
-            Method::DefaultBuiltIn => {
-                format!("No other profile applies, so the built-in {} does.", self.profile)
-            }
-        }
-    }
-}
-
-/// What resolving answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A profile.
-    Resolved(Resolution),
-    /// Profiles do not apply in the app.
-    NotApplicable,
-    /// No such user.
-    NotFound,
-}
 
 /// Resolves the profile of a user in an app.
 pub fn resolve(catalog: &Catalog, user: &UserId, app: App) -> Outcome {
@@ -154,21 +108,4 @@ pub fn class_winner(catalog: &Catalog, class: &RoleClass) -> (UniqueName, Method
 fn winner_of(steps: &Steps<'_>) -> (UniqueName, Method) {
     let winner = steps.winner();
     (winner.profile.clone(), winner.method)
-}
-
-/// A way in which a profile comes into question for a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The profile's unique name; for a dangling link the name that it gives.
-    pub profile: UniqueName,
-    /// The step.
-    pub method: Method,
-    /// The profile's rank.
-    pub rank: Option<u8>,
-    /// Root roles that lead to it.
-    pub matched_roles: Vec<UniqueName>,
-    /// When the direct link was made, step 1.
-    pub assigned_at: Option<Time>,
-    /// When the profile became default, step 3.
-    pub default_set_time: Option<Time>,
 }

@@ -1,22 +1,11 @@
 //! What the adapters of this server say of providers.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use deskplane_providers::{self as providers, Registry};
 
 use super::Catalog;
 use crate::domain::provider::{Capability, ChannelProvider, WIDGET};
-
-/// The adapters of a server that was given no others.
-static BUILTIN: LazyLock<Arc<Registry>> = LazyLock::new(|| Arc::new(Registry::builtin()));
-
-/// The adapters that every server has.
-pub(super) fn builtin() -> Arc<Registry> {
-    Arc::clone(&BUILTIN)
-}
 
 impl Catalog {
     /// The same configuration on a server with other adapters.

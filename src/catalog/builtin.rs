@@ -3,28 +3,20 @@
 mod notifications;
 mod profiles;
 mod roles;
+mod seed;
 mod templates;
 mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
-
+use self::seed::Seed;
 use crate::domain::{
-    Common, Kind, Object, Origin, Stamp, Time, UniqueName,
+    Kind, Object, Time,
     channel::{Channel, ChannelKind},
     field::Choice as _,
     provider::{ChannelProvider, FIRST_PARTY, Failover, WIDGET},
     settings::Settings,
 };
-
-/// Who writes the built-in content.
-const AUTHOR: &str = "system";
-
-/// The session template of the built-in profiles, the only built-in name without the reserved
-/// prefix.
-const CASE_SESSION: &str = "case_entity_session_default_template";
 
 /// Every built-in object and the initial settings, as the given commit creates them.
 ///
@@ -42,39 +34,6 @@ pub fn objects(revision: i64, time: Time) -> Vec<Object> {
     objects.push(first_party(&seed));
     objects.extend(profiles::objects(&seed));
     objects
-}
-
-/// The commit that creates the built-in content.
-#[derive(Debug)]
-struct Seed {
-    revision: i64,
-    time: Time,
-}
-
-impl Seed {
-    /// What an object of that name has in common with all others.
-    ///
-    /// # Panics
-    /// When the text is no unique name: a mistake in this module, found by its tests.
-    fn named(&self, kind: Kind, name: &str, display_name: &str) -> (Common, Stamp) {
-        let unique_name = match UniqueName::parse(name) {
-            Ok(unique_name) => unique_name,
-            Err(rule) => panic!("{name}: {rule}"),
-        };
-        let stamp = self.stamp(kind, &unique_name.folded());
-        let common = Common::custom(unique_name, display_name);
-        (Common { origin: Origin::BuiltIn, ..common }, stamp)
-    }
-
-    fn stamp(&self, kind: Kind, folded: &str) -> Stamp {
-        Stamp::new(uid(kind, folded), self.revision, self.time, AUTHOR)
-    }
-}
-
-fn uid(kind: Kind, folded: &str) -> Uuid {
-    let digest = Sha256::digest(format!("deskplane-builtin:{}:{folded}", kind.as_str()));
-    let head = digest.iter().take(16).fold(0, |head, &byte| head << 8 | u128::from(byte));
-    Uuid::from_u128(head)
 }
 
 fn channels(seed: &Seed) -> impl Iterator<Item = Object> {
@@ -130,7 +89,11 @@ fn first_party(seed: &Seed) -> Object {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        seed::{CASE_SESSION, uid},
+        *,
+    };
+    use crate::domain::{Stamp, UniqueName};
 
     fn all() -> Vec<Object> {
         objects(1, Time::from_micros(7))

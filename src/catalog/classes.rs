@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::{Catalog, memo::Memo};
+use super::memo::Memo;
 use crate::domain::{UniqueName, UserId};
 
 /// Number of a role class in its catalog, and in all that come after it.
@@ -97,21 +97,22 @@ pub(super) struct Derived {
 /// The interned role classes of a catalog; a class that nobody is in is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Classes {
-    by_id: OrdMap<ClassId, Counted>,
-    ids: OrdMap<Arc<RoleSet>, ClassId>,
+    pub(super) by_id: OrdMap<ClassId, Counted>,
+    pub(super) ids: OrdMap<Arc<RoleSet>, ClassId>,
     next: u64,
 }
 
+/// A class and the number of its users.
 #[derive(Debug, Clone)]
-struct Counted {
-    entry: Arc<ClassEntry>,
+pub(super) struct Counted {
+    pub(super) entry: Arc<ClassEntry>,
     users: usize,
 }
 
 /// A class with what was worked out of it. Catalogs that share the class share both.
 #[derive(Debug)]
 pub(super) struct ClassEntry {
-    set: Arc<RoleSet>,
+    pub(super) set: Arc<RoleSet>,
     pub(super) derived: Derived,
     pub(super) memo: Memo,
 }
@@ -128,7 +129,7 @@ impl Default for Classes {
 
 impl Classes {
     /// Adds the class of a role set, from which the given follows; nobody joins it yet.
-    fn add(&mut self, set: RoleSet, derived: Derived) -> ClassId {
+    pub(super) fn add(&mut self, set: RoleSet, derived: Derived) -> ClassId {
         let id = ClassId(self.next);
         self.next += 1;
         let set = Arc::new(set);
@@ -179,53 +180,5 @@ impl Classes {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
-    }
-}
-
-impl Catalog {
-    /// The class of a role set, which is there already or is added; nobody joins it yet.
-    pub(super) fn intern(&mut self, set: RoleSet) -> ClassId {
-        if let Some(id) = self.users.classes.ids.get(&set) {
-            return *id;
-        }
-        let derived = self.derive(&set);
-        self.users.classes.add(set, derived)
-    }
-
-    /// What follows from a role set for the roles that exist now.
-    fn derive(&self, set: &RoleSet) -> Derived {
-        let alive = |link: &&Link| {
-            let role = self.tables.roles.get(&link.name);
-            role.is_some_and(|role| Some(role.stamp.uid) == link.uid)
-        };
-        let root = |link: &Link| self.root(&link.name);
-        let held: BTreeSet<_> = set.own.iter().filter(alive).filter_map(root).collect();
-        let team_only = set.team.iter().filter(alive).filter_map(root);
-        let team_only = team_only.filter(|root| !held.contains(root)).collect();
-        let lost = !set.own.iter().all(|link| alive(&link));
-        Derived { roots: RoleClass { held, team_only }, lost }
-    }
-
-    /// Derives the classes again, for other roles exist or have other roots. Nobody changes seats.
-    pub(super) fn derive_classes(&mut self) {
-        let classes = self.users.classes.by_id.iter();
-        let changed: Vec<_> = classes
-            .map(|(id, class)| (*id, &class.entry, self.derive(&class.entry.set)))
-            .filter(|(_, entry, derived)| entry.derived != *derived)
-            .map(|(id, entry, derived)| {
-                let set = Arc::clone(&entry.set);
-                (id, Arc::new(ClassEntry { set, derived, memo: Memo::default() }))
-            })
-            .collect();
-        for (id, entry) in changed {
-            if let Some(class) = self.users.classes.by_id.get_mut(&id) {
-                class.entry = entry;
-            }
-        }
-    }
-
-    /// The roles of a class.
-    pub fn class(&self, id: ClassId) -> &RoleClass {
-        &self.users.classes.entry(id).derived.roots
     }
 }

@@ -8,7 +8,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Catalog, Link};
+use super::{Catalog, Link, users::is_checked};
 use crate::domain::{
     TeamId, Time, UniqueName,
     directory::{DirectLink, Team, User},
@@ -32,12 +32,6 @@ pub enum LinkState<'a> {
 /// never deleted, but a newer program may have written them again.
 fn known_since<T: Named>(object: &T, time: Time) -> bool {
     object.common().is_built_in() || object.stamp().create_time <= time
-}
-
-/// Whether a link was made by a write, which finds the profile first. Imported ones may lead nowhere
-/// from the start.
-fn is_checked(link: &DirectLink) -> bool {
-    link.assigned_at.is_some() && !link.assigned_by.is_empty()
 }
 
 impl Catalog {
@@ -83,14 +77,6 @@ impl Catalog {
             kept.then(|| Link { name: link.profile.clone(), uid })
         };
         user.direct.iter().filter_map(kept).collect()
-    }
-
-    /// Under what the index of links lists a link: those made by writes under the generation that
-    /// they were made to, so that all of them go at once with their profile; imported ones by name.
-    pub(super) fn indexed(user: &User, link: &Link) -> Link {
-        let made = |direct: &DirectLink| direct.profile == link.name && is_checked(direct);
-        let uid = link.uid.filter(|_| user.direct.iter().any(made));
-        Link { name: link.name.clone(), uid }
     }
 
     /// Whether no direct link of a user went with its profile.

@@ -7,14 +7,6 @@ use std::{any::Any, fmt, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 
-use super::{Catalog, ClassId, RoleClass};
-
-/// Something that follows from a role class and from configuration other than users and teams.
-pub trait OfClass: Send + Sync + 'static {
-    /// Works it out. Must not read users or teams.
-    fn of(catalog: &Catalog, class: &RoleClass) -> Self;
-}
-
 /// Stands for one state of all configuration but users and teams; another state is another pointer.
 pub(super) type Epoch = Arc<()>;
 
@@ -29,7 +21,11 @@ struct Kept {
 
 impl Memo {
     /// The value of this epoch. The place holds one type; readers that race may each work it out.
-    fn get<T: OfClass>(&self, epoch: &Epoch, make: impl FnOnce() -> T) -> Arc<T> {
+    pub(super) fn get<T: Send + Sync + 'static>(
+        &self,
+        epoch: &Epoch,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
         let kept = self.0.load();
         let current = kept.as_ref().filter(|kept| Arc::ptr_eq(&kept.epoch, epoch));
         if let Some(value) = current.and_then(|kept| Arc::clone(&kept.value).downcast().ok()) {
@@ -45,13 +41,5 @@ impl Memo {
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memo").finish_non_exhaustive()
-    }
-}
-
-impl Catalog {
-    /// What `T` is for a class, worked out once until something other than users and teams changes.
-    pub fn of_class<T: OfClass>(&self, id: ClassId) -> Arc<T> {
-        let class = self.users.classes.entry(id);
-        class.memo.get(&self.epoch, || T::of(self, &class.derived.roots))
     }
 }

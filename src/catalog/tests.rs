@@ -8,8 +8,8 @@ mod cascades;
 
 use super::*;
 use crate::domain::{
-    Common,
-    directory::{DirectLink, User, UserKind},
+    Common, Stamp,
+    directory::{DirectLink, Team, User, UserKind},
     profile::Profile,
     role::SecurityRole,
 };

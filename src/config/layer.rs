@@ -8,7 +8,10 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{NO_SETTING, PREFIX, SECRET, injected};
+use super::{
+    injected,
+    names::{NO_SETTING, PREFIX, SECRET},
+};
 
 /// Settings of one source.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use deskplane_providers::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::range;
+use super::range::{DAY_S, HOUR_S, range};
 use crate::voice::vault;
 
 /// Settings of voice providers.
@@ -74,7 +74,7 @@ impl Default for Voice {
             key_ring: PathBuf::new(),
             secrets_dir: PathBuf::new(),
             check_s: crate::voice::CHECK_EVERY.as_secs(),
-            keep_calls_days: crate::voice::KEEP.as_secs() / super::DAY_S,
+            keep_calls_days: crate::voice::KEEP.as_secs() / DAY_S,
         }
     }
 }
@@ -92,7 +92,7 @@ impl Voice {
             // The value may hold a password.
             mistakes.push(format!("`voice.public_url`: {rule}"));
         }
-        range(mistakes, "voice.check_s", self.check_s, 1, super::HOUR_S);
+        range(mistakes, "voice.check_s", self.check_s, 1, HOUR_S);
         range(mistakes, "voice.keep_calls_days", self.keep_calls_days, 1, 3_650);
     }
 
@@ -134,7 +134,7 @@ impl Voice {
 
     /// How long a call is kept after its end.
     pub fn keep(&self) -> Duration {
-        Duration::from_secs(self.keep_calls_days * super::DAY_S)
+        Duration::from_secs(self.keep_calls_days * DAY_S)
     }
 
     /// How often a provider is checked.

@@ -4,9 +4,8 @@ use deskplane_proto::v1;
 
 use super::{Gate, GateSubject, draft::Draft};
 use crate::domain::{
-    Finding, FindingCode,
+    FindingCode,
     copilot::{FEATURES, Feature, PANE_TOOL, Setting},
-    profile::Profile,
 };
 
 /// The features that are on, ascending by name. Needs the visible tools, so the pane comes before.
@@ -37,18 +36,6 @@ pub(super) fn features(draft: &mut Draft<'_>) -> Vec<v1::CopilotFeature> {
     on.sort_by_key(|feature| feature.name);
     draft.features = on.iter().map(|feature| feature.name).collect();
     on.into_iter().map(resolved).collect()
-}
-
-/// What is said of features that are decided by not being set, all in one (SPEC §8.5).
-pub(super) fn unset(profile: &Profile, features: &[&str]) -> Option<Finding> {
-    if features.is_empty() {
-        return None;
-    }
-    let (state, kind) =
-        if profile.common.is_built_in() { ("on", "built-in") } else { ("off", "custom") };
-    let (verb, names) = (if features.len() == 1 { "is" } else { "are" }, features.join(", "));
-    let message = format!("{names} {verb} not set and so {state} on a {kind} profile.");
-    Some(Finding::new(FindingCode::CopilotUnset, profile.name().as_str(), message))
 }
 
 /// Whether the profile switches the feature on; notes when it does so by saying nothing.

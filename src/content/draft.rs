@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Compiled, Gate, GateReport, GateSubject, Gates, copilot};
+use super::{Compiled, Gate, GateReport, GateSubject, Gates};
 use crate::{
     catalog::Catalog,
     domain::{Finding, FindingCode, UniqueName, profile::Profile},
@@ -81,9 +81,21 @@ impl<'a> Draft<'a> {
             gates: self.reports,
             tools: self.tools,
             features: self.features,
-            unset_finding: copilot::unset(self.profile, &self.unset),
+            unset_finding: unset(self.profile, &self.unset),
             unset: self.unset,
             providers: self.providers,
         }
     }
+}
+
+/// What is said of features that are decided by not being set, all in one (SPEC §8.5).
+fn unset(profile: &Profile, features: &[&str]) -> Option<Finding> {
+    if features.is_empty() {
+        return None;
+    }
+    let (state, kind) =
+        if profile.common.is_built_in() { ("on", "built-in") } else { ("off", "custom") };
+    let (verb, names) = (if features.len() == 1 { "is" } else { "are" }, features.join(", "));
+    let message = format!("{names} {verb} not set and so {state} on a {kind} profile.");
+    Some(Finding::new(FindingCode::CopilotUnset, profile.name().as_str(), message))
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     catalog::{RoleClass, builtin},
     domain::{
-        Common, Object, Stamp, State, Time,
+        Common, Object, Stamp, State, Time, UniqueName,
         copilot::{FEATURES, PANE_TOOL, Setting},
         profile::{InboxView, PaneTool},
         provider::{Capability, ChannelProvider, Failover, WIDGET},

@@ -7,30 +7,20 @@
 //! for itself. So ids such as `CONTOSO\kim` can be written as they are, and clients that double every
 //! backslash and escape every quote can write any text.
 
+mod error;
 mod lex;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use self::lex::{Lexer, Word};
+use self::lex::{Lexer, Op, Word};
+pub use self::{error::FilterError, lex::MAX_CHARS};
 use crate::domain::{Kind, field::Value, resource_name::Reference};
 
-/// Longest accepted filter, in characters.
-pub const MAX_CHARS: usize = 2048;
 /// Most comparisons in a filter.
 pub const MAX_COMPARISONS: usize = 20;
-
-/// Why a filter or an order is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilterError {
-    /// Where the offending part begins, in characters.
-    pub offset_chars: usize,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
 
 /// What a field holds, as far as comparing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,17 +87,6 @@ struct Comparison {
     field: String,
     op: Op,
     operand: Operand,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Op {
-    Equal,
-    NotEqual,
-    Contains,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,22 +274,6 @@ impl FieldType {
         }
     }
 }
-
-// ===== impl FilterError =====
-
-impl FilterError {
-    fn new(offset_chars: usize, message: impl Into<String>) -> Self {
-        Self { offset_chars, message: message.into() }
-    }
-}
-
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (at character {})", self.message, self.offset_chars)
-    }
-}
-
-impl std::error::Error for FilterError {}
 
 #[cfg(test)]
 mod tests;

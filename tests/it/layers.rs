@@ -25,11 +25,11 @@ use std::{
 };
 
 use self::{
-    circles::{Arrow, circles, reaches},
+    circles::circles,
     imports::Imports,
     rules::{
-        BASES, HOSTS, IMPURE, KINDS, MAKES_NO_STATUS, MAKES_STATUS, MAY_IMPORT, ONLY_IN, PURE,
-        SEE_BOTH, STANDING, VENDORS,
+        HOSTS, IMPURE, KINDS, MAKES_NO_STATUS, MAKES_STATUS, MAY_IMPORT, ONLY_IN, PURE, SEE_BOTH,
+        VENDORS,
     },
     sources::Sources,
 };
@@ -128,23 +128,6 @@ fn seeing_both(imports: &Imports) -> BTreeSet<&str> {
     both.filter(|file| !converts.iter().any(|place| within(file, place))).collect()
 }
 
-/// The arrows that close a circle, without those of the tables; and rows of them that are not needed.
-fn circular(imports: &Imports) -> (Vec<BTreeSet<String>>, Vec<Arrow>) {
-    let all: BTreeSet<Arrow> = imports.inside.keys().cloned().collect();
-    let children = BASES.iter().flat_map(|(base, children)| {
-        children.iter().map(move |child| (format!("{base}::{child}"), (*base).to_owned()))
-    });
-    let standing = STANDING.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned()));
-    let known: BTreeSet<Arrow> = children.chain(standing).collect();
-    let without: BTreeSet<Arrow> = all.difference(&known).cloned().collect();
-    // A row is needed when its arrow, put back alone, closes a circle.
-    let needed = |(from, to): &&Arrow| {
-        all.contains(&((*from).clone(), (*to).clone())) && reaches(&without, to, from)
-    };
-    let idle = known.iter().filter(|arrow| !needed(arrow)).cloned().collect();
-    (circles(&without), idle)
-}
-
 /// Rows of the tables of directions that nothing needs any more.
 fn idle_rows(imports: &Imports) -> Vec<String> {
     let mut idle = Vec::new();
@@ -200,10 +183,9 @@ fn messages_and_domain_types_meet_in_conversions_and_in_the_files_that_are_liste
 }
 
 #[test]
-fn there_is_no_circle_but_those_that_are_listed() {
-    let (circles, idle) = circular(&PRODUCT);
+fn there_is_no_circle() {
+    let circles = circles(&PRODUCT.inside.keys().cloned().collect());
     assert!(circles.is_empty(), "{circles:#?}");
-    assert!(idle.is_empty(), "no longer needed: {idle:#?}");
 }
 
 #[test]

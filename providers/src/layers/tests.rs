@@ -87,6 +87,18 @@ async fn every_attempt_asks_the_rate_limit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_pause_is_shorter_than_the_vendor_asks_for() {
+    let (provider, _vendor) = provider(Secrets::default());
+    let asked = Duration::from_secs(2);
+    let limited = || Error::new(ErrorKind::RateLimited, "later").with_retry_after(asked);
+    let begun = Instant::now();
+    let attempt = |_| async move { Err::<(), _>(limited()) };
+    let done = provider.retried(Context::within(LONGEST), Operation::StartCall, attempt).await;
+    assert_eq!(done.unwrap_err().kind(), ErrorKind::RateLimited);
+    assert!(begun.elapsed() >= 3 * asked, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_final() {
     for behaviour in [Behaviour::Refuse, Behaviour::Credentials] {
         let (provider, vendor) = provider(Secrets::default());

@@ -5,7 +5,7 @@ use crate::domain::{
     notification_template::{DesktopNotification, NotificationField, NotificationTemplate, Theme},
 };
 
-use super::Seed;
+use super::seed::Seed;
 
 /// Part of the unique name and part of the display name.
 type Part = (&'static str, &'static str);

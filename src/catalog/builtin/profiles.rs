@@ -5,7 +5,7 @@ use crate::domain::{
     profile::{Inbox, Pane, PaneMode, PaneTool, Profile},
 };
 
-use super::Seed;
+use super::seed::{CASE_SESSION, Seed};
 
 /// Unique name, display name, whether the channels are opened; a profile with channels has the
 /// tool that goes with them.
@@ -37,7 +37,7 @@ pub(super) fn objects(seed: &Seed) -> impl Iterator<Item = Object> {
     PROFILES.into_iter().map(|(name, display_name, channels)| {
         let (common, stamp) = seed.named(Kind::Profile, name, display_name);
         let mut profile = Profile::empty(common, stamp);
-        profile.session_templates = vec![UniqueName::known(super::CASE_SESSION)];
+        profile.session_templates = vec![UniqueName::known(CASE_SESSION)];
         profile.pane = Pane { on: true, mode: PaneMode::Expanded, tools: pane_tools(channels) };
         profile.inbox = Inbox { enabled: false, views: Vec::new() };
         profile.all_active_channels = channels;

@@ -6,7 +6,7 @@ use crate::domain::{
     role::{Persona, SecurityRole},
 };
 
-use super::Seed;
+use super::seed::Seed;
 
 /// Unique name, display name, scopes that holders get.
 const ROLES: [(&str, &str, &[Scope]); 14] = [

@@ -9,7 +9,7 @@ use crate::domain::{
     },
 };
 
-use super::Seed;
+use super::seed::{CASE_SESSION, Seed};
 
 const CONVERSATION_TAB: &str = "msdyn_active_conversation";
 const RECORD_TAB: &str = "msdyn_entityrecord";
@@ -81,7 +81,7 @@ pub(super) fn sessions(seed: &Seed) -> Vec<Object> {
             entity: "incident".to_owned(),
             title: RECORD_TITLE.to_owned(),
             panel_mode: PanelMode::Hidden,
-            ..session(seed, super::CASE_SESSION, "Case entity session - default")
+            ..session(seed, CASE_SESSION, "Case entity session - default")
         },
         conversation("msdyn_voice_call_session", "Voice call session - default", &[]),
         SessionTemplate {

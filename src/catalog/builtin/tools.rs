@@ -8,7 +8,7 @@ use crate::domain::{
     },
 };
 
-use super::Seed;
+use super::seed::Seed;
 
 /// Unique name, label, category, gate, required role.
 type Row = (&'static str, &'static str, ToolCategory, Option<OrgGate>, Option<&'static str>);

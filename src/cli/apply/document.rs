@@ -7,7 +7,7 @@
 //! A document says each thing once (SPEC §2.4): [`fields`] finds what one document says twice,
 //! [`twice`] what several do. All documents are checked before any of them is sent.
 
-use std::{fmt, rc::Rc};
+use std::rc::Rc;
 
 use prost_reflect::DynamicMessage;
 use serde_json::{Map, Value as Json};
@@ -20,12 +20,15 @@ use crate::cli::{
 };
 
 mod fields;
+mod located;
 mod twice;
 
 #[cfg(test)]
 mod tests;
 
 use fields::{Fields, same_name};
+pub(in crate::cli) use located::Document;
+use located::{Located, Origin};
 
 /// Key of the kind in every document.
 const KIND: &str = "kind";
@@ -44,47 +47,6 @@ const MAX_MISTAKES: usize = 50;
 pub(in crate::cli) struct Source {
     pub name: String,
     pub text: String,
-}
-
-/// One resource as somebody wants it.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::cli) struct Document {
-    /// What it is.
-    pub kind: &'static Kind,
-    /// Unique name or id.
-    pub id: String,
-    /// Its fields by their names in the API; those that only the server sets are gone.
-    pub fields: Map<String, Json>,
-    /// The etag that it was read with.
-    pub etag: Option<String>,
-    /// Users of a profile.
-    pub users: Option<Vec<String>>,
-    /// Profile of a user.
-    pub profile: Option<String>,
-    /// Where it says so.
-    origin: Origin,
-}
-
-/// Where a document stands.
-#[derive(Debug, Clone, PartialEq)]
-struct Origin {
-    source: Rc<str>,
-    id: Place,
-    users: Vec<Place>,
-    profile: Option<Place>,
-}
-
-/// A mistake in one of several texts.
-struct Located {
-    source: Rc<str>,
-    mistake: Mistake,
-}
-
-impl fmt::Display for Located {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, mistake: Mistake { at, text } } = self;
-        write!(f, "{source}:{at}: {text}")
-    }
 }
 
 /// Reads all documents of one text.

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{calls::plan, *};
+use super::{calls::plan, flags::Displace, *};
 use crate::cli::{Api, client, kind::Kind};
 
 fn api() -> Api {

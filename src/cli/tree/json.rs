@@ -2,7 +2,10 @@
 
 use serde::de::IgnoredAny;
 
-use super::{Budget, Key, MAX_DEPTH, Mistake, Node, Place, Scalar, Style, Value};
+use super::{
+    Key, Mistake, Node, Place, Scalar, Style, Value,
+    node::{Budget, MAX_DEPTH},
+};
 
 /// Reads all values of a text.
 pub(in crate::cli) fn read(text: &str) -> Result<Vec<Node>, Mistake> {

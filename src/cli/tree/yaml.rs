@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScanError, Span};
 
-use super::{Budget, Key, MAX_DEPTH, Meaning, Mistake, Node, Place, Scalar, Style, Value};
+use super::{
+    Key, Meaning, Mistake, Node, Place, Scalar, Style, Value,
+    node::{Budget, MAX_DEPTH},
+};
 
 /// A list or a map whose end is not there yet.
 struct Open {

@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::super::slug::{self, Body, Dialect};
-use super::{
-    Condition, ExprError, Expression, MAX_BYTES, MAX_DEPTH, MAX_NODES, Op, Operand, single_slug,
-};
+use super::super::slug::{self, Body, Dialect, Segment};
+use super::{Condition, ExprError, Expression, MAX_BYTES, MAX_DEPTH, MAX_NODES, Op, Operand};
 
 /// Enough to repair a tree by hand; the rest would only swell the answer.
 const MAX_ERRORS: usize = 20;
@@ -220,6 +218,14 @@ impl<'a> Reader<'a> {
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Takes the body of a text that is one slug and nothing else.
+fn single_slug(segments: Vec<Segment>) -> Option<Body> {
+    match <[Segment; 1]>::try_from(segments) {
+        Ok([Segment::Slug { body, .. }]) => Some(body),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use crate::{
 use super::{
     Reference,
     mask::{self, Access, Fields, Mask},
-    settings::NAME as SETTINGS,
 };
 
 /// Reads the fields of one request.
@@ -29,6 +28,9 @@ pub(in crate::service) struct Reader<'a> {
     /// Seals secrets; none where a request has none.
     vault: Option<&'a Vault>,
 }
+
+/// Resource name of the one settings object.
+pub(super) const SETTINGS: &str = "organizationSettings";
 
 /// Stands in for a name that was refused; no command ever sees it.
 const STAND_IN: &str = "refused_name";

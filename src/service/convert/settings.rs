@@ -5,15 +5,13 @@ use deskplane_proto::v1;
 use super::{
     Context, Reader, Resource,
     mask::{Access, Fields},
+    reader::SETTINGS,
     timestamp, writes,
 };
 use crate::{
     command::{SettingsPatch, UpdateSettings},
     domain::{Kind, Object, settings::Settings},
 };
-
-/// Resource name of the one settings object.
-pub(super) const NAME: &str = "organizationSettings";
 
 const FIELDS: Fields<'static> = &[
     ("channels_provisioned", Access::Mutable),
@@ -30,7 +28,7 @@ impl Resource for v1::OrganizationSettings {
     fn of(object: &Object, _: Context<'_>) -> Option<Self> {
         let Object::Settings(o) = object else { return None };
         Some(Self {
-            name: NAME.to_owned(),
+            name: SETTINGS.to_owned(),
             etag: o.stamp.etag(),
             revision: o.stamp.revision,
             update_time: Some(timestamp(o.stamp.update_time)),

@@ -1,6 +1,21 @@
 //! Cuts a filter into fields, operators and values.
 
-use super::{FilterError, MAX_CHARS, Op};
+use super::FilterError;
+
+/// Longest accepted filter, in characters.
+pub const MAX_CHARS: usize = 2048;
+
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Op {
+    Equal,
+    NotEqual,
+    Contains,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
 
 /// Two-character operators come before their first character.
 const OPERATORS: [(&str, Op); 7] = [

@@ -5,16 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An import, from a file to another one.
 pub(crate) type Arrow = (String, String);
 
-/// Whether a file imports another one, be it through others.
-pub(crate) fn reaches(arrows: &BTreeSet<Arrow>, from: &str, to: &str) -> bool {
-    let (mut found, mut open) = (BTreeSet::from([from]), vec![from]);
-    while let Some(at) = open.pop() {
-        let next = arrows.iter().filter(|(from, _)| from == at).map(|(_, next)| next.as_str());
-        open.extend(next.filter(|next| found.insert(*next)));
-    }
-    found.contains(to)
-}
-
 /// Every set of files that all import each other, be it through others.
 pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<BTreeSet<String>> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

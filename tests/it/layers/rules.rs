@@ -147,28 +147,3 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::service::insight", "written by hand: like no other call"),
     ("deskplane::service::voice", "written by hand: like no other call"),
 ];
-
-/// Circles that still stand: a file from which its children take what it defines, and the children.
-/// The cure is a file of its own for what they take.
-pub(super) const BASES: &[(&str, &[&str])] = &[
-    ("deskplane::catalog", &["adapters", "classes", "mappings", "memo", "users"]),
-    ("deskplane::catalog::builtin", &["notifications", "profiles", "roles", "templates", "tools"]),
-    ("deskplane::cli::apply", &["calls"]),
-    ("deskplane::cli::apply::document", &["twice"]),
-    ("deskplane::cli::tree", &["json", "yaml"]),
-    ("deskplane::command::library::provider", &["rules"]),
-    ("deskplane::config", &["layer", "voice"]),
-    ("deskplane::content", &["draft"]),
-    ("deskplane::render::expression", &["read"]),
-    ("deskplane::render::slug", &["body", "scan"]),
-    ("deskplane::resolve", &["steps"]),
-    ("deskplane::service::convert", &["settings"]),
-    ("deskplane::service::filter", &["lex"]),
-];
-
-/// Other imports that still close a circle.
-pub(super) const STANDING: &[(&str, &str)] = &[
-    ("deskplane::catalog::memo", "deskplane::catalog::classes"),
-    ("deskplane::content::draft", "deskplane::content::copilot"),
-    ("deskplane::service::convert::settings", "deskplane::service::convert::reader"),
-];

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::{Document, Located, fields::folded};
+use super::{
+    fields::folded,
+    located::{Document, Located},
+};
 use crate::cli::tree::{Mistake, Place};
 
 /// Finds all of it. Names that differ in case only are the same, as they are for the server.

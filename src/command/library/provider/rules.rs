@@ -2,7 +2,7 @@
 
 use deskplane_providers::{Adapter, Descriptor};
 
-use super::{super::credential, ProviderPatch};
+use super::{super::credential, patch::ProviderPatch};
 use crate::{
     catalog::Catalog,
     domain::{

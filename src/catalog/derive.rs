@@ -1,0 +1,69 @@
+//! What role classes come to in a catalog: their roots, and what readers work out of them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    Catalog, ClassId, Link, RoleClass,
+    classes::{ClassEntry, Derived, RoleSet},
+    memo::Memo,
+};
+
+/// Something that follows from a role class and from configuration other than users and teams.
+pub trait OfClass: Send + Sync + 'static {
+    /// Works it out. Must not read users or teams.
+    fn of(catalog: &Catalog, class: &RoleClass) -> Self;
+}
+
+impl Catalog {
+    /// The class of a role set, which is there already or is added; nobody joins it yet.
+    pub(super) fn intern(&mut self, set: RoleSet) -> ClassId {
+        if let Some(id) = self.users.classes.ids.get(&set) {
+            return *id;
+        }
+        let derived = self.derive(&set);
+        self.users.classes.add(set, derived)
+    }
+
+    /// What follows from a role set for the roles that exist now.
+    fn derive(&self, set: &RoleSet) -> Derived {
+        let alive = |link: &&Link| {
+            let role = self.tables.roles.get(&link.name);
+            role.is_some_and(|role| Some(role.stamp.uid) == link.uid)
+        };
+        let root = |link: &Link| self.root(&link.name);
+        let held: BTreeSet<_> = set.own.iter().filter(alive).filter_map(root).collect();
+        let team_only = set.team.iter().filter(alive).filter_map(root);
+        let team_only = team_only.filter(|root| !held.contains(root)).collect();
+        let lost = !set.own.iter().all(|link| alive(&link));
+        Derived { roots: RoleClass { held, team_only }, lost }
+    }
+
+    /// Derives the classes again, for other roles exist or have other roots. Nobody changes seats.
+    pub(super) fn derive_classes(&mut self) {
+        let classes = self.users.classes.by_id.iter();
+        let changed: Vec<_> = classes
+            .map(|(id, class)| (*id, &class.entry, self.derive(&class.entry.set)))
+            .filter(|(_, entry, derived)| entry.derived != *derived)
+            .map(|(id, entry, derived)| {
+                let set = Arc::clone(&entry.set);
+                (id, Arc::new(ClassEntry { set, derived, memo: Memo::default() }))
+            })
+            .collect();
+        for (id, entry) in changed {
+            if let Some(class) = self.users.classes.by_id.get_mut(&id) {
+                class.entry = entry;
+            }
+        }
+    }
+
+    /// The roles of a class.
+    pub fn class(&self, id: ClassId) -> &RoleClass {
+        &self.users.classes.entry(id).derived.roots
+    }
+
+    /// What `T` is for a class, worked out once until something other than users and teams changes.
+    pub fn of_class<T: OfClass>(&self, id: ClassId) -> Arc<T> {
+        let class = self.users.classes.entry(id);
+        class.memo.get(&self.epoch, || T::of(self, &class.derived.roots))
+    }
+}
