@@ -48,7 +48,7 @@ impl Sources {
             "crate" => vec![module[0].clone()],
             "self" => module.to_vec(),
             "super" => module[..module.len() - 1].to_vec(),
-            _ => match self.look_up(module, first, depth) {
+            _ => match self.look_up(module, (first, !rest.is_empty()), depth) {
                 Some(Target::Module(found)) => found,
                 Some(Target::Outside(mut found)) => {
                     found.extend(rest.iter().cloned());
@@ -70,7 +70,7 @@ impl Sources {
                 at.pop();
                 continue;
             }
-            match self.look_up(&at, step, depth) {
+            match self.look_up(&at, (step, i + 1 < path.len()), depth) {
                 Some(Target::Module(next)) => at = next,
                 Some(Target::Outside(mut found)) => {
                     found.extend(path[i + 1..].iter().cloned());
@@ -84,15 +84,27 @@ impl Sources {
         Target::Module(at)
     }
 
-    /// What a name means in a module.
-    fn look_up(&self, module: &[String], name: &str, depth: usize) -> Option<Target> {
+    /// What a name means in a module: a module of that name where more of the path follows, else
+    /// what is defined or used under it first, such as the function of the same name that a facade
+    /// shows.
+    fn look_up(
+        &self,
+        module: &[String],
+        (name, more): (&str, bool),
+        depth: usize,
+    ) -> Option<Target> {
         let found = self.modules.get(module)?;
+        let child = || {
+            let child: ModulePath = module.iter().cloned().chain([name.to_owned()]).collect();
+            // A module that no file of these crates holds is one of tests.
+            Some(Target::Module(child)).filter(|_| depth > 0)
+        };
+        let is_child = found.children.contains(name);
+        if is_child && more {
+            return child();
+        }
         match found.names.get(name) {
-            Some(Name::Module) => {
-                let child: ModulePath = module.iter().cloned().chain([name.to_owned()]).collect();
-                // A module that no file of these crates holds is one of tests.
-                Some(Target::Module(child)).filter(|_| depth > 0)
-            }
+            None if is_child => child(),
             Some(Name::Item) => Some(Target::Item(found.file.clone())),
             // `use name;` and `use name::name` mean the crate and not themselves.
             Some(Name::Use(path)) if path.len() == 1 && path[0] == name => {
@@ -102,7 +114,9 @@ impl Sources {
             Some(Name::Use(path)) => Some(self.resolve(module, path, depth - 1)),
             None => found.globs.iter().find_map(|glob| {
                 match self.resolve(module, glob, depth.checked_sub(1)?) {
-                    Target::Module(from) if from != module => self.look_up(&from, name, depth - 1),
+                    Target::Module(from) if from != module => {
+                        self.look_up(&from, (name, more), depth - 1)
+                    }
                     _ => None,
                 }
             }),

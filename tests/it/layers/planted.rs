@@ -78,6 +78,27 @@ fn what_shows_or_tests_a_thing_does_not_depend_on_it() {
 }
 
 #[test]
+fn a_facade_may_show_a_function_with_the_name_of_its_module() {
+    for (text, to) in [
+        ("use crate::a::explain;\nfn f() { explain() }", "deskplane::a::explain"),
+        ("use crate::a::explain::Why;", "deskplane::a::explain"),
+        ("use crate::a::{explain::Why, Own};", "deskplane::a"),
+    ] {
+        let texts = [
+            ("deskplane", "mod a; mod b;"),
+            ("deskplane::a", "mod explain; pub use self::explain::explain; pub struct Own;"),
+            ("deskplane::a::explain", "pub fn explain() {} pub struct Why;"),
+            ("deskplane::b", text),
+        ];
+        let found = imports(&texts).inside;
+        assert!(
+            found.contains_key(&("deskplane::b".to_owned(), to.to_owned())),
+            "{text}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_circle_is_found_through_any_number_of_files() {
     let circle = |first: &str| {
         let texts = [

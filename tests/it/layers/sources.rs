@@ -2,7 +2,7 @@
 //! what is compiled for tests only.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -15,8 +15,6 @@ pub(crate) type ModulePath = Vec<String>;
 /// What a name of a module stands for.
 #[derive(Debug, Clone)]
 pub(crate) enum Name {
-    /// A module inside it.
-    Module,
     /// Something that it defines.
     Item,
     /// Something that it imports, by the path in its `use`.
@@ -29,6 +27,8 @@ pub(crate) struct Module {
     /// The module of the file that it stands in.
     pub(crate) file: ModulePath,
     pub(crate) names: BTreeMap<String, Name>,
+    /// The modules inside it.
+    pub(crate) children: BTreeSet<String>,
     /// Paths of `use a::*`.
     pub(crate) globs: Vec<Vec<String>>,
 }
@@ -131,7 +131,7 @@ impl Sources {
                     }
                 }
                 Item::Mod(ItemMod { ident, content, .. }) => {
-                    found.names.insert(ident.to_string(), Name::Module);
+                    found.children.insert(ident.to_string());
                     let child: ModulePath =
                         module.iter().cloned().chain([ident.to_string()]).collect();
                     match content {
