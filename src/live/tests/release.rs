@@ -29,8 +29,15 @@ use crate::{
     store::{Durable, durable},
 };
 
-const USERS: usize = 200_000;
-const LINKED: usize = 110_000;
+/// How many users there are, how many of them have a direct link, and by how much longer than its
+/// limit anything may take.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    users: usize,
+    linked: usize,
+    factor: u32,
+}
+
 /// Longest that a big write may take, and most bytes of its record.
 const BIG: Duration = Duration::from_millis(250);
 const RECORD: usize = 1024 * 1024;
@@ -71,13 +78,19 @@ fn write(command: impl Command + 'static) -> Submission {
 }
 
 /// Resolves the profile of anybody, over and over.
-async fn read(ledger: Ledger, contents: Arc<Contents>, times: Arc<Timed>, end: Arc<AtomicBool>) {
+async fn read(
+    users: usize,
+    ledger: Ledger,
+    contents: Arc<Contents>,
+    times: Arc<Timed>,
+    end: Arc<AtomicBool>,
+) {
     let mut random = Rng::with_seed(1);
     let mut turns = interval(Duration::from_millis(1));
     turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
     while !end.load(Ordering::Relaxed) {
         let due = turns.tick().await;
-        let user = user(random.usize(..USERS));
+        let user = user(random.usize(..users));
         let found = resolved(&ledger.catalog(), &contents, &user, App::Unspecified);
         assert!(found.unwrap().is_some());
         times.note(due);
@@ -85,7 +98,7 @@ async fn read(ledger: Ledger, contents: Arc<Contents>, times: Arc<Timed>, end: A
 }
 
 /// Changes the name of anybody, over and over.
-async fn rename(ledger: Ledger, times: Arc<Timed>, end: Arc<AtomicBool>) {
+async fn rename(users: usize, ledger: Ledger, times: Arc<Timed>, end: Arc<AtomicBool>) {
     let mut random = Rng::with_seed(2);
     let mut turns = interval(Duration::from_millis(10));
     turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -93,7 +106,7 @@ async fn rename(ledger: Ledger, times: Arc<Timed>, end: Arc<AtomicBool>) {
         let due = turns.tick().await;
         let display_name = Some(format!("Name {}", random.u64(..)));
         let patch = UserPatch { display_name, ..UserPatch::default() };
-        let row = UserRow { id: user(random.usize(..USERS)), etag: None, patch, profile: None };
+        let row = UserRow { id: user(random.usize(..users)), etag: None, patch, profile: None };
         ledger.submit(write(BatchUpsertUsers { rows: vec![row] })).await.unwrap();
         times.note(due);
     }
@@ -102,6 +115,16 @@ async fn rename(ledger: Ledger, times: Arc<Timed>, end: Arc<AtomicBool>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: part of the release set"]
 async fn release_big_writes_hold_up_nobody() {
+    big_writes(Size { users: 200_000, linked: 110_000, factor: 1 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: part of the release set"]
+async fn release_big_writes_hold_up_nobody_among_a_million() {
+    big_writes(Size { users: 1_000_000, linked: 550_000, factor: 3 }).await;
+}
+
+async fn big_writes(Size { users, linked, factor }: Size) {
     let folder = tempfile::tempdir().unwrap();
     let store = Durable::open(folder.path(), durable::Settings::default()).await.unwrap();
     let store = Arc::new(store);
@@ -127,12 +150,13 @@ async fn release_big_writes_hold_up_nobody() {
     )
     .await
     .unwrap();
-    fill(&ledger, USERS, LINKED).await;
+    println!("{users} users, {linked} of them linked");
+    fill(&ledger, users, linked).await;
 
     let end = Arc::new(AtomicBool::new(false));
     let (reads, writes) = (Arc::new(Timed::default()), Arc::new(Timed::default()));
-    let mut tasks = vec![tokio::spawn(rename(ledger.clone(), writes.clone(), end.clone()))];
-    let reader = || read(ledger.clone(), contents.clone(), reads.clone(), end.clone());
+    let mut tasks = vec![tokio::spawn(rename(users, ledger.clone(), writes.clone(), end.clone()))];
+    let reader = || read(users, ledger.clone(), contents.clone(), reads.clone(), end.clone());
     tasks.extend([(); 4].map(|()| tokio::spawn(reader())));
     // Caches warm, and something to compare with.
     for at in 0..200 {
@@ -148,8 +172,8 @@ async fn release_big_writes_hold_up_nobody() {
         ("a role's display name", upsert_role(COPY, "Another"), 0),
         ("a root role's display name", upsert_role(ROOT, "Another"), 0),
         ("a root role's persona", Box::new(persona), 0),
-        ("a profile with 110 000 users", delete_profile(BY_LINK), LINKED as u64),
-        ("a role that all hold", delete_role(COPY), USERS as u64),
+        ("a profile with direct users", delete_profile(BY_LINK), linked as u64),
+        ("a role that all hold", delete_role(COPY), users as u64),
     ];
     for (what, command, affected) in steps {
         let operation = command.operation();
@@ -163,7 +187,7 @@ async fn release_big_writes_hold_up_nobody() {
         let written: Vec<_> = mine.map(|(_, size)| size).collect();
         assert_eq!(written.len(), 1, "{what}: one revision");
         println!("{what}: {took:?}, {} bytes", written[0]);
-        assert!(took <= BIG, "{what} took {took:?}");
+        assert!(took <= BIG * factor, "{what} took {took:?}");
         assert!(written[0] <= RECORD, "{what} took {} bytes", written[0]);
         // What follows the write is part of what it costs others.
         for at in 0..100 {
@@ -171,9 +195,9 @@ async fn release_big_writes_hold_up_nobody() {
             ledger.submit(submission(other)).await.unwrap();
         }
         let ([read_99, read_max], write_99) = report(what, &reads, &writes);
-        assert!(read_99 <= READ_P99, "reads beside {what}: p99 {read_99:?}");
-        assert!(read_max <= READ_MAX, "reads beside {what}: longest {read_max:?}");
-        assert!(write_99 <= WRITE_P99, "writes beside {what}: p99 {write_99:?}");
+        assert!(read_99 <= READ_P99 * factor, "reads beside {what}: p99 {read_99:?}");
+        assert!(read_max <= READ_MAX * factor, "reads beside {what}: longest {read_max:?}");
+        assert!(write_99 <= WRITE_P99 * factor, "writes beside {what}: p99 {write_99:?}");
     }
     let after = resident();
     println!("resident: {} MB before, {} MB after", before / 1_000_000, after / 1_000_000);
