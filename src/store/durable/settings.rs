@@ -61,8 +61,10 @@ impl Default for Settings {
 }
 
 impl Default for Retention {
+    /// Users and teams go back as far as the feed alone: a checkpoint holds history as well, and ten
+    /// revisions of every user would make it ten times as large.
     fn default() -> Self {
-        Self { records: 100_000, revisions: 100, directory_revisions: 10 }
+        Self { records: 100_000, revisions: 100, directory_revisions: 0 }
     }
 }
 
