@@ -8,7 +8,7 @@ use crate::domain::{Finding, UniqueName};
 /// The content of one profile for users with equal gates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
-    /// Encoded [`v1::ProfileContent`].
+    /// Encoded [`ProfileContent`](deskplane_proto::v1::ProfileContent).
     pub bytes: Bytes,
     /// `d1:` and the SHA-256 of the bytes in 64 lower-case hexadecimal digits.
     pub digest: String,

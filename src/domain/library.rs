@@ -6,6 +6,7 @@
 //! the conversion from and to the messages of the API. Users, teams and the settings have no unique
 //! name and stand beside the list in each place.
 //!
+//! [`Kind`]: super::Kind
 //! [`Object`]: super::Object
 //! [`Stored`]: super::stored::Stored
 //! [`Named`]: super::stored::Named

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! After a power cut only what was synced is believed: see the boot protocol in `boot.rs`. Journal,
-//! checkpoints and marks are touched through [`Io`] alone, so tests can cut the power at every call.
+//! checkpoints and marks are touched through [`Io`](super::io::Io) alone, so tests can cut the power at every call.
 
 mod aside;
 mod backup;

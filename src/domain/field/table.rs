@@ -123,7 +123,7 @@ impl<T> Clone for Accessors<T> {
 impl<T> Copy for Accessors<T> {}
 
 impl<T> Field<T> {
-    /// A mutable field with a value; see [`field!`].
+    /// A mutable field with a value; see the macro `field!`.
     pub const fn new(
         info: Info,
         value: for<'a> fn(&'a T) -> Value<'a>,
