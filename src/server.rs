@@ -145,62 +145,12 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
-    let contents = Arc::new(Contents::new());
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let tasks = parts.tasks;
-    let hub = Hub::new(
-        &tasks,
-        live::StoreId::from(&parts.store.identity()),
-        parts.watch.clone(),
-        Arc::clone(&contents),
-        fastrand::Rng::new(),
-    );
-    let calls = CallStreams::new(parts.watch.clone(), fastrand::Rng::new());
-    hub.drive(&calls);
-    let (told, condition) = (hub.clone(), parts.store.condition());
-    let driven = Arc::new(OnceLock::<voice::Voice>::new());
-    let drive = Arc::clone(&driven);
-    let adapters = Arc::clone(&parts.voice.adapters);
-    let publish = move |published: &Published| {
-        told.published(published);
-        if let Some(voice) = drive.get() {
-            voice.published(&published.after);
-        }
-    };
-    let ledger = Ledger::open(&tasks, parts.store, parts.clock.clone(), adapters, publish).await?;
-    let vault = Arc::clone(&parts.voice.vault);
-    if let Err(error) = vault.check(&ledger.catalog()) {
-        ledger.close_within(LEDGER_CLOSE).await;
-        return Err(error.into());
-    }
-    create_fingerprint_key(&ledger, &vault).await;
-    let voice = parts.voice.open(&parts.clock, calls, &hub, &ledger, &tasks);
-    // Nothing is committed before the services are there.
-    let _ = driven.set(voice.clone());
-    let service =
-        Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), parts.clock, vault);
-
-    let monitor = parts.monitor;
+    let Parts { store, clock, limits, watch, voice, monitor, tasks } = parts;
+    let condition = store.condition();
+    let Opened { hub, ledger, voice, service } = open(store, clock, watch, voice, &tasks).await?;
     let (health, health_service) = health::reporter();
-    let limits = parts.limits;
-    let mut routes = Routes::new(health_service)
-        .add_service(reflection(REFLECTION[0]).build_v1()?)
-        .add_service(reflection(REFLECTION[1]).build_v1alpha()?);
-    // Expands to the registration of every service of the API.
-    macro_rules! add {
-        ($(service $service:ident {
-            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
-        })+) => {$(
-            let part = v1::$module::$server::new(service.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES);
-            routes = routes.add_service(part);
-            health.set($name, ServingStatus::Serving);
-        )+};
-    }
-    deskplane_proto::for_each_service!(add);
-    let grpc = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = grpc.merge(webhooks(&voice));
+    let routes = routes(&service, &voice, &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, status(&condition.borrow()));
@@ -278,6 +228,83 @@ pub async fn serve(
         Some(task) => Err(Error::Task(task)),
         None => Ok(ended.unwrap_or(Ok(()))?),
     }
+}
+
+/// What stands behind the services.
+struct Opened {
+    hub: Hub,
+    ledger: Ledger,
+    voice: voice::Voice,
+    service: Service,
+}
+
+/// Opens the ledger over the store, with everything that a commit drives.
+async fn open(
+    store: Arc<dyn Store>,
+    clock: Clock,
+    watch: live::Settings,
+    voice: Voice,
+    tasks: &Tasks,
+) -> Result<Opened, Error> {
+    let contents = Arc::new(Contents::new());
+    let hub = Hub::new(
+        tasks,
+        live::StoreId::from(&store.identity()),
+        watch.clone(),
+        Arc::clone(&contents),
+        fastrand::Rng::new(),
+    );
+    let calls = CallStreams::new(watch, fastrand::Rng::new());
+    hub.drive(&calls);
+    let (followed, driven) = (hub.clone(), Arc::new(OnceLock::<voice::Voice>::new()));
+    let drive = Arc::clone(&driven);
+    let adapters = Arc::clone(&voice.adapters);
+    let publish = move |published: &Published| {
+        followed.published(published);
+        if let Some(voice) = drive.get() {
+            voice.published(&published.after);
+        }
+    };
+    let ledger = Ledger::open(tasks, store, clock.clone(), adapters, publish).await?;
+    let vault = Arc::clone(&voice.vault);
+    if let Err(error) = vault.check(&ledger.catalog()) {
+        ledger.close_within(LEDGER_CLOSE).await;
+        return Err(error.into());
+    }
+    create_fingerprint_key(&ledger, &vault).await;
+    let voice = voice.open(&clock, calls, &hub, &ledger, tasks);
+    // Nothing is committed before the services are there.
+    let _ = driven.set(voice.clone());
+    let service = Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), clock, vault);
+    Ok(Opened { hub, ledger, voice, service })
+}
+
+/// Every service of the API, health, reflection and webhooks; each service is reported to serve.
+fn routes(
+    service: &Service,
+    voice: &voice::Voice,
+    health: &health::Reporter,
+    health_service: health::Service,
+) -> Result<Routes, Error> {
+    let mut routes = Routes::new(health_service)
+        .add_service(reflection(REFLECTION[0]).build_v1()?)
+        .add_service(reflection(REFLECTION[1]).build_v1alpha()?);
+    // Expands to the registration of every service of the API.
+    macro_rules! add {
+        ($(service $service:ident {
+            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
+        })+) => {$(
+            let part = v1::$module::$server::new(service.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            routes = routes.add_service(part);
+            health.set($name, ServingStatus::Serving);
+        )+};
+    }
+    deskplane_proto::for_each_service!(add);
+    let grpc = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = grpc.merge(webhooks(voice));
+    Ok(routes)
 }
 
 /// Gives a store with a key ring its key of fingerprints, or another one when the ring that it is

@@ -268,7 +268,7 @@ impl Voice {
         for call in self.shared.book.list(None, |call| !call.is_over()) {
             let asked = call.state == CallState::Queued && call.provider_call_id.is_empty();
             if asked || call.state == CallState::Unknown {
-                self.shared.spawn_settle(call.call_id);
+                self.shared.spawn_reconcile(call.call_id);
             }
         }
     }
@@ -328,19 +328,19 @@ impl Shared {
     async fn looked_up(&self, call: &Call, found: Option<&deskplane_providers::CallStatus>) {
         let now = self.clock.now();
         if let Some(change) = self.book.change(call.call_id, |call| call.found(found, now)) {
-            // A call that cannot be kept is told by whoever asks for it.
+            // What cannot be stored is an error of the next request on the call.
             let _ = self.book.settle(change).await;
         }
     }
 
     /// Looks a call up in the background. After a panic it stays unknown, as after the last look-up.
-    fn spawn_settle(self: &Arc<Self>, call_id: uuid::Uuid) {
-        let settle = Arc::clone(self).settle(call_id);
-        self.settings.tasks.spawn("voice.unknown_start", OnPanic::Report, settle);
+    fn spawn_reconcile(self: &Arc<Self>, call_id: uuid::Uuid) {
+        let reconcile = Arc::clone(self).reconcile_unknown_start(call_id);
+        self.settings.tasks.spawn("voice.unknown_start", OnPanic::Report, reconcile);
     }
 
     /// Finds out what became of a start whose answer never came, without ever repeating it.
-    async fn settle(self: Arc<Self>, call_id: uuid::Uuid) {
+    async fn reconcile_unknown_start(self: Arc<Self>, call_id: uuid::Uuid) {
         let now = self.clock.now();
         // An event may have told already how far it is.
         let unknown = |call: &mut Call| {

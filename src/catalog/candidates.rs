@@ -32,7 +32,7 @@ impl Catalog {
         self.mappings.add(profile, roots);
     }
 
-    /// Works the index out anew, for other roles have other roots.
+    /// Derives the index again, for other roles have other roots.
     pub(super) fn remap(&mut self) {
         self.mappings = Mappings::default();
         for profile in self.tables.profiles.clone().iter() {

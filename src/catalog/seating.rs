@@ -19,7 +19,7 @@ use crate::domain::{
     directory::{Team, User},
 };
 
-/// Users who come in ascending order, by what tells them apart.
+/// Users who come in ascending order, by their keys.
 #[derive(Debug)]
 struct Groups<K> {
     positions: HashMap<K, usize>,
@@ -199,8 +199,8 @@ impl Catalog {
         self.users.by_id.range_after(id).map(|(_, stored)| self.seated(stored))
     }
 
-    /// All users as the last write left them, ascending by id: for what stores the catalog, and for
-    /// nobody who answers a question.
+    /// All users as the last write left them, ascending by id: for what stores the catalog
+    /// alone, never for an answer.
     pub(super) fn stored_users(&self) -> impl Iterator<Item = &Arc<User>> {
         self.users.by_id.iter().map(|(_, stored)| &stored.user)
     }

@@ -23,7 +23,7 @@ pub trait Command: std::fmt::Debug + Send {
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal>;
 }
 
-/// What a command is told beside its arguments.
+/// Who runs a command, and what its commit would have.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// Who asks.

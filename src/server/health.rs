@@ -32,8 +32,11 @@ pub(super) struct Served {
     statuses: watch::Receiver<Arc<Statuses>>,
 }
 
-/// A reporter and the service that answers what it is given.
-pub(super) fn reporter() -> (Reporter, HealthServer<Served>) {
+/// The service that answers what its reporter is given.
+pub(super) type Service = HealthServer<Served>;
+
+/// A reporter and its service.
+pub(super) fn reporter() -> (Reporter, Service) {
     let (statuses, receiver) = watch::channel(Arc::default());
     (Reporter { statuses }, HealthServer::new(Served { statuses: receiver }))
 }

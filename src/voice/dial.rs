@@ -157,7 +157,7 @@ impl Shared {
             let refusal = refuse::failed(&account.name, DIAL, &error)
                 .with("call", format!("calls/{call_id}"));
             if error.effect() == Effect::Unknown {
-                self.spawn_settle(call_id);
+                self.spawn_reconcile(call_id);
                 return Err(refusal);
             }
             let next = left.peek().filter(|_| passes_on && another_may(&error));

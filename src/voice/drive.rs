@@ -1,5 +1,5 @@
-//! Drives the accounts of providers: makes them as they are stored, checks them, and listens to what
-//! their vendors tell.
+//! Drives the accounts of providers: makes them as they are stored, checks them, and reads the
+//! events of their vendors.
 
 use std::{
     pin::pin,
@@ -29,7 +29,7 @@ use crate::{
 const CHECK: Duration = Duration::from_secs(10);
 /// How soon a provider of which nothing is known is checked again.
 const SOON: Duration = Duration::from_secs(2);
-/// How often live calls are asked for, where the vendor tells nothing by itself.
+/// How often live calls are asked for, where the vendor sends no events.
 const POLL: Duration = Duration::from_secs(2);
 /// Pauses before a stream of events is opened again.
 const RECONNECT: BackoffPolicy = BackoffPolicy {
@@ -211,7 +211,7 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
                     match event {
                         Some(Ok(event)) => {
                             pauses = RECONNECT.pauses();
-                            // A call that cannot be kept is told by whoever asks for it.
+                            // What cannot be stored is an error of the next request on the call.
                             let _ = held.take(&account.name, event).await;
                         }
                         Some(Err(error)) => {
@@ -231,7 +231,7 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
     }
 }
 
-/// Asks for live calls, where the vendor tells nothing by itself.
+/// Asks for live calls, where the vendor sends no events.
 async fn poll(account: Arc<Account>, shared: Weak<Shared>) {
     loop {
         sleep(POLL).await;

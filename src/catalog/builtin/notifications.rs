@@ -2,7 +2,8 @@
 
 use crate::domain::{
     Kind, Object,
-    notification_template::{DesktopNotification, NotificationField, NotificationTemplate, Theme},
+    notification_template::{NotificationField, NotificationTemplate},
+    rules::Rules as _,
 };
 
 use super::seed::Seed;
@@ -64,21 +65,9 @@ pub(super) fn objects(seed: &Seed) -> Vec<Object> {
 fn template(seed: &Seed, name: &str, display_name: &str) -> NotificationTemplate {
     let (common, stamp) = seed.named(Kind::NotificationTemplate, name, display_name);
     NotificationTemplate {
-        common,
-        stamp,
         title: display_name.to_owned(),
-        icon: "chat".to_owned(),
-        show_countdown: true,
-        countdown_seconds: 120,
-        auto_assign: false,
-        auto_accept: false,
-        auto_popup_session: false,
-        accept_text: "Accept".to_owned(),
-        reject_text: "Reject".to_owned(),
-        show_reject: true,
-        desktop: DesktopNotification::Never,
-        theme: Theme::Dark,
         fields: vec![field("Customer", "{customerName}", 0)],
+        ..NotificationTemplate::empty(common, stamp)
     }
 }
 

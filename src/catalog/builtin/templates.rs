@@ -2,6 +2,7 @@
 
 use crate::domain::{
     Kind, Object, UniqueName,
+    rules::Rules as _,
     session_template::{PanelMode, SessionTemplate, SessionType},
     tab_template::{
         PageType::{self, Control, Dashboard, EntityRecord, WebResource},
@@ -98,21 +99,7 @@ pub(super) fn sessions(seed: &Seed) -> Vec<Object> {
 /// A docked session of a conversation, without title and tabs.
 fn session(seed: &Seed, name: &'static str, display_name: &str) -> SessionTemplate {
     let (common, stamp) = seed.named(Kind::SessionTemplate, name, display_name);
-    SessionTemplate {
-        common,
-        stamp,
-        session_type: SessionType::Generic,
-        entity: String::new(),
-        title: String::new(),
-        panel_mode: PanelMode::Docked,
-        icon: String::new(),
-        title_on_anchor_tab: false,
-        anchor_tab: None,
-        additional_tabs: Vec::new(),
-        scripts: Vec::new(),
-        expression_enabled: false,
-        expression_tree: String::new(),
-    }
+    SessionTemplate { session_type: SessionType::Generic, ..SessionTemplate::empty(common, stamp) }
 }
 
 /// All tab templates. A built-in tab is titled as it is displayed.

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     Kind, Object, UniqueName,
+    rules::Rules as _,
     tool::{
         OrgGate, ProductivityTool,
         ToolCategory::{self, AgentGuidance, AutomatedAction, Collaboration, Reference},
@@ -43,17 +44,11 @@ pub(super) fn objects(seed: &Seed) -> impl Iterator<Item = Object> {
         let (common, stamp) = seed.named(Kind::Tool, name, label);
         Object::Tool(
             ProductivityTool {
-                common,
-                stamp,
                 control_name: name.to_owned(),
-                data: String::new(),
-                icon: String::new(),
-                learn_more: String::new(),
-                configurable: false,
-                configuration_entity: String::new(),
                 category,
                 org_gate,
                 required_role: required_role.map(UniqueName::known),
+                ..ProductivityTool::empty(common, stamp)
             }
             .into(),
         )

@@ -9,7 +9,7 @@ use crate::domain::{
     rules::Rules,
 };
 
-/// What an agent is told when work arrives. No API yet: built-in templates only.
+/// The notification that an agent gets when work arrives. No API yet: built-in templates only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationTemplate {
     /// Common fields.

@@ -164,7 +164,7 @@ choice! {
 
 impl Fields for ChannelProvider {
     const FIELDS: &'static [Field<Self>] = &[
-        field!(label).length(1, 100).required().column("LABEL"),
+        field!(label).column("LABEL"),
         field!(pinned_url),
         field!(outbound),
         field!(channel_order).column("ORDER"),
@@ -176,7 +176,7 @@ impl Fields for ChannelProvider {
         Field::described("capabilities"),
         field!(failover),
         field!(adapter).immutable().filter().column("ADAPTER"),
-        field!(channel_url).required().column("URL"),
+        field!(channel_url).column("URL"),
         field!(config),
         Field::described("secrets"),
         Field::described("secret_states").output(),

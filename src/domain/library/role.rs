@@ -69,7 +69,7 @@ pub struct SecurityRole {
 
 impl Fields for SecurityRole {
     const FIELDS: &'static [Field<Self>] = &[
-        field!(business_unit).length(0, 100),
+        field!(business_unit),
         field!(root_role).refers(Kind::Role).immutable().column("ROOT"),
         Field::described("family").output().column("FAMILY"),
         Field::described("grants").column("GRANTS"),

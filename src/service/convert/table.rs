@@ -16,7 +16,7 @@ use prost_reflect::{
 use super::{Context, Reader, Resource, library::Entry, mask::Mask, resource, resource_name};
 use crate::domain::{
     Common, Kind, Object, Stamp, Time, UniqueName, check,
-    field::{Access, COMMON, Field, FieldType, Info, Value, Values},
+    field::{Access, COMMON, FieldType, Info, Value, Values},
     library, named_kinds,
     rules::Rules,
     stored::Stored,
@@ -37,17 +37,13 @@ fn descriptor(kind: Kind) -> MessageDescriptor {
 /// out.
 fn message<T: Rules + Stored, R: prost::Message + Default>(object: &T) -> R {
     let mut message = DynamicMessage::new(descriptor(T::KIND));
-    for Field { info, .. } in T::FIELDS {
-        if let Some(value) = value_of(object, info) {
-            write(&mut message, info.path, info.holds, value);
+    for field in T::FIELDS {
+        if let Some(value) = field.value(object) {
+            write(&mut message, field.info.path, field.info.holds, value);
         }
     }
     R::decode(message.encode_to_vec().as_slice())
         .unwrap_or_else(|error| unreachable!("both are made from one descriptor: {error}"))
-}
-
-fn value_of<'a, T: Rules>(object: &'a T, info: &Info) -> Option<Value<'a>> {
-    T::FIELDS.iter().find(|field| field.info.path == info.path)?.value(object)
 }
 
 /// The new values of a resource that is sent.
@@ -62,11 +58,15 @@ fn values<T: Rules + Stored>(
     let stamp = Stamp::new(uuid::Uuid::nil(), 0, Time::default(), "");
     let defaults = T::empty(Common::custom(UniqueName::known("new_object"), ""), stamp);
     let mut values = Values::default();
-    let common = COMMON.iter().filter(|info| info.access == Access::Mutable);
-    for info in common.chain(T::FIELDS.iter().map(|field| &field.info)) {
-        let default = || value_of(&defaults, info).map(Value::into_owned);
-        if let Some(value) = read(&sent, info, default, r, mask) {
+    for info in COMMON.iter().filter(|info| info.access == Access::Mutable) {
+        if let Some(value) = read(&sent, info, || None, r, mask) {
             values.set(info.path, value);
+        }
+    }
+    for field in T::FIELDS {
+        let default = || field.value(&defaults).map(Value::into_owned);
+        if let Some(value) = read(&sent, &field.info, default, r, mask) {
+            values.set(field.info.path, value);
         }
     }
     values
@@ -230,12 +230,6 @@ fn decoded(
             Value::Names(each().map(read).collect())
         }
         FieldType::UniqueName => Value::Name(unique_name(path, &text(encoded), r).into()),
-        FieldType::UniqueNames => {
-            let read = |(at, item): (usize, &Encoded)| {
-                unique_name(&format!("{path}[{at}]"), &text(item), r).into()
-            };
-            Value::Names(each().map(read).collect())
-        }
         FieldType::Records(parts) => {
             let mut rows = Vec::new();
             for (at, row) in each() {
@@ -249,7 +243,9 @@ fn decoded(
             }
             Value::Records(rows)
         }
-        FieldType::Time | FieldType::Other => unreachable!("{path} is no value that is sent"),
+        FieldType::Time | FieldType::UniqueNames | FieldType::Other => {
+            unreachable!("{path} is no value that is sent")
+        }
     })
 }
 

@@ -48,7 +48,7 @@ impl Durable {
         let Some(follower) = take(&self.follower) else {
             return Ok(());
         };
-        self.engine.stop.tell();
+        self.engine.stop.signal();
         if self.engine.failed() {
             // Nothing more is written.
             self.engine.queue.abandon();
@@ -88,7 +88,7 @@ impl Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        self.engine.stop.tell();
+        self.engine.stop.signal();
         self.engine.queue.abandon();
         for thread in [take(&self.follower), take(&self.attendant)].into_iter().flatten() {
             // It ends after the group or piece that it is at, and has told of a failure itself.

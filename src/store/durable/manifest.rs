@@ -77,7 +77,7 @@ impl Manifest {
         Self { format: FORMAT, store, incarnation, revision, time, files }
     }
 
-    /// What tells whose data the files hold.
+    /// The store that the files belong to.
     pub(super) fn ids(&self) -> Ids {
         Ids { store: self.store, incarnation: self.incarnation }
     }

@@ -43,7 +43,7 @@ pub struct Retention {
 }
 
 impl Default for Host {
-    /// The disk of the machine, and nobody who collects figures.
+    /// The disk of the machine, without metrics.
     fn default() -> Self {
         Self { io: Arc::new(Disk), meters: Meters::default() }
     }

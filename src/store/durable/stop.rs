@@ -1,29 +1,29 @@
-//! How work in the background is told to end.
+//! The signal that ends threads of the background.
 
 use std::{
     sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
-/// Tells a thread that rests to end.
+/// Ends a thread at its next pause.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
-    told: Mutex<bool>,
+    stopped: Mutex<bool>,
     changed: Condvar,
 }
 
 // === impl Stop ===
 
 impl Stop {
-    pub(super) fn tell(&self) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    pub(super) fn signal(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
     }
 
-    /// Waits so long; false when told to end.
+    /// Pauses a thread for so long; false once it is to end.
     pub(super) fn wait(&self, time: Duration) -> bool {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(told, time, |told| !*told);
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(stopped, time, |stopped| !*stopped);
         !*waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{catalog::Catalog, domain::field::Fields};
+use crate::{
+    catalog::Catalog,
+    domain::field::{Field, Fields},
+};
 
 /// Expands to the checks of each kind that is converted by its table.
 macro_rules! checked {
@@ -96,13 +99,13 @@ fn other(holds: FieldType, before: &Value<'_>) -> Value<'static> {
             Value::Text(Cow::Borrowed(*others.unwrap()))
         }
         FieldType::UniqueName | FieldType::Name(_) => Value::Name("contoso_one".into()),
-        FieldType::UniqueNames | FieldType::Names(_) => {
-            Value::Names(vec!["contoso_one".into(), "contoso_two".into()])
-        }
+        FieldType::Names(_) => Value::Names(vec!["contoso_one".into(), "contoso_two".into()]),
         FieldType::Records(parts) => {
             let row = |before| parts.iter().map(|(_, holds)| other(*holds, &before)).collect();
             Value::Records(vec![row(Value::Bool(false)), row(Value::Bool(true))])
         }
-        FieldType::Time | FieldType::Other => unreachable!("{holds:?} is not sent"),
+        FieldType::Time | FieldType::UniqueNames | FieldType::Other => {
+            unreachable!("{holds:?} is not sent")
+        }
     }
 }
