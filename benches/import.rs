@@ -60,8 +60,10 @@ async fn measure() {
     };
     let users = number("DESKPLANE_IMPORT_USERS", 200_000);
     let writes = number("DESKPLANE_IMPORT_WRITES", 260_000);
-    println!("| Writes | Resident | Folder | Newest checkpoint | Clean stop |");
-    println!("|---|---|---|---|---|");
+    println!(
+        "| Writes | Resident | Folder | Newest checkpoint | Clean stop | Parts of the folder |"
+    );
+    println!("|---|---|---|---|---|---|");
     let what = format!("{users} users, no request ids");
     let plain = serve(&what, async |channel| import(channel, users, false).await).await;
     let what = format!("{users} users with request ids");
@@ -85,15 +87,21 @@ async fn serve(what: &str, write: impl AsyncFnOnce(Channel)) -> Taken {
     assert!(process.end().success());
     let stopped = since.elapsed();
     let checkpoint = newest(&folder.path().join("checkpoint"));
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    let parts = ["journal", "checkpoint", "history", "index"].map(|part| {
+        let part_folder = folder.path().join(part);
+        let bytes = if part_folder.exists() { size(&part_folder) } else { 0 };
+        format!("{part} {}", mib(bytes))
+    });
     let folder = size(folder.path());
     let taken = Taken { resident: pages * 4_096, folder, checkpoint, stopped };
-    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
     println!(
-        "| {what} | {} | {} | {} | {:.2} s |",
+        "| {what} | {} | {} | {} | {:.2} s | {} |",
         mib(taken.resident),
         mib(taken.folder),
         mib(taken.checkpoint),
         taken.stopped.as_secs_f64(),
+        parts.join(", "),
     );
     taken
 }

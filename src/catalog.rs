@@ -227,7 +227,19 @@ impl Catalog {
         }
     }
 
-    /// Every object as the last write left it, for a checkpoint or a comparison.
+    /// The objects of a kind as the last write left them, rising by name: for a checkpoint.
+    pub fn objects_of(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
+        match kind {
+            Kind::Team => Box::new(self.teams.values().map(|o| Object::Team(Arc::clone(o)))),
+            Kind::User => Box::new(self.stored_users().map(|o| Object::User(Arc::clone(o)))),
+            Kind::Settings => {
+                Box::new(std::iter::once(Object::Settings(Arc::clone(&self.settings))))
+            }
+            kind => self.tables.after(kind, None),
+        }
+    }
+
+    /// Every object as the last write left it, for a comparison.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         self.tables
             .iter()

@@ -10,6 +10,7 @@ mod group;
 mod job;
 mod requests;
 mod seed;
+mod state;
 mod thread;
 mod write;
 
@@ -29,6 +30,7 @@ pub use self::write::{Accepted, Idempotency, Outcome, Published, Submission};
 use self::{
     job::{Job, Reply},
     requests::{Checked, Older, Requests},
+    state::Newest,
 };
 use crate::{
     catalog::Catalog,
@@ -111,6 +113,7 @@ impl Ledger {
             seeded => (seeded?.catalog, false),
         };
         let current = Arc::new(ArcSwap::from_pointee(catalog));
+        store.attach(Arc::new(Newest(Arc::clone(&current))));
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = committer::Committer {
             store,

@@ -14,7 +14,7 @@ mod memory;
 mod record;
 mod revision;
 
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use futures_core::Stream;
@@ -29,7 +29,7 @@ pub use self::{
     record::{FORMAT, Header, Record, Request, RequestKey},
     revision::Revision,
 };
-use crate::domain::{Object, ObjectKey, Time};
+use crate::domain::{Kind, Object, ObjectKey, Time};
 
 /// Most bytes of one batch, as encoded records.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
@@ -73,6 +73,24 @@ pub struct Loaded {
     pub requests: Vec<Header>,
     /// The newest such record that is not among them; [`Store::request`] knows those up to it.
     pub older_requests: Option<Header>,
+}
+
+/// Every object at one revision, as whoever commits holds it in memory. It never changes.
+pub trait State: fmt::Debug + Send + Sync {
+    /// The revision.
+    fn revision(&self) -> Revision;
+
+    /// Time of its commit.
+    fn time(&self) -> Time;
+
+    /// The objects of a kind, rising by the name in their key.
+    fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_>;
+}
+
+/// Where the newest state is found that was committed.
+pub trait States: fmt::Debug + Send + Sync + 'static {
+    /// The state after a commit that is durable: the last one, or one a moment before it.
+    fn newest(&self) -> Arc<dyn State>;
 }
 
 /// Records that become durable together or not at all.
@@ -133,6 +151,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Error::NewerFormat`], never a guess.
     async fn load(&self) -> Result<Loaded>;
 
+    /// Says where the newest state is found from now on. An engine writes its checkpoints from there,
+    /// on a thread of its own; one that has none ignores it.
+    fn attach(&self, states: Arc<dyn States>);
+
     /// Makes the batch durable if the head is still the one it was planned on.
     ///
     /// **P1** A batch is all or nothing over state, history and requests, at any size up to
@@ -188,6 +210,22 @@ impl Loaded {
         if let Some(last) = self.requests.drain(..beyond).next_back() {
             self.older_requests = Some(last);
         }
+    }
+}
+
+impl State for Loaded {
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn time(&self) -> Time {
+        self.time
+    }
+
+    fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
+        let from = self.objects.partition_point(|object| object.kind() < kind);
+        let objects = self.objects[from..].iter().take_while(move |object| object.kind() == kind);
+        Box::new(objects.cloned())
     }
 }
 

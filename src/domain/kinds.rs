@@ -29,6 +29,11 @@ macro_rules! kinds {
             /// Every kind that has a unique name.
             pub const NAMED: &'static [Self] = &[$(Self::$variant),+];
 
+            /// Every kind that is stored.
+            pub fn all() -> impl Iterator<Item = Self> {
+                Self::NAMED.iter().copied().chain([Self::User, Self::Team, Self::Settings])
+            }
+
             /// The name that SPEC and the API give it.
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -8,19 +8,23 @@
 //!          boot.mark            boot of the machine since which the index is whole
 //!          state.mark           whether the store is open, or at which revision it was closed
 //!          journal/*.seg        every acknowledged group of records: the truth
-//!          checkpoint/*.ckpt    the index at a revision; the two newest are kept
-//!          index/               what reads want; built anew whenever in doubt
+//!          checkpoint/*.ckpt    the state at a revision; the two newest are kept
+//!          history/*.hist       the records that the journal has let go
+//!          index/               what reads of the past want; rebuilt whenever in doubt
 //! ```
 //!
-//! After a power cut only what was synced is believed: see the boot protocol in `boot.rs`. Journal,
-//! checkpoints and marks are touched through [`Io`](super::io::Io) alone, so tests can cut the power at every call.
+//! After a power cut only what was synced counts: see the boot protocol in `boot.rs`. Journal,
+//! checkpoints, history and marks are touched through [`Io`](super::io::Io) alone, so tests can cut the
+//! power at every call.
 
+mod archiving;
 mod aside;
 mod backup;
 mod boot;
 mod build;
 mod care;
 mod checkpoint;
+mod checkpointing;
 mod close;
 mod damage;
 mod doctor;
@@ -30,6 +34,7 @@ mod folder;
 mod follow;
 mod frame;
 mod heal;
+mod history;
 mod ids;
 mod index;
 mod journal;
@@ -42,11 +47,11 @@ mod queue;
 mod restore;
 mod segment;
 mod settings;
+mod sorted;
 mod state;
 mod stop;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 mod worker;
 
 use std::{
@@ -78,7 +83,8 @@ use self::{
 };
 use super::{
     Batch, ChangeStream, Commit, Condition, Error, Header, HistoryQuery, Identity, Loaded,
-    MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, Store, Writes,
+    MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, States, Store,
+    Writes,
 };
 
 /// A store in a folder of the local disk.
@@ -90,8 +96,10 @@ pub struct Durable {
     engine: Arc<Engine>,
     /// Revision of the last durable commit. Change streams end when it goes.
     durable: watch::Sender<Revision>,
-    /// Carries what is durable to the index.
+    /// Carries what is durable to the index, and to history files.
     follower: Slot,
+    /// Writes checkpoints.
+    checkpoints: Slot,
     /// Looks after the files.
     attendant: Slot,
     /// How long each of them is waited for when the store is dropped.
@@ -135,7 +143,12 @@ impl Durable {
             let follower = Arc::clone(&engine);
             let follower = Worker::spawn("deskplane-index", move || follower.follow(upkeep))?;
             let follower = Mutex::new(Some(follower));
-            Ok(Self { engine, durable, follower, attendant: Mutex::default(), at_once: AT_ONCE })
+            let writer = Arc::clone(&engine);
+            let checkpoints =
+                Worker::spawn("deskplane-checkpoint", move || writer.write_checkpoints())?;
+            let checkpoints = Mutex::new(Some(checkpoints));
+            let attendant = Mutex::default();
+            Ok(Self { engine, durable, follower, checkpoints, attendant, at_once: AT_ONCE })
         })
         .await?
     }
@@ -197,7 +210,11 @@ impl Store for Durable {
         }
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index()?.load()).await?
+        spawn_blocking(move || engine.read_state()).await?
+    }
+
+    fn attach(&self, states: Arc<dyn States>) {
+        self.engine.checkpoints.attach(states);
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {

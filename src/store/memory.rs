@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded,
     MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, REQUEST_AGE, Record, RequestKey, Result, Revision,
-    Store,
+    States, Store,
 };
 use crate::domain::Change;
 
@@ -88,6 +88,8 @@ impl Store for Memory {
         loaded.bound_requests();
         Ok(loaded)
     }
+
+    fn attach(&self, _: Arc<dyn States>) {}
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {
         if let Err(limit) = batch.fits(&self.identity()) {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use deskplane::store::{
     Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded, Memory, Page,
-    Record, RequestKey, Result, Revision, Store,
+    Record, RequestKey, Result, Revision, States, Store,
 };
 use deskplane_proto::v1::{
     GetSettingsRequest, OrganizationSettings, UpdateSettingsRequest, UpdateSettingsResponse,
@@ -45,6 +45,10 @@ impl Store for Held {
 
     async fn load(&self) -> Result<Loaded> {
         self.inner.load().await
+    }
+
+    fn attach(&self, states: Arc<dyn States>) {
+        self.inner.attach(states);
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::store::{
     Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Lack, Loaded, Page,
-    Record, RequestKey, Revision, Writes,
+    Record, RequestKey, Revision, States, Writes,
 };
 
 /// What a test has the store answer to a batch; none lets it be written.
@@ -85,6 +85,10 @@ impl Store for Scripted {
             loaded.older_requests = loaded.requests.drain(..).next_back();
         }
         Ok(loaded)
+    }
+
+    fn attach(&self, states: Arc<dyn States>) {
+        self.inner.attach(states);
     }
 
     async fn commit(&self, batch: Batch) -> store::Result<Commit> {

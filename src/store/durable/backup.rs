@@ -1,8 +1,9 @@
-//! Backups of a store that may be at work: the newest whole checkpoint, and the journal from it on.
+//! Backups of a store that may be at work: the newest whole checkpoint, history, and the journal from
+//! where both end.
 //!
 //! Nothing is locked and nothing is written in the folder of the store. All files are opened before
 //! the first is read, so the server may remove them meanwhile; when one goes before it is open, it
-//! begins anew. A group that is being written is left out.
+//! starts over. A group that is being written is left out.
 
 use std::{
     io::{self, Write},
@@ -13,10 +14,13 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Ids, Place, aside, checkpoint, damaged, files, journal,
+    Ids, Place, aside, checkpoint, damaged, files,
+    history::{self, Span},
+    journal,
     manifest::{self, Manifest, Part},
     mark,
     segment::{self, Segment},
+    sorted::{Outline, WITH_HISTORY},
 };
 use crate::{
     domain::Time,
@@ -26,7 +30,7 @@ use crate::{
     },
 };
 
-/// How often it begins anew when files go before they are open.
+/// How often it starts over when files go before they are open.
 const ATTEMPTS: u32 = 100;
 /// How often the segment that is being written is read until it makes sense.
 const READS: u32 = 5;
@@ -101,6 +105,7 @@ struct Held {
     ids: Ids,
     /// Newest first.
     checkpoints: Vec<(Revision, PathBuf, Box<dyn File>)>,
+    history: Vec<(Span, PathBuf, Box<dyn File>)>,
     segments: Vec<(Revision, PathBuf, Box<dyn File>)>,
 }
 
@@ -122,7 +127,14 @@ fn copy(
             revision
         }
     };
-    let start = held.start(base).ok_or_else(|| held.missing(place, base))?;
+    for (_, path, file) in &held.history {
+        history::read_file(&**file, path, held.ids, |_| Ok(()))?;
+        let part = sink.put(path, file.len()?, &mut |each| manifest::chunks(&**file, each))?;
+        told(&part);
+        parts.push(part);
+    }
+    let from = held.from(base)?;
+    let start = held.start(from).ok_or_else(|| held.missing(place, from))?;
     let mut end = None;
     for (at, (after, path, file)) in held.segments.iter().enumerate().skip(start) {
         let last = at + 1 == held.segments.len();
@@ -195,17 +207,16 @@ fn try_hold(place: &Place) -> Result<Option<Held>> {
     let Some(ids) = mark::read::<Ids>(io, &place.folder)? else {
         return Err(Error::Refused(format!("{}: there is no store", place.folder.display())));
     };
-    let (dir, journal) = (place.checkpoints(), place.journal());
+    let (dir, past, journal) = (place.checkpoints(), place.history(), place.journal());
     let mut named: Vec<_> = checkpoint::list(io, &dir)?;
     named.reverse();
-    let open = |named: Vec<Revision>, path: &dyn Fn(Revision) -> PathBuf| {
-        let open = |at| io.open(&path(at)).map(|file| (at, path(at), file));
-        named.into_iter().map(open).collect::<io::Result<Vec<_>>>()
-    };
-    let held = open(named, &|at| checkpoint::path(&dir, at)).and_then(|checkpoints| {
+    let found = history::Files::list(io, &past)?;
+    found.check(&past)?;
+    let held = open(io, named, |at| checkpoint::path(&dir, at)).and_then(|checkpoints| {
+        let history = open(io, found.spans, |span| history::path(&past, span))?;
         let listed = journal::list(io, &journal).map_err(io::Error::other)?;
-        let segments = open(listed, &|after| segment::path(&journal, after))?;
-        Ok(Held { ids, checkpoints, segments })
+        let segments = open(io, listed, |after| segment::path(&journal, after))?;
+        Ok(Held { ids, checkpoints, history, segments })
     });
     match held {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -213,9 +224,31 @@ fn try_hold(place: &Place) -> Result<Option<Held>> {
     }
 }
 
+/// Opens files that have names.
+fn open<T: Copy>(
+    io: &dyn Io,
+    named: Vec<T>,
+    path: impl Fn(T) -> PathBuf,
+) -> io::Result<Vec<(T, PathBuf, Box<dyn File>)>> {
+    named.into_iter().map(|at| io.open(&path(at)).map(|file| (at, path(at), file))).collect()
+}
+
 // === impl Held ===
 
 impl Held {
+    /// The revision from which on the journal is needed, beside a checkpoint and history.
+    fn from(&self, base: Revision) -> Result<Revision> {
+        if let Some((span, ..)) = self.history.last() {
+            return Ok(base.min(span.last));
+        }
+        let Some((_, path, file)) = self.checkpoints.iter().find(|(at, ..)| *at == base) else {
+            return Ok(0);
+        };
+        // One of an older program holds history as well.
+        let outline = Outline::of(&**file, path, checkpoint::LAYOUT, self.ids)?;
+        Ok(if outline.format <= WITH_HISTORY { base } else { 0 })
+    }
+
     /// The segment from which on the journal goes on after a revision.
     fn start(&self, base: Revision) -> Option<usize> {
         match self.segments.partition_point(|(after, ..)| *after <= base) {
@@ -225,7 +258,9 @@ impl Held {
     }
 
     fn covered(&self) -> bool {
-        self.start(self.checkpoints.first().map_or(0, |(at, ..)| *at)).is_some()
+        let newest = self.checkpoints.first().map_or(0, |(at, ..)| *at);
+        let from = self.history.last().map_or(newest, |(span, ..)| span.last.min(newest));
+        self.start(from).is_some()
     }
 
     fn missing(&self, place: &Place, base: Revision) -> Error {
@@ -235,8 +270,8 @@ impl Held {
     /// The newest checkpoint that is whole.
     fn checkpoint(&self) -> Result<Option<(Revision, &Path, &dyn File)>> {
         for (revision, path, file) in &self.checkpoints {
-            match checkpoint::read_file(&**file, path, self.ids, |_| Ok(())) {
-                Ok(_) => return Ok(Some((*revision, path, &**file))),
+            match checkpoint::check(&**file, path, self.ids, |_| Ok(())) {
+                Ok(()) => return Ok(Some((*revision, path, &**file))),
                 Err(Error::Damaged(what)) => {
                     tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");
                 }

@@ -7,10 +7,10 @@
 //! 2. The index is used after a clean stop that waited for it, and while the machine is up that
 //!    wrote it: a killed process loses nothing that it handed to the operating system. The thread of
 //!    the index replays the journal above its revision, behind a server that is at work already.
-//! 3. Otherwise, or when it cannot be opened, the newest checkpoint that is good from its first byte
-//!    to its last is found, and the index is built anew from it and the journal; see `build.rs`.
-//! 4. The state is read from checkpoint and journal. When the newest checkpoint is damaged and the
-//!    index is believed, the index gives the state instead, and verification heals the checkpoint.
+//! 3. Otherwise, or when it cannot be opened, it is rebuilt from history files and journal; see
+//!    `build.rs`.
+//! 4. The state is read from the newest checkpoint that is sound and the journal above it; one that
+//!    is not is put aside. The requests are read from history files and journal.
 //! 5. A torn group at the end of the journal is cut.
 
 use std::io;
@@ -20,10 +20,12 @@ use uuid::Uuid;
 use super::{
     Ids, Place, Settings, checkpoint, damaged, files,
     folder::{self, Lock},
+    history::{self, Span},
     index::Index,
     journal::{self, Journal, Scan},
     mark::{self, Boot, State},
-    state,
+    sorted::{self, WITH_HISTORY},
+    state::{self, Past},
 };
 use crate::store::{Error, Lack, Loaded, Result, Revision};
 
@@ -33,15 +35,20 @@ pub(super) struct Booted {
     pub(super) ids: Ids,
     /// What is known of the index.
     pub(super) index: Found,
-    /// The state; none when the index must be asked.
-    pub(super) state: Option<Loaded>,
+    pub(super) state: Loaded,
     pub(super) journal: Journal,
     /// Revision of the last group.
     pub(super) revision: Revision,
     /// Revisions of the checkpoints, rising.
     pub(super) checkpoints: Vec<Revision>,
+    /// History files.
+    pub(super) history: Vec<Span>,
+    /// Whether the newest checkpoints hold history, and there are no files of it yet.
+    pub(super) unadopted: bool,
     /// Bytes of the journal above the newest checkpoint.
     pub(super) uncovered: u64,
+    /// Bytes of the journal above the history files.
+    pub(super) unwritten: u64,
     pub(super) lock: Lock,
 }
 
@@ -68,6 +75,9 @@ pub(super) struct Boots<'a> {
     /// Whether the machine is up since the index was whole.
     pub(super) same_boot: bool,
     checkpoints: Vec<Revision>,
+    history: history::Files,
+    /// Whether history is in checkpoints alone.
+    unadopted: bool,
 }
 
 /// Opens the store of a place, and makes it if there is none.
@@ -84,22 +94,36 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
     let scan = boots.scan()?;
     mark_open(place, ids)?;
     folder::remove(&place.fresh_index())?;
-    let (believed, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
-    let state = boots.state(&scan, believed.is_some()).inspect_err(|e| boots.leave(e))?;
+    let (index, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
+    let read = boots.state(scan, index.as_ref()).inspect_err(|error| boots.leave(error));
+    let (state, scan) = read?;
     let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
     let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
     if !clean {
         // Whether the folder was made durable is not known either.
         mark::renew(io, dir, &ids)?;
     }
+    boots.remove_superseded();
     let (revision, newest) = (scan.end, boots.checkpoints.last().copied().unwrap_or(0));
-    let uncovered = scan.bytes_above(newest);
-    let index = match believed {
+    let (uncovered, unwritten) = (scan.bytes_above(newest), scan.bytes_above(boots.history.end()));
+    let index = match index {
         Some(index) => boots.found(index, &scan)?,
         None => Found::Lost,
     };
-    let checkpoints = boots.checkpoints;
-    Ok(Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock })
+    let Boots { checkpoints, history, unadopted, .. } = boots;
+    Ok(Booted {
+        ids,
+        index,
+        state,
+        journal,
+        revision,
+        checkpoints,
+        history: history.spans,
+        unadopted,
+        uncovered,
+        unwritten,
+        lock,
+    })
 }
 
 /// Marks the store as open, even if it says so already: whether that reached the disk is not known.
@@ -118,7 +142,7 @@ fn mark_open(place: &Place, ids: Ids) -> Result<()> {
 /// Makes a new store; anything that looks like part of one is not overwritten.
 fn make(place: &Place) -> Result<Ids> {
     let (io, dir) = (&*place.io, place.folder.as_path());
-    let parts = [place.journal(), place.checkpoints()];
+    let parts = [place.journal(), place.checkpoints(), place.history()];
     for part in &parts {
         if !files::list_all(io, part)?.is_empty() {
             return Err(damaged(part, 0, "it is there, but the mark of the store is gone"));
@@ -160,8 +184,21 @@ pub(super) fn note_boot(place: &Place) {
     }
 }
 
+/// Whether one of the checkpoints is of a format that holds history. One whose header cannot be read
+/// says nothing.
+pub(super) fn hold_history(place: &Place, ids: Ids, checkpoints: &[Revision]) -> Result<bool> {
+    for at in checkpoints {
+        let path = checkpoint::path(&place.checkpoints(), *at);
+        let format = sorted::format(&*place.io, &path, checkpoint::LAYOUT, ids)?;
+        if format.is_some_and(|format| format <= WITH_HISTORY) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A mark that cannot be read is none: what it would promise is then established the long way.
-fn believed<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
+fn readable<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
     match mark {
         Err(Error::Damaged(what)) => {
             tracing::warn!(what, "ignored a damaged mark");
@@ -178,32 +215,58 @@ impl<'a> Boots<'a> {
     pub(super) fn look(place: &'a Place, settings: &'a Settings, ids: Ids) -> Result<Self> {
         let (io, dir) = (&*place.io, place.folder.as_path());
         let checkpoints = checkpoint::list(io, &place.checkpoints())?;
-        let state = believed(mark::read::<State>(io, dir))?;
+        let state = readable(mark::read::<State>(io, dir))?;
         let state = state.filter(|state| state.incarnation == ids.incarnation);
         let indexed = state.as_ref().is_some_and(|state| !state.unindexed);
         let closed_at = state.and_then(|state| state.closed_at);
         let indexed = indexed && closed_at.is_some();
-        let noted = believed(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
+        let noted = readable(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
         let same_boot = noted.is_some() && noted == place.boot_id;
-        Ok(Self { place, settings, ids, closed_at, indexed, same_boot, checkpoints })
+        let history = history::Files::list(io, &place.history())?;
+        let unadopted = history.spans.is_empty() && hold_history(place, ids, &checkpoints)?;
+        Ok(Self {
+            place,
+            settings,
+            ids,
+            closed_at,
+            indexed,
+            same_boot,
+            checkpoints,
+            history,
+            unadopted,
+        })
     }
 
-    /// The revision that every way to an index can begin at: nothing, or a checkpoint, and the
-    /// journal above it.
+    /// The revision from which on the journal holds what history files do not; none while
+    /// checkpoints hold history.
+    fn unwritten_from(&self) -> Option<Revision> {
+        (!self.unadopted).then(|| self.history.end())
+    }
+
+    /// The revision that every way to the state, and to an index, can begin at: nothing, or a
+    /// checkpoint, and the journal above it.
     fn lowest(&self) -> Result<Revision> {
         let kept = self.checkpoints.iter().rev().take(checkpoint::KEPT).rev().copied();
         let nothing = (self.checkpoints.len() < checkpoint::KEPT).then_some(0);
         let mut ways = nothing.into_iter().chain(kept);
         let segments = journal::list(&*self.place.io, &self.place.journal())?;
         let first = segments.first().copied().unwrap_or(0);
-        Ok(ways.find(|way| *way >= first).unwrap_or(0))
+        let state = ways.find(|way| *way >= first).unwrap_or(0);
+        Ok(self.unwritten_from().map_or(state, |from| from.min(state)))
+    }
+
+    /// The revision that a start begins at after a clean stop that waited for the index.
+    fn usual(&self, closed_at: Revision) -> Revision {
+        let newest = self.checkpoints.last().copied().unwrap_or(0);
+        self.unwritten_from().map_or(closed_at, |from| from.min(closed_at)).min(newest)
     }
 
     /// Looks at the journal as far as it is needed, and checks it against the marks.
     pub(super) fn scan(&self) -> Result<Scan> {
         let (io, dir) = (&*self.place.io, self.place.journal());
+        self.history.check(&self.place.history())?;
         let from = match self.closed_at {
-            Some(closed_at) if self.indexed => closed_at,
+            Some(closed_at) if self.indexed => self.usual(closed_at),
             _ => self.lowest()?,
         };
         let scan = Scan::read(io, &dir, self.ids, from)?;
@@ -217,39 +280,56 @@ impl<'a> Boots<'a> {
                 ends("the store was closed at", closed_at)
             }
             (_, Some(&newest)) if newest > scan.end => ends("a checkpoint is of", newest),
+            _ if self.history.end() > scan.end => ends("history goes up to", self.history.end()),
             _ => Ok(scan),
         }
     }
 
-    /// The index, if it is believed; and the journal as far as the start needs it.
+    /// The index, if it can be used; and the journal as far as the start needs it.
     fn index(&mut self, scan: Scan) -> Result<(Option<Index>, Scan)> {
-        if let Some(index) = self.believe_index(&scan)? {
+        if let Some(index) = self.open_index(&scan)? {
             return Ok((Some(index), scan));
         }
-        let lowest = self.lowest()?;
-        if scan.from <= lowest {
-            return Ok((None, scan));
-        }
-        let scan = Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)?;
-        Ok((None, scan))
+        Ok((None, self.lower(scan)?))
     }
 
-    /// The state. With an index the blocks that are read are checked, and damage is left to
-    /// verification; without one, the whole checkpoint is checked.
-    fn state(&mut self, scan: &Scan, indexed: bool) -> Result<Option<Loaded>> {
-        if !indexed {
-            return self.sound_state(scan).map(Some);
+    /// The journal as far as any way to the state needs it.
+    fn lower(&self, scan: Scan) -> Result<Scan> {
+        let lowest = self.lowest()?;
+        if scan.from <= lowest {
+            return Ok(scan);
         }
+        Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)
+    }
+
+    /// The state. With an index only the blocks of the newest checkpoint that are needed are read;
+    /// without one, or when they are damaged, checkpoints are read whole.
+    fn state(&mut self, mut scan: Scan, index: Option<&Index>) -> Result<(Loaded, Scan)> {
         let newest = self.checkpoints.last().copied();
-        if newest.unwrap_or(0) < scan.from {
-            return Ok(None);
-        }
-        match state::read(self.place, self.ids, scan, newest) {
-            Err(Error::Damaged(what)) => {
-                tracing::warn!(what, "taking the state from the index");
-                Ok(None)
+        let quick = (index.is_some() && newest.unwrap_or(0) >= scan.from)
+            .then(|| state::objects(self.place, self.ids, &scan, newest));
+        let objects = match quick {
+            Some(Err(Error::Damaged(_))) | None => {
+                scan = self.lower(scan)?;
+                self.sound_state(&scan)?
             }
-            read => read.map(Some),
+            Some(read) => read?,
+        };
+        let requests = |past| objects.requests(self.place, self.ids, past);
+        let found = match (requests(Past::Files(&self.history.spans)), index) {
+            (Err(Error::Damaged(what)), Some(index)) => {
+                tracing::warn!(what, "history is damaged; taking the requests from the index");
+                requests(Past::Index(index))?
+            }
+            (found, _) => found?,
+        };
+        Ok((objects.with(found), scan))
+    }
+
+    /// Removes history files in whose place others were written. What stays is removed next time.
+    fn remove_superseded(&self) {
+        for span in &self.history.superseded {
+            self.place.io.remove(&history::path(&self.place.history(), *span)).ok();
         }
     }
 
@@ -287,8 +367,8 @@ impl<'a> Boots<'a> {
         }
     }
 
-    /// Opens the index, if it can be believed and the journal can be replayed above it.
-    fn believe_index(&self, scan: &Scan) -> Result<Option<Index>> {
+    /// Opens the index, if it can be relied on and the journal can be replayed above it.
+    fn open_index(&self, scan: &Scan) -> Result<Option<Index>> {
         if !self.indexed && !self.same_boot {
             return Ok(None);
         }
@@ -318,7 +398,7 @@ impl<'a> Boots<'a> {
     }
 
     /// The state from the newest good checkpoint and the journal.
-    fn sound_state(&mut self, scan: &Scan) -> Result<Loaded> {
+    fn sound_state(&mut self, scan: &Scan) -> Result<state::Objects> {
         let (io, dir) = (&*self.place.io, self.place.checkpoints());
         let mut usable: Vec<Option<Revision>> =
             self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
@@ -349,11 +429,11 @@ impl<'a> Boots<'a> {
 
     /// The state from a checkpoint, or from nothing, and the journal, once every byte of the
     /// checkpoint was found good.
-    fn checked(&self, scan: &Scan, base: Option<Revision>) -> Result<Loaded> {
+    fn checked(&self, scan: &Scan, base: Option<Revision>) -> Result<state::Objects> {
         if let Some(base) = base {
             let path = checkpoint::path(&self.place.checkpoints(), base);
             checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
         }
-        state::read(self.place, self.ids, scan, base)
+        state::objects(self.place, self.ids, scan, base)
     }
 }

@@ -1,5 +1,5 @@
-//! Rebuilding the index, or what it lacks, behind a server that is at work already: from the newest checkpoint that
-//! is good from its first byte to its last, and the journal above it.
+//! Rebuilding the index, or what it lacks, behind a server that is at work already: from history files
+//! that are sound from their first byte to their last, and the journal above them.
 //!
 //! Until it is there, nothing else than history and past changes waits for it. It is built in a
 //! folder of its own, which takes the place of the old one once it is whole; a process that ends
@@ -9,14 +9,14 @@ use std::{fs, path::Path, sync::Arc};
 
 use super::{
     boot::note_boot,
-    checkpoint,
     engine::Engine,
-    folder,
+    folder, history,
     index::Index,
     journal::{self, Scan},
     progress::Upkeep,
+    state,
 };
-use crate::store::{Error, Result, Revision};
+use crate::store::{Error, Result};
 
 /// How often the journal is read until it makes sense: a group may be written meanwhile.
 const READS: u32 = 5;
@@ -28,7 +28,7 @@ impl Engine {
     pub(super) fn build(&self, upkeep: &mut Upkeep) -> Result<()> {
         self.owned()?;
         self.queue.pass(true);
-        tracing::info!("building the index from checkpoint and journal");
+        tracing::info!("building the index from history files and journal");
         let fresh = self.place.fresh_index();
         folder::remove(&fresh)?;
         let index = self.fill(&fresh)?;
@@ -41,8 +41,9 @@ impl Engine {
         let after = self.replay(&index)?;
         index.flush()?;
         let index = self.install(index, &fresh)?;
-        let (revision, newest) = (index.head()?.revision, self.newest_checkpoint());
-        upkeep.uncovered = before.bytes_above(newest) + after.bytes_above(before.end.max(newest));
+        let (revision, archived) = (index.head()?.revision, history::end(&self.history()));
+        upkeep.unwritten =
+            before.bytes_above(archived) + after.bytes_above(before.end.max(archived));
         tracing::info!(revision, "the index is built");
         self.index.store(Some(Arc::new(index)));
         self.note_progress(upkeep, revision);
@@ -58,7 +59,7 @@ impl Engine {
             self.queue.pass(false);
         }
         let after = self.replay(&index)?;
-        upkeep.uncovered += before.bytes_above(start) + after.bytes_above(before.end);
+        upkeep.unwritten += before.bytes_above(start) + after.bytes_above(before.end);
         let revision = index.head()?.revision;
         tracing::info!(revision, "the index has caught up with the journal");
         self.note_progress(upkeep, revision);
@@ -78,34 +79,45 @@ impl Engine {
         Ok(index)
     }
 
-    /// A new index with the content of the newest good checkpoint.
+    /// A new index with what history files hold.
     fn fill(&self, fresh: &Path) -> Result<Index> {
-        let keep = self.settings.retention;
-        let bases: Vec<_> = self.checkpoints().iter().rev().copied().collect();
-        for base in bases {
-            let index = Index::open(fresh, self.ids, keep)?;
-            match self.import(&index, base) {
-                Ok(()) => return Ok(index),
-                Err(Error::Damaged(what)) => {
-                    tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");
-                }
-                Err(error) => return Err(error),
+        self.adopt()?;
+        let (io, dir) = (&*self.place.io, self.place.history());
+        let spans = self.history().clone();
+        for span in &spans {
+            let path = history::path(&dir, *span);
+            match history::read(io, &path, self.ids, |_| self.go_on()) {
+                Err(Error::Damaged(what)) => self.give_up_history(*span, &what)?,
+                read => drop(read?),
             }
-            drop(index);
-            folder::make_ready(fresh)?;
-            folder::remove(fresh)?;
         }
-        Index::open(fresh, self.ids, keep)
+        let index = Index::open(fresh, self.ids, self.settings.retention)?;
+        let mut import = index.begin_import();
+        for span in spans {
+            let head = history::read(io, &history::path(&dir, span), self.ids, |entry| {
+                self.go_on()?;
+                import.add(entry)
+            })?;
+            import.end_file(head)?;
+        }
+        import.finish()?;
+        self.remove_ended(&index)?;
+        Ok(index)
     }
 
-    fn import(&self, index: &Index, base: Revision) -> Result<()> {
-        let path = checkpoint::path(&self.place.checkpoints(), base);
-        index.import(|each| {
-            checkpoint::read(&*self.place.io, &path, self.ids, |entry| {
-                self.go_on()?;
-                each(entry)
-            })
-        })
+    /// Removes the histories of objects whose end is past keeping, as the newest checkpoint has it.
+    fn remove_ended(&self, index: &Index) -> Result<()> {
+        let Some(newest) = self.checkpoints.kept().last().copied() else { return Ok(()) };
+        let removed = state::keys(&self.place, self.ids, newest)
+            .and_then(|mut keys| index.remove_ended(newest, &mut keys));
+        match removed {
+            // Verification sees to it; until then, some histories go back further than they need.
+            Err(Error::Damaged(what)) => {
+                tracing::warn!(what, "a checkpoint is damaged");
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     /// Adds what the journal holds above the index.
@@ -130,12 +142,7 @@ impl Engine {
         Ok(scan)
     }
 
-    fn go_on(&self) -> Result<()> {
+    pub(super) fn go_on(&self) -> Result<()> {
         if self.queue.abandoned() { Err(Error::Broken) } else { Ok(()) }
-    }
-
-    /// Revision of the newest checkpoint; 0 without one.
-    pub(super) fn newest_checkpoint(&self) -> Revision {
-        self.checkpoints().last().copied().unwrap_or(0)
     }
 }

@@ -1,6 +1,6 @@
 //! Care for a store at work: how much room is left, and whether what was written can still be read.
 //!
-//! Verification reads every checkpoint and every segment again, the one that is being written up to
+//! Verification reads every checkpoint, history file and segment again, the one that is being written up to
 //! its last durable group, with the readers that a start uses. It reads little at a time and rests
 //! between. What it finds is noted, logged and healed; see `heal.rs`.
 
@@ -13,7 +13,14 @@ use std::{
 };
 
 use super::{
-    CURE, checkpoint, damage::Damage, damaged, engine::Engine, files, segment, segment::Segment,
+    CURE, checkpoint,
+    damage::Damage,
+    damaged,
+    engine::Engine,
+    files,
+    history::{self, Span},
+    segment,
+    segment::Segment,
 };
 use crate::store::{Error, Result, Revision, io::File};
 
@@ -49,6 +56,7 @@ enum Part {
     Checkpoint(Revision),
     /// The segment after a revision.
     Segment(Revision),
+    History(Span),
 }
 
 /// What a part should be.
@@ -144,7 +152,9 @@ impl Engine {
 
     /// Reads every file once, spread over a period; what is damaged. None when it was told to end.
     pub(super) fn verify(&self, period: Duration, rest: &dyn Rest) -> Option<Vec<String>> {
-        let mut parts: Vec<_> = self.checkpoints().iter().copied().map(Part::Checkpoint).collect();
+        let kept = self.checkpoints.kept().clone();
+        let mut parts: Vec<_> = kept.into_iter().map(Part::Checkpoint).collect();
+        parts.extend(self.history().iter().copied().map(Part::History));
         match self.writer.lock() {
             Ok(writer) => {
                 parts.extend(writer.journal.segments().iter().copied().map(Part::Segment));
@@ -164,8 +174,8 @@ impl Engine {
                 State::Damaged(damage, what) => {
                     tracing::error!(
                         what,
-                        "a file of the store is damaged. Nothing is served from it, and a fresh \
-                         checkpoint is to take its place; see to the disk, and make a backup"
+                        "a file of the store is damaged. Nothing is served from it, and another one \
+                         is to take its place; see to the disk, and make a backup"
                     );
                     self.note(|condition| {
                         condition.damaged = Some(what.clone());
@@ -227,8 +237,12 @@ impl Engine {
 
     fn read(&self, part: Part, expected: &Expected, file: &dyn File) -> Result<()> {
         let path = &expected.path;
-        if let Part::Checkpoint(_) = part {
-            return checkpoint::read_file(file, path, self.ids, |_| Ok(())).map(drop);
+        match part {
+            Part::Checkpoint(_) => return checkpoint::check(file, path, self.ids, |_| Ok(())),
+            Part::History(_) => {
+                return history::read_file(file, path, self.ids, |_| Ok(())).map(drop);
+            }
+            Part::Segment(_) => {}
         }
         let (segment, error) = Segment::judge(path, files::content(file)?, self.ids)?;
         // What a sound beginning holds is looked at first: its place is the first damage.
@@ -252,9 +266,14 @@ impl Engine {
     fn expected(&self, part: Part) -> Option<Expected> {
         match part {
             Part::Checkpoint(at) => {
-                let kept = self.checkpoints().contains(&at);
+                let kept = self.checkpoints.kept().contains(&at);
                 let path = checkpoint::path(&self.place.checkpoints(), at);
                 kept.then_some(Expected { path, end: None, last: at })
+            }
+            Part::History(span) => {
+                let kept = self.history().contains(&span);
+                let path = history::path(&self.place.history(), span);
+                kept.then_some(Expected { path, end: None, last: span.last })
             }
             Part::Segment(after) => {
                 let writer = self.writer.lock().ok()?;
@@ -282,6 +301,7 @@ impl Part {
         let damage = match self {
             Self::Checkpoint(at) => Damage::Checkpoint(at),
             Self::Segment(after) => Damage::Segment(after),
+            Self::History(span) => Damage::History(span),
         };
         State::Damaged(damage, what)
     }

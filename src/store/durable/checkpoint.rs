@@ -1,33 +1,24 @@
-//! Checkpoints: the whole index at one revision, sorted by key. They bound the journal, and the
-//! index is built anew from them.
+//! Checkpoints: every object at one revision, in a sorted file. They bound the journal.
 //!
-//! `<revision, 20 digits>.ckpt` is a header, blocks and a trailer. A block is its length, its
-//! CRC32C and its content: length and bytes of its first key, length of its entries, and these
-//! compressed with LZ4. An entry is length and bytes of the key, then of the value. The trailer
-//! stands in a block behind one of length 0, and its hash is that of all entries. Numbers are big
-//! endian. In format 1 the content of a block is the entries as they are.
+//! `<revision, 20 digits>.ckpt`. Those of an older format hold history as well, and the requests that
+//! are remembered; see `sorted.rs`.
 
-mod read;
-
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
-
-use sha2::{Digest, Sha256};
-
-pub(super) use self::read::{Outline, Spot, read, read_file};
+use std::path::{Path, PathBuf};
 
 use super::{
-    Ids, damaged, files,
-    index::{Head, keys::Entry},
-    known_format,
+    Ids, files,
+    index::{
+        Head,
+        keys::{Entry, state_key},
+    },
+    sorted::{self, Layout},
 };
 use crate::{
-    domain::Time,
+    domain::Kind,
     store::{
-        Error, Result, Revision,
+        Result, Revision, State,
         io::{File, Io},
+        record::encode_object,
     },
 };
 
@@ -35,18 +26,9 @@ use crate::{
 pub(super) const FOLDER: &str = "checkpoint";
 /// Checkpoints that are kept.
 pub(super) const KEPT: usize = 2;
+/// How the files begin.
+pub(super) const LAYOUT: Layout = Layout { magic: *b"DPCKPT\r\n" };
 const ENDING: &str = "ckpt";
-const MAGIC: [u8; 8] = *b"DPCKPT\r\n";
-/// Format of checkpoints that this program writes.
-const FORMAT: u32 = 2;
-/// More than this LZ4 cannot make of one byte.
-const MOST_FROM_A_BYTE: usize = 255;
-/// Bytes of the header: magic, format, CRC32C, store, incarnation, revision.
-const HEADER: usize = 56;
-/// Bytes of the trailer before the hash: count, revision, time, number of records, last removed one.
-const NUMBERS: usize = 40;
-/// Bytes of entries from which a block is closed.
-const BLOCK: usize = 256 << 10;
 
 /// Revisions of the checkpoints, rising.
 pub(super) fn list(io: &dyn Io, dir: &Path) -> Result<Vec<Revision>> {
@@ -59,104 +41,42 @@ pub(super) fn path(dir: &Path, revision: Revision) -> PathBuf {
     dir.join(format!("{revision:020}.{ENDING}"))
 }
 
-/// Writes a checkpoint; it gets its name once it is durable.
-#[derive(Debug)]
-pub(super) struct Writer<'a> {
-    io: &'a dyn Io,
-    dir: &'a Path,
-    unfinished: PathBuf,
-    file: Box<dyn File>,
-    at: u64,
-    block: Vec<u8>,
-    hash: Sha256,
-    count: u64,
-    head: Head,
+/// Writes the checkpoint of a state, as long as it may go on; its length.
+pub(super) fn write(
+    io: &dyn Io,
+    dir: &Path,
+    ids: Ids,
+    state: &dyn State,
+    go_on: impl Fn() -> Result<()>,
+) -> Result<u64> {
+    let head = Head { revision: state.revision(), time: state.time(), ..Head::default() };
+    let mut writer = sorted::Writer::new(io, path(dir, head.revision), LAYOUT, ids, head)?;
+    let mut kinds = Kind::all().collect::<Vec<_>>();
+    // As their keys rise.
+    kinds.sort_by_key(|kind| kind.collection());
+    for object in kinds.into_iter().flat_map(|kind| state.objects(kind)) {
+        go_on()?;
+        writer.add((&state_key(&object.key()), &encode_object(&object)?))?;
+    }
+    Ok(writer.finish()?)
 }
 
-// === impl Writer ===
-
-impl<'a> Writer<'a> {
-    /// Begins a checkpoint of the index with that head.
-    pub(super) fn new(io: &'a dyn Io, dir: &'a Path, ids: Ids, head: Head) -> io::Result<Self> {
-        for left in files::list(io, dir, files::UNFINISHED)? {
-            io.remove(&left)?;
-        }
-        let unfinished = path(dir, head.revision).with_extension(files::UNFINISHED);
-        let mut file = io.create(&unfinished)?;
-        file.write_at(0, &header(ids, head.revision))?;
-        let (at, hash) = (HEADER as u64, Sha256::new());
-        Ok(Self { io, dir, unfinished, file, at, block: Vec::new(), hash, count: 0, head })
-    }
-
-    /// Adds an entry; keys rise.
-    pub(super) fn add(&mut self, (key, value): Entry<'_>) -> io::Result<()> {
-        for part in [key, value] {
-            let length = u32::try_from(part.len()).map_err(io::Error::other)?;
-            self.block.extend_from_slice(&length.to_be_bytes());
-            self.block.extend_from_slice(part);
-        }
-        self.count += 1;
-        if self.block.len() < BLOCK { Ok(()) } else { self.close_entries() }
-    }
-
-    /// Ends the checkpoint and makes it durable; its length.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
-        if !self.block.is_empty() {
-            self.close_entries()?;
-        }
-        self.close_block()?;
-        for number in [
-            self.count.to_be_bytes(),
-            self.head.revision.to_be_bytes(),
-            self.head.time.micros().to_be_bytes(),
-            self.head.records.to_be_bytes(),
-            self.head.trimmed.to_be_bytes(),
-        ] {
-            self.block.extend_from_slice(&number);
-        }
-        let hash = self.hash.finalize_reset();
-        self.block.extend_from_slice(&hash);
-        self.close_block()?;
-        self.file.sync()?;
-        self.io.rename(&self.unfinished, &path(self.dir, self.head.revision))?;
-        self.io.sync_dir(self.dir)?;
-        Ok(self.at)
-    }
-
-    /// Writes the entries that were added since the last block.
-    fn close_entries(&mut self) -> io::Result<()> {
-        self.hash.update(&self.block);
-        let length = u32::try_from(self.block.len()).map_err(io::Error::other)?;
-        let key = self.block.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)) as usize;
-        let compressed = lz4_flex::block::compress(&self.block);
-        let first = self.block.get(..4 + key).unwrap_or_default();
-        self.block = [first, &length.to_be_bytes(), &compressed].concat();
-        self.close_block()
-    }
-
-    fn close_block(&mut self) -> io::Result<()> {
-        let length = u32::try_from(self.block.len()).map_err(io::Error::other)?;
-        let crc = crc32c::crc32c(&self.block);
-        let bytes = [&length.to_be_bytes()[..], &crc.to_be_bytes(), &self.block].concat();
-        self.file.write_at(self.at, &bytes)?;
-        self.at += bytes.len() as u64;
-        self.block.clear();
-        Ok(())
-    }
+/// Reads a checkpoint from its first byte to its last and hands on every entry.
+pub(super) fn read(
+    io: &dyn Io,
+    path: &Path,
+    ids: Ids,
+    each: impl FnMut(Entry<'_>) -> Result<()>,
+) -> Result<()> {
+    check(&*io.open(path)?, path, ids, each)
 }
 
-fn header(ids: Ids, revision: Revision) -> [u8; HEADER] {
-    let mut bytes = [0; HEADER];
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&FORMAT.to_be_bytes());
-    bytes[16..32].copy_from_slice(ids.store.as_bytes());
-    bytes[32..48].copy_from_slice(ids.incarnation.as_bytes());
-    bytes[48..].copy_from_slice(&revision.to_be_bytes());
-    let crc = seal(&bytes);
-    bytes[12..16].copy_from_slice(&crc.to_be_bytes());
-    bytes
-}
-
-fn seal(header: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&header[..12]), &header[16..HEADER])
+/// The same for a file that is open already.
+pub(super) fn check(
+    file: &dyn File,
+    path: &Path,
+    ids: Ids,
+    each: impl FnMut(Entry<'_>) -> Result<()>,
+) -> Result<()> {
+    sorted::read_file(file, path, LAYOUT, ids, each).map(drop)
 }

@@ -54,6 +54,7 @@ impl Durable {
             self.engine.queue.abandon();
         }
         let (engine, attendant) = (Arc::clone(&self.engine), take(&self.attendant));
+        let checkpoints = take(&self.checkpoints);
         let (done, closed) = mpsc::sync_channel(1);
         Worker::spawn("deskplane-close", move || {
             if let Some(attendant) = attendant {
@@ -62,6 +63,9 @@ impl Durable {
             engine.shut();
             // A panic in there is noted as a failure.
             follower.join();
+            if let Some(checkpoints) = checkpoints {
+                checkpoints.join();
+            }
             let sealed = engine.seal();
             // Whoever waits may open the folder next.
             drop(engine);
@@ -90,7 +94,9 @@ impl Drop for Durable {
     fn drop(&mut self) {
         self.engine.stop.signal();
         self.engine.queue.abandon();
-        for thread in [take(&self.follower), take(&self.attendant)].into_iter().flatten() {
+        self.engine.checkpoints.close();
+        let threads = [&self.follower, &self.checkpoints, &self.attendant].map(take);
+        for thread in threads.into_iter().flatten() {
             // It ends after the group or piece that it is at, and has told of a failure itself.
             thread.join_within(self.at_once);
         }

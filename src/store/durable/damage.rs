@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::history::Span;
 use crate::store::{Error, Result, Revision};
 
 /// What helps against damage.
@@ -14,14 +15,16 @@ pub(super) enum Damage {
     Checkpoint(Revision),
     /// The segment after that revision.
     Segment(Revision),
+    /// The history file of that span.
+    History(Span),
 }
 
 /// Damage that is to be healed.
 #[derive(Debug)]
 pub(super) struct Hurt {
     pub(super) damages: Vec<Damage>,
-    /// Last revision that lies in a damaged segment: the index must have it, and no way to a start
-    /// may begin before it.
+    /// Last revision that lies in a damaged segment: index and state must have it, and no way to a
+    /// start may begin before it.
     pub(super) last: Revision,
 }
 

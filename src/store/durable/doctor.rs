@@ -4,6 +4,7 @@
 mod repair;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,10 +14,14 @@ use uuid::Uuid;
 
 use super::{
     CURE, Ids, Place, Settings,
-    boot::Boots,
-    boot_id, checkpoint, files, folder, frame, journal,
+    boot::{self, Boots},
+    boot_id, checkpoint, damaged, files, folder, frame,
+    history::{self, Span},
+    index::keys,
+    journal,
     mark::{self, Boot, Mark, State},
     segment::{self, Segment},
+    sorted,
 };
 use crate::store::{
     Error, Result, Revision,
@@ -47,7 +52,7 @@ pub struct Report {
     pub store: Option<Uuid>,
     /// The incarnation of the store.
     pub incarnation: Option<Uuid>,
-    /// Its marks, checkpoints and segments.
+    /// Its marks, checkpoints, history files and segments.
     pub files: Vec<Examined>,
     /// How it is.
     pub health: Health,
@@ -89,7 +94,8 @@ pub fn examine(folder: &Path, repair: bool) -> Result<Report> {
 
 /// Looks at a place, and repairs what is the same place open for writing.
 pub(super) fn examine_at(place: &Place, writable: Option<&Place>) -> Result<Report> {
-    let parts = [place.journal(), place.checkpoints(), place.folder.join(Ids::NAME)];
+    let mark = place.folder.join(Ids::NAME);
+    let parts = [place.journal(), place.checkpoints(), place.history(), mark];
     let mut listed = files::list_all(&*place.io, &place.folder)?;
     listed.retain(|path| parts.contains(path));
     if listed.is_empty() {
@@ -112,6 +118,10 @@ struct Found {
     files: Vec<Examined>,
     /// Rising.
     checkpoints: Vec<Kept>,
+    /// Rising, and whether they are whole.
+    history: Vec<(Span, bool)>,
+    /// Whether history is in checkpoints of an older program alone.
+    unadopted: bool,
     /// Rising.
     segments: Vec<Kept>,
     /// Why nothing can be done about it here.
@@ -143,6 +153,8 @@ impl Found {
             ids: None,
             files: Vec::new(),
             checkpoints: Vec::new(),
+            history: Vec::new(),
+            unadopted: false,
             segments: Vec::new(),
             hopeless: None,
         };
@@ -157,9 +169,14 @@ impl Found {
             return Ok(found);
         };
         let dir = place.checkpoints();
-        for at in checkpoint::list(&*place.io, &dir)? {
-            found.checkpoint(place, ids, checkpoint::path(&dir, at), at)?;
+        let checkpoints = checkpoint::list(&*place.io, &dir)?;
+        for at in &checkpoints {
+            found.checkpoint(place, ids, checkpoint::path(&dir, *at), *at)?;
         }
+        found.history(place, ids)?;
+        found.unadopted = found.history.is_empty()
+            && found.hopeless.is_none()
+            && boot::hold_history(place, ids, &checkpoints)?;
         let dir = place.journal();
         let listed = journal::list(&*place.io, &dir)?;
         for (nth, after) in listed.iter().enumerate() {
@@ -186,7 +203,7 @@ impl Found {
     fn checkpoint(&mut self, place: &Place, ids: Ids, path: PathBuf, at: Revision) -> Result<()> {
         let file = place.io.open(&path)?;
         let bytes = file.len()?;
-        let read = checkpoint::read_file(&*file, &path, ids, |_| Ok(()));
+        let read = sorted::read_file(&*file, &path, checkpoint::LAYOUT, ids, |_| Ok(()));
         let (head, state) = match read {
             Ok(head) => (Some(head), OK.to_owned()),
             Err(error) => (None, self.state(&path, error, Some((ids, &header(&*file)?)))?),
@@ -199,6 +216,39 @@ impl Found {
         let last = head.map(|head| head.revision);
         let whole = head.is_some();
         self.checkpoints.push(Kept { path, at, last, end: 0, whole, records: 0, highest: at });
+        Ok(())
+    }
+
+    fn history(&mut self, place: &Place, ids: Ids) -> Result<()> {
+        let dir = place.history();
+        let mut end = 0;
+        for span in history::Files::list(&*place.io, &dir)?.spans {
+            let path = history::path(&dir, span);
+            let file = place.io.open(&path)?;
+            let mut records = BTreeSet::new();
+            let read = history::read_file(&*file, &path, ids, |(key, _)| {
+                records.extend(keys::record_of(key));
+                Ok(())
+            });
+            let mut state = match &read {
+                Ok(_) => OK.to_owned(),
+                Err(_) => String::new(),
+            };
+            let whole = read.is_ok();
+            if let Err(error) = read {
+                state = self.state(&path, error, Some((ids, &header(&*file)?)))?;
+            } else if span.after != end {
+                state = gap(end, span.after);
+            }
+            let wrong = state != OK;
+            self.list(place, &path, file.len()?, state, wrong);
+            if whole && let Some(row) = self.files.last_mut() {
+                row.revisions = records.first().copied().zip(records.last().copied());
+                row.records = Some(records.len() as u64);
+            }
+            end = span.last;
+            self.history.push((span, whole));
+        }
         Ok(())
     }
 
@@ -239,7 +289,7 @@ impl Found {
             && end != at
             && !wrong
         {
-            state = format!("gap: revisions {} to {at} are missing before it", end + 1);
+            state = gap(end, at);
             wrong = true;
         }
         self.list(place, &kept.path, len, state, wrong);
@@ -322,12 +372,12 @@ impl Found {
         }
         let good = self.checkpoints.iter().filter(|kept| kept.whole && kept.at >= scan.from);
         let base = good.map(|kept| kept.at).max().or((scan.from == 0).then_some(0));
-        let base = base.ok_or_else(|| {
-            super::damaged(&place.checkpoints(), 0, "no checkpoint fits the journal")
-        })?;
+        let base =
+            base.ok_or_else(|| damaged(&place.checkpoints(), 0, "no checkpoint fits the journal"))?;
         let above = scan.sizes.iter().filter(|(at, _)| *at > base).count();
         Ok(format!(
-            "{torn}builds the index from {} and replays {above} groups up to revision {}",
+            "{torn}reads the state from {}, replays {above} groups up to revision {}, and builds the \
+             index behind the start",
             if base == 0 { "nothing".to_owned() } else { format!("the checkpoint of {base}") },
             scan.end
         ))
@@ -390,6 +440,10 @@ impl Examined {
     }
 }
 
+fn gap(end: Revision, begin: Revision) -> String {
+    format!("gap: revisions {} to {begin} are missing before it", end + 1)
+}
+
 /// The first bytes of a file, as many as a header may have.
 fn header(file: &dyn crate::store::io::File) -> Result<Vec<u8>> {
     let mut head = vec![0; usize::try_from(file.len()?.min(64)).unwrap_or(0)];
@@ -397,9 +451,10 @@ fn header(file: &dyn crate::store::io::File) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Whether a checkpoint or segment begins as one of another store or incarnation.
+/// Whether a checkpoint, history file or segment begins as one of another store or incarnation.
 fn is_foreign(ids: Ids, head: &[u8]) -> bool {
-    let known = [b"DPJRNL\r\n", b"DPCKPT\r\n"].iter().any(|magic| head.starts_with(*magic));
+    let magics = [b"DPJRNL\r\n", &checkpoint::LAYOUT.magic, &history::LAYOUT.magic];
+    let known = magics.iter().any(|magic| head.starts_with(*magic));
     let ours = [*ids.store.as_bytes(), *ids.incarnation.as_bytes()].concat();
     known && head.get(16..48).is_some_and(|theirs| theirs != ours)
 }

@@ -2,7 +2,7 @@
 //! see `follow.rs`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, mpsc},
     time::{Duration, Instant},
 };
 
@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use super::{
     Ids, Place, Settings,
     boot::{Booted, Found},
+    checkpointing::Checkpoints,
     folder::{self, Lock},
     frame,
+    history::Span,
     index::Index,
     journal::Journal,
     mark::{self, State},
@@ -36,8 +38,11 @@ pub(super) struct Engine {
     pub(super) settings: Settings,
     pub(super) ids: Ids,
     pub(super) writer: Mutex<Writer>,
-    /// Revisions of the checkpoints, rising.
-    pub(super) checkpoints: Mutex<Vec<Revision>>,
+    pub(super) checkpoints: Checkpoints,
+    /// History files, rising.
+    pub(super) history: Mutex<Vec<Span>>,
+    /// Whether history is in checkpoints of an older program alone.
+    pub(super) unadopted: AtomicBool,
     /// None until it is built, and once it has failed.
     pub(super) index: ArcSwapOption<Index>,
     /// The state that was read at the start, for whoever loads it.
@@ -73,7 +78,7 @@ impl Engine {
         booted: Booted,
         meters: Meters,
     ) -> (Self, Upkeep) {
-        let Booted { ids, index, state, journal, revision, checkpoints, uncovered, lock } = booted;
+        let Booted { ids, index, state, journal, revision, lock, .. } = booted;
         let (index, at) = match index {
             Found::Whole(index) => (Some(index), Some(revision)),
             Found::Behind(index, at) => (Some(index), Some(at)),
@@ -88,9 +93,11 @@ impl Engine {
             settings,
             ids,
             writer: Mutex::new(Writer { journal, head: revision, shut: false, refused: None }),
-            checkpoints: Mutex::new(checkpoints),
+            checkpoints: Checkpoints::new(booted.checkpoints, booted.uncovered),
+            history: Mutex::new(booted.history),
+            unadopted: AtomicBool::new(booted.unadopted),
             index: ArcSwapOption::new(index.map(Arc::new)),
-            state: Mutex::new(state),
+            state: Mutex::new(Some(state)),
             queue,
             progress: watch::Sender::new(progress),
             condition: watch::Sender::default(),
@@ -98,7 +105,7 @@ impl Engine {
             stop: Stop::default(),
             lock,
         };
-        (engine, Upkeep::new(uncovered, revision, behind))
+        (engine, Upkeep::new(booted.unwritten, revision, behind))
     }
 
     /// The index, once it is there.
@@ -120,7 +127,7 @@ impl Engine {
 
     /// Writes a batch to the journal and says so; the index follows.
     pub(super) fn commit(&self, batch: Batch, durable: &watch::Sender<Revision>) -> Result<Commit> {
-        // Not with the lock in hand: whoever makes room may need it for a checkpoint.
+        // Not with the lock in hand: whoever makes room may need it to release segments.
         let room = self.queue.wait_for_room();
         let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
         if writer.shut || !room {
@@ -151,6 +158,7 @@ impl Engine {
         durable.send_replace(writer.head);
         let stored = batch.records.into_iter().zip(group.into_iter().map(|(_, bytes)| bytes));
         self.queue.push(bytes.len(), stored.collect());
+        self.checkpoints.add(bytes.len());
         Ok(Commit::Committed(writer.head))
     }
 
@@ -218,9 +226,10 @@ impl Engine {
             writer.shut = true;
         }
         self.queue.close();
+        self.checkpoints.close();
     }
 
-    /// Once the thread of the index has come to its end: notes that all is well, and whether the
+    /// Once the threads of index and checkpoints have come to its end: notes that all is well, and whether the
     /// index is whole and on the disk. If it is not, the next start builds it, or what it lacks, while
     /// it serves already. What cannot be noted is left to the next start, which then has more to do.
     pub(super) fn seal(&self) -> Result<()> {

@@ -69,8 +69,19 @@ pub(super) fn list(io: &dyn Io, dir: &Path, ending: &str) -> io::Result<Vec<Path
     Ok(paths)
 }
 
-/// The number that a file is named by.
+/// The number that a file is named by; of a span of numbers, the last one.
 pub(super) fn number(path: &Path) -> Option<i64> {
     let stem = path.file_stem()?.to_str()?;
-    (stem.len() == 20).then(|| stem.parse().ok())?
+    digits(stem.rsplit_once('-').map_or(stem, |(_, last)| last))
+}
+
+/// The span of numbers that a file is named by.
+pub(super) fn span(path: &Path) -> Option<(i64, i64)> {
+    let (first, last) = path.file_stem()?.to_str()?.split_once('-')?;
+    Some((digits(first)?, digits(last)?))
+}
+
+fn digits(text: &str) -> Option<i64> {
+    let plain = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
 }

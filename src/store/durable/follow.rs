@@ -1,7 +1,7 @@
-//! The thread of the index: it carries groups from the journal to the index, makes checkpoints, and
-//! builds the index once more when it cannot go on with it.
+//! The thread of the index: it carries groups from the journal to the index, archives them, and
+//! rebuilds the index when it cannot go on with it.
 //!
-//! The index holds nothing that checkpoint and journal do not hold, so its failures never end the
+//! The index holds nothing that history files and journal do not hold, so its failures never end the
 //! store: a handle that sled lacked for a file of its own, a disk that filled up under it, a panic
 //! in it. Such an index is let go, what becomes durable meanwhile is left to the journal, and
 //! another one is built as soon as that is possible; see `build.rs`.
@@ -26,7 +26,7 @@ const RESTS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 // === impl Engine ===
 
 impl Engine {
-    /// Carries groups to the index until there are no more; at a clean end with a last checkpoint.
+    /// Carries groups to the index until there are no more; at a clean end archives them.
     pub(super) fn follow(&self, mut upkeep: Upkeep) {
         let mut rest = RESTS.0;
         loop {
@@ -64,7 +64,10 @@ impl Engine {
         }
         if self.index.load().is_some()
             && !self.queue.abandoned()
-            && let Err(error) = caught(|| self.last_checkpoint(&mut upkeep))
+            && let Err(error) = caught(|| {
+                self.archive_last(&mut upkeep);
+                Ok(())
+            })
         {
             self.lose(&error);
         }
@@ -84,27 +87,22 @@ impl Engine {
                     index.apply(&records)?;
                     self.note_progress(upkeep, last.revision);
                 }
-                upkeep.uncovered += bytes as u64;
+                upkeep.unwritten += bytes as u64;
             }
         }
         self.heal(upkeep);
-        if upkeep.uncovered >= self.settings.checkpoint_bytes {
-            self.checkpoint(upkeep);
+        if upkeep.unwritten >= self.settings.checkpoint_bytes {
+            self.archive(upkeep);
         }
-        // Who heals or writes a checkpoint says what failed, and goes on.
+        // Who heals or archives says what failed, and goes on.
         if index.failed() { Err(Error::Engine("sled failed".to_owned())) } else { Ok(()) }
-    }
-
-    fn last_checkpoint(&self, upkeep: &mut Upkeep) -> Result<()> {
-        self.checkpoint(upkeep);
-        Ok(())
     }
 
     /// Lets go of an index that cannot be relied on, or notes that there is none yet. Until there is
     /// one, groups are not kept for it: the journal has them.
     fn lose(&self, error: &Error) {
         let why: Arc<str> = error.to_string().into();
-        tracing::error!(%error, "the index failed; it is built once more from checkpoint and journal");
+        tracing::error!(%error, "the index failed; it is rebuilt from history files and journal");
         self.queue.pass(true);
         // A process that is killed now must not believe it at the next start.
         if self.owned().is_ok()

@@ -6,22 +6,29 @@
 //! made superfluous at once, by the thread of the index and in this order:
 //!
 //! 1. When the damage is in the segment that is being written, the journal goes on in another one.
-//! 2. Once the index has everything up to the end of the damaged segment, a checkpoint of it is
-//!    written, and read again. It takes the place of one of the same revision.
-//! 3. Checkpoints that are damaged, or from which no way leads on but over the damage, are removed,
+//! 2. A damaged history file is written once more from the index.
+//! 3. Once index and state have everything up to the end of the damaged segment, it is archived, and a
+//!    checkpoint is written, and read again. It takes the place of one of the same revision.
+//! 4. Checkpoints that are damaged, or from which no way leads on but over the damage, are removed,
 //!    and then the journal below the oldest checkpoint that is left.
 //!
 //! A kill between any two of these leaves what was there before, or better. One checkpoint may be
 //! left alone; the next one makes two again. When something fails the damage stays noted, and the
 //! next verification tries again.
 
+use std::time::Duration;
+
 use super::{
     checkpoint,
     damage::{Damage, Hurt},
     engine::Engine,
+    history,
     progress::Upkeep,
 };
 use crate::store::{Error, Lack, Result, Revision};
+
+/// How often it is looked whether what is durable was published.
+const PUBLISHED: Duration = Duration::from_millis(1);
 
 // === impl Engine ===
 
@@ -79,12 +86,12 @@ impl Engine {
         self.queue.done(hurt.damages.len());
         match healed {
             Err(_) if self.queue.abandoned() => {}
-            Err(error) => {
-                self.sweep();
-                not_healed(&error);
-            }
+            Err(error) => not_healed(&error),
             Ok(revision) => {
-                tracing::warn!(revision, "healed: a checkpoint has taken the place of the damage");
+                tracing::warn!(
+                    revision,
+                    "healed: what was damaged is written once more, or superfluous"
+                );
                 self.note(|condition| {
                     let text = condition.damaged.as_mut();
                     let done = format!("the checkpoint of revision {revision} has taken its place");
@@ -95,14 +102,33 @@ impl Engine {
     }
 
     fn try_heal(&self, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
+        let index = self.index()?;
+        for damage in &hurt.damages {
+            if let Damage::History(span) = damage
+                && self.history().contains(span)
+            {
+                self.write_history(&index, *span)?;
+            }
+        }
+        if hurt.last > history::end(&self.history()) {
+            self.extend_history(&index)?;
+            upkeep.unwritten = 0;
+        }
         let bad = |at: Revision| hurt.damages.contains(&Damage::Checkpoint(at));
-        let newest = self.checkpoints().last().copied().unwrap_or(0);
-        let revision = match self.index()?.head()?.revision {
-            head if head > newest || bad(newest) => self.write_checkpoint(upkeep)?,
-            _ => newest,
-        };
-        let path = checkpoint::path(&self.place.checkpoints(), revision);
-        checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
+        // What became durable is published a moment later.
+        while self.newest_state()?.revision() < hurt.last {
+            if !self.queue.rest(PUBLISHED) {
+                return Err(Error::Broken);
+            }
+        }
+        let written = self.write_newest(|revision, newest| {
+            bad(newest) && revision >= newest || hurt.last > newest
+        })?;
+        let revision = written.unwrap_or_else(|| self.checkpoints.newest());
+        if revision > 0 {
+            let path = checkpoint::path(&self.place.checkpoints(), revision);
+            checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
+        }
         self.retain_checkpoints(|at| at == revision || at >= hurt.last && !bad(at))?;
         self.release()?;
         Ok(revision)

@@ -1,5 +1,5 @@
-//! The index: what the journal adds up to, in the shape that reads want. The only module that knows
-//! sled.
+//! The index: the records of history files and journal, in the shape that reads want. The only module
+//! that knows sled. State is not in it: see `checkpoint.rs`.
 //!
 //! One tree holds everything, so that one sled batch makes a group of records visible at once:
 //!
@@ -7,8 +7,7 @@
 //! |---|---|
 //! | `m/format`, `m/store`, `m/incarnation` | layout of the tree, identity |
 //! | `m/head` | revision and time of the last record, number of records, revision of the last removed one |
-//! | `s/<collection>/<name>` | the object as it is now |
-//! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
+//! //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
 //! | `q/<time><revision>` | what is remembered of a record with a request id; see `index/requests.rs` |
 //! | `c/<revision>` | how many objects need the record that the feed does not go back to; see `index/retention.rs` |
@@ -23,11 +22,11 @@ mod packed;
 mod pieces;
 mod requests;
 mod retention;
+mod spans;
 mod tree;
 mod write;
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{
         Mutex, MutexGuard,
@@ -41,21 +40,17 @@ use uuid::Uuid;
 #[cfg(test)]
 pub(super) use self::tree::SEGMENT;
 use self::{
-    keys::{
-        Entry, HISTORIES, LOOKUPS, NEEDED, STATES, history_key, history_of, needed_key, record_key,
-        revision_of,
-    },
-    pieces::PIECES,
+    keys::{history_key, history_of, record_key, revision_of},
     tree::Tree,
 };
 use super::{Ids, Retention, known_format};
 use crate::{
-    domain::{Object, Time},
-    store::{Error, HistoryQuery, Loaded, Page, Record, Result, Revision, record::decode_object},
+    domain::Time,
+    store::{Error, HistoryQuery, Page, Record, Result, Revision},
 };
 
 /// Layout of the tree that this program writes; an older one is rebuilt.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 /// Most bytes of records that one read takes, one record more or less.
 const READ_AHEAD: usize = 1 << 20;
 /// The tree. Its calls block.
@@ -112,79 +107,9 @@ impl Index {
         self.db.note(Err::<(), ()>(())).ok();
     }
 
-    /// Number of pieces of the values whose keys begin so.
-    #[cfg(test)]
-    pub(super) fn pieces_of(&self, prefix: &[u8]) -> usize {
-        self.db.scan_prefix([PIECES, prefix].concat()).count()
-    }
-
     /// How far the tree has come.
     pub(super) fn head(&self) -> Result<Head> {
         self.lock().map(|head| *head)
-    }
-
-    /// Everything a server needs at its start.
-    pub(super) fn load(&self) -> Result<Loaded> {
-        let head = self.lock()?;
-        let mut loaded = Loaded { revision: head.revision, time: head.time, ..Loaded::default() };
-        for item in self.db.scan_prefix(STATES) {
-            loaded.objects.push(decode_object(&self.whole(item?)?)?);
-        }
-        // The names of a kind are in order already; a stable sort leaves them so.
-        loaded.objects.sort_by_key(Object::kind);
-        self.load_requests(&mut loaded)?;
-        Ok(loaded)
-    }
-
-    /// Every entry but those of the tree itself, in order, at one revision; nothing is added
-    /// meanwhile.
-    pub(super) fn export<T>(
-        &self,
-        begin: impl FnOnce(Head) -> Result<T>,
-        mut each: impl FnMut(&mut T, Entry<'_>) -> Result<()>,
-    ) -> Result<T> {
-        let head = self.lock()?;
-        let mut target = begin(*head)?;
-        for item in self.db.iter() {
-            let (key, value) = self.db.note(item)?;
-            if ![b"m/", PIECES, LOOKUPS, NEEDED].iter().any(|own| key.starts_with(own)) {
-                let value = self.db.note(pieces::whole(&self.db, &key, value))?;
-                each(&mut target, (&key, &value))?;
-            }
-        }
-        Ok(target)
-    }
-
-    /// Fills an empty tree with what [`Index::export`] gave. It is not to be used when that fails.
-    pub(super) fn import(
-        &self,
-        read: impl FnOnce(&mut dyn FnMut(Entry<'_>) -> Result<()>) -> Result<Head>,
-    ) -> Result<()> {
-        let mut head = self.lock()?;
-        let mut needed = BTreeMap::<Revision, u32>::new();
-        // One by one: sled frees what a batch leaves behind far more slowly than it fills a tree,
-        // and would hold several times the data in memory.
-        let next = read(&mut |(key, value)| {
-            if key.starts_with(keys::REQUESTS) {
-                return self.import_request(value);
-            }
-            if key.starts_with(HISTORIES) {
-                let revision = revision_of(key, key.len().saturating_sub(8))?;
-                *needed.entry(revision).or_default() += 1;
-            }
-            let filled = match key.starts_with(keys::RECORDS) {
-                true => pieces::fill(&self.db, key, &packed::renewed(value)),
-                false => pieces::fill(&self.db, key, value),
-            };
-            Ok(self.db.note(filled)?)
-        })?;
-        for (revision, count) in needed.range(..=next.trimmed) {
-            self.db.note(self.db.insert(needed_key(*revision), &count.to_be_bytes()))?;
-        }
-        self.db.note(self.db.insert(b"m/head", head_value(&next)))?;
-        self.trimmed.store(next.trimmed, Ordering::SeqCst);
-        *head = next;
-        Ok(())
     }
 
     /// Hands everything to the operating system.
@@ -278,6 +203,12 @@ impl Index {
     /// The whole of a value that was found.
     fn whole(&self, (key, found): (IVec, IVec)) -> Result<IVec> {
         pieces::whole(&self.db, &key, found)
+    }
+
+    /// Keeps everything from being added.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> MutexGuard<'_, Head> {
+        self.lock().unwrap()
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Head>> {

@@ -1,4 +1,4 @@
-//! What a backup is made of: files of checkpoint and journal as they lie in the store, and at last
+//! What a backup is made of: files of checkpoint, history and journal as they lie in the store, and at last
 //! `manifest.json`, which names them all. A backup without it is none.
 //!
 //! As a stream it begins with `DPBKUP` CR LF, the format version in 4 bytes and 4 zeros. Then each
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{Ids, damaged, files, known_format, segment};
+use super::{Ids, damaged, files, history, known_format, segment};
 use crate::store::{
     Error, Result, Revision,
     io::{File, Io},
@@ -22,8 +22,9 @@ use crate::store::{
 
 /// Name of the manifest.
 pub(super) const NAME: &str = "manifest.json";
-/// Format of backups that this program writes.
-const FORMAT: u32 = 1;
+/// Format of backups that this program writes. In format 1 there are no files of history: a checkpoint
+/// holds it.
+const FORMAT: u32 = 2;
 const MAGIC: [u8; 8] = *b"DPBKUP\r\n";
 /// Longest name of a file in a stream.
 const LONGEST_NAME: usize = 64;
@@ -45,7 +46,7 @@ pub struct Manifest {
     pub revision: Revision,
     /// When it was made, RFC 3339.
     pub time: String,
-    /// Its files: at most one checkpoint, then the segments in order.
+    /// Its files: at most one checkpoint, then those of history and the segments, each in order.
     pub files: Vec<Part>,
 }
 
@@ -126,12 +127,18 @@ fn unwritable(error: serde_json::Error) -> Error {
 fn is_part(name: &str) -> bool {
     let path = Path::new(name);
     let plain = path.file_name().is_some_and(|file| file == name);
-    plain && files::number(path).is_some() && (is_checkpoint(name) || is_segment(name))
+    let known = is_checkpoint(name) || is_history(name) || is_segment(name);
+    plain && files::number(path).is_some() && known
 }
 
 /// Whether a file of a backup is its checkpoint.
 pub(super) fn is_checkpoint(name: &str) -> bool {
     name.ends_with(".ckpt")
+}
+
+/// Whether a file of a backup is one of history.
+pub(super) fn is_history(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == history::ENDING)
 }
 
 fn is_segment(name: &str) -> bool {

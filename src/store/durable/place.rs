@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{checkpoint, journal};
+use super::{checkpoint, history, journal};
 use crate::store::io::Io;
 
 /// Where Linux says which boot of the machine this is.
@@ -14,7 +14,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Where a store is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// The file system of journal, checkpoints and marks.
+    /// The file system of journal, checkpoints, history and marks.
     pub(super) io: Arc<dyn Io>,
     /// Their folder.
     pub(super) folder: PathBuf,
@@ -42,6 +42,10 @@ impl Place {
 
     pub(super) fn checkpoints(&self) -> PathBuf {
         self.folder.join(checkpoint::FOLDER)
+    }
+
+    pub(super) fn history(&self) -> PathBuf {
+        self.folder.join(history::FOLDER)
     }
 
     pub(super) fn index(&self) -> PathBuf {

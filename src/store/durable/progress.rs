@@ -22,10 +22,8 @@ pub(super) struct Progress {
 /// What only the thread of the index needs.
 #[derive(Debug)]
 pub(super) struct Upkeep {
-    /// Bytes of the journal since the newest checkpoint.
-    pub(super) uncovered: u64,
-    /// Length of the last one that was written here.
-    pub(super) length: u64,
+    /// Bytes of the journal that are not in history files.
+    pub(super) unwritten: u64,
     /// Whether the index has yet to read what the journal had at the start.
     pub(super) behind: bool,
     /// Damage that is to be healed once the index is far enough.
@@ -54,7 +52,7 @@ impl Progress {
 // === impl Upkeep ===
 
 impl Upkeep {
-    pub(super) fn new(uncovered: u64, revision: Revision, behind: bool) -> Self {
-        Self { uncovered, length: 0, behind, hurt: None, counted: revision }
+    pub(super) fn new(unwritten: u64, revision: Revision, behind: bool) -> Self {
+        Self { unwritten, behind, hurt: None, counted: revision }
     }
 }

@@ -13,13 +13,16 @@ use uuid::Uuid;
 
 use super::{
     CURE, Ids, Place, aside, checkpoint, damaged, files, folder, frame,
+    history::{self, Span},
+    index::keys,
     manifest::{self, Manifest, Part},
     mark::{self, Mark as _},
     segment::{self, HEADER, Segment},
+    sorted::{self, Outline, WITH_HISTORY},
 };
 use crate::store::{
     Error, Result, Revision,
-    io::{Disk, Io, ReadOnly},
+    io::{Disk, File, Io, ReadOnly},
 };
 
 /// Folder within that of the journal that is there until a restore is done; holds a backup that came
@@ -92,7 +95,7 @@ pub(super) fn restore_at(
         // The error that counts is the first one. The mark goes first, so that nothing is a store.
         mark::remove::<Ids>(io, dir).ok();
         files::remove(io, &dir.join(Ids::NAME).with_extension(files::UNFINISHED)).ok();
-        for part in [underway(place), place.journal(), place.checkpoints()] {
+        for part in [underway(place), place.journal(), place.checkpoints(), place.history()] {
             for path in files::list_all(io, &part).unwrap_or_default() {
                 files::remove(io, &path).ok();
             }
@@ -122,6 +125,7 @@ fn fill(place: &Place, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Resul
     let underway = underway(place);
     io.make_dir(&underway)?;
     io.make_dir(&place.checkpoints())?;
+    io.make_dir(&place.history())?;
     io.sync_dir(&place.journal())?;
     io.sync_dir(dir)?;
     if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
@@ -137,7 +141,7 @@ fn fill(place: &Place, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Resul
     let manifest = Manifest::read(from, &backup)?;
     let new = Ids { store: manifest.store, incarnation: Uuid::new_v4() };
     let mut writer =
-        Writer { from, backup, place, old: manifest.ids(), new, base: None, end: None };
+        Writer { from, backup, place, old: manifest.ids(), new, base: None, past: None, end: None };
     for part in &manifest.files {
         writer.part(part)?;
         told(part);
@@ -165,6 +169,8 @@ struct Writer<'a> {
     new: Ids,
     /// Revision of the checkpoint.
     base: Option<Revision>,
+    /// Last revision of history so far.
+    past: Option<Revision>,
     /// Last revision of the segments so far.
     end: Option<Revision>,
 }
@@ -197,13 +203,23 @@ impl Writer<'_> {
                 return Err(damaged(&path, 0, "a checkpoint that is not the first file"));
             }
             // Frames and blocks tell where, so they are looked at first.
-            let head = checkpoint::read_file(&*file, &path, self.old, |_| Ok(()))?;
+            checkpoint::check(&*file, &path, self.old, |_| Ok(()))?;
             sum()?;
-            let (io, dir) = (&*self.place.io, self.place.checkpoints());
-            let mut writer = checkpoint::Writer::new(io, &dir, self.new, head)?;
-            checkpoint::read_file(&*file, &path, self.old, |entry| Ok(writer.add(entry)?))?;
+            return self.checkpoint(&*file, &path);
+        }
+        if manifest::is_history(&part.name) {
+            let span = Span::named(&path).filter(|_| self.end.is_none());
+            let follows = span.filter(|span| span.after == self.past.unwrap_or(0));
+            let Some(span) = follows else {
+                return Err(damaged(&path, 0, "revisions before it are missing"));
+            };
+            let head = history::read_file(&*file, &path, self.old, |_| Ok(()))?;
+            sum()?;
+            let (io, dir) = (&*self.place.io, self.place.history());
+            let mut writer = history::writer(io, &dir, self.new, span, head)?;
+            history::read_file(&*file, &path, self.old, |entry| Ok(writer.add(entry)?))?;
             writer.finish()?;
-            self.base = Some(head.revision);
+            self.past = Some(span.last);
             return Ok(());
         }
         let segment = match Segment::judge(&path, files::content(&*file)?, self.old)? {
@@ -214,13 +230,35 @@ impl Writer<'_> {
         sum()?;
         let follows = match self.end {
             Some(end) => end == segment.after,
-            None => segment.after <= self.base.unwrap_or(0),
+            None => segment.after <= self.base.unwrap_or(0).min(self.past.unwrap_or(0)),
         };
         if !follows {
             return Err(damaged(&path, 0, "revisions before it are missing"));
         }
         self.end = Some(segment.last());
         self.segment(&segment)
+    }
+
+    /// Writes a sound checkpoint as one of the new incarnation; what it holds of history, when it is of
+    /// an older format, as a file of that.
+    fn checkpoint(&mut self, file: &dyn File, path: &Path) -> Result<()> {
+        let io = &*self.place.io;
+        let outline = Outline::of(file, path, checkpoint::LAYOUT, self.old)?;
+        let (head, at) = (outline.head, outline.head.revision);
+        let name = checkpoint::path(&self.place.checkpoints(), at);
+        let mut writer = sorted::Writer::new(io, name, checkpoint::LAYOUT, self.new, head)?;
+        checkpoint::check(file, path, self.old, |entry| {
+            if entry.0.starts_with(keys::STATES) { Ok(writer.add(entry)?) } else { Ok(()) }
+        })?;
+        writer.finish()?;
+        self.base = Some(at);
+        if outline.format <= WITH_HISTORY && at > 0 {
+            let ids = (self.old, self.new);
+            let span = Span { after: 0, last: at };
+            history::from_checkpoint(io, &self.place.history(), ids, file, path, span)?;
+            self.past = Some(at);
+        }
+        Ok(())
     }
 
     /// Writes the groups of a segment as those of the new incarnation.

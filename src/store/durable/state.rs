@@ -1,17 +1,17 @@
-//! What a server needs at its start, read from a checkpoint and the journal above it. The index is
-//! not asked, so nobody waits until it is open or built.
+//! The state of a store as its files have it: the objects of a checkpoint with what the journal
+//! changed above it, and the requests that are remembered.
 //!
-//! Only the blocks of a checkpoint that hold objects or request ids are read, by all cores at once;
-//! history, which is most of it, is skipped. Every block that is read is checked, and so is every
-//! frame of the journal.
+//! Of a checkpoint only those blocks are read that hold objects, and each is checked. They are shared
+//! among the cores, and merged with the changes of the journal, which are few.
 
 use std::{collections::BTreeMap, ops::Bound, path::Path, thread};
 
 use super::{
-    Ids, Place,
-    checkpoint::{self, Outline, Spot},
-    index::{Head, keys},
+    Ids, Place, checkpoint,
+    history::{self, Span},
+    index::{Head, Index, keys},
     journal::{self, Scan},
+    sorted::{Outline, Spot, WITH_HISTORY},
 };
 use crate::{
     domain::{Change, Object},
@@ -21,24 +21,50 @@ use crate::{
 /// Fewest blocks that are worth a thread.
 const SHARE: usize = 8;
 
-/// Objects by their key in the index; none is one that was deleted.
+/// Objects by their key; none is one that was deleted.
 type Changed = BTreeMap<Vec<u8>, Option<Object>>;
 
-/// Reads the state at the end of the journal, from a checkpoint or from nothing.
-pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>) -> Result<Loaded> {
+/// Where requests are found that the journal does not hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Past<'a> {
+    /// In history files; in a checkpoint, while there are none and it is of a format that holds
+    /// history.
+    Files(&'a [Span]),
+    /// In the index.
+    Index(&'a Index),
+}
+
+/// The objects at the end of the journal, and the requests that it holds.
+#[derive(Debug)]
+pub(super) struct Objects {
+    loaded: Loaded,
+    base: Option<Revision>,
+    requests: Vec<Header>,
+}
+
+/// Reads the objects from a checkpoint, or from nothing, and the journal.
+pub(super) fn objects(
+    place: &Place,
+    ids: Ids,
+    scan: &Scan,
+    base: Option<Revision>,
+) -> Result<Objects> {
     let io = &*place.io;
     let path = base.map(|at| checkpoint::path(&place.checkpoints(), at));
-    let base = match &path {
-        Some(path) => Some((path.as_path(), Outline::read(io, path, ids)?)),
+    let from = match &path {
+        Some(path) => Some((path.as_path(), Outline::read(io, path, checkpoint::LAYOUT, ids)?)),
         None => None,
     };
-    let head = base.as_ref().map_or(Head::default(), |(_, outline)| outline.head);
+    let head = from.as_ref().map_or(Head::default(), |(_, outline)| outline.head);
     let mut loaded = Loaded { revision: head.revision, time: head.time, ..Loaded::default() };
     let (mut changed, mut requests) = (Changed::new(), Vec::new());
-    journal::replay(io, &place.journal(), ids, scan, head.revision, |records| {
+    journal::replay(io, &place.journal(), ids, scan, scan.from, |records| {
         for (record, _) in records {
-            (loaded.revision, loaded.time) = (record.revision, record.time);
             requests.extend(record.header());
+            if record.revision <= head.revision {
+                continue;
+            }
+            (loaded.revision, loaded.time) = (record.revision, record.time);
             for change in record.changes {
                 let key = keys::state_key(&change.key());
                 changed.insert(
@@ -52,33 +78,96 @@ pub(super) fn read(place: &Place, ids: Ids, scan: &Scan, base: Option<Revision>)
         }
         Ok(())
     })?;
-    let oldest = keys::oldest_request(loaded.time);
-    if let Some((path, outline)) = &base {
-        let file = io.open(path)?;
-        for spot in outline.within(&oldest, keys::REQUESTS_END) {
-            outline.block(&*file, path, spot, |(key, value)| {
-                if (&oldest[..]..keys::REQUESTS_END).contains(&key) {
-                    loaded.remember(Header::decode(value)?);
-                }
-                Ok(())
-            })?;
-        }
-    }
-    requests.retain(|header| keys::request_key(header.time, header.revision) >= oldest);
-    requests.into_iter().for_each(|header| loaded.remember(header));
-    loaded.bound_requests();
-    loaded.objects = match &base {
-        Some((path, outline)) => objects(io, path, outline, &changed)?,
+    loaded.objects = match &from {
+        Some((path, outline)) => merged(io, path, outline, &changed)?,
         None => changed.into_values().flatten().collect(),
     };
     // The names of a kind are in order already; a stable sort leaves them so.
     loaded.objects.sort_by_key(Object::kind);
-    Ok(loaded)
+    Ok(Objects { loaded, base, requests })
+}
+
+// === impl Objects ===
+
+impl Objects {
+    /// The whole state, with the requests that are remembered.
+    pub(super) fn with(self, requests: Loaded) -> Loaded {
+        Loaded { objects: self.loaded.objects, ..requests }
+    }
+
+    /// The state less its objects: the requests that are remembered.
+    pub(super) fn requests(&self, place: &Place, ids: Ids, past: Past<'_>) -> Result<Loaded> {
+        let (revision, time) = (self.loaded.revision, self.loaded.time);
+        let mut loaded = Loaded { revision, time, ..Loaded::default() };
+        let oldest = keys::oldest_request(loaded.time);
+        let io = &*place.io;
+        let until = match (past, self.base) {
+            (Past::Index(index), _) => {
+                index.requests(&oldest, |header| loaded.remember(header))?;
+                index.head()?.revision
+            }
+            (Past::Files([]), Some(base)) => {
+                let path = checkpoint::path(&place.checkpoints(), base);
+                let outline = Outline::read(io, &path, checkpoint::LAYOUT, ids)?;
+                let whole = outline.format <= WITH_HISTORY;
+                if whole {
+                    let mut add = |header| loaded.remember(header);
+                    history::outline_requests(io, &path, &outline, &oldest, &mut add)?;
+                }
+                if whole { base } else { 0 }
+            }
+            (Past::Files(spans), _) => {
+                let dir = place.history();
+                for span in spans {
+                    let path = history::path(&dir, *span);
+                    history::requests(io, &path, ids, &oldest, |header| loaded.remember(header))?;
+                }
+                history::end(spans)
+            }
+        };
+        let young = |header: &Header| keys::request_key(header.time, header.revision) >= oldest;
+        let newer = self.requests.iter().filter(|header| header.revision > until && young(header));
+        newer.for_each(|header| loaded.remember(*header));
+        loaded.bound_requests();
+        Ok(loaded)
+    }
+}
+
+/// The keys of the objects of a checkpoint, less the prefix that tells them from others, rising.
+pub(super) fn keys(
+    place: &Place,
+    ids: Ids,
+    at: Revision,
+) -> Result<impl Iterator<Item = Result<Vec<u8>>>> {
+    let path = checkpoint::path(&place.checkpoints(), at);
+    let outline = Outline::read(&*place.io, &path, checkpoint::LAYOUT, ids)?;
+    let file = place.io.open(&path)?;
+    let blocks = outline.blocks().len();
+    let read = move |nth: usize| {
+        let mut found = Vec::new();
+        let spot = &outline.blocks()[nth];
+        let read = outline.block(&*file, &path, spot, |(key, _)| {
+            if let Some(name) = key.strip_prefix(keys::STATES) {
+                found.push(Ok(name.to_vec()));
+            }
+            Ok(())
+        });
+        found.extend(read.err().map(Err));
+        found
+    };
+    Ok((0..blocks).flat_map(read))
 }
 
 /// The objects of a checkpoint with what was changed above it, in the order of their keys.
-fn objects(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Result<Vec<Object>> {
-    let spots = outline.within(keys::STATES, keys::STATES_END);
+fn merged(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Result<Vec<Object>> {
+    // A first key is no reason to leave a block out: it is checked with its block alone.
+    let spots = match outline.format {
+        ..=WITH_HISTORY => outline.within(keys::STATES, keys::STATES_END),
+        _ => outline.blocks(),
+    };
+    if spots.is_empty() {
+        return Ok(changed.values().flatten().cloned().collect());
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = spots.len().div_ceil(cores).max(SHARE);
     let parts: Vec<_> = spots.chunks(share).collect();

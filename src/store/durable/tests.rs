@@ -25,8 +25,9 @@ use std::{
 };
 
 use super::*;
+use crate::domain::Change;
 use crate::store::{
-    Lack,
+    Lack, State,
     conformance::fixtures,
     io::{
         Disk, Io,
@@ -76,6 +77,45 @@ async fn fill(store: &Durable, revisions: std::ops::RangeInclusive<Revision>) {
     for at in revisions {
         let batch = fixtures::batch(at - 1, &[at]);
         assert_eq!(store.commit(batch).await.unwrap(), Commit::Committed(at));
+    }
+}
+
+/// The state of a store whose every record is one of [`fill`], worked out afresh.
+#[derive(Debug)]
+struct Filled(std::sync::Weak<Engine>);
+
+impl States for Filled {
+    fn newest(&self) -> Arc<dyn State> {
+        let head = self.0.upgrade().map_or(0, |engine| engine.head().unwrap());
+        let mut objects = std::collections::BTreeMap::new();
+        let mut loaded = Loaded { revision: head, ..Loaded::default() };
+        for at in 1..=head {
+            let record = fixtures::batch(at - 1, &[at]).records()[0].clone();
+            loaded.time = record.time;
+            for change in record.changes {
+                let key = change.key();
+                match change {
+                    Change::Put(object) => drop(objects.insert((key.kind, key.name), object)),
+                    Change::Delete(_) => drop(objects.remove(&(key.kind, key.name))),
+                }
+            }
+        }
+        loaded.objects = objects.into_values().collect();
+        Arc::new(loaded)
+    }
+}
+
+impl Durable {
+    /// Has checkpoints written from memory, as a ledger does.
+    fn attach_filled(&self) {
+        self.attach(Arc::new(Filled(Arc::downgrade(&self.engine))));
+    }
+
+    /// Waits until nothing is done in the background: no group waits for the index, and no
+    /// checkpoint is due.
+    async fn rested(&self) {
+        self.followed().await.unwrap();
+        self.engine.checkpoints.rested(self.engine.settings.checkpoint_bytes);
     }
 }
 

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use super::{Boot, Found, State};
 use crate::store::{
     Result, Revision,
-    durable::{Ids, Place, files, mark, segment},
+    durable::{
+        Ids, Place, files,
+        history::{self, Span},
+        mark, segment,
+    },
     io::Io,
 };
 
@@ -113,7 +117,43 @@ impl Plan {
         for checkpoint in found.checkpoints.iter().filter(|kept| !kept.whole) {
             aside(io, &place.checkpoints(), &checkpoint.path, &mut done)?;
         }
+        self.close_history(found, place, ids, &mut done)?;
         Ok(done)
+    }
+
+    /// Puts history files aside that cannot be used, and has others stand for what is lost with
+    /// them: history then leads without a gap to where the journal that is kept goes on.
+    fn close_history(
+        &self,
+        found: &Found,
+        place: &Place,
+        ids: Ids,
+        done: &mut Vec<String>,
+    ) -> Result<()> {
+        let (io, dir) = (&*place.io, place.history());
+        let lost = |after, last, done: &mut Vec<String>| -> Result<()> {
+            io.make_dir(&dir)?;
+            io.sync_dir(&place.folder)?;
+            history::write_lost(io, &dir, ids, Span { after, last })?;
+            done.push(format!("the history of revisions {} to {last} is lost", after + 1));
+            Ok(())
+        };
+        let mut end = 0;
+        for (span, whole) in &found.history {
+            if !whole || span.last > self.end {
+                aside(io, &dir, &history::path(&dir, *span), done)?;
+                continue;
+            }
+            if span.after > end {
+                lost(end, span.after, done)?;
+            }
+            end = span.last;
+        }
+        let first = self.kept.map_or(self.base, |(first, _)| found.segments[first].at);
+        if !found.unadopted && first > end {
+            lost(end, first, done)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys of the index. Numbers are big endian, so that the order of keys is theirs.
+//! Keys of the index, and those of checkpoints and history files. Numbers are big endian, so that the order of keys is theirs.
 
 use crate::{
     domain::{ObjectKey, Time},
@@ -18,8 +18,9 @@ pub(in super::super) const REQUESTS: &[u8] = b"q/";
 /// All keys of requests lie below this.
 pub(in super::super) const REQUESTS_END: &[u8] = b"q0";
 
-/// Keys of the histories of objects begin with this.
+/// Keys of the histories of objects begin with this, and lie below [`HISTORIES_END`].
 pub(in super::super) const HISTORIES: &[u8] = b"i/";
+pub(in super::super) const HISTORIES_END: &[u8] = b"i0";
 /// Keys of how many objects need a record begin with this. They follow from the histories.
 pub(in super::super) const NEEDED: &[u8] = b"c/";
 
@@ -36,6 +37,11 @@ pub(in super::super) fn state_key(key: &ObjectKey) -> Vec<u8> {
 
 pub(in super::super) fn record_key(revision: Revision, chunk: u32) -> Vec<u8> {
     [RECORDS, &revision.to_be_bytes()[..], &chunk.to_be_bytes()].concat()
+}
+
+/// The revision of a record, if this is the key of one.
+pub(in super::super) fn record_of(key: &[u8]) -> Option<Revision> {
+    key.starts_with(RECORDS).then(|| revision_of(key, RECORDS.len()).ok()).flatten()
 }
 
 /// What the keys of an object's history begin with. No name holds a NUL, so no object's history runs

@@ -4,8 +4,6 @@
 //! without the mark is as it was written, by an older layout. No text in UTF-8 begins with the mark,
 //! and no stored record does.
 
-use std::borrow::Cow;
-
 use crate::store::{Error, Result};
 
 /// The first byte of a chunk that is compressed.
@@ -19,14 +17,6 @@ pub(super) fn chunks(record: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes();
         [&[MARK], &length[..], &lz4_flex::block::compress(chunk)].concat()
     })
-}
-
-/// A chunk as it is stored by this layout, whichever layout wrote it.
-pub(super) fn renewed(stored: &[u8]) -> Cow<'_, [u8]> {
-    match stored.first() {
-        Some(&MARK) => Cow::Borrowed(stored),
-        _ => chunks(stored).next().map_or(Cow::Borrowed(stored), Cow::Owned),
-    }
 }
 
 /// Adds the content of a stored chunk to a record.
@@ -65,20 +55,16 @@ mod tests {
             for record in [text, noise] {
                 let packed: Vec<_> = chunks(&record).collect();
                 assert_eq!(unpacked(packed.iter().map(Vec::as_slice)).unwrap(), record);
-                assert!(packed.iter().all(|chunk| renewed(chunk) == *chunk));
             }
         }
     }
 
     #[test]
-    fn chunks_of_an_older_layout_are_read_and_renewed() {
+    fn chunks_of_an_older_layout_are_read() {
         let record =
             [&[2][..], "{\"reason\":\"\u{fc}\u{40000}\"".repeat(9_000).as_bytes()].concat();
         let old: Vec<_> = record.chunks(CHUNK).collect();
         assert_eq!(unpacked(old.iter().copied()).unwrap(), record);
-        let renewed: Vec<_> = old.iter().map(|chunk| renewed(chunk)).collect();
-        assert!(renewed.iter().all(|chunk| chunk.len() < CHUNK / 4));
-        assert_eq!(unpacked(renewed.iter().map(AsRef::as_ref)).unwrap(), record);
     }
 
     #[test]

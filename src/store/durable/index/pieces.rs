@@ -40,19 +40,6 @@ pub(super) fn remove(writes: &mut Writes, key: &[u8], count: u32) {
     writes.remove(key);
 }
 
-/// Puts a value into an empty tree.
-pub(super) fn fill(db: &Db, key: &[u8], value: &[u8]) -> ::sled::Result<()> {
-    if value.len() <= PIECE {
-        return db.insert(key, value).map(drop);
-    }
-    let mut count = 0;
-    for piece in value.chunks(PIECE) {
-        db.insert(piece_key(key, count), piece)?;
-        count += 1;
-    }
-    db.insert(key, stand_in(count)).map(drop)
-}
-
 /// How many pieces a value has, as it was found under its key.
 pub(super) fn count(found: &[u8]) -> u32 {
     match found {

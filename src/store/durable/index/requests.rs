@@ -8,9 +8,9 @@ use ::sled::Batch as Writes;
 
 use super::{
     Index,
-    keys::{REQUESTS, REQUESTS_END, lookup_key, oldest_request, request_key},
+    keys::{REQUESTS, REQUESTS_END, lookup_key, request_key},
 };
-use crate::store::{Header, Loaded, Record, RequestKey, Result, Revision};
+use crate::store::{Header, Record, RequestKey, Result, Revision};
 
 /// Adds a request.
 pub(super) fn insert(writes: &mut Writes, header: &Header) {
@@ -28,12 +28,15 @@ impl Index {
         self.db.scan_prefix(prefix).count()
     }
 
-    /// Adds the requests that are still remembered.
-    pub(super) fn load_requests(&self, loaded: &mut Loaded) -> Result<()> {
-        for item in self.db.range(oldest_request(loaded.time)..REQUESTS_END.to_vec()) {
-            loaded.remember(Header::decode(&item?.1)?);
+    /// Hands on the requests from a key of theirs on, oldest first.
+    pub(in super::super) fn requests(
+        &self,
+        oldest: &[u8],
+        mut each: impl FnMut(Header),
+    ) -> Result<()> {
+        for item in self.db.range(oldest.to_vec()..REQUESTS_END.to_vec()) {
+            each(Header::decode(&item?.1)?);
         }
-        loaded.bound_requests();
         Ok(())
     }
 
@@ -55,12 +58,5 @@ impl Index {
     pub(in super::super) fn find_record(&self, revision: Revision) -> Result<Option<Record>> {
         let bytes = self.record_bytes(revision)?;
         if bytes.is_empty() { Ok(None) } else { Record::decode(&bytes).map(Some) }
-    }
-
-    /// Adds a request as a checkpoint has it, in whatever format.
-    pub(super) fn import_request(&self, value: &[u8]) -> Result<()> {
-        let mut writes = Writes::default();
-        insert(&mut writes, &Header::decode(value)?);
-        Ok(self.db.note(self.db.apply_batch(writes))?)
     }
 }

@@ -95,15 +95,16 @@ impl<'a> Trim<'a> {
         Ok(())
     }
 
-    /// Moves the oldest records beyond those of the feed out of it, a bounded number each time, and
-    /// removes what nobody needs any more.
+    /// Moves the oldest records beyond those of the feed out of it, and those up to the revision
+    /// `leaving`, a bounded number each time, and removes what nobody needs any more.
     pub(super) fn finish(
         mut self,
         head: &mut Head,
         most: usize,
+        leaving: Revision,
         writes: &mut Writes,
     ) -> Result<()> {
-        self.shorten_feed(head, most)?;
+        self.shorten_feed(head, most, leaving)?;
         self.shorten_histories(head.trimmed)?;
         self.remove_records(head)?.into_iter().try_for_each(|revision| {
             let records = record_key(revision, 0)..=record_key(revision, u32::MAX);
@@ -125,16 +126,16 @@ impl<'a> Trim<'a> {
         Ok(())
     }
 
-    fn shorten_feed(&mut self, head: &mut Head, most: usize) -> Result<()> {
+    fn shorten_feed(&mut self, head: &mut Head, most: usize, leaving: Revision) -> Result<()> {
         for _ in 0..most {
-            if head.records <= self.index.keep {
-                break;
-            }
             let oldest = record_key(head.trimmed.saturating_add(1), 0)..b"r0".to_vec();
             let Some(item) = self.index.db.range(oldest).next() else {
                 break;
             };
             let revision = revision_of(&item?.0, b"r/".len())?;
+            if head.records <= self.index.keep && revision > leaving {
+                break;
+            }
             let (record, _) = self.index.record(revision)?;
             self.leave_feed(&record)?;
             if !is_remembered(&record, head) {
@@ -254,6 +255,24 @@ impl<'a> Trim<'a> {
         let found = self.index.db.get(needed_key(revision))?;
         let number = found.and_then(|found| found.as_ref().try_into().ok());
         Ok(number.map_or(0, u32::from_be_bytes))
+    }
+}
+
+// === impl Index ===
+
+impl Index {
+    /// Removes a record that no object needs, unless its request is remembered.
+    pub(super) fn remove_unasked(&self, revision: Revision) -> Result<()> {
+        let Ok((record, _)) = self.record(revision) else { return Ok(()) };
+        if is_remembered(&record, &self.head()?) {
+            return Ok(());
+        }
+        let mut writes = Writes::default();
+        for item in self.db.range(record_key(revision, 0)..=record_key(revision, u32::MAX)) {
+            let (key, found) = item?;
+            pieces::remove(&mut writes, &key, pieces::count(&found));
+        }
+        Ok(self.db.note(self.db.apply_batch(writes))?)
     }
 }
 

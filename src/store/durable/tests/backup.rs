@@ -214,7 +214,7 @@ async fn the_doctor_knows_healthy_from_torn() {
     forget(folder);
     let report = examine(folder, false).unwrap();
     assert_eq!(report.health, Health::Healthy, "{report:#?}");
-    assert!(report.next_start.starts_with("builds the index from the checkpoint of 60"));
+    assert!(report.next_start.starts_with("reads the state from the checkpoint of 60"));
     // A group that was being written.
     let path = files_of(folder, "journal", "seg").pop().unwrap();
     let used = std::fs::read(&path).unwrap().iter().rposition(|byte| *byte != 0).unwrap();

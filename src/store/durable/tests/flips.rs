@@ -17,6 +17,25 @@ const RECORDING: Recording = Recording { name: "flips", group: 2, ..super::power
 const SEALED: &str = "slack of a sealed segment";
 const UNUSED: &str = "unused tail";
 
+/// Names of the regions of a checkpoint.
+const CHECKPOINT: [&str; 6] = [
+    "checkpoint header",
+    "block length",
+    "block sum",
+    "block",
+    "trailer",
+    "last byte of a checkpoint",
+];
+/// Names of the regions of a history file.
+const HISTORY: [&str; 6] = [
+    "history header",
+    "block length of history",
+    "block sum of history",
+    "block of history",
+    "trailer of history",
+    "last byte of history",
+];
+
 /// A part of a file that bits are turned over in.
 #[derive(Debug, Clone)]
 struct Region {
@@ -81,7 +100,10 @@ async fn left(closed: bool) -> Left {
     for (path, bytes) in &files {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("seg") => last = Some(segment_regions(path, bytes, &mut regions)),
-            Some("ckpt") => checkpoint_regions(path, bytes, &mut regions),
+            Some("ckpt") => sorted_regions(path, bytes, &CHECKPOINT, &mut regions),
+            Some("hist") => sorted_regions(path, bytes, &HISTORY, &mut regions),
+            // What was being written when the store was left.
+            Some("tmp") => {}
             Some("mark") => add(&mut regions, path, "mark", 0..bytes.len()),
             _ => panic!("{path:?}"),
         }
@@ -145,20 +167,21 @@ fn segment_regions(
     (path.to_owned(), last)
 }
 
-fn checkpoint_regions(path: &Path, bytes: &[u8], to: &mut Vec<Region>) {
+fn sorted_regions(path: &Path, bytes: &[u8], names: &[&'static str; 6], to: &mut Vec<Region>) {
+    let [header, length_of, sum, content, trailer, last] = *names;
     for (from, until) in [(0, 8), (8, 12), (12, 16), (16, 48), (48, 56)] {
-        add(to, path, "checkpoint header", from..until);
+        add(to, path, header, from..until);
     }
     let mut at = 56;
     while at < bytes.len() {
         let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-        add(to, path, "block length", at..at + 4);
-        add(to, path, "block sum", at + 4..at + 8);
-        let name = if at + 8 + length == bytes.len() { "trailer" } else { "block" };
+        add(to, path, length_of, at..at + 4);
+        add(to, path, sum, at + 4..at + 8);
+        let name = if at + 8 + length == bytes.len() { trailer } else { content };
         add(to, path, name, at + 8..at + 8 + length);
         at += 8 + length;
     }
-    add(to, path, "last byte of a checkpoint", bytes.len() - 1..bytes.len());
+    add(to, path, last, bytes.len() - 1..bytes.len());
 }
 
 // === impl Left ===

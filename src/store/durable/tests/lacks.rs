@@ -146,10 +146,10 @@ async fn a_quota_that_the_free_space_does_not_show_is_asked_again() {
 async fn what_finds_no_handle_is_not_damaged() {
     let home = Home::new(small()).await;
     let mut head = 0;
-    while home.store.engine.checkpoints().len() < checkpoint::KEPT {
+    while home.store.engine.checkpoints.kept().len() < checkpoint::KEPT {
         head += 1;
         fill(&home.store, head..=head).await;
-        home.store.load().await.unwrap();
+        home.store.rested().await;
     }
     home.disk.starve(true);
     assert_eq!(home.store.verify_once().await.unwrap(), [""; 0]);
@@ -161,6 +161,7 @@ async fn what_finds_no_handle_is_not_damaged() {
 #[tokio::test]
 async fn a_checkpoint_that_finds_no_handle_is_written_later() {
     let home = Home::new(Settings { segment_bytes: 1 << 20, ..small() }).await;
+    home.store.attach_filled();
     fill(&home.store, 1..=1).await;
     home.disk.starve(true);
     let mut head = 1;
@@ -169,17 +170,17 @@ async fn a_checkpoint_that_finds_no_handle_is_written_later() {
     while !home.disk.log()[before..].iter().any(tried) {
         head += 1;
         fill(&home.store, head..=head).await;
-        home.store.load().await.unwrap();
+        home.store.rested().await;
     }
-    assert_eq!(*home.store.engine.checkpoints(), [0; 0]);
+    assert_eq!(*home.store.engine.checkpoints.kept(), [0; 0]);
     home.disk.starve(false);
     // Long before as much has come once more.
     let soon = head + head / 2;
-    while home.store.engine.checkpoints().is_empty() {
+    while home.store.engine.checkpoints.kept().is_empty() {
         head += 1;
         assert!(head < soon, "no checkpoint was tried again");
         fill(&home.store, head..=head).await;
-        home.store.load().await.unwrap();
+        home.store.rested().await;
     }
     home.holds(&small(), head, "checkpoint").await;
 }

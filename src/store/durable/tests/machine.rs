@@ -50,6 +50,8 @@ pub(super) enum Kind {
     NewSegment,
     Checkpoint,
     NewCheckpoint,
+    History,
+    NewHistory,
     Folder,
 }
 
@@ -117,7 +119,7 @@ impl Machine {
         }
         let expected = self.model.load().await.unwrap();
         assert_eq!(store.load().await.unwrap(), expected, "from checkpoint and journal");
-        assert_eq!(store.load().await.unwrap(), expected, "from the index");
+        assert_eq!(store.load().await.unwrap(), expected, "once more");
         let all = HistoryQuery { limit: 100_000, ..HistoryQuery::default() };
         let expected = self.model.history(all.clone()).await.unwrap();
         assert!(store.history(all).await.unwrap() == expected, "the history is another one");
@@ -144,6 +146,8 @@ impl Kind {
             ("journal/0", Self::NewSegment),
             (".ckpt", Self::Checkpoint),
             ("checkpoint/0", Self::NewCheckpoint),
+            (".hist", Self::History),
+            ("history/0", Self::NewHistory),
         ];
         known.iter().find(|(part, _)| name.contains(part)).map_or(Self::Folder, |(_, kind)| *kind)
     }

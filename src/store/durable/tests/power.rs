@@ -7,7 +7,10 @@ use super::{
     machine::{KEPT, Kind, Machine, Recording, scratch},
     *,
 };
-use crate::store::{Record, io::fault::Call};
+use crate::{
+    domain::Object,
+    store::{Record, io::fault::Call},
+};
 
 /// The same few objects again and again, so that segments and checkpoints come and go.
 pub(super) const OVERWRITE: Recording = Recording {
@@ -26,7 +29,7 @@ const CHECKPOINT: Recording = Recording {
     name: "checkpoint",
     segment_bytes: 64 << 10,
     checkpoint_bytes: 24 << 10,
-    record: |at| wide(at, 20_000),
+    record: |at| wide_user(at, 20_000),
     group: 2,
     groups: 6,
     calls: 70,
@@ -90,6 +93,8 @@ pub(super) struct Met {
     segments_released: usize,
     checkpoints: usize,
     checkpoints_interrupted: u32,
+    histories: usize,
+    histories_interrupted: u32,
 }
 
 /// A record that writes users whom others write too; some are wide.
@@ -111,6 +116,16 @@ fn wide(at: Revision, bytes: usize) -> Record {
     Record { reason: "x".repeat(bytes), ..fixtures::record(at, changes) }
 }
 
+/// A record whose object is wide, and not the record alone.
+fn wide_user(at: Revision, bytes: usize) -> Record {
+    let mut record = wide(at, 0);
+    let Some(Change::Put(Object::User(user))) = record.changes.first_mut() else {
+        panic!("it writes a user")
+    };
+    Arc::make_mut(user).email = "x".repeat(bytes);
+    record
+}
+
 // === impl Met ===
 
 impl Met {
@@ -123,6 +138,9 @@ impl Met {
         self.checkpoints += count(Op::Rename, Kind::NewCheckpoint);
         let begun = count(Op::Create, Kind::NewCheckpoint);
         self.checkpoints_interrupted += u32::from(begun > count(Op::Rename, Kind::NewCheckpoint));
+        self.histories += count(Op::Rename, Kind::NewHistory);
+        let begun = count(Op::Create, Kind::NewHistory);
+        self.histories_interrupted += u32::from(begun > count(Op::Rename, Kind::NewHistory));
     }
 }
 
@@ -188,7 +206,10 @@ pub(super) async fn cut_all(nth: usize, set: usize) {
             let released = met.segments_released > 0 || met.cuts < 1_000;
             assert!(released && met.checkpoints > 0, "{met:?}");
         }
-        "checkpoint" => assert!(met.checkpoints > 0 && met.checkpoints_interrupted > 0, "{met:?}"),
+        "checkpoint" => {
+            assert!(met.checkpoints > 0 && met.checkpoints_interrupted > 0, "{met:?}");
+            assert!(met.histories > 0 && met.histories_interrupted > 0, "{met:?}");
+        }
         "segment roll" => assert!(met.segments_made > 2 * met.cuts as usize, "{met:?}"),
         _ => {}
     }

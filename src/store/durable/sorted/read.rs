@@ -1,27 +1,18 @@
-//! Reading checkpoints: whole, or those blocks alone that hold some keys.
+//! Reading sorted files: whole, or those blocks alone that hold some keys.
 
 use super::*;
 
-/// Reads a checkpoint from its first byte to its last and hands on every entry; its head.
+/// Reads a file from its first byte to its last and hands on every entry; its head.
 ///
-/// Nothing that was handed on may be believed before this has come to its end.
-pub(in super::super) fn read(
-    io: &dyn Io,
-    path: &Path,
-    ids: Ids,
-    each: impl FnMut(Entry<'_>) -> Result<()>,
-) -> Result<Head> {
-    read_file(&*io.open(path)?, path, ids, each)
-}
-
-/// The same for a file that is open already.
+/// Nothing that was handed on may be relied on before this has come to its end.
 pub(in super::super) fn read_file(
     file: &dyn File,
     path: &Path,
+    layout: Layout,
     ids: Ids,
     mut each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<Head> {
-    let mut reader = Reader::new(file, path, ids)?;
+    let mut reader = Reader::new(file, path, layout, ids)?;
     let (mut hash, mut count) = (Sha256::new(), 0_u64);
     loop {
         let block = reader.block()?;
@@ -42,11 +33,25 @@ pub(in super::super) fn read_file(
     Ok(trailer.head)
 }
 
-/// Where the blocks of a checkpoint lie, found without reading what is in them.
+/// The format of a file; none when its header is damaged.
+pub(in super::super) fn format(
+    io: &dyn Io,
+    path: &Path,
+    layout: Layout,
+    ids: Ids,
+) -> Result<Option<u32>> {
+    match Reader::new(&*io.open(path)?, path, layout, ids) {
+        Ok(reader) => Ok(Some(reader.format)),
+        Err(Error::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the blocks of a file lie, found without reading what is in them.
 #[derive(Debug)]
 pub(in super::super) struct Outline {
     pub(in super::super) head: Head,
-    format: u32,
+    pub(in super::super) format: u32,
     blocks: Vec<Spot>,
 }
 
@@ -57,7 +62,7 @@ pub(in super::super) struct Spot {
     at: u64,
 }
 
-/// The end of a checkpoint.
+/// The end of a file.
 struct Trailer {
     head: Head,
     count: u64,
@@ -67,10 +72,24 @@ struct Trailer {
 // === impl Outline ===
 
 impl Outline {
-    /// Goes through a checkpoint from block to block.
-    pub(in super::super) fn read(io: &dyn Io, path: &Path, ids: Ids) -> Result<Self> {
-        let file = io.open(path)?;
-        let mut reader = Reader::new(&*file, path, ids)?;
+    /// Goes through a file from block to block.
+    pub(in super::super) fn read(
+        io: &dyn Io,
+        path: &Path,
+        layout: Layout,
+        ids: Ids,
+    ) -> Result<Self> {
+        Self::of(&*io.open(path)?, path, layout, ids)
+    }
+
+    /// The same of a file that is open already.
+    pub(in super::super) fn of(
+        file: &dyn File,
+        path: &Path,
+        layout: Layout,
+        ids: Ids,
+    ) -> Result<Self> {
+        let mut reader = Reader::new(file, path, layout, ids)?;
         let mut blocks: Vec<Spot> = Vec::new();
         while let Some(spot) = reader.skip()? {
             if blocks.last().is_some_and(|before| before.first >= spot.first) {
@@ -86,6 +105,17 @@ impl Outline {
         let start = self.blocks.partition_point(|block| block.first.as_slice() <= from);
         let end = self.blocks.partition_point(|block| block.first.as_slice() < until);
         &self.blocks[start.saturating_sub(1)..end]
+    }
+
+    /// The blocks that may hold keys from this one on.
+    pub(in super::super) fn from(&self, key: &[u8]) -> &[Spot] {
+        let start = self.blocks.partition_point(|block| block.first.as_slice() <= key);
+        &self.blocks[start.saturating_sub(1)..]
+    }
+
+    /// All blocks.
+    pub(in super::super) fn blocks(&self) -> &[Spot] {
+        &self.blocks
     }
 
     /// Reads one block of the file and hands on its entries.
@@ -122,18 +152,18 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Begins behind the header.
-    fn new(file: &'a dyn File, path: &'a Path, ids: Ids) -> Result<Self> {
+    fn new(file: &'a dyn File, path: &'a Path, layout: Layout, ids: Ids) -> Result<Self> {
         let mut reader = Self { file, path, format: FORMAT, at: 0 };
-        reader.header(ids)?;
+        reader.header(layout, ids)?;
         Ok(reader)
     }
 
-    fn header(&mut self, ids: Ids) -> Result<()> {
+    fn header(&mut self, layout: Layout, ids: Ids) -> Result<()> {
         let bytes = self.take(HEADER)?;
         let number = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
-        if bytes[..8] != MAGIC || number(12) != seal(&bytes) {
+        if bytes[..8] != layout.magic || number(12) != seal(&bytes) {
             return Err(self.bad("the header is not what was written"));
         }
         self.format = number(8);
@@ -141,7 +171,7 @@ impl<'a> Reader<'a> {
         if bytes[16..32] != ids.store.as_bytes()[..]
             || bytes[32..48] != ids.incarnation.as_bytes()[..]
         {
-            return Err(self.bad("a checkpoint of another store or incarnation"));
+            return Err(self.bad("a file of another store or incarnation"));
         }
         let named = files::number(self.path).is_some_and(|at| bytes[48..] == at.to_be_bytes());
         if named { Ok(()) } else { Err(self.bad("the name is not that of the header")) }
