@@ -201,11 +201,10 @@ impl Season {
         self.imports.sent > self.imports.acknowledged
     }
 
-    /// Checkpoints that are being written, or were when a process was killed.
+    /// Checkpoints and history files that are being written, or were when a process was killed.
     fn unfinished(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.folder.path().join("checkpoint")) else {
-            return Vec::new();
-        };
+        let folders = ["checkpoint", "history"].map(|part| self.folder.path().join(part));
+        let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.filter(|path| path.extension().is_some_and(|end| end == "tmp")).collect()
     }

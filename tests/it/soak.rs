@@ -39,7 +39,7 @@ const CHECKPOINT_MIB: u64 = 4;
 /// checkpoints, with a segment that is cut in two by it, one that is being filled, and what is
 /// written while a checkpoint is made.
 const FLOOR: u64 = (2 * CHECKPOINT_MIB + 3 * SEGMENT_MIB) << 20;
-/// Bytes of a checkpoint before its blocks.
+/// Bytes of a checkpoint or history file before its blocks.
 const CHECKPOINT_HEADER: usize = 56;
 /// The page cache of the index may fill up as long as the process lives.
 const CACHE: u64 = 64 << 20;
@@ -193,11 +193,21 @@ async fn compare(world: &World, channel: Channel) {
     }
 }
 
-/// Bytes of what is stored: keys and values in the newest checkpoint, unpacked, each with its length.
+/// Bytes of what is stored: keys and values in the newest checkpoint and in history files, each with
+/// its length.
 fn live(folder: &std::path::Path) -> u64 {
-    let entries = fs::read_dir(folder.join("checkpoint")).unwrap();
-    let newest = entries.map(|entry| entry.unwrap().path()).max().unwrap();
-    let bytes = fs::read(newest).unwrap();
+    let list = |part: &str| {
+        let entries = fs::read_dir(folder.join(part)).into_iter().flatten();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension() != Some("tmp".as_ref()))
+    };
+    list("checkpoint").max().into_iter().chain(list("history")).map(|path| entries(&path)).sum()
+}
+
+/// Bytes of the entries of a file.
+fn entries(path: &std::path::Path) -> u64 {
+    let bytes = fs::read(path).unwrap();
     let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
     let (mut at, mut live) = (CHECKPOINT_HEADER, 0);
     // Length and sum of a block; length of its first key, the key, length of what was packed.

@@ -14,8 +14,6 @@ use super::{
 };
 use crate::store::{Error, Result};
 
-/// Bytes of a file from which neighbours are not written together any more.
-const FULL: u64 = 16 << 20;
 /// Share of the bytes after which the journal is archived that a close archives as well, so that the
 /// next start reads no more than that of the journal.
 const LAST: u64 = 8;
@@ -76,7 +74,7 @@ impl Engine {
             io.make_dir(&dir)?;
             io.sync_dir(&self.place.folder)?;
         }
-        let written = history::writer(io, &dir, self.ids, span, index.head()?)
+        let written = history::Writer::new(io, &dir, self.ids, span, index.head()?)
             .map_err(Error::from)
             .and_then(|mut writer| {
                 index.export((span.after, span.last), |entry| {
@@ -89,10 +87,10 @@ impl Engine {
             // Its name may not last, so the next start must not find it.
             files::remove(io, &history::path(&dir, span)).ok();
         }
-        written.map(drop)
+        written
     }
 
-    /// Writes neighbours together of which little is left.
+    /// Writes neighbours together of which little is left: no more than fits a segment.
     fn merge_history(&self, index: &Index) -> Result<()> {
         let mut at = 0;
         loop {
@@ -101,7 +99,7 @@ impl Engine {
                 _ => return Ok(()),
             };
             let merged = Span { after: pair[0].after, last: pair[1].last };
-            if index.bytes_of((merged.after, merged.last))? > FULL {
+            if index.bytes_of((merged.after, merged.last))? > self.settings.segment_bytes {
                 at += 1;
                 continue;
             }

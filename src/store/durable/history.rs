@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `after` | revision before the first one |
 //! | `q/<time><revision>` | a request that was remembered when the file was written |
+//! | `q0` | nothing: the requests end, and with them a block |
 //! | `r/<revision><chunk>` | a record, as the index keeps it |
 //!
 //! The index holds what they hold, in the shape that reads want, and is rebuilt from them.
@@ -125,18 +126,54 @@ pub(super) fn path(dir: &Path, span: Span) -> PathBuf {
     dir.join(format!("{:020}-{:020}.{ENDING}", span.after.saturating_add(1), span.last))
 }
 
-/// Begins the file of a span; its records are those of an index, or of nothing, with that head.
-pub(super) fn writer<'a>(
-    io: &'a dyn Io,
-    dir: &Path,
-    ids: Ids,
-    span: Span,
-    head: Head,
-) -> std_io::Result<sorted::Writer<'a>> {
-    let head = Head { revision: span.last, ..head };
-    let mut writer = sorted::Writer::new(io, path(dir, span), LAYOUT, ids, head)?;
-    writer.add((AFTER, &span.after.to_be_bytes()))?;
-    Ok(writer)
+/// Writes a history file.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    file: sorted::Writer<'a>,
+    /// Whether the requests have come to their end.
+    ended: bool,
+}
+
+// === impl Writer ===
+
+impl<'a> Writer<'a> {
+    /// Begins the file of a span; its records are those of an index, or of nothing, with that head.
+    pub(super) fn new(
+        io: &'a dyn Io,
+        dir: &Path,
+        ids: Ids,
+        span: Span,
+        head: Head,
+    ) -> std_io::Result<Self> {
+        let head = Head { revision: span.last, ..head };
+        let mut file = sorted::Writer::new(io, path(dir, span), LAYOUT, ids, head)?;
+        file.add((AFTER, &span.after.to_be_bytes()))?;
+        Ok(Self { file, ended: false })
+    }
+
+    /// Adds a request or a chunk of a record; keys rise.
+    pub(super) fn add(&mut self, entry: keys::Entry<'_>) -> std_io::Result<()> {
+        if entry.0.starts_with(keys::RECORDS) {
+            self.end_requests()?;
+        }
+        self.file.add(entry)
+    }
+
+    /// Ends the file and makes it durable.
+    pub(super) fn finish(mut self) -> std_io::Result<()> {
+        self.end_requests()?;
+        self.file.finish().map(drop)
+    }
+
+    /// Requests can be read without records: a start needs them, and no record.
+    fn end_requests(&mut self) -> std_io::Result<()> {
+        if !self.ended {
+            self.ended = true;
+            self.file.add((keys::REQUESTS_END, &[]))?;
+            self.file.end_block()?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads a file from its first byte to its last and hands on what it holds of the index; its head.
@@ -164,6 +201,7 @@ pub(super) fn read_file(
             after = value.try_into().ok().map(Revision::from_be_bytes);
             Ok(())
         }
+        keys::REQUESTS_END => Ok(()),
         key if key.starts_with(keys::REQUESTS) || key.starts_with(keys::RECORDS) => {
             each((key, value))
         }
@@ -228,7 +266,7 @@ pub(super) fn from_checkpoint(
 ) -> Result<Span> {
     // Its head comes last, and that of the file first.
     let head = Outline::of(file, at, checkpoint::LAYOUT, old)?.head;
-    let mut writer = writer(io, dir, new, span, head)?;
+    let mut writer = Writer::new(io, dir, new, span, head)?;
     checkpoint::check(file, at, old, |entry| {
         let ours = [keys::REQUESTS, keys::RECORDS].iter().any(|own| entry.0.starts_with(own));
         if ours { Ok(writer.add(entry)?) } else { Ok(()) }
@@ -240,8 +278,7 @@ pub(super) fn from_checkpoint(
 /// Stands for revisions whose records are lost.
 pub(super) fn write_lost(io: &dyn Io, dir: &Path, ids: Ids, span: Span) -> Result<()> {
     let head = Head { trimmed: span.last, ..Head::default() };
-    writer(io, dir, ids, span, head)?.finish()?;
-    Ok(())
+    Ok(Writer::new(io, dir, ids, span, head)?.finish()?)
 }
 
 #[cfg(test)]

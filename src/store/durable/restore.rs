@@ -216,7 +216,7 @@ impl Writer<'_> {
             let head = history::read_file(&*file, &path, self.old, |_| Ok(()))?;
             sum()?;
             let (io, dir) = (&*self.place.io, self.place.history());
-            let mut writer = history::writer(io, &dir, self.new, span, head)?;
+            let mut writer = history::Writer::new(io, &dir, self.new, span, head)?;
             history::read_file(&*file, &path, self.old, |entry| Ok(writer.add(entry)?))?;
             writer.finish()?;
             self.past = Some(span.last);

@@ -20,9 +20,9 @@ pub struct Host {
 /// Sizes of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of a segment of the journal.
+    /// Bytes of a segment of the journal, and of the history files that are still merged with others.
     pub segment_bytes: u64,
-    /// Bytes of the journal after which a checkpoint is made.
+    /// Bytes of the journal after which a checkpoint is written, and the records are archived.
     pub checkpoint_bytes: u64,
     /// Free bytes of the disk below which nothing is written.
     pub min_free_bytes: u64,
@@ -61,10 +61,8 @@ impl Default for Settings {
 }
 
 impl Default for Retention {
-    /// Users and teams go back as far as the feed alone: a checkpoint holds history as well, and ten
-    /// revisions of every user would make it ten times as large.
     fn default() -> Self {
-        Self { records: 100_000, revisions: 100, directory_revisions: 0 }
+        Self { records: 100_000, revisions: 100, directory_revisions: 10 }
     }
 }
 

@@ -101,6 +101,11 @@ impl<'a> Writer<'a> {
         if self.block.len() < BLOCK { Ok(()) } else { self.close_entries() }
     }
 
+    /// Ends the block, so that what was added can be read without what follows.
+    pub(super) fn end_block(&mut self) -> io::Result<()> {
+        if self.block.is_empty() { Ok(()) } else { self.close_entries() }
+    }
+
     /// Ends the file and makes it durable; its length.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         if !self.block.is_empty() {

@@ -1,6 +1,7 @@
 //! The engine over real folders, and over a file system that loses its power.
 
 mod access;
+mod archiving;
 mod backup;
 mod boot;
 mod calls;

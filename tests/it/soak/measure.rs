@@ -7,15 +7,16 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 pub(super) struct Measured {
     /// Resident bytes of the process.
     memory: Vec<f64>,
-    /// Bytes that journal, checkpoints and index take of the disk.
-    disk: Vec<[u64; 3]>,
+    /// Bytes that journal, checkpoints, history and index take of the disk.
+    disk: Vec<[u64; 4]>,
 }
 
 impl Measured {
     /// Looks once.
     pub(super) fn sample(&mut self, process: u32, folder: &Path) {
         self.memory.push(resident(process));
-        self.disk.push(["journal", "checkpoint", "index"].map(|part| taken(&folder.join(part))));
+        let parts = ["journal", "checkpoint", "history", "index"];
+        self.disk.push(parts.map(|part| taken(&folder.join(part))));
     }
 
     /// The most that the folder took.
@@ -23,7 +24,7 @@ impl Measured {
         self.most().iter().sum()
     }
 
-    fn most(&self) -> [u64; 3] {
+    fn most(&self) -> [u64; 4] {
         self.disk.iter().copied().max_by_key(|parts| parts.iter().sum::<u64>()).unwrap()
     }
 
@@ -55,7 +56,7 @@ impl Measured {
         let parts = self.most().map(|part| mib(part as f64));
         format!(
             "memory {:.0} MiB after the warm-up, {:.0} at the end, slope {:+.2} % an hour; disk at \
-             most {:.1} MiB (journal {:.1}, checkpoints {:.1}, index {:.1}), which is {:.2} times the \
+             most {:.1} MiB (journal {:.1}, checkpoints {:.1}, history {:.1}, index {:.1}), which is {:.2} times the \
              live {:.1} beyond the journal's {:.0}",
             mib(self.warm()[0]),
             mib(*self.memory.last().unwrap()),
@@ -64,6 +65,7 @@ impl Measured {
             parts[0],
             parts[1],
             parts[2],
+            parts[3],
             self.most_disk().saturating_sub(floor) as f64 / live as f64,
             mib(live as f64),
             mib(floor as f64),
