@@ -17,26 +17,26 @@
 //! checkpoints, history and marks are touched through [`Io`](super::io::Io) alone, so tests can cut the
 //! power at every call.
 
-mod archiving;
+mod appender;
+mod archive;
 mod aside;
 mod backup;
 mod boot;
-mod build;
-mod care;
 mod checkpoint;
-mod checkpointing;
+mod checkpoints;
 mod close;
+mod context;
 mod damage;
 mod doctor;
+mod due;
 mod engine;
 mod files;
 mod folder;
-mod follow;
 mod frame;
-mod heal;
 mod history;
 mod ids;
 mod index;
+mod indexer;
 mod journal;
 mod manifest;
 mod mark;
@@ -44,7 +44,10 @@ mod meters;
 mod place;
 mod progress;
 mod queue;
+mod rebuild;
+mod repair;
 mod restore;
+mod scrub;
 mod segment;
 mod settings;
 mod sorted;
@@ -74,11 +77,11 @@ pub use self::{
     settings::{Host, Retention, Settings},
 };
 use self::{
-    care::Restless,
     damage::{CURE, damaged, known_format},
     engine::Engine,
     ids::Ids,
     place::{Place, boot_id},
+    scrub::Unpaced,
     worker::{AT_ONCE, Worker},
 };
 use super::{
@@ -97,11 +100,11 @@ pub struct Durable {
     /// Revision of the last durable commit. Change streams end when it goes.
     durable: watch::Sender<Revision>,
     /// Carries what is durable to the index, and to history files.
-    follower: Slot,
+    indexer: Slot,
     /// Writes checkpoints.
     checkpoints: Slot,
-    /// Looks after the files.
-    attendant: Slot,
+    /// Reads the files again.
+    scrubber: Slot,
     /// How long each of them is waited for when the store is dropped.
     at_once: Duration,
 }
@@ -139,16 +142,14 @@ impl Durable {
             let (engine, upkeep) = Engine::new(place, settings, booted, meters);
             let engine = Arc::new(engine);
             // A server says from the start whether it takes writes.
-            engine.look_for_room();
-            let follower = Arc::clone(&engine);
-            let follower = Worker::spawn("deskplane-index", move || follower.follow(upkeep))?;
-            let follower = Mutex::new(Some(follower));
-            let writer = Arc::clone(&engine);
-            let checkpoints =
-                Worker::spawn("deskplane-checkpoint", move || writer.write_checkpoints())?;
-            let checkpoints = Mutex::new(Some(checkpoints));
-            let attendant = Mutex::default();
-            Ok(Self { engine, durable, follower, checkpoints, attendant, at_once: AT_ONCE })
+            engine.appender.look_for_room();
+            let indexer = Arc::clone(&engine.indexer);
+            let indexer = Worker::spawn("deskplane-index", move || indexer.run(upkeep))?;
+            let checkpoints = Arc::clone(&engine.checkpoints);
+            let checkpoints = Worker::spawn("deskplane-checkpoint", move || checkpoints.run())?;
+            let (indexer, checkpoints) = (Mutex::new(Some(indexer)), Mutex::new(Some(checkpoints)));
+            let scrubber = Mutex::default();
+            Ok(Self { engine, durable, indexer, checkpoints, scrubber, at_once: AT_ONCE })
         })
         .await?
     }
@@ -159,27 +160,27 @@ impl Durable {
     /// # Errors
     /// When there can be no further thread.
     pub fn attend(&self, period: Option<Duration>) -> Result<()> {
-        let engine = Arc::clone(&self.engine);
-        let attendant = Worker::spawn("deskplane-care", move || engine.attend(period))?;
-        *self.attendant.lock().unwrap_or_else(PoisonError::into_inner) = Some(attendant);
+        let scrubber = Arc::clone(&self.engine.scrubber);
+        let scrubber = Worker::spawn("deskplane-scrub", move || scrubber.run(period))?;
+        *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = Some(scrubber);
         Ok(())
     }
 
     /// Reads every file once more, without rest; says what is damaged. It is noted as the condition
-    /// of the store, and healed soon after.
+    /// of the store, and repaired soon after.
     ///
     /// # Errors
     /// When the store is closed or has failed.
     pub async fn verify_once(&self) -> Result<Vec<String>> {
-        let engine = Arc::clone(&self.engine);
-        let verified = spawn_blocking(move || engine.verify(Duration::ZERO, &Restless)).await?;
+        let scrubber = Arc::clone(&self.engine.scrubber);
+        let verified = spawn_blocking(move || scrubber.verify(Duration::ZERO, &Unpaced)).await?;
         verified.ok_or(Error::Broken)
     }
 
     /// Completes when a write has failed, with the reason. Nothing is written from then on: the
     /// process should end, and the next start finds out what is on the disk.
     pub fn failed(&self) -> impl Future<Output = String> + Send + use<> {
-        let mut condition = self.engine.condition.subscribe();
+        let mut condition = self.engine.context.condition.subscribe();
         async move {
             let failed = |condition: &Condition| matches!(condition.writes, Writes::Failed(_));
             let writes = condition.wait_for(failed).await.map(|condition| condition.writes.clone());
@@ -196,8 +197,8 @@ impl Durable {
 impl Store for Durable {
     fn identity(&self) -> Identity {
         Identity {
-            store: self.engine.ids.store,
-            incarnation: self.engine.ids.incarnation,
+            store: self.engine.context.ids.store,
+            incarnation: self.engine.context.ids.incarnation,
             engine: "embedded",
             max_record_bytes: MAX_RECORD_BYTES,
             max_batch_bytes: MAX_BATCH_BYTES,
@@ -210,7 +211,7 @@ impl Store for Durable {
         }
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.read_state()).await?
+        spawn_blocking(move || engine.checkpoints.read_state()).await?
     }
 
     fn attach(&self, states: Arc<dyn States>) {
@@ -223,13 +224,15 @@ impl Store for Durable {
         }
         let (engine, durable) = (Arc::clone(&self.engine), self.durable.clone());
         // A thread that panicked may have written: that is not known, and the lock is poisoned.
-        spawn_blocking(move || engine.commit(batch, &durable)).await.unwrap_or(Ok(Commit::Unknown))
+        spawn_blocking(move || engine.appender.commit(batch, &durable))
+            .await
+            .unwrap_or(Ok(Commit::Unknown))
     }
 
     async fn changes(&self, after: Revision) -> Result<ChangeStream> {
         let after = after.max(0);
         self.followed().await?;
-        self.engine.index()?.kept(after)?;
+        self.engine.indexer.index()?.kept(after)?;
         let cursor = Some((Arc::clone(&self.engine), self.durable.subscribe(), after));
         let groups = stream::unfold(cursor, |cursor| async move {
             let (engine, mut durable, after) = cursor?;
@@ -249,21 +252,21 @@ impl Store for Durable {
     async fn history(&self, query: HistoryQuery) -> Result<Page<Record>> {
         self.followed().await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index()?.history(&query)).await?
+        spawn_blocking(move || engine.indexer.index()?.history(&query)).await?
     }
 
     async fn record(&self, revision: Revision) -> Result<Option<Record>> {
         let head = *self.durable.borrow();
-        self.engine.followed(revision.min(head)).await?;
+        self.engine.indexer.followed(revision.min(head)).await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index()?.find_record(revision)).await?
+        spawn_blocking(move || engine.indexer.index()?.find_record(revision)).await?
     }
 
     async fn request(&self, key: RequestKey, until: Revision) -> Result<Option<Header>> {
         let head = *self.durable.borrow();
-        self.engine.followed(until.min(head)).await?;
+        self.engine.indexer.followed(until.min(head)).await?;
         let engine = Arc::clone(&self.engine);
-        spawn_blocking(move || engine.index()?.request(key, until)).await?
+        spawn_blocking(move || engine.indexer.index()?.request(key, until)).await?
     }
 
     async fn linearize(&self) -> Result<Revision> {
@@ -271,7 +274,7 @@ impl Store for Durable {
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {
-        self.engine.condition.subscribe()
+        self.engine.context.condition.subscribe()
     }
 }
 
@@ -279,15 +282,15 @@ impl Durable {
     /// Waits until the index has everything that is durable now.
     async fn followed(&self) -> Result<()> {
         let head = *self.durable.borrow();
-        self.engine.followed(head).await
+        self.engine.indexer.followed(head).await
     }
 }
 
 /// Records above `after`, once the index has all up to `newest`.
 async fn read(engine: &Arc<Engine>, after: Revision, newest: Revision) -> Result<Vec<Record>> {
-    engine.followed(newest).await?;
+    engine.indexer.followed(newest).await?;
     let reader = Arc::clone(engine);
-    spawn_blocking(move || reader.index()?.records(after, newest)).await?
+    spawn_blocking(move || reader.indexer.index()?.records(after, newest)).await?
 }
 
 /// Says which store could not be opened, where the system does not.

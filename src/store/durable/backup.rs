@@ -100,13 +100,16 @@ enum Sink<'a> {
     Stream(&'a mut (dyn Write + Send)),
 }
 
+/// What a file is named by, and the file, open.
+type Opened<T> = (T, PathBuf, Box<dyn File>);
+
 /// The files of a store, open, so that they last.
 struct Held {
     ids: Ids,
     /// Newest first.
-    checkpoints: Vec<(Revision, PathBuf, Box<dyn File>)>,
-    history: Vec<(Span, PathBuf, Box<dyn File>)>,
-    segments: Vec<(Revision, PathBuf, Box<dyn File>)>,
+    checkpoints: Vec<Opened<Revision>>,
+    history: Vec<Opened<Span>>,
+    segments: Vec<Opened<Revision>>,
 }
 
 fn copy(
@@ -229,7 +232,7 @@ fn open<T: Copy>(
     io: &dyn Io,
     named: Vec<T>,
     path: impl Fn(T) -> PathBuf,
-) -> io::Result<Vec<(T, PathBuf, Box<dyn File>)>> {
+) -> io::Result<Vec<Opened<T>>> {
     named.into_iter().map(|at| io.open(&path(at)).map(|file| (at, path(at), file))).collect()
 }
 

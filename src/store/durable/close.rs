@@ -45,24 +45,24 @@ impl Durable {
 
     /// The same; so long before the end index and last checkpoint are given up.
     pub(super) async fn close_by(&self, time: Duration, give_up: Duration) -> Result<()> {
-        let Some(follower) = take(&self.follower) else {
+        let Some(indexer) = take(&self.indexer) else {
             return Ok(());
         };
-        self.engine.stop.signal();
-        if self.engine.failed() {
+        self.engine.context.stop.signal();
+        if self.engine.context.failed() {
             // Nothing more is written.
-            self.engine.queue.abandon();
+            self.engine.abandon();
         }
-        let (engine, attendant) = (Arc::clone(&self.engine), take(&self.attendant));
+        let (engine, scrubber) = (Arc::clone(&self.engine), take(&self.scrubber));
         let checkpoints = take(&self.checkpoints);
         let (done, closed) = mpsc::sync_channel(1);
         Worker::spawn("deskplane-close", move || {
-            if let Some(attendant) = attendant {
-                attendant.join();
+            if let Some(scrubber) = scrubber {
+                scrubber.join();
             }
             engine.shut();
             // A panic in there is noted as a failure.
-            follower.join();
+            indexer.join();
             if let Some(checkpoints) = checkpoints {
                 checkpoints.join();
             }
@@ -79,7 +79,7 @@ impl Durable {
                 Ok(sealed) => return sealed,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Broken),
             }
-            engine.queue.abandon();
+            engine.abandon();
             let left = end.saturating_duration_since(Instant::now());
             closed.recv_timeout(left).unwrap_or_else(|_| {
                 let why = "it does not come to its end, and is left as it is";
@@ -92,10 +92,9 @@ impl Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        self.engine.stop.signal();
-        self.engine.queue.abandon();
-        self.engine.checkpoints.close();
-        let threads = [&self.follower, &self.checkpoints, &self.attendant].map(take);
+        self.engine.context.stop.signal();
+        self.engine.abandon();
+        let threads = [&self.indexer, &self.checkpoints, &self.scrubber].map(take);
         for thread in threads.into_iter().flatten() {
             // It ends after the group or piece that it is at, and has told of a failure itself.
             thread.join_within(self.at_once);

@@ -64,6 +64,9 @@ meters! {
     checkpoint_failures: Counter = counter, describe_counter,
         "deskplane_store_checkpoint_failures_total",
         "Checkpoints that could not be written; each is tried again";
+    archive_failures: Counter = counter, describe_counter,
+        "deskplane_store_archive_failures_total",
+        "History files that could not be written; each is tried again";
     verified_bytes: Counter = counter, describe_counter, "deskplane_store_verified_bytes_total",
         "Bytes that were read again to see whether they are sound";
     index_lag: Gauge = gauge, describe_gauge, "deskplane_store_index_lag_revisions",

@@ -1,12 +1,9 @@
 //! What the thread of the index is to do: groups that are durable and wait for it, bounded so that a
-//! slow index slows the writers, and damage that it is to heal.
+//! slow index slows the writers, and damage that it is to repair.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +19,6 @@ const TOGETHER: usize = 1 << 20;
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    abandoned: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -31,8 +27,10 @@ struct State {
     bytes: usize,
     damages: Vec<Damage>,
     /// Damages that somebody was told of and nobody is done with.
-    unhealed: usize,
+    unrepaired: usize,
     closed: bool,
+    /// Whether those that wait are dropped.
+    abandoned: bool,
     /// Whether groups pass by, because there is no index that could take them.
     passing: bool,
 }
@@ -43,7 +41,7 @@ pub(super) enum Work {
     /// Add these records, which took that many bytes.
     Apply(usize, Vec<Stored>),
     /// Make superfluous what is damaged.
-    Heal(Vec<Damage>),
+    Repair(Vec<Damage>),
 }
 
 // === impl Queue ===
@@ -87,23 +85,23 @@ impl Queue {
         !waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
-    /// Adds damage that is to be healed.
-    pub(super) fn heal(&self, damage: Damage) {
+    /// Adds damage that is to be repaired.
+    pub(super) fn repair(&self, damage: Damage) {
         let mut state = self.lock();
         state.damages.push(damage);
-        state.unhealed += 1;
+        state.unrepaired += 1;
         self.changed.notify_all();
     }
 
-    /// Notes that so many damages were healed, or cannot be.
+    /// Notes that so many damages were repaired, or cannot be.
     pub(super) fn done(&self, damages: usize) {
         let mut state = self.lock();
-        state.unhealed = state.unhealed.saturating_sub(damages);
+        state.unrepaired = state.unrepaired.saturating_sub(damages);
     }
 
-    /// Whether nothing waits to be healed.
+    /// Whether nothing waits to be repaired.
     pub(super) fn is_calm(&self) -> bool {
-        self.lock().unhealed == 0
+        self.lock().unrepaired == 0
     }
 
     /// Waits for work: damage, or the records of some groups. None at the end.
@@ -112,11 +110,11 @@ impl Queue {
         while state.groups.is_empty() && state.damages.is_empty() && !state.closed {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if self.abandoned() {
+        if state.abandoned {
             return None;
         }
         if !state.damages.is_empty() {
-            return Some(Work::Heal(std::mem::take(&mut state.damages)));
+            return Some(Work::Repair(std::mem::take(&mut state.damages)));
         }
         let (mut bytes, mut records) = state.groups.pop_front()?;
         while bytes < TOGETHER
@@ -138,13 +136,10 @@ impl Queue {
 
     /// Drops what waits: the journal has it.
     pub(super) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::SeqCst);
-        self.close();
-    }
-
-    /// Whether whoever works on the groups should stop at once.
-    pub(super) fn abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::SeqCst)
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.closed = true;
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,19 +5,21 @@ mod archiving;
 mod backup;
 mod boot;
 mod calls;
-mod care;
+
 mod cuts_of_restore;
 mod doctor_states;
 mod engine;
 mod flips;
-mod follow;
+
 mod formats;
+mod indexer;
 mod lacks;
 mod lock;
 mod machine;
 mod model;
 mod power;
 mod release;
+mod scrub;
 mod start;
 
 use std::{
@@ -87,7 +89,7 @@ struct Filled(std::sync::Weak<Engine>);
 
 impl States for Filled {
     fn newest(&self) -> Arc<dyn State> {
-        let head = self.0.upgrade().map_or(0, |engine| engine.head().unwrap());
+        let head = self.0.upgrade().map_or(0, |engine| engine.appender.head().unwrap());
         let mut objects = std::collections::BTreeMap::new();
         let mut loaded = Loaded { revision: head, ..Loaded::default() };
         for at in 1..=head {
@@ -116,7 +118,7 @@ impl Durable {
     /// checkpoint is due.
     async fn rested(&self) {
         self.followed().await.unwrap();
-        self.engine.checkpoints.rested(self.engine.settings.checkpoint_bytes);
+        self.engine.due.rested(self.engine.context.settings.checkpoint_bytes);
     }
 }
 

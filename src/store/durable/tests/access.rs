@@ -63,7 +63,7 @@ async fn a_full_disk_is_started_on_read_only_and_left_cleanly() {
             let what = format!("closed: {closed}, start {start}");
             let store = open_on(&disk, local.path()).await.unwrap();
             assert_eq!(history(&store).await, [1, 2, 3, 4, 5], "{what}");
-            store.engine.look();
+            store.engine.scrubber.look();
             // What is reserved is there to be written.
             let mut wide = fixtures::record(6, vec![]);
             wide.reason = "x".repeat(100_000);

@@ -8,7 +8,7 @@ async fn archived(folder: &Path, retention: Retention) -> Revision {
     let store = Durable::open(folder, settings).await.unwrap();
     store.attach_filled();
     let mut head = 0;
-    while head < 150 || store.engine.history().len() < 3 {
+    while head < 150 || store.engine.archive.spans().len() < 3 {
         head += 1;
         fill(&store, head..=head).await;
         store.rested().await;
@@ -61,7 +61,7 @@ async fn neighbours_are_merged_while_they_are_small() {
     let found = spans(folder.path());
     assert!((2..10).contains(&found.len()), "{found:?}");
     let store = Durable::open(folder.path(), settings).await.unwrap();
-    let index = store.engine.index().unwrap();
+    let index = store.engine.indexer.index().unwrap();
     for pair in found.windows(2) {
         let bytes = index.bytes_of((pair[0].after, pair[1].last)).unwrap();
         assert!(bytes > 4 << 10, "{pair:?}: {bytes}");
@@ -183,17 +183,22 @@ async fn checkpoints_and_commits_go_on_while_the_index_is_busy() {
     store.attach_filled();
     fill(&store, 1..=1).await;
     store.followed().await.unwrap();
-    let index = store.engine.index().unwrap();
-    let held = index.hold();
+    let index = store.engine.indexer.index().unwrap();
+    let (release, hangs) = std::sync::mpsc::channel::<()>();
+    let busy = std::thread::spawn(move || {
+        let _held = index.hold();
+        hangs.recv().ok();
+    });
     let mut head = 1;
     while store.engine.checkpoints.kept().len() < checkpoint::KEPT {
         head += 1;
         fill(&store, head..=head).await;
-        store.engine.checkpoints.rested(small().checkpoint_bytes);
+        store.engine.due.rested(small().checkpoint_bytes);
     }
     // The journal keeps what the index has not archived.
     let first = files::number(&files_of(folder.path(), "journal", segment::ENDING)[0]);
     assert_eq!(first, Some(1));
-    drop(held);
+    drop(release);
+    busy.join().unwrap();
     store.close().await.unwrap();
 }

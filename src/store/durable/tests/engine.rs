@@ -57,7 +57,7 @@ async fn requests_past_their_age_leave_the_disk() {
         // One group at a time: each removes what the one before has aged.
         store.load().await.unwrap();
     }
-    assert_eq!(store.engine.index().unwrap().keys_of(b"q/"), 0);
+    assert_eq!(store.engine.indexer.index().unwrap().keys_of(b"q/"), 0);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_record_outlives_history_as_long_as_its_request_is_remembered() {
     assert_eq!(history(&store).await, [8, 9]);
     assert_eq!(store.request(header.key, 9).await.unwrap(), None);
     assert_eq!(store.record(1).await.unwrap(), None);
-    let index = store.engine.index().unwrap();
+    let index = store.engine.indexer.index().unwrap();
     for prefix in [b"q/", b"k/"] {
         assert_eq!(index.keys_of(prefix), 0);
     }

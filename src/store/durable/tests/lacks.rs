@@ -73,10 +73,10 @@ async fn without_a_handle_the_write_that_wants_one_is_refused_and_nothing_ends()
         assert_eq!(lacks(&home.store, huge.clone()).await, Lack::Handles);
         assert_eq!(home.writes(), Writes::ReadOnly(Lack::Handles));
     }
-    home.store.engine.look();
+    home.store.engine.scrubber.look();
     assert_eq!(home.writes(), Writes::ReadOnly(Lack::Handles), "there is none yet");
     home.disk.starve(false);
-    home.store.engine.look();
+    home.store.engine.scrubber.look();
     assert_eq!(home.writes(), Writes::Taken);
     assert_eq!(home.store.commit(huge).await.unwrap(), Commit::Committed(4));
     home.holds(&large(), 4, "handles").await;
@@ -129,14 +129,14 @@ async fn a_quota_that_the_free_space_does_not_show_is_asked_again() {
         home.disk.fail_when(Fault::Of(Errno::DQUOT), created);
         assert_eq!(lacks(&home.store, huge.clone()).await, Lack::Full);
         home.disk.fail_when(Fault::Of(Errno::DQUOT), created);
-        home.store.engine.look();
+        home.store.engine.scrubber.look();
         assert_eq!(
             home.writes(),
             Writes::ReadOnly(Lack::Full),
             "the free space alone says nothing"
         );
     }
-    home.store.engine.look();
+    home.store.engine.scrubber.look();
     assert_eq!(home.writes(), Writes::Taken);
     home.store.commit(huge).await.unwrap();
     home.holds(&large(), 2, "quota").await;

@@ -132,7 +132,7 @@ impl Pair {
         for _ in 0..random.usize(1..5) {
             goes_on = goes_on && self.commit(random, met).await;
         }
-        if goes_on && self.has_power() && !self.store.as_ref().unwrap().engine.failed() {
+        if goes_on && self.has_power() && !self.store.as_ref().unwrap().engine.context.failed() {
             self.same().await;
             // A fault that was not met is none of the next step.
             if self.has_power() && (!matches!(kind, 2 | 3) || self.disk.calls() > at) {

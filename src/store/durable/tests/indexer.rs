@@ -64,7 +64,7 @@ async fn sled_opens_no_file_at_work() {
     assert!(page.items == model.history(query).await.unwrap().items);
     // Nothing is left behind by what was removed or became shorter.
     let engine = &store.engine;
-    assert_eq!(engine.index().unwrap().head().unwrap().records, 3);
+    assert_eq!(engine.indexer.index().unwrap().head().unwrap().records, 3);
     // History files have whole values, and the index that is built from them has pieces.
     store.close().await.unwrap();
     drop(store);
@@ -91,13 +91,13 @@ async fn lost(store: &Durable) -> Error {
 
 /// Has the index fail with the next group, and waits until it is gone and another one is there.
 async fn fails(store: &Durable, group: Batch) {
-    let index = store.engine.index().unwrap();
+    let index = store.engine.indexer.index().unwrap();
     index.spoil();
     let index = Arc::downgrade(&{ index });
     let head = group.records().last().unwrap().revision;
     assert_eq!(store.commit(group).await.unwrap(), Commit::Committed(head));
     let since = Instant::now();
-    while index.upgrade().is_some() || store.engine.index().is_err() {
+    while index.upgrade().is_some() || store.engine.indexer.index().is_err() {
         assert!(since.elapsed() < PATIENCE, "the index was not built");
         tokio::task::yield_now().await;
     }
@@ -151,7 +151,7 @@ async fn a_kill_after_an_index_failed_does_not_believe_it() {
     let store = open_on(&disk, local.path()).await;
     fill(&store, 1..=3).await;
     store.followed().await.unwrap();
-    store.engine.index().unwrap().spoil();
+    store.engine.indexer.index().unwrap().spoil();
     // No index can be built until this goes.
     fs::write(local.path().join("index.fresh"), b"in the way").unwrap();
     store.commit(fixtures::batch(3, &[4])).await.unwrap();
@@ -175,7 +175,7 @@ async fn an_index_is_built_as_soon_as_it_can_be() {
     let store = open_on(&disk, local.path()).await;
     let obstacle = local.path().join("index.fresh");
     fs::write(&obstacle, b"in the way").unwrap();
-    store.engine.index().unwrap().spoil();
+    store.engine.indexer.index().unwrap().spoil();
     store.commit(fixtures::batch(0, &[1])).await.unwrap();
     lost(&store).await;
     fs::remove_file(&obstacle).unwrap();
@@ -221,7 +221,7 @@ async fn a_last_checkpoint_that_takes_too_long_is_given_up() {
     let engine = Arc::clone(&store.engine);
     // The disk goes on once the checkpoint was given up, and before the deadline.
     let freed = std::thread::spawn(move || {
-        while !engine.queue.abandoned() {
+        while !engine.context.abandoned() {
             std::thread::yield_now();
         }
         drop(release);
@@ -242,10 +242,10 @@ async fn closed_behind(disk: &Faulty, local: &Path) {
     let engine = Arc::clone(&store.engine);
     let (begun, begins) = mpsc::channel();
     let busy = std::thread::spawn(move || {
-        let index = engine.index().unwrap();
+        let index = engine.indexer.index().unwrap();
         let _held = index.hold();
         begun.send(()).unwrap();
-        while !engine.queue.abandoned() {
+        while !engine.context.abandoned() {
             std::thread::yield_now();
         }
     });
@@ -257,7 +257,7 @@ async fn closed_behind(disk: &Faulty, local: &Path) {
     fill(&store, 3..=3).await;
     store.close_within(PATIENCE).await.unwrap();
     busy.join().unwrap();
-    assert_eq!(store.engine.progress.borrow().revision, 2);
+    assert_eq!(store.engine.indexer.progress().revision, 2);
 }
 
 #[tokio::test]

@@ -1,26 +1,30 @@
-//! Care for a store at work: how much room is left, and whether what was written can still be read.
+//! The scrubber: whether what was written can still be read, and, while it rests, how much room is
+//! left.
 //!
 //! Verification reads every checkpoint, history file and segment again, the one that is being written up to
 //! its last durable group, with the readers that a start uses. It reads little at a time and rests
-//! between. What it finds is noted, logged and healed; see `heal.rs`.
+//! between. What it finds is noted, logged and repaired; see `repair.rs`.
 
 use std::{
     cell::Cell,
     fmt, io,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
-    CURE, checkpoint,
+    CURE,
+    appender::Appender,
+    archive::Archive,
+    checkpoint,
+    checkpoints::Checkpoints,
+    context::Context,
     damage::Damage,
-    damaged,
-    engine::Engine,
-    files,
+    damaged, files,
     history::{self, Span},
-    segment,
-    segment::Segment,
+    queue::Queue,
+    segment::{self, Segment},
 };
 use crate::store::{Error, Result, Revision, io::File};
 
@@ -33,8 +37,18 @@ const PIECE: usize = 1 << 20;
 /// Rest after each of them: at most 16 MiB are read a second.
 const PAUSE: Duration = Duration::from_micros(62_500);
 
-/// How a reader in the background rests.
-pub(super) trait Rest: fmt::Debug + Sync {
+/// Reads files again.
+#[derive(Debug)]
+pub(super) struct Scrubber {
+    context: Arc<Context>,
+    queue: Arc<Queue>,
+    appender: Arc<Appender>,
+    archive: Arc<Archive>,
+    checkpoints: Arc<Checkpoints>,
+}
+
+/// How a reader in the background is paced.
+pub(super) trait Pace: fmt::Debug + Sync {
     /// Rests so long; false when the work is to end.
     fn rest(&self, time: Duration) -> bool;
 }
@@ -42,13 +56,13 @@ pub(super) trait Rest: fmt::Debug + Sync {
 /// Rests while it looks at the free space from time to time.
 #[derive(Debug)]
 struct Looking<'a> {
-    engine: &'a Engine,
+    scrubber: &'a Scrubber,
     next: Mutex<Instant>,
 }
 
 /// Reads on at once.
 #[derive(Debug)]
-pub(super) struct Restless;
+pub(super) struct Unpaced;
 
 /// A file that can be verified.
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +99,8 @@ enum State {
 struct Paced<'a> {
     file: Box<dyn File>,
     len: u64,
-    engine: &'a Engine,
-    rest: &'a dyn Rest,
+    context: &'a Context,
+    rest: &'a dyn Pace,
     /// Where it could not be read.
     unread: Cell<Option<u64>>,
     ended: Cell<bool>,
@@ -94,18 +108,18 @@ struct Paced<'a> {
 
 // === impl Looking ===
 
-impl Rest for Looking<'_> {
+impl Pace for Looking<'_> {
     fn rest(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
             if now >= *next {
-                self.engine.look();
+                self.scrubber.look();
                 *next = now + LOOK;
             }
             let wait = end.min(*next).saturating_duration_since(now);
-            if !self.engine.stop.wait(wait) || self.engine.failed() {
+            if !self.scrubber.context.stop.wait(wait) || self.scrubber.context.failed() {
                 return false;
             }
             if Instant::now() >= end {
@@ -115,18 +129,28 @@ impl Rest for Looking<'_> {
     }
 }
 
-impl Rest for Restless {
+impl Pace for Unpaced {
     fn rest(&self, _: Duration) -> bool {
         true
     }
 }
 
-// === impl Engine ===
+// === impl Scrubber ===
 
-impl Engine {
+impl Scrubber {
+    pub(super) fn new(
+        context: Arc<Context>,
+        queue: Arc<Queue>,
+        appender: Arc<Appender>,
+        archive: Arc<Archive>,
+        checkpoints: Arc<Checkpoints>,
+    ) -> Self {
+        Self { context, queue, appender, archive, checkpoints }
+    }
+
     /// Looks after the store until it is told to stop; verifies everything once in each period.
-    pub(super) fn attend(&self, period: Option<Duration>) {
-        let rest = Looking { engine: self, next: Mutex::new(Instant::now()) };
+    pub(super) fn run(&self, period: Option<Duration>) {
+        let rest = Looking { scrubber: self, next: Mutex::new(Instant::now()) };
         let mut go_on = rest.rest(SETTLE);
         while go_on {
             go_on = match period {
@@ -138,29 +162,24 @@ impl Engine {
 
     /// Sees whether writes can be taken, and how much the journal takes up.
     pub(super) fn look(&self) {
-        self.look_for_room();
-        let io = &*self.place.io;
+        self.appender.look_for_room();
+        let io = &*self.context.place.io;
         let len = |path: &PathBuf| io.open(path).and_then(|file| file.len());
-        let segments = files::list(io, &self.place.journal(), segment::ENDING);
+        let segments = files::list(io, &self.context.place.journal(), segment::ENDING);
         // Without a handle there is no figure, and the last one stays.
         if let Ok(lengths) =
             segments.and_then(|all| all.iter().map(len).collect::<io::Result<Vec<_>>>())
         {
-            self.meters.journal_bytes.set(lengths.iter().sum::<u64>() as f64);
+            self.context.meters.journal_bytes.set(lengths.iter().sum::<u64>() as f64);
         }
     }
 
     /// Reads every file once, spread over a period; what is damaged. None when it was told to end.
-    pub(super) fn verify(&self, period: Duration, rest: &dyn Rest) -> Option<Vec<String>> {
+    pub(super) fn verify(&self, period: Duration, rest: &dyn Pace) -> Option<Vec<String>> {
         let kept = self.checkpoints.kept().clone();
         let mut parts: Vec<_> = kept.into_iter().map(Part::Checkpoint).collect();
-        parts.extend(self.history().iter().copied().map(Part::History));
-        match self.writer.lock() {
-            Ok(writer) => {
-                parts.extend(writer.journal.segments().iter().copied().map(Part::Segment));
-            }
-            Err(_) => return None,
-        }
+        parts.extend(self.archive.spans().iter().copied().map(Part::History));
+        parts.extend(self.appender.segments()?.into_iter().map(Part::Segment));
         // A file that is to be made superfluous is not among them any more, and may be there still.
         let mut whole = self.queue.is_calm();
         // Each has its turn, also when the server is started so often that no pass comes to its end.
@@ -177,11 +196,11 @@ impl Engine {
                         "a file of the store is damaged. Nothing is served from it, and another one \
                          is to take its place; see to the disk, and make a backup"
                     );
-                    self.note(|condition| {
+                    self.context.note(|condition| {
                         condition.damaged = Some(what.clone());
                         true
                     });
-                    self.queue.heal(damage);
+                    self.queue.repair(damage);
                     found.push(what);
                 }
                 State::Ended => return None,
@@ -191,19 +210,19 @@ impl Engine {
             }
         }
         if found.is_empty() && whole {
-            self.note(|condition| condition.damaged.take().is_some());
+            self.context.note(|condition| condition.damaged.take().is_some());
         }
         // A store without a file yet waits for the next pass.
         (!parts.is_empty() || rest.rest(period)).then_some(found)
     }
 
     /// Reads one file.
-    fn examine(&self, part: Part, rest: &dyn Rest) -> State {
+    fn examine(&self, part: Part, rest: &dyn Pace) -> State {
         let Some(expected) = self.expected(part) else {
             return State::Passed;
         };
         let path = &expected.path;
-        let opened = self.place.io.open(path).and_then(|file| Ok((file.len()?, file)));
+        let opened = self.context.place.io.open(path).and_then(|file| Ok((file.len()?, file)));
         let (len, file) = match opened {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -221,7 +240,7 @@ impl Engine {
         };
         let len = expected.end.map_or(len, |end| end.min(len));
         let (unread, ended) = (Cell::new(None), Cell::new(false));
-        let paced = Paced { file, len, engine: self, rest, unread, ended };
+        let paced = Paced { file, len, context: &self.context, rest, unread, ended };
         let read = self.read(part, &expected, &paced);
         match (read, paced.unread.get()) {
             _ if paced.ended.get() => State::Ended,
@@ -238,13 +257,15 @@ impl Engine {
     fn read(&self, part: Part, expected: &Expected, file: &dyn File) -> Result<()> {
         let path = &expected.path;
         match part {
-            Part::Checkpoint(_) => return checkpoint::check(file, path, self.ids, |_| Ok(())),
+            Part::Checkpoint(_) => {
+                return checkpoint::check(file, path, self.context.ids, |_| Ok(()));
+            }
             Part::History(_) => {
-                return history::read_file(file, path, self.ids, |_| Ok(())).map(drop);
+                return history::read_file(file, path, self.context.ids, |_| Ok(())).map(drop);
             }
             Part::Segment(_) => {}
         }
-        let (segment, error) = Segment::judge(path, files::content(file)?, self.ids)?;
+        let (segment, error) = Segment::judge(path, files::content(file)?, self.context.ids)?;
         // What a sound beginning holds is looked at first: its place is the first damage.
         for group in &segment.groups {
             segment.records(group)?;
@@ -267,23 +288,17 @@ impl Engine {
         match part {
             Part::Checkpoint(at) => {
                 let kept = self.checkpoints.kept().contains(&at);
-                let path = checkpoint::path(&self.place.checkpoints(), at);
+                let path = checkpoint::path(&self.context.place.checkpoints(), at);
                 kept.then_some(Expected { path, end: None, last: at })
             }
             Part::History(span) => {
-                let kept = self.history().contains(&span);
-                let path = history::path(&self.place.history(), span);
+                let kept = self.archive.spans().contains(&span);
+                let path = history::path(&self.context.place.history(), span);
                 kept.then_some(Expected { path, end: None, last: span.last })
             }
             Part::Segment(after) => {
-                let writer = self.writer.lock().ok()?;
-                let segments = writer.journal.segments();
-                let place = segments.iter().position(|at| *at == after)?;
-                let (end, last) = match segments.get(place + 1) {
-                    Some(next) => (None, *next),
-                    None => (writer.journal.end(), writer.head),
-                };
-                let path = segment::path(&self.place.journal(), after);
+                let (end, last) = self.appender.extent(after)?;
+                let path = segment::path(&self.context.place.journal(), after);
                 Some(Expected { path, end, last })
             }
         }
@@ -321,7 +336,7 @@ impl File for Paced<'_> {
                 self.unread.set(Some(at));
                 return Err(error);
             }
-            self.engine.meters.verified_bytes.increment(piece.len() as u64);
+            self.context.meters.verified_bytes.increment(piece.len() as u64);
             if !self.rest.rest(PAUSE.mul_f64(piece.len() as f64 / PIECE as f64)) {
                 self.ended.set(true);
                 return Err(io::ErrorKind::Interrupted.into());

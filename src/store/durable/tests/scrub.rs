@@ -8,7 +8,7 @@ use std::sync::{
 use fastrand::Rng;
 
 use super::*;
-use crate::store::durable::care::Rest;
+use crate::store::durable::scrub::Pace;
 
 /// A store at work on a disk that a test can spoil.
 struct Patient {
@@ -43,9 +43,10 @@ impl Patient {
         files.retain(|(path, _)| verified(path));
         let mut files: Vec<_> =
             files.into_iter().map(|(path, bytes)| (path, bytes.len() as u64)).collect();
-        let writer = self.store.engine.writer.lock().unwrap();
+        let appender = &self.store.engine.appender;
+        let last = *appender.segments().unwrap().last().unwrap();
         // In order of the paths: the journal comes last.
-        files.last_mut().unwrap().1 = writer.journal.end().unwrap();
+        files.last_mut().unwrap().1 = appender.extent(last).unwrap().0.unwrap();
         files
     }
 
@@ -160,14 +161,18 @@ async fn a_damaged_segment_may_have_grown_and_ended_since_it_was_read() {
     let (path, _) = patient.files().pop().unwrap();
     patient.disk.flip_bit(&path, 900).unwrap();
     let (after, head) = (files::number(&path).unwrap() - 1, patient.loaded.revision);
-    let ended = || patient.store.engine.writer.lock().unwrap().journal.segments().last().copied();
+    let ended = || patient.store.engine.appender.segments().unwrap().last().copied();
     let mut last = head;
     while ended() == Some(after) {
         last += 1;
         fill(&patient.store, last..=last).await;
     }
-    patient.store.engine.note(|condition| condition.damaged.replace(String::new()).is_none());
-    patient.store.engine.queue.heal(damage::Damage::Segment(after));
+    patient
+        .store
+        .engine
+        .context
+        .note(|condition| condition.damaged.replace(String::new()).is_none());
+    patient.store.engine.queue.repair(damage::Damage::Segment(after));
     patient.healed().await;
     patient.loaded = patient.store.load().await.unwrap();
     patient.recovers("ended").await;
@@ -237,7 +242,7 @@ struct Noted {
     most: usize,
 }
 
-impl Rest for Noted {
+impl Pace for Noted {
     fn rest(&self, time: Duration) -> bool {
         let mut rests = self.rests.lock().unwrap();
         rests.push(time);
@@ -251,7 +256,7 @@ async fn a_pass_is_spread_over_its_period_and_ends_when_told() {
     let (files, engine) = (patient.files(), &patient.store.engine);
     let day = Duration::from_secs(86_400);
     let noted = Noted { rests: Mutex::default(), most: usize::MAX };
-    assert_eq!(engine.verify(day, &noted), Some(Vec::new()));
+    assert_eq!(engine.scrubber.verify(day, &noted), Some(Vec::new()));
     let rests = noted.rests.into_inner().unwrap();
     let share = day / files.len() as u32;
     assert_eq!(rests.iter().filter(|rest| **rest == share).count(), files.len());
@@ -261,7 +266,7 @@ async fn a_pass_is_spread_over_its_period_and_ends_when_told() {
     let expected = read as f64 / f64::from(16 << 20);
     assert!((pauses.as_secs_f64() - expected).abs() < 0.01, "{pauses:?} for {read} bytes");
     let noted = Noted { rests: Mutex::default(), most: 3 };
-    assert_eq!(engine.verify(day, &noted), None);
+    assert_eq!(engine.scrubber.verify(day, &noted), None);
     assert_eq!(noted.rests.into_inner().unwrap().len(), 3);
 }
 
@@ -287,15 +292,15 @@ async fn a_full_disk_is_known_before_a_write_and_passes_by_itself() {
     fill(&store, 1..=3).await;
     let condition = store.condition();
     let writes = || condition.borrow().writes.clone();
-    store.engine.look();
+    store.engine.scrubber.look();
     assert_eq!(writes(), Writes::Taken);
     disk.set_capacity(60 << 10);
-    store.engine.look();
+    store.engine.scrubber.look();
     assert!(
         matches!(writes(), Writes::ReadOnly(Lack::Room { free, needed: 65_536 }) if free < 60 << 10)
     );
     disk.set_capacity(1 << 20);
-    store.engine.look();
+    store.engine.scrubber.look();
     assert_eq!(writes(), Writes::Taken);
     // A refused write says so at once, and an accepted one, too.
     disk.set_capacity(60 << 10);
@@ -308,7 +313,7 @@ async fn a_full_disk_is_known_before_a_write_and_passes_by_itself() {
     store.load().await.unwrap();
     disk.fail_at(disk.calls() + 2, Fault::SyncFailed);
     assert_eq!(store.commit(fixtures::batch(4, &[5])).await.unwrap(), Commit::Unknown);
-    store.engine.look();
+    store.engine.scrubber.look();
     assert!(matches!(writes(), Writes::Failed(why) if why.contains("journal")));
     drop(store);
     assert!(condition.has_changed().is_err(), "it ends with the store");

@@ -3,13 +3,16 @@
 //! meanwhile.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use super::{
+    appender::Appender,
+    archive::Archive,
     checkpoint,
-    engine::Engine,
+    context::Context,
+    due::Due,
     files, history,
     journal::Scan,
     state::{self, Past},
@@ -20,76 +23,38 @@ use crate::store::{Error, Loaded, Result, Revision, State, States};
 /// meanwhile, and files may go.
 const READS: u32 = 5;
 
-/// The checkpoints that there are, and when the next one is due.
+/// The checkpoints that there are.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
+    context: Arc<Context>,
+    appender: Arc<Appender>,
+    archive: Arc<Archive>,
     /// Their revisions, rising.
     kept: Mutex<Vec<Revision>>,
     /// Length of the last one that was written here, held by whoever writes one.
     writing: Mutex<u64>,
-    due: Mutex<Due>,
-    changed: Condvar,
+    due: Arc<Due>,
     /// Where the newest state is found; none reads it from the files.
     states: Mutex<Option<Arc<dyn States>>>,
-}
-
-#[derive(Debug)]
-struct Due {
-    /// Bytes of the journal since the newest checkpoint.
-    uncovered: u64,
-    closed: bool,
 }
 
 // === impl Checkpoints ===
 
 impl Checkpoints {
-    pub(super) fn new(kept: Vec<Revision>, uncovered: u64) -> Self {
-        Self {
-            kept: Mutex::new(kept),
-            writing: Mutex::default(),
-            due: Mutex::new(Due { uncovered, closed: false }),
-            changed: Condvar::new(),
-            states: Mutex::default(),
-        }
+    pub(super) fn new(
+        context: Arc<Context>,
+        appender: Arc<Appender>,
+        archive: Arc<Archive>,
+        due: Arc<Due>,
+        kept: Vec<Revision>,
+    ) -> Self {
+        let (kept, writing, states) = (Mutex::new(kept), Mutex::default(), Mutex::default());
+        Self { context, appender, archive, kept, writing, due, states }
     }
 
+    /// Says where the newest state is found.
     pub(super) fn attach(&self, states: Arc<dyn States>) {
         *lock(&self.states) = Some(states);
-    }
-
-    /// Counts a group of the journal.
-    pub(super) fn add(&self, bytes: usize) {
-        lock(&self.due).uncovered += bytes as u64;
-        self.changed.notify_all();
-    }
-
-    /// Ends the thread, which may write a last one.
-    pub(super) fn close(&self) {
-        lock(&self.due).closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Notes after a try how many bytes count from then on.
-    fn rest(&self, uncovered: impl FnOnce(&Due) -> u64) {
-        let mut due = lock(&self.due);
-        due.uncovered = uncovered(&due);
-        self.changed.notify_all();
-    }
-
-    /// Waits until none is due.
-    #[cfg(test)]
-    pub(super) fn rested(&self, bytes: u64) {
-        let due = lock(&self.due);
-        drop(self.changed.wait_while(due, |due| due.uncovered >= bytes && !due.closed));
-    }
-
-    /// Waits until one is due; false at the end.
-    fn wait(&self, bytes: u64) -> bool {
-        let due = self
-            .changed
-            .wait_while(lock(&self.due), |due| due.uncovered < bytes && !due.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        !due.closed
     }
 
     /// Revisions of the checkpoints, rising.
@@ -101,23 +66,14 @@ impl Checkpoints {
     pub(super) fn newest(&self) -> Revision {
         self.kept().last().copied().unwrap_or(0)
     }
-}
 
-/// Every change of what these hold is whole at once.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-// === impl Engine ===
-
-impl Engine {
     /// Writes checkpoints until the store is closed, and at a clean end a last one.
-    pub(super) fn write_checkpoints(&self) {
-        let bytes = self.settings.checkpoint_bytes;
-        while self.checkpoints.wait(bytes) {
+    pub(super) fn run(&self) {
+        let bytes = self.context.settings.checkpoint_bytes;
+        while self.due.wait(bytes) {
             self.checkpoint(bytes);
         }
-        if !self.queue.abandoned() && !self.failed() {
+        if !self.context.abandoned() && !self.context.failed() {
             self.checkpoint(bytes);
         }
     }
@@ -125,62 +81,62 @@ impl Engine {
     /// Writes a checkpoint and removes what it makes superfluous. When that fails the journal goes
     /// further back than it need, nothing else is lost, and it is tried again soon.
     fn checkpoint(&self, bytes: u64) {
-        let counted = lock(&self.checkpoints.due).uncovered;
+        let counted = self.due.count();
         let Err(error) = self.try_checkpoint() else {
-            self.checkpoints.rest(|due| due.uncovered - counted);
+            self.due.cover(counted);
             return;
         };
-        self.checkpoints.rest(|_| bytes - bytes / 8);
-        if !self.queue.abandoned() {
-            self.meters.checkpoint_failures.increment(1);
+        self.due.reset(bytes - bytes / 8);
+        if !self.context.abandoned() {
+            self.context.meters.checkpoint_failures.increment(1);
             tracing::error!(%error, "a checkpoint could not be written; the journal is kept instead");
         }
-        let _writing = lock(&self.checkpoints.writing);
+        let _writing = lock(&self.writing);
         self.sweep();
     }
 
     /// Removes what is no checkpoint of the list. The next one tries again, so what cannot be
     /// removed now is removed then.
     fn sweep(&self) {
-        if self.owned().is_err() {
+        if self.context.owned().is_err() {
             return;
         }
-        let (io, dir) = (&*self.place.io, self.place.checkpoints());
+        let (io, dir) = (&*self.context.place.io, self.context.place.checkpoints());
         for path in files::list_all(io, &dir).unwrap_or_default() {
-            if !files::number(&path).is_some_and(|at| self.checkpoints.kept().contains(&at)) {
+            if !files::number(&path).is_some_and(|at| self.kept().contains(&at)) {
                 io.remove(&path).ok();
             }
         }
     }
 
     fn try_checkpoint(&self) -> Result<()> {
-        if self.write_newest(|revision, newest| revision > newest)?.is_none() {
+        if self.write(|revision, newest| revision > newest)?.is_none() {
             return Ok(());
         }
-        self.retain_checkpoints(|_| true)?;
-        if self.checkpoints.kept().len() < checkpoint::KEPT { Ok(()) } else { self.release() }
+        self.retain(|_| true)?;
+        if self.kept().len() < checkpoint::KEPT { Ok(()) } else { self.release() }
     }
 
     /// Writes a checkpoint of the newest state, if the test wants one of its revision; it also gets
     /// that of the newest checkpoint. Answers its revision.
-    pub(super) fn write_newest(
+    pub(super) fn write(
         &self,
         wanted: impl FnOnce(Revision, Revision) -> bool,
     ) -> Result<Option<Revision>> {
-        let mut length = lock(&self.checkpoints.writing);
-        self.owned()?;
-        let (io, dir, since) = (&*self.place.io, self.place.checkpoints(), Instant::now());
+        let mut length = lock(&self.writing);
+        self.context.owned()?;
+        let (io, dir, since) =
+            (&*self.context.place.io, self.context.place.checkpoints(), Instant::now());
         let state = self.newest_state()?;
         let revision = state.revision();
-        if !wanted(revision, self.checkpoints.newest()) {
+        if !wanted(revision, self.newest()) {
             return Ok(None);
         }
-        self.check_space(*length)?;
-        let go_on = || if self.queue.abandoned() { Err(Error::Broken) } else { Ok(()) };
-        *length = checkpoint::write(io, &dir, self.ids, &*state, go_on)?;
-        self.meters.checkpoint_seconds.record(since.elapsed());
+        self.context.check_space(*length)?;
+        *length = checkpoint::write(io, &dir, self.context.ids, &*state, || self.context.go_on())?;
+        self.context.meters.checkpoint_seconds.record(since.elapsed());
         tracing::debug!(revision, bytes = *length, "wrote a checkpoint");
-        let mut kept = self.checkpoints.kept();
+        let mut kept = self.kept();
         kept.retain(|at| *at != revision);
         kept.push(revision);
         kept.sort_unstable();
@@ -189,7 +145,7 @@ impl Engine {
 
     /// The newest state that was committed.
     pub(super) fn newest_state(&self) -> Result<Arc<dyn State>> {
-        let states = lock(&self.checkpoints.states).clone();
+        let states = lock(&self.states).clone();
         match states {
             Some(states) => Ok(states.newest()),
             None => Ok(Arc::new(self.read_state()?)),
@@ -208,19 +164,25 @@ impl Engine {
     }
 
     fn try_read_state(&self) -> Result<Loaded> {
-        let kept = self.checkpoints.kept().clone();
-        let spans = self.history().clone();
+        let kept = self.kept().clone();
+        let spans = self.archive.spans().clone();
         let mut refused = None;
         // A damaged one is left to verification.
         for base in kept.iter().rev().copied().map(Some).chain([None]) {
-            let from = match self.unadopted() {
+            let from = match self.archive.unadopted() {
                 true => base.unwrap_or(0),
                 false => base.unwrap_or(0).min(history::end(&spans)),
             };
-            let scan = Scan::read(&*self.place.io, &self.place.journal(), self.ids, from);
+            let scan = Scan::read(
+                &*self.context.place.io,
+                &self.context.place.journal(),
+                self.context.ids,
+                from,
+            );
             let read = scan.and_then(|scan| {
-                let objects = state::objects(&self.place, self.ids, &scan, base)?;
-                let requests = objects.requests(&self.place, self.ids, Past::Files(&spans))?;
+                let objects = state::objects(&self.context.place, self.context.ids, &scan, base)?;
+                let requests =
+                    objects.requests(&self.context.place, self.context.ids, Past::Files(&spans))?;
                 Ok(objects.with(requests))
             });
             match read {
@@ -232,23 +194,23 @@ impl Engine {
     }
 
     /// Removes the checkpoints that the test does not keep, and of the others all but the newest.
-    pub(super) fn retain_checkpoints(&self, keep: impl Fn(Revision) -> bool) -> Result<()> {
+    pub(super) fn retain(&self, keep: impl Fn(Revision) -> bool) -> Result<()> {
         // Those that hold history stay until it has files of its own.
-        if self.unadopted() {
+        if self.archive.unadopted() {
             return Ok(());
         }
-        let mut kept = self.checkpoints.kept();
+        let mut kept = self.kept();
         let before = kept.clone();
         kept.retain(|at| keep(*at));
         let beyond = kept.len().saturating_sub(checkpoint::KEPT);
         kept.drain(..beyond);
         let gone = before.iter().filter(|at| !kept.contains(at));
         let gone: Vec<_> =
-            gone.map(|at| checkpoint::path(&self.place.checkpoints(), *at)).collect();
+            gone.map(|at| checkpoint::path(&self.context.place.checkpoints(), *at)).collect();
         drop(kept);
-        self.owned()?;
+        self.context.owned()?;
         for path in gone {
-            files::remove(&*self.place.io, &path)?;
+            files::remove(&*self.context.place.io, &path)?;
         }
         Ok(())
     }
@@ -256,16 +218,12 @@ impl Engine {
     /// Removes the segments that lie below the oldest checkpoint, and whose records have gone to
     /// history files.
     pub(super) fn release(&self) -> Result<()> {
-        self.owned()?;
-        let oldest = self.checkpoints.kept().first().copied().unwrap_or(0);
-        let superfluous = oldest.min(history::end(&self.history()));
-        let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
-        let superfluous = writer.journal.release(superfluous);
-        drop(writer);
-        let io = &*self.place.io;
-        for path in &superfluous {
-            io.remove(path)?;
-        }
-        if superfluous.is_empty() { Ok(()) } else { Ok(io.sync_dir(&self.place.journal())?) }
+        let oldest = self.kept().first().copied().unwrap_or(0);
+        self.appender.release(oldest.min(self.archive.end()))
     }
+}
+
+/// Every change of what these hold is whole at once.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

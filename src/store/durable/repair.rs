@@ -19,31 +19,45 @@
 use std::time::Duration;
 
 use super::{
+    appender::Appender,
+    archive::Archive,
     checkpoint,
+    checkpoints::Checkpoints,
+    context::Context,
     damage::{Damage, Hurt},
-    engine::Engine,
-    history,
+    index::Index,
     progress::Upkeep,
+    queue::Queue,
 };
-use crate::store::{Error, Lack, Result, Revision};
+use crate::store::{Error, Result, Revision};
 
 /// How often it is looked whether what is durable was published.
 const PUBLISHED: Duration = Duration::from_millis(1);
 
-// === impl Engine ===
+/// Replaces damaged files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repairs<'a> {
+    pub(super) context: &'a Context,
+    pub(super) queue: &'a Queue,
+    pub(super) appender: &'a Appender,
+    pub(super) archive: &'a Archive,
+    pub(super) checkpoints: &'a Checkpoints,
+}
 
-impl Engine {
-    /// Prepares to heal: nothing is written to a damaged segment any more.
+// === impl Repairs ===
+
+impl Repairs<'_> {
+    /// Prepares a repair: nothing is written to a damaged segment any more.
     pub(super) fn prepare(&self, upkeep: &mut Upkeep, damages: Vec<Damage>) {
         let mut hurt = Hurt { damages, last: 0 };
         hurt.damages.extend(upkeep.hurt.take().into_iter().flat_map(|hurt| hurt.damages));
         for damage in &hurt.damages {
             if let Damage::Segment(after) = damage {
-                match self.leave(*after) {
+                match self.appender.leave(*after) {
                     Ok(last) => hurt.last = hurt.last.max(last),
                     Err(error) => {
                         self.queue.done(hurt.damages.len());
-                        return not_healed(&error);
+                        return not_repaired(&error);
                     }
                 }
             }
@@ -51,48 +65,22 @@ impl Engine {
         upkeep.hurt = Some(hurt);
     }
 
-    /// The last revision of a segment, to which nothing is written any more; 0 if it is gone.
-    fn leave(&self, after: Revision) -> Result<Revision> {
-        let mut writer = self.writer.lock().map_err(|_| Error::Broken)?;
-        let segments = writer.journal.segments();
-        let Some(place) = segments.iter().position(|at| *at == after) else {
-            return Ok(0);
-        };
-        if let Some(next) = segments.get(place + 1) {
-            return Ok(*next);
-        }
-        if self.failed() {
-            return Err(Error::Broken);
-        }
-        let head = writer.head;
-        match writer.journal.roll(head) {
-            Ok(()) => Ok(head),
-            Err(error) => {
-                if Lack::of(&error).is_none() {
-                    self.fail(&format!("a segment could not be made: {error}"));
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Heals if there is damage and the index is far enough.
-    pub(super) fn heal(&self, upkeep: &mut Upkeep) {
-        let reached = self.progress.borrow().revision;
+    /// Repairs if there is damage and the index, which has come to a revision, is far enough.
+    pub(super) fn carry_out(&self, index: &Index, upkeep: &mut Upkeep, reached: Revision) {
         let Some(hurt) = upkeep.hurt.take_if(|hurt| hurt.last <= reached) else {
             return;
         };
-        let healed = self.try_heal(upkeep, &hurt);
+        let repaired = self.repair(index, upkeep, &hurt);
         self.queue.done(hurt.damages.len());
-        match healed {
-            Err(_) if self.queue.abandoned() => {}
-            Err(error) => not_healed(&error),
+        match repaired {
+            Err(_) if self.context.abandoned() => {}
+            Err(error) => not_repaired(&error),
             Ok(revision) => {
                 tracing::warn!(
                     revision,
-                    "healed: what was damaged is written once more, or superfluous"
+                    "repaired: what was damaged is written once more, or superfluous"
                 );
-                self.note(|condition| {
+                self.context.note(|condition| {
                     let text = condition.damaged.as_mut();
                     let done = format!("the checkpoint of revision {revision} has taken its place");
                     text.map(|text| *text = format!("{text}; {done}")).is_some()
@@ -101,43 +89,42 @@ impl Engine {
         }
     }
 
-    fn try_heal(&self, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
-        let index = self.index()?;
+    fn repair(&self, index: &Index, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
         for damage in &hurt.damages {
             if let Damage::History(span) = damage
-                && self.history().contains(span)
+                && self.archive.spans().contains(span)
             {
-                self.write_history(&index, *span)?;
+                self.archive.write(index, *span)?;
             }
         }
-        if hurt.last > history::end(&self.history()) {
-            self.extend_history(&index)?;
+        if hurt.last > self.archive.end() {
+            self.archive.extend(index)?;
             upkeep.unwritten = 0;
         }
         let bad = |at: Revision| hurt.damages.contains(&Damage::Checkpoint(at));
         // What became durable is published a moment later.
-        while self.newest_state()?.revision() < hurt.last {
+        while self.checkpoints.newest_state()?.revision() < hurt.last {
             if !self.queue.rest(PUBLISHED) {
                 return Err(Error::Broken);
             }
         }
-        let written = self.write_newest(|revision, newest| {
-            bad(newest) && revision >= newest || hurt.last > newest
-        })?;
+        let written = self
+            .checkpoints
+            .write(|revision, newest| bad(newest) && revision >= newest || hurt.last > newest)?;
         let revision = written.unwrap_or_else(|| self.checkpoints.newest());
         if revision > 0 {
-            let path = checkpoint::path(&self.place.checkpoints(), revision);
-            checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
+            let path = checkpoint::path(&self.context.place.checkpoints(), revision);
+            checkpoint::read(&*self.context.place.io, &path, self.context.ids, |_| Ok(()))?;
         }
-        self.retain_checkpoints(|at| at == revision || at >= hurt.last && !bad(at))?;
-        self.release()?;
+        self.checkpoints.retain(|at| at == revision || at >= hurt.last && !bad(at))?;
+        self.checkpoints.release()?;
         Ok(revision)
     }
 }
 
-fn not_healed(error: &Error) {
+fn not_repaired(error: &Error) {
     tracing::error!(
         %error,
-        "the damage could not be healed; the next verification tries again. Make a backup now"
+        "the damage could not be repaired; the next verification tries again. Make a backup now"
     );
 }
