@@ -10,9 +10,8 @@ mod compiled;
 mod copilot;
 mod draft;
 mod gates;
-mod inputs;
 mod pane;
-mod reach;
+mod sections;
 mod sessions;
 pub(crate) mod wire;
 
@@ -25,8 +24,7 @@ use self::draft::Draft;
 pub use self::{
     compiled::Compiled,
     gates::{Gate, GateReport, GateSubject, Gates},
-    inputs::{Inputs, changed_sections},
-    reach::Reach,
+    sections::changed_sections,
 };
 use crate::{
     catalog::Catalog,

@@ -59,7 +59,7 @@ impl Direct {
     }
 
     /// The links.
-    pub(super) fn links(&self) -> &[Link] {
+    pub fn links(&self) -> &[Link] {
         match self {
             Self::None => &[],
             Self::One(link) => std::slice::from_ref(link),
@@ -100,6 +100,8 @@ pub(super) struct Classes {
     pub(super) by_id: OrdMap<ClassId, Counted>,
     pub(super) ids: OrdMap<Arc<RoleSet>, ClassId>,
     next: u64,
+    /// Another one once everybody was seated again, and classes got other numbers.
+    pub(super) numbering: u64,
 }
 
 /// A class and the number of its users.
@@ -120,7 +122,7 @@ pub(super) struct ClassEntry {
 impl Default for Classes {
     /// The class of users without any role is there from the start, and stays.
     fn default() -> Self {
-        let mut classes = Self { by_id: OrdMap::new(), ids: OrdMap::new(), next: 0 };
+        let mut classes = Self { by_id: OrdMap::new(), ids: OrdMap::new(), next: 0, numbering: 0 };
         let id = classes.add(RoleSet::default(), Derived::default());
         classes.join(id);
         classes

@@ -56,6 +56,23 @@ impl Catalog {
         }
     }
 
+    /// All classes that somebody is in, and that of users without a role.
+    pub fn classes(&self) -> impl Iterator<Item = (ClassId, &RoleClass)> {
+        let classes = self.users.classes.by_id.iter();
+        classes.map(|(id, class)| (*id, &class.entry.derived.roots))
+    }
+
+    /// The roles of a class; none when nobody is in it.
+    pub fn find_class(&self, id: ClassId) -> Option<&RoleClass> {
+        self.users.classes.by_id.get(&id).map(|class| &class.entry.derived.roots)
+    }
+
+    /// Whether the numbers of classes mean in both catalogs the same: they do until everybody is
+    /// seated again.
+    pub fn numbers_classes_like(&self, other: &Self) -> bool {
+        self.users.classes.numbering == other.users.classes.numbering
+    }
+
     /// The roles of a class.
     pub fn class(&self, id: ClassId) -> &RoleClass {
         &self.users.classes.entry(id).derived.roots

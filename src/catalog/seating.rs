@@ -94,7 +94,9 @@ impl Catalog {
 
     /// Seats everybody again, and works out every index.
     pub(super) fn reseat_all(&mut self) {
+        let numbering = self.users.classes.numbering + 1;
         self.seat_all(self.stored_users().cloned().collect());
+        self.users.classes.numbering = numbering;
     }
 
     /// Seats these users in place of all others; every role, profile and team is there by now.
@@ -197,6 +199,11 @@ impl Catalog {
     /// All users from that id on, the id itself excluded, ascending.
     pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = Seated<'a>> + use<'a> {
         self.users.by_id.range_after(id).map(|(_, stored)| self.seated(stored))
+    }
+
+    /// The ids of all users, ascending.
+    pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
+        self.users.by_id.iter().map(|(id, _)| id)
     }
 
     /// All users as the last write left them, ascending by id: for what stores the catalog

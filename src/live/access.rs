@@ -47,8 +47,9 @@ impl Access {
         changes: &Changes,
         catalog: &Catalog,
     ) -> Result<(), Refusal> {
+        let touched = &changes.touched;
         let own = self.caller.user.as_ref();
-        if changes.roles || own.is_some_and(|own| changes.users.contains(own)) {
+        if touched.everyone || own.is_some_and(|own| touched.rights_of(own, catalog)) {
             self.permitted(catalog)?;
         }
         Ok(())

@@ -7,4 +7,5 @@ mod lag;
 mod messages;
 mod model;
 mod release;
+mod visits;
 mod world;

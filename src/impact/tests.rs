@@ -7,29 +7,58 @@ use proptest::prelude::*;
 use self::world::{
     change, commit, profile, provider, role, seeded, session, settings, tab, tool, user,
 };
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::{
-    catalog::builtin,
-    content,
-    domain::{App, Time, profile::Profile},
+    auth::role_scopes,
+    catalog::{Changed, Seated, builtin},
+    content::{Gates, compile},
+    domain::{App, Change, Kind, Method, Object, Time, UniqueName, profile::Profile},
     resolve::{Outcome, resolve},
 };
+
+/// A commit of these changes: its delta, the catalog after it, and its impact.
+fn impact(old: &Catalog, changes: &[Change]) -> (Delta, Catalog, Impact) {
+    let (changes, new) = old.committed(changes);
+    let (new, delta) = old.advance(&changes, new.revision, new.time);
+    let impact = Impact::of(old, &new, &delta);
+    (delta, new, impact)
+}
+
+/// A world in which the references of most changes lead somewhere.
+fn populated(changes: &[Change]) -> Catalog {
+    let base = [
+        role(0, None, true),
+        role(1, None, false),
+        tool(0, Some(0)),
+        tab(0, true),
+        session(0, true),
+        provider(0, true),
+    ];
+    let objects = builtin::objects(1, Time::default()).into_iter().chain(base);
+    let catalog = Catalog::from_objects(objects, 1, Time::default());
+    catalog.committed(changes).1
+}
+
+/// Profile and digest of what a user gets in an app.
+fn outcome(catalog: &Catalog, seated: &Seated, app: App) -> (UniqueName, Method, String) {
+    let Outcome::Resolved(r) = resolve(catalog, &seated.user.id, app) else {
+        panic!("{} does not resolve", seated.user.id)
+    };
+    let gates = Gates::of(catalog, catalog.class(seated.seat.class));
+    let stored = catalog.tables.profiles.get(&r.profile).unwrap();
+    (r.profile, r.method, compile(catalog, stored, &gates).digest)
+}
 
 /// The same, user by user and without any short cut.
 fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
     let mut result = Affected::default();
-    let answer = |catalog: &Catalog, seated: &Seated| {
-        let Outcome::Resolved(r) = resolve(catalog, &seated.user.id, App::Unspecified) else {
-            panic!("{} does not resolve", seated.user.id)
-        };
-        let gates = Gates::of(catalog, catalog.class(seated.seat.class));
-        let stored = catalog.tables.profiles.get(&r.profile).unwrap();
-        (r.profile, r.method, compile(catalog, stored, &gates).digest)
-    };
     for before in old.users().filter(|s| s.user.is_counted()) {
         let id = &before.user.id;
         let Some(after) = new.user(id).filter(|s| s.user.is_counted()) else { continue };
-        let (from, to) = (answer(old, &before), answer(new, &after));
+        let app = App::Unspecified;
+        let (from, to) = (outcome(old, &before, app), outcome(new, &after, app));
         if from.0 != to.0 {
             result.total_count += 1;
             result.users.push(AffectedUser { user: id.clone(), from: from.0, to: to.0 });
@@ -44,12 +73,52 @@ fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
 proptest! {
     #[test]
     fn by_seats_equals_user_by_user(before in commit(24), changes in commit(5)) {
-        let seeded = builtin::objects(1, Time::default());
-        let base = [role(0, None, true), role(1, None, false), tool(0, Some(0)), tab(0, true), session(0, true)];
-        let old = Catalog::from_objects(seeded.into_iter().chain(base), 1, Time::default());
-        let (_, old) = old.committed(&before);
-        let (changes, new) = old.committed(&changes);
-        prop_assert_eq!(affected(&old, &new, &changes), one_by_one(&old, &new));
+        let old = populated(&before);
+        let (_, new, impact) = impact(&old, &changes);
+        prop_assert_eq!(impact.affected, one_by_one(&old, &new));
+    }
+
+    /// Whoever finds something else is touched, in whatever app, and so is whose rights differ. What
+    /// is touched for its class alone does find something else.
+    #[test]
+    fn whoever_finds_something_else_is_touched(before in commit(24), changes in commit(5)) {
+        let old = populated(&before);
+        let (delta, new, Impact { touched, causes, .. }) = impact(&old, &changes);
+        let apps = [App::Unspecified, App::Workspace, App::Omnichannel];
+        for after in new.users() {
+            let id = &after.user.id;
+            let Some(before) = old.user(id) else {
+                prop_assert!(touched.users.contains(id));
+                continue;
+            };
+            let class = after.seat.class;
+            let links: Vec<_> = before.user.direct.iter().map(|link| &link.profile).collect();
+            for app in apps {
+                let (from, to) = (outcome(&old, &before, app), outcome(&new, &after, app));
+                let found = touched.users.contains(id)
+                    || touched.led.contains(class)
+                    || touched.gated.contains(class)
+                    || touched.contents.contains(&to.0)
+                    || links.iter().any(|link| touched.profiles.contains(link));
+                prop_assert!(found || (from.0 == to.0 && from.2 == to.2), "{id}: {from:?}, {to:?}");
+                prop_assert!(from.0 == to.0 || !causes.is_empty());
+            }
+            let rights = |c: &Catalog, s: &Seated| role_scopes(c, &s.user);
+            let same = rights(&old, &before) == rights(&new, &after);
+            prop_assert!(same || touched.rights_of(id, &new), "{id} has other rights");
+        }
+        for id in touched.led.iter() {
+            prop_assert!(Sides::new(&old, &new).leads_elsewhere(id));
+        }
+        for id in touched.gated.iter() {
+            let gates = |c: &Catalog| Gates::of(c, c.class(id));
+            prop_assert!(gates(&old) != gates(&new));
+        }
+        let people = |c: &Changed| matches!(c.key.kind, Kind::User | Kind::Team);
+        if delta.iter().all(people) {
+            prop_assert!(touched.led.is_empty() && touched.gated.is_empty());
+            prop_assert!(touched.contents.is_empty());
+        }
     }
 }
 
@@ -76,27 +145,24 @@ proptest! {
         }
     }
 
-    /// Inputs that hold give the same content, and whatever changes the content is within reach.
+    /// Content of one revision is the same content, and whatever changes content is within reach.
     #[test]
-    fn content_depends_on_its_inputs_and_changes_within_reach(
+    fn content_is_what_its_revision_says_and_changes_within_reach(
         before in commit(24),
         changes in commit(4),
     ) {
-        let base = [role(0, None, true), tool(0, Some(0)), tab(0, true), session(0, true), provider(0, true)];
-        let old = Catalog::from_objects(seeded().objects().chain(base), 1, Time::default());
-        let old = old.apply(&before, 2, Time::default());
-        let new = old.apply(&changes, 3, Time::default());
-        let reach = Reach::of(&new, &changes);
+        let old = populated(&before);
+        let (new, delta) = old.advance(&changes, old.revision + 1, Time::default());
+        let reach = delta.contents();
         for profile in old.tables.profiles.iter() {
             let name = profile.name();
             let Some(after) = new.tables.profiles.get(name) else { continue };
-            let same = content::Inputs::of(&old, profile).hold_in(&new);
-            prop_assert!(same || reach.contains(name), "{name} reads more than it reaches");
+            let same = old.content_revision(name) == new.content_revision(name);
+            prop_assert_eq!(!same, reach.contains(name), "{}", name);
             for gates in [Gates::open(&old), Gates::default()] {
                 let digest = |c: &Catalog, p: &Profile| compile(c, p, &gates).digest;
                 let equal = digest(&old, profile) == digest(&new, after);
-                prop_assert!(equal || !same, "{name} differs although its inputs hold");
-                prop_assert!(equal || reach.contains(name), "{name} is out of reach");
+                prop_assert!(equal || !same, "{name} differs at one revision");
             }
         }
     }
@@ -154,8 +220,8 @@ fn users_with_the_same_profile_and_another_digest_are_counted() {
         ("rank alone", profile(0, Some(9), &[0], true, true), 0, 0),
     ];
     for (what, object, method_only, content_only) in cases {
-        let (changes, new) = old.committed(&[Change::Put(object)]);
+        let (_, _, impact) = impact(&old, &[Change::Put(object)]);
         let want = Affected { method_only, content_only, ..Affected::default() };
-        assert_eq!(affected(&old, &new, &changes), want, "{what}");
+        assert_eq!(impact.affected, want, "{what}");
     }
 }
