@@ -37,7 +37,7 @@ impl Impact {
     /// The impact of a delta that led from one catalog to the other.
     pub fn of(old: &Catalog, new: &Catalog, delta: &Delta) -> Self {
         let leads = Leads::of(old, new, delta);
-        let mut sides = Sides::new(old, new);
+        let mut sides = Sides::new(old, new, delta);
         let touched = Touched::of(&mut sides, &leads, delta);
         let affected = Comparison::new(sides, &leads, &touched).affected();
         Self { touched, causes: cause::of(old, new, delta), affected }

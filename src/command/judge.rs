@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::plan::{Command, Context, Plan};
 use crate::{
     catalog::{Catalog, Delta, Reach},
-    content,
+    content::{self, Parts},
     domain::{Change, Kind, Object, Reason, Refusal, refusal::Preconditions},
     impact::Impact,
 };
@@ -84,15 +84,12 @@ fn profiles(old: &Catalog, new: &Catalog, delta: &Delta) -> Result<(), Refusal> 
     let keys = delta.iter().map(|changed| &changed.key);
     let grow = keys.filter(|key| !matches!(key.kind, Kind::Settings | Kind::Role));
     let mut failed = Preconditions::new();
+    let (mut before, mut after) = (Parts::new(old), Parts::new(new));
     for profile in Reach::of(new, grow).profiles(new) {
-        let size = content::largest(new, profile);
+        let size = after.largest(profile);
         let name = profile.name();
         if size <= content::MAX_BYTES
-            || old
-                .tables
-                .profiles
-                .get(name)
-                .is_some_and(|before| content::largest(old, before) >= size)
+            || old.tables.profiles.get(name).is_some_and(|stored| before.largest(stored) >= size)
         {
             continue;
         }

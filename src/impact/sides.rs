@@ -1,10 +1,11 @@
-//! The catalogs before and after a commit, with what was worked out of each so far.
+//! The catalogs before and after a commit, with what was worked out of each so far. Contents are
+//! compared part by part, and never compiled.
 
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    catalog::{Catalog, ClassId, Seated},
-    content::{Gates, compile},
+    catalog::{Catalog, ClassId, Delta, Seated},
+    content::{Differing, Gates, Pair},
     domain::{App, Method, UniqueName},
     resolve::{class_winner, winner},
 };
@@ -12,11 +13,22 @@ use crate::{
 /// The profile and the step that a user gets it from.
 pub(super) type Winner = (UniqueName, Method);
 
+#[cfg(test)]
+thread_local! {
+    /// How many outcomes of classes this thread worked out: what the cost of a commit is tested by.
+    pub(super) static WORKED_OUT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Both sides of a commit.
 #[derive(Debug)]
 pub(super) struct Sides<'a> {
     pub(super) old: Side<'a>,
     pub(super) new: Side<'a>,
+    contents: Pair<'a>,
+    /// Parts that the commit may change of a content that it reaches.
+    differing: Differing,
+    /// Which contents differ, by profile and the gates on both sides.
+    compared: HashMap<(UniqueName, Gates, Gates), bool>,
 }
 
 /// One of the two catalogs.
@@ -28,12 +40,17 @@ pub(super) struct Side<'a> {
     /// The root roles that some tool requires.
     required: Option<BTreeSet<UniqueName>>,
     gates: HashMap<ClassId, Gates>,
-    digests: HashMap<(UniqueName, Gates), String>,
 }
 
 impl<'a> Sides<'a> {
-    pub(super) fn new(old: &'a Catalog, new: &'a Catalog) -> Self {
-        Self { old: Side::new(old), new: Side::new(new) }
+    pub(super) fn new(old: &'a Catalog, new: &'a Catalog, delta: &Delta) -> Self {
+        Self {
+            old: Side::new(old),
+            new: Side::new(new),
+            contents: Pair::new(old, new),
+            differing: Differing::by(delta),
+            compared: HashMap::new(),
+        }
     }
 
     /// Whether users of a class get another profile in some app.
@@ -69,19 +86,27 @@ impl<'a> Sides<'a> {
         if old == new && !may_differ {
             return false;
         }
-        self.old.digest(profile, old) != self.new.digest(profile, new)
+        let key = (profile.clone(), old, new);
+        if let Some(differs) = self.compared.get(&key) {
+            return *differs;
+        }
+        let stored = |catalog: &'a Catalog| catalog.tables.profiles.get(profile);
+        let differs = match (stored(self.old.catalog), stored(self.new.catalog)) {
+            (Some(old), Some(new)) => {
+                let parts = if may_differ { self.differing } else { Differing::default() };
+                let parts = if key.1 == key.2 { parts } else { parts.with_gates() };
+                self.contents.differ([(old, &key.1), (new, &key.2)], parts)
+            }
+            (old, new) => old.is_some() != new.is_some(),
+        };
+        self.compared.insert(key, differs);
+        differs
     }
 }
 
 impl<'a> Side<'a> {
     fn new(catalog: &'a Catalog) -> Self {
-        Self {
-            catalog,
-            winners: HashMap::new(),
-            required: None,
-            gates: HashMap::new(),
-            digests: HashMap::new(),
-        }
+        Self { catalog, winners: HashMap::new(), required: None, gates: HashMap::new() }
     }
 
     /// What a user gets when the app is not given.
@@ -97,7 +122,11 @@ impl<'a> Side<'a> {
     /// What users of a class get without a direct link when the app is not given.
     pub(super) fn of_class(&mut self, class: ClassId) -> Winner {
         let catalog = self.catalog;
-        let winner = || class_winner(catalog, catalog.class(class), App::Unspecified);
+        let winner = || {
+            #[cfg(test)]
+            WORKED_OUT.with(|count| count.set(count.get() + 1));
+            class_winner(catalog, catalog.class(class), App::Unspecified)
+        };
         self.winners.entry(class).or_insert_with(winner).clone()
     }
 
@@ -120,17 +149,5 @@ impl<'a> Side<'a> {
             Some(profile) => gates.relevant_to(catalog, profile),
             None => Gates::default(),
         }
-    }
-
-    /// The digest of a profile's content; none when there is no such profile.
-    fn digest(&mut self, profile: &UniqueName, gates: Gates) -> Option<&str> {
-        let stored = self.catalog.tables.profiles.get(profile)?;
-        Some(match self.digests.entry((profile.clone(), gates)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let digest = compile(self.catalog, stored, &new.key().1).digest;
-                new.insert(digest)
-            }
-        })
     }
 }

@@ -1,5 +1,6 @@
 //! The answer by seats is the answer user by user, whatever a commit holds.
 
+mod cost;
 mod world;
 
 use proptest::prelude::*;
@@ -108,7 +109,7 @@ proptest! {
             prop_assert!(same || touched.rights_of(id, &new), "{id} has other rights");
         }
         for id in touched.led.iter() {
-            prop_assert!(Sides::new(&old, &new).leads_elsewhere(id));
+            prop_assert!(Sides::new(&old, &new, &delta).leads_elsewhere(id));
         }
         for id in touched.gated.iter() {
             let gates = |c: &Catalog| Gates::of(c, c.class(id));
