@@ -245,6 +245,21 @@ impl Catalog {
         self.users.seated.iter()
     }
 
+    /// The seats of a class with the counted users in them.
+    pub fn seats_of(&self, class: ClassId) -> impl Iterator<Item = (&Seat, &Set<UserId>)> {
+        // No link sorts before any.
+        let unlinked = Seat { class, direct: Direct::None };
+        let seats = self.users.seated.range_from(&unlinked);
+        seats.take_while(move |(seat, _)| seat.class == class)
+    }
+
+    /// Whether a direct link may lead to the profile that this catalog has of that name.
+    pub fn may_be_linked(&self, profile: &UniqueName) -> bool {
+        let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
+        let made = |uid| Link { name: profile.clone(), uid };
+        [None, uid].into_iter().any(|uid| self.users.linked.get(&made(uid)).is_some())
+    }
+
     /// Users with a direct link to the profile of that name, ascending.
     pub fn linked(&self, profile: &UniqueName) -> Vec<&UserId> {
         let Some(stored) = self.tables.profiles.get(profile) else { return Vec::new() };

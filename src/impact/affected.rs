@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Touched, first::first, leads::Leads, sides::Sides};
 use crate::{
-    catalog::{ClassId, Seat, Seated},
+    catalog::{ClassId, Seat, Seated, Set},
     domain::{UniqueName, UserId},
 };
 
@@ -98,55 +98,73 @@ impl<'a> Comparison<'a> {
 
     /// Users whom the commit does not change keep their seats, so each seat gets one comparison.
     fn seats(&mut self) {
-        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
-        let classes = self.concerned_classes();
-        let mut gone: BTreeMap<&Seat, usize> = BTreeMap::new();
+        let (old, touched) = (self.sides.old.catalog, self.touched);
+        let mut changed: BTreeMap<&Seat, usize> = BTreeMap::new();
         for seated in touched.users.iter().filter_map(|id| old.user(id)) {
             if seated.user.is_counted() {
-                *gone.entry(seated.seat).or_default() += 1;
+                *changed.entry(seated.seat).or_default() += 1;
             }
         }
-        for (seat, ids) in old.seats() {
-            if !classes.contains(&seat.class) && !self.concerns_links(seat) {
-                continue;
+        if touched.contents.is_every() || self.concerns_a_link() {
+            let classes = self.concerned_classes();
+            for (seat, ids) in old.seats() {
+                if touched.contents.is_every()
+                    || classes.contains(&seat.class)
+                    || seat.direct.links().iter().any(|link| self.concerns(&link.name))
+                {
+                    self.seat(ids, changed.get(seat).copied().unwrap_or_default());
+                }
             }
-            let count = ids.len() - gone.get(seat).copied().unwrap_or_default();
-            let rest = move || ids.iter().filter(|id| !touched.users.contains(*id));
-            if let Some(sample) = rest().next()
-                && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
-            {
-                self.compare(&before, &after, count as u64, || Box::new(rest()));
+            return;
+        }
+        for class in self.concerned_classes() {
+            for (seat, ids) in old.seats_of(class) {
+                self.seat(ids, changed.get(seat).copied().unwrap_or_default());
             }
+        }
+    }
+
+    /// Compares the users of a seat, but for those of them who changed.
+    fn seat(&mut self, ids: &'a Set<UserId>, changed: usize) {
+        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
+        let rest = move || ids.iter().filter(|id| !touched.users.contains(*id));
+        if let Some(sample) = rest().next()
+            && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
+        {
+            let count = (ids.len() - changed) as u64;
+            self.compare(&before, &after, count, || Box::new(rest()));
         }
     }
 
     /// Classes whose users without a link may count: exact for profile, method and gates.
     fn concerned_classes(&mut self) -> BTreeSet<ClassId> {
-        let (old, new) = (self.sides.old.catalog, self.sides.new.catalog);
-        let (leads, touched) = (self.leads, self.touched);
-        let every = touched.contents.is_every();
-        let mut concerned = BTreeSet::new();
-        for (id, before) in old.classes() {
-            let Some(after) = new.find_class(id) else { continue };
-            let read = || leads.may_read(new, after);
-            let led = || leads.may_lead((old, before), (new, after));
-            let is_concerned = every
-                || touched.gated.contains(id)
-                || touched.led.contains(id)
-                || (led() && self.sides.old.of_class(id) != self.sides.new.of_class(id))
-                || (read() && touched.contents.contains(&self.sides.new.of_class(id).0));
-            if is_concerned {
+        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
+        let mut concerned: BTreeSet<_> = touched.led.iter().chain(touched.gated.iter()).collect();
+        for id in self.leads.classes(new) {
+            if let (Some(before), Some(after)) = (old.find_class(id), new.find_class(id))
+                && self.leads.may_lead((old, before), (new, after))
+                && self.sides.old.of_class(id) != self.sides.new.of_class(id)
+            {
+                concerned.insert(id);
+            }
+        }
+        for id in self.leads.content_classes(new) {
+            if touched.contents.contains(&self.sides.new.of_class(id).0) {
                 concerned.insert(id);
             }
         }
         concerned
     }
 
-    /// Whether a link of the seat leads to a profile that changed or has other content.
-    fn concerns_links(&self, seat: &Seat) -> bool {
-        let concerned =
-            |name| self.leads.links.contains(name) || self.touched.contents.contains(name);
-        seat.direct.links().iter().any(|link| concerned(&link.name))
+    /// Whether a direct link may lead to a profile that changed or has other content.
+    fn concerns_a_link(&self) -> bool {
+        let catalogs = [self.sides.old.catalog, self.sides.new.catalog];
+        let mut names = self.leads.links.iter().chain(self.touched.contents.names());
+        names.any(|name| catalogs.iter().any(|catalog| catalog.may_be_linked(name)))
+    }
+
+    fn concerns(&self, link: &UniqueName) -> bool {
+        self.leads.links.contains(link) || self.touched.contents.contains(link)
     }
 
     /// Compares one user before and after, for all users of his seat, who ascend.

@@ -1,11 +1,11 @@
 //! What a commit changed of that which leads users to a profile, opens its gates, or grants rights.
 //!
-//! Cheap, and never too little: whoever none of this concerns has the outcome that he had.
+//! Cheap, and never too little: a user whom none of this concerns has the outcome that he had.
 
 use std::collections::BTreeSet;
 
 use crate::{
-    catalog::{Catalog, Changed, Delta, RoleClass},
+    catalog::{Catalog, Changed, ClassId, Delta, RoleClass},
     domain::{Kind, Object, UniqueName, profile::Profile, role::SecurityRole},
     resolve::is_led_by_role,
 };
@@ -58,6 +58,26 @@ impl Leads {
         !fallback && !mapping && sets.iter().all(|set| set.is_empty())
     }
 
+    /// The classes of a catalog that any of this may concern, contents aside.
+    pub(super) fn classes(&self, new: &Catalog) -> BTreeSet<ClassId> {
+        if self.fallback || self.mapping {
+            return new.classes().map(|(id, _)| id).collect();
+        }
+        let roots = [&self.roots, &self.gates, &self.rights].into_iter().flatten();
+        roots.flat_map(|root| new.classes_holding(root)).collect()
+    }
+
+    /// The classes whose users a role or the default may lead to a profile with other content.
+    pub(super) fn content_classes(&self, new: &Catalog) -> BTreeSet<ClassId> {
+        let mut found: BTreeSet<_> =
+            self.content_roots.iter().flat_map(|root| new.classes_holding(root)).collect();
+        if self.content_fallback {
+            let classes = new.classes().filter(|(_, class)| !is_led_by_role(new, class));
+            found.extend(classes.map(|(id, _)| id));
+        }
+        found
+    }
+
     /// Whether users of a class may get another profile, or the same one by another step.
     pub(super) fn may_lead(
         &self,
@@ -67,12 +87,6 @@ impl Leads {
         (self.mapping && before.held != after.held)
             || meets(after, &self.roots)
             || (self.fallback && !(is_led_by_role(old, before) && is_led_by_role(new, after)))
-    }
-
-    /// Whether users of a class may have a profile with other content, by a role or as a default.
-    pub(super) fn may_read(&self, catalog: &Catalog, class: &RoleClass) -> bool {
-        meets(class, &self.content_roots)
-            || (self.content_fallback && !is_led_by_role(catalog, class))
     }
 
     fn profile(&mut self, states: [(&Catalog, Option<&Profile>); 2]) {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::{
     auth::role_scopes,
-    catalog::{Changed, Seated, builtin},
+    catalog::{Changed, RoleClass, Seated, builtin},
     content::{Gates, compile},
     domain::{App, Change, Kind, Method, Object, Time, UniqueName, profile::Profile},
     resolve::{Outcome, resolve},
@@ -79,10 +79,10 @@ proptest! {
         prop_assert_eq!(impact.affected, one_by_one(&old, &new));
     }
 
-    /// Whoever finds something else is touched, in whatever app, and so is whose rights differ. What
-    /// is touched for its class alone does find something else.
+    /// Users with another outcome in some app are touched, and so are those with other rights. Classes
+    /// that are touched do have another outcome.
     #[test]
-    fn whoever_finds_something_else_is_touched(before in commit(24), changes in commit(5)) {
+    fn every_user_whose_outcome_or_rights_differ_is_touched(before in commit(24), changes in commit(5)) {
         let old = populated(&before);
         let (delta, new, Impact { touched, causes, .. }) = impact(&old, &changes);
         let apps = [App::Unspecified, App::Workspace, App::Omnichannel];
@@ -124,13 +124,22 @@ proptest! {
 }
 
 proptest! {
-    /// What the reverse index says is what a look at every object finds.
+    /// What the reverse indexes say is what a look at every object and class finds.
     #[test]
     fn the_reverse_index_holds_every_reference(before in commit(24), changes in commit(9)) {
         let catalog = seeded().apply(&before, 2, Time::default());
         let catalog = catalog.apply(&changes, 3, Time::default());
         let afresh = Catalog::from_objects(catalog.objects(), 3, Time::default());
         prop_assert_eq!(&catalog.tables.references, &afresh.tables.references);
+        for root in (0..4).map(world::role_name) {
+            let held = |(_, class): &(_, &RoleClass)| class.held.contains(&root);
+            let scanned: Vec<_> = catalog.classes().filter(held).map(|(id, _)| id).collect();
+            prop_assert_eq!(catalog.classes_holding(&root).collect::<Vec<_>>(), scanned);
+        }
+        for (id, _) in catalog.classes() {
+            let scanned: Vec<_> = catalog.seats().filter(|(seat, _)| seat.class == id).collect();
+            prop_assert_eq!(catalog.seats_of(id).collect::<Vec<_>>(), scanned);
+        }
         for object in catalog.objects() {
             let mut missing = Vec::new();
             object.references(&mut |to| {

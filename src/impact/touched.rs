@@ -116,9 +116,11 @@ impl Touched {
     /// Works out the outcomes of the classes that the commit can lead elsewhere.
     fn compare_classes(&mut self, sides: &mut Sides<'_>, leads: &Leads) {
         let (old, new) = (sides.old.catalog, sides.new.catalog);
-        for (id, after) in new.classes() {
+        for id in leads.classes(new) {
             // Without a class before, every user in it is one who changed.
-            let Some(before) = old.find_class(id) else { continue };
+            let (Some(before), Some(after)) = (old.find_class(id), new.find_class(id)) else {
+                continue;
+            };
             let moved = leads.mapping && before.held != after.held;
             if leads.may_lead((old, before), (new, after)) && sides.leads_elsewhere(id) {
                 self.led.0.insert(id);

@@ -58,7 +58,7 @@ impl fmt::Debug for Committer {
 }
 
 impl Committer {
-    /// Takes jobs until every handle is gone, or until it is told to finish those that wait.
+    /// Takes jobs until every handle is gone, or until the signal to finish those that wait.
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, finish: Arc<Notify>) {
         let mut condition = self.store.condition();
         // Writes may be taken again since the start.

@@ -144,7 +144,7 @@ impl Shared {
         #[cfg(test)]
         self.profiles.count_visit();
         registry.index.newer_than_hub.remove(&id);
-        match judge(&watcher, changes, answers) {
+        match answer(&watcher, changes, answers) {
             Err(refusal) => wakers.add(registry.end(id, refusal)),
             Ok(answer) => {
                 let mut slot = watcher.slot();
@@ -208,13 +208,13 @@ impl Answers<'_> {
 }
 
 /// What a stream gets now, or why it ends.
-fn judge(
+fn answer(
     watcher: &Watcher<ProfileSlot>,
     changes: &Changes,
     answers: &mut Answers<'_>,
 ) -> Result<Answer, Refusal> {
     let access = &watcher.access;
     let answer = answers.of(&access.user, watcher.topic).ok_or_else(|| access.user_deleted())?;
-    access.still_permitted(changes, answers.catalog)?;
+    access.still_permitted(&changes.touched, answers.catalog)?;
     Ok(answer)
 }

@@ -257,7 +257,7 @@ impl Shared {
         let changes = batch.changes();
         self.contents.drop_obsolete(&changes.touched.contents, &after);
         for streams in self.others().iter() {
-            streams.recheck(&changes, &after);
+            streams.recheck(&changes.touched, &after);
         }
         self.compare(changes, &after);
     }
