@@ -8,12 +8,14 @@ mod adapters;
 pub mod builtin;
 mod candidates;
 mod classes;
+mod content_revisions;
 mod delta;
 mod derive;
 mod layered;
 mod liveness;
 mod mappings;
 mod memo;
+mod reach;
 mod references;
 mod seating;
 mod sets;
@@ -35,6 +37,7 @@ pub use self::{
     delta::{Changed, Delta},
     derive::OfClass,
     liveness::LinkState,
+    reach::Reach,
     references::{NamedKey, References},
     sets::{Members, Set},
     state::Catalog,
@@ -74,7 +77,8 @@ impl Catalog {
                 other => others.push(Change::Put(other)),
             }
         }
-        let mut catalog = Self::empty().apply(&others, revision, time);
+        let mut catalog = Self::empty().next(&others, revision, time);
+        catalog.contents.note_every(revision);
         catalog.form_teams(teams);
         catalog.seat_all(users);
         catalog
@@ -83,13 +87,26 @@ impl Catalog {
     /// The catalog after a commit of these changes, and what the commit changed.
     #[must_use]
     pub fn advance(&self, changes: &[Change], revision: i64, time: Time) -> (Self, Delta) {
-        let delta = Delta::of(changes, |key| self.object(key));
-        (self.apply(changes, revision, time), delta)
+        let (next, contents) = self.apply_reaching(changes, revision, time);
+        (next, Delta::of(changes, |key| self.object(key), contents))
     }
 
     /// The catalog after a commit of these changes, each object at most once.
     #[must_use]
     pub fn apply(&self, changes: &[Change], revision: i64, time: Time) -> Self {
+        self.apply_reaching(changes, revision, time).0
+    }
+
+    /// The same with the profiles whose content it touches.
+    fn apply_reaching(&self, changes: &[Change], revision: i64, time: Time) -> (Self, Reach) {
+        let mut next = self.next(changes, revision, time);
+        let reach = Reach::between(&self.settings, &next, changes);
+        next.note_reach(&reach);
+        (next, reach)
+    }
+
+    /// The catalog with these changes, without a note of the content that they touch.
+    fn next(&self, changes: &[Change], revision: i64, time: Time) -> Self {
         let mut next = self.clone();
         next.revision = revision;
         next.time = time;

@@ -6,7 +6,6 @@
 mod assignment;
 mod default;
 mod directory;
-mod impact;
 mod inbox;
 mod judge;
 pub mod library;
@@ -30,7 +29,6 @@ pub use self::{
         BatchUpsertUsers, DeleteRole, DeleteTeam, DeleteUser, RolePatch, SetUserDisabled,
         SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
     },
-    impact::{Affected, AffectedUser, affected},
     judge::{Judgement, judge},
     patch::ProfilePatch,
     plan::{Command, Context, Plan, Warning},

@@ -10,9 +10,9 @@ mod compiled;
 mod copilot;
 mod draft;
 mod gates;
-mod inputs;
 mod pane;
-mod reach;
+mod parts;
+mod sections;
 mod sessions;
 pub(crate) mod wire;
 
@@ -25,8 +25,8 @@ use self::draft::Draft;
 pub use self::{
     compiled::Compiled,
     gates::{Gate, GateReport, GateSubject, Gates},
-    inputs::{Inputs, changed_sections},
-    reach::Reach,
+    parts::{Differing, Pair, Parts},
+    sections::changed_sections,
 };
 use crate::{
     catalog::Catalog,
@@ -44,17 +44,12 @@ pub const CHANNEL_LOADER: &str = "msdyn_channel_integration_loader";
 
 /// Compiles the content of a profile for users with these gates.
 pub fn compile(catalog: &Catalog, profile: &Profile, gates: &Gates) -> Compiled {
+    #[cfg(test)]
+    COMPILED.with(|compiled| compiled.set(compiled.get() + 1));
     let mut draft = Draft::new(catalog, profile, gates);
     let bytes = Bytes::from(content(&mut draft).encode_to_vec());
     let digest = format!("d1:{:x}", Sha256::digest(&bytes));
     draft.finish(bytes, digest)
-}
-
-/// Encoded size of the content with every gate open: no setting, role or switch of the profile can
-/// make it larger, so what fits now still fits when one of them changes.
-pub fn largest(catalog: &Catalog, profile: &Profile) -> usize {
-    let gates = Gates::open(catalog);
-    content(&mut Draft::with_every_gate_open(catalog, profile, &gates)).encoded_len()
 }
 
 /// Remarks on the content of a profile that hold for whatever user, as ListFindings reports them:
@@ -78,23 +73,21 @@ pub fn profile_findings(catalog: &Catalog, profile: &Profile) -> Vec<Finding> {
 
 fn content(draft: &mut Draft<'_>) -> v1::ProfileContent {
     let session_templates = sessions::of_records(draft);
+    v1::ProfileContent { session_templates, ..without_templates(draft) }
+}
+
+/// The content but for its session templates.
+fn without_templates(draft: &mut Draft<'_>) -> v1::ProfileContent {
     let pane = pane::pane(draft);
     let copilot = copilot::features(draft);
     let channels = channels::channels(draft);
     let inbox = channels::inbox(draft, channels.effective);
     let providers = channels::providers(draft);
     let loader = (!providers.is_empty()).then(|| CHANNEL_LOADER.to_owned());
-    let common = &draft.profile.common;
     v1::ProfileContent {
         schema_version: SCHEMA_VERSION,
-        profile: Some(v1::ProfileIdentity {
-            unique_name: common.unique_name.as_str().to_owned(),
-            display_name: common.display_name.clone(),
-            description: common.description.clone(),
-            origin: wire::origin(&common.origin).into(),
-            app_module: draft.profile.app_module.clone(),
-        }),
-        session_templates,
+        profile: Some(identity(draft.profile)),
+        session_templates: Vec::new(),
         pane: Some(pane),
         copilot,
         inbox: Some(inbox),
@@ -102,6 +95,17 @@ fn content(draft: &mut Draft<'_>) -> v1::ProfileContent {
         providers,
         extension_libraries: loader.into_iter().collect(),
         limits: Some(limits()),
+    }
+}
+
+fn identity(profile: &Profile) -> v1::ProfileIdentity {
+    let common = &profile.common;
+    v1::ProfileIdentity {
+        unique_name: common.unique_name.as_str().to_owned(),
+        display_name: common.display_name.clone(),
+        description: common.description.clone(),
+        origin: wire::origin(&common.origin).into(),
+        app_module: profile.app_module.clone(),
     }
 }
 
@@ -117,6 +121,12 @@ fn limits() -> v1::ClientLimits {
         inbox_window: seconds(90 * 24 * 60 * 60),
         inbox_max_records: 500,
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many contents this thread compiled: what the cost of a write is tested by.
+    pub(crate) static COMPILED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::write::{Accepted, Idempotency, Outcome, Published, Submission};
+pub use self::write::{Accepted, Committed, Idempotency, Outcome, Submission};
 use self::{
     job::{Job, Reply},
     requests::{Checked, Older, Requests},
@@ -67,7 +67,7 @@ impl Ledger {
         store: Arc<dyn Store>,
         clock: Clock,
         adapters: Arc<Registry>,
-        publish: impl FnMut(&Published) + Send + 'static,
+        publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
         let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
@@ -83,7 +83,7 @@ impl Ledger {
         store: Arc<dyn Store>,
         clock: Clock,
         adapters: Arc<Registry>,
-        publish: impl FnMut(&Published) + Send + 'static,
+        publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
         let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
@@ -97,7 +97,7 @@ impl Ledger {
         store: Arc<dyn Store>,
         clock: Clock,
         adapters: Arc<Registry>,
-        publish: Box<dyn FnMut(&Published) + Send>,
+        publish: Box<dyn FnMut(&Committed) + Send>,
     ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let loaded = store.load().await?;
         let requests = Requests::new(loaded.requests, loaded.older_requests);

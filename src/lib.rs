@@ -2,7 +2,7 @@
 //!
 //! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
-//! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`read`] looks up both for an answer, [`render`] reads texts with
+//! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`impact`] what a commit means for users, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
@@ -17,6 +17,7 @@ pub mod command;
 pub mod config;
 pub mod content;
 pub mod domain;
+pub mod impact;
 pub mod ledger;
 pub mod live;
 pub mod process;

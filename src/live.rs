@@ -30,7 +30,7 @@ mod token;
 
 pub use self::{
     access::{Access, Recheck},
-    cause::{Cause, CauseKind},
+    cause::Cause,
     hub::Hub,
     messages::{Health, HealthState, Message, Reset, Snapshot},
     profile::ProfileSlot,
@@ -41,6 +41,8 @@ pub use self::{
     subscription::{StoreId, Subscription},
     token::MAX_TOKEN,
 };
+
+pub use crate::impact::CauseKind;
 
 /// A stream of one user's profile.
 pub type ProfileStream = Stream<ProfileSlot>;

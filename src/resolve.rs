@@ -100,9 +100,16 @@ pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
     winner_of(&Steps::of(catalog, seated, App::Unspecified))
 }
 
-/// The same for users of a role class without a direct link.
-pub fn class_winner(catalog: &Catalog, class: &RoleClass) -> (UniqueName, Method) {
-    winner_of(&Steps::of_class(catalog, class, App::Unspecified))
+/// The same for users of a role class without a direct link, in an app.
+pub fn class_winner(catalog: &Catalog, class: &RoleClass, app: App) -> (UniqueName, Method) {
+    winner_of(&Steps::of_class(catalog, class, app))
+}
+
+/// Whether a role of the class leads to a profile, so that neither defaults nor the app matter to
+/// users without a direct link.
+pub fn is_led_by_role(catalog: &Catalog, class: &RoleClass) -> bool {
+    let leads = |root| catalog.mapped(root).any(|profile| profile.common.is_active());
+    class.held.iter().any(leads)
 }
 
 fn winner_of(steps: &Steps<'_>) -> (UniqueName, Method) {

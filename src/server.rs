@@ -30,7 +30,7 @@ use crate::{
     clock::Clock,
     command::CreateFingerprintKey,
     domain::Actor,
-    ledger::{Ledger, Published, Submission},
+    ledger::{Committed, Ledger, Submission},
     live::{self, Hub},
     process::handles::FileHandles,
     read::Contents,
@@ -259,10 +259,12 @@ async fn open(
     let (followed, driven) = (hub.clone(), Arc::new(OnceLock::<voice::Voice>::new()));
     let drive = Arc::clone(&driven);
     let adapters = Arc::clone(&voice.adapters);
-    let publish = move |published: &Published| {
-        followed.published(published);
+    let publish = move |committed: &Committed| {
+        followed.committed(committed);
         if let Some(voice) = drive.get() {
-            voice.published(&published.after);
+            let mut impacts = committed.impacts.iter();
+            let providers_changed = impacts.any(|impact| impact.touched.providers);
+            voice.committed(&committed.after, providers_changed);
         }
     };
     let ledger = Ledger::open(tasks, store, clock.clone(), adapters, publish).await?;
@@ -275,6 +277,8 @@ async fn open(
     let voice = voice.open(&clock, calls, &hub, &ledger, tasks);
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
+    // What was committed meanwhile reached nobody.
+    voice.committed(&ledger.catalog(), true);
     let service = Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), clock, vault);
     Ok(Opened { hub, ledger, voice, service })
 }

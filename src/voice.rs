@@ -191,9 +191,15 @@ impl Voice {
         voice
     }
 
-    /// Takes a new catalog; the hook of the ledger. Providers follow soon after.
-    pub fn published(&self, catalog: &Arc<Catalog>) {
-        self.shared.catalog.send_replace(Arc::clone(catalog));
+    /// Takes a new catalog; the hook of the ledger. Accounts follow soon after, if providers changed.
+    pub fn committed(&self, catalog: &Arc<Catalog>, providers_changed: bool) {
+        self.shared.catalog.send_if_modified(|newest| {
+            if catalog.revision < newest.revision {
+                return false;
+            }
+            *newest = Arc::clone(catalog);
+            providers_changed
+        });
     }
 
     /// Whether a kept call is still wanted.

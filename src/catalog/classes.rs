@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use super::memo::Memo;
@@ -59,7 +59,7 @@ impl Direct {
     }
 
     /// The links.
-    pub(super) fn links(&self) -> &[Link] {
+    pub fn links(&self) -> &[Link] {
         match self {
             Self::None => &[],
             Self::One(link) => std::slice::from_ref(link),
@@ -99,7 +99,11 @@ pub(super) struct Derived {
 pub(super) struct Classes {
     pub(super) by_id: OrdMap<ClassId, Counted>,
     pub(super) ids: OrdMap<Arc<RoleSet>, ClassId>,
+    /// By the roots that their users hold.
+    holding: OrdMap<UniqueName, OrdSet<ClassId>>,
     next: u64,
+    /// Another one once everybody was seated again, and classes got other numbers.
+    pub(super) numbering: u64,
 }
 
 /// A class and the number of its users.
@@ -120,7 +124,13 @@ pub(super) struct ClassEntry {
 impl Default for Classes {
     /// The class of users without any role is there from the start, and stays.
     fn default() -> Self {
-        let mut classes = Self { by_id: OrdMap::new(), ids: OrdMap::new(), next: 0 };
+        let mut classes = Self {
+            by_id: OrdMap::new(),
+            ids: OrdMap::new(),
+            holding: OrdMap::new(),
+            next: 0,
+            numbering: 0,
+        };
         let id = classes.add(RoleSet::default(), Derived::default());
         classes.join(id);
         classes
@@ -134,6 +144,7 @@ impl Classes {
         self.next += 1;
         let set = Arc::new(set);
         let entry = ClassEntry { set: Arc::clone(&set), derived, memo: Memo::default() };
+        self.index(id, &entry.derived.roots);
         self.by_id.insert(id, Counted { entry: Arc::new(entry), users: 0 });
         self.ids.insert(set, id);
         id
@@ -154,6 +165,40 @@ impl Classes {
             && let Some(class) = self.by_id.remove(&id)
         {
             self.ids.remove(&class.entry.set);
+            self.take_out(id, &class.entry.derived.roots);
+        }
+    }
+
+    /// Gives a class what follows from its roles now.
+    pub(super) fn change(&mut self, id: ClassId, derived: Derived) {
+        let Some(class) = self.by_id.get_mut(&id) else { return };
+        let set = Arc::clone(&class.entry.set);
+        let entry = Arc::new(ClassEntry { set, derived, memo: Memo::default() });
+        let old = std::mem::replace(&mut class.entry, Arc::clone(&entry));
+        self.take_out(id, &old.derived.roots);
+        self.index(id, &entry.derived.roots);
+    }
+
+    /// The classes whose users hold a root themselves, ascending.
+    pub(super) fn holding(&self, root: &UniqueName) -> impl Iterator<Item = ClassId> {
+        self.holding.get(root).into_iter().flatten().copied()
+    }
+
+    fn index(&mut self, id: ClassId, class: &RoleClass) {
+        for root in &class.held {
+            self.holding.entry(root.clone()).or_default().insert(id);
+        }
+    }
+
+    fn take_out(&mut self, id: ClassId, class: &RoleClass) {
+        for root in &class.held {
+            let empty = self.holding.get_mut(root).is_some_and(|classes| {
+                classes.remove(&id);
+                classes.is_empty()
+            });
+            if empty {
+                self.holding.remove(root);
+            }
         }
     }
 
@@ -170,10 +215,11 @@ impl Classes {
     /// Drops the classes that nobody joined.
     pub(super) fn drop_empty(&mut self) {
         let empty = self.by_id.iter().filter(|(_, class)| class.users == 0);
-        let empty: Vec<_> = empty.map(|(id, class)| (*id, class.entry.set.clone())).collect();
-        for (id, set) in empty {
+        let empty: Vec<_> = empty.map(|(id, class)| (*id, Arc::clone(&class.entry))).collect();
+        for (id, entry) in empty {
             self.by_id.remove(&id);
-            self.ids.remove(&set);
+            self.ids.remove(&entry.set);
+            self.take_out(id, &entry.derived.roots);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Reach;
 use crate::domain::{Change, Object, ObjectKey};
 
 /// The change of one object.
@@ -20,11 +21,19 @@ pub struct Changed {
 /// Users and teams that lose a reference because its object is gone are not among them: they do not
 /// change, their readers see less of them.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Delta(Arc<[Changed]>);
+pub struct Delta {
+    changes: Arc<[Changed]>,
+    /// The profiles whose content they touch.
+    contents: Arc<Reach>,
+}
 
 impl Delta {
     /// What becomes of objects, of which `old` answers the state before.
-    pub(super) fn of(changes: &[Change], old: impl Fn(&ObjectKey) -> Option<Object>) -> Self {
+    pub(super) fn of(
+        changes: &[Change],
+        old: impl Fn(&ObjectKey) -> Option<Object>,
+        contents: Reach,
+    ) -> Self {
         let changed = changes.iter().map(|change| {
             let key = change.key();
             let new = match change {
@@ -33,12 +42,17 @@ impl Delta {
             };
             Changed { old: old(&key), key, new }
         });
-        Self(changed.collect())
+        Self { changes: changed.collect(), contents: Arc::new(contents) }
     }
 
     /// The changes.
     pub fn iter(&self) -> std::slice::Iter<'_, Changed> {
-        self.0.iter()
+        self.changes.iter()
+    }
+
+    /// The profiles whose content may differ for users whose gates stay.
+    pub fn contents(&self) -> &Reach {
+        &self.contents
     }
 }
 

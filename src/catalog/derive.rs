@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Catalog, ClassId, Link, RoleClass,
-    classes::{ClassEntry, Derived, RoleSet},
-    memo::Memo,
+    classes::{Derived, RoleSet},
 };
+use crate::domain::UniqueName;
 
 /// Something that follows from a role class and from configuration other than users and teams.
 pub trait OfClass: Send + Sync + 'static {
@@ -44,16 +44,33 @@ impl Catalog {
         let changed: Vec<_> = classes
             .map(|(id, class)| (*id, &class.entry, self.derive(&class.entry.set)))
             .filter(|(_, entry, derived)| entry.derived != *derived)
-            .map(|(id, entry, derived)| {
-                let set = Arc::clone(&entry.set);
-                (id, Arc::new(ClassEntry { set, derived, memo: Memo::default() }))
-            })
+            .map(|(id, _, derived)| (id, derived))
             .collect();
-        for (id, entry) in changed {
-            if let Some(class) = self.users.classes.by_id.get_mut(&id) {
-                class.entry = entry;
-            }
+        for (id, derived) in changed {
+            self.users.classes.change(id, derived);
         }
+    }
+
+    /// All classes that somebody is in, and that of users without a role.
+    pub fn classes(&self) -> impl Iterator<Item = (ClassId, &RoleClass)> {
+        let classes = self.users.classes.by_id.iter();
+        classes.map(|(id, class)| (*id, &class.entry.derived.roots))
+    }
+
+    /// The classes whose users hold a root role themselves.
+    pub fn classes_holding(&self, root: &UniqueName) -> impl Iterator<Item = ClassId> {
+        self.users.classes.holding(root)
+    }
+
+    /// The roles of a class; none when nobody is in it.
+    pub fn find_class(&self, id: ClassId) -> Option<&RoleClass> {
+        self.users.classes.by_id.get(&id).map(|class| &class.entry.derived.roots)
+    }
+
+    /// Whether the numbers of classes mean in both catalogs the same: they do until everybody is
+    /// seated again.
+    pub fn numbers_classes_like(&self, other: &Self) -> bool {
+        self.users.classes.numbering == other.users.classes.numbering
     }
 
     /// The roles of a class.

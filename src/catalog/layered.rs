@@ -96,6 +96,12 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
         self.behind(start, Bound::Excluded(key.clone()))
     }
 
+    /// The entry of that key and all behind it, ascending.
+    pub(super) fn range_from(&self, key: &K) -> Iter<'_, K, V> {
+        let start = self.base.partition_point(|(known, _)| known < key);
+        self.behind(start, Bound::Included(key.clone()))
+    }
+
     /// Number of entries.
     pub(super) fn len(&self) -> usize {
         self.len

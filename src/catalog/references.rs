@@ -44,11 +44,13 @@ impl References {
         let mut found = BTreeSet::new();
         let mut open: Vec<_> = changed.into_iter().collect();
         while let Some(key) = open.pop() {
+            if found.contains(&key) {
+                continue;
+            }
             let referrers = self.referrers.get(&key).into_iter().flatten();
             open.extend(referrers.filter(|(_, content)| **content).map(|(by, _)| by.clone()));
             open.extend(self.readers.get(&key.0).into_iter().flatten().cloned());
             found.insert(key);
-            open.retain(|key| !found.contains(key));
         }
         found
     }

@@ -94,7 +94,9 @@ impl Catalog {
 
     /// Seats everybody again, and works out every index.
     pub(super) fn reseat_all(&mut self) {
+        let numbering = self.users.classes.numbering + 1;
         self.seat_all(self.stored_users().cloned().collect());
+        self.users.classes.numbering = numbering;
     }
 
     /// Seats these users in place of all others; every role, profile and team is there by now.
@@ -199,6 +201,11 @@ impl Catalog {
         self.users.by_id.range_after(id).map(|(_, stored)| self.seated(stored))
     }
 
+    /// The ids of all users, ascending.
+    pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
+        self.users.by_id.iter().map(|(id, _)| id)
+    }
+
     /// All users as the last write left them, ascending by id: for what stores the catalog
     /// alone, never for an answer.
     pub(super) fn stored_users(&self) -> impl Iterator<Item = &Arc<User>> {
@@ -236,6 +243,21 @@ impl Catalog {
     /// Counted users by seat.
     pub fn seats(&self) -> impl Iterator<Item = (&Seat, &Set<UserId>)> {
         self.users.seated.iter()
+    }
+
+    /// The seats of a class with the counted users in them.
+    pub fn seats_of(&self, class: ClassId) -> impl Iterator<Item = (&Seat, &Set<UserId>)> {
+        // No link sorts before any.
+        let unlinked = Seat { class, direct: Direct::None };
+        let seats = self.users.seated.range_from(&unlinked);
+        seats.take_while(move |(seat, _)| seat.class == class)
+    }
+
+    /// Whether a direct link may lead to the profile that this catalog has of that name.
+    pub fn may_be_linked(&self, profile: &UniqueName) -> bool {
+        let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
+        let made = |uid| Link { name: profile.clone(), uid };
+        [None, uid].into_iter().any(|uid| self.users.linked.get(&made(uid)).is_some())
     }
 
     /// Users with a direct link to the profile of that name, ascending.

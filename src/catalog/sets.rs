@@ -98,6 +98,11 @@ impl<K: Ord + Clone, T: Ord + Clone> Index<K, T> {
         self.0.iter()
     }
 
+    /// The set of a key and those after it, ascending by key.
+    pub(super) fn range_from(&self, key: &K) -> layered::Iter<'_, K, Set<T>> {
+        self.0.range_from(key)
+    }
+
     /// Puts a member into the set of a key.
     pub(super) fn add(&mut self, key: &K, member: T) {
         if let Some(set) = self.0.get_mut(key) {

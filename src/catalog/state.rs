@@ -6,7 +6,9 @@ use deskplane_providers::Registry;
 use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::{Tables, mappings::Mappings, memo::Epoch, users::Users};
+use super::{
+    Tables, content_revisions::ContentRevisions, mappings::Mappings, memo::Epoch, users::Users,
+};
 use crate::domain::{Stamp, TeamId, Time, directory::Team, settings::Settings};
 
 /// The adapters of a server that was given no others.
@@ -34,6 +36,7 @@ pub struct Catalog {
     pub adapters: Arc<Registry>,
     pub(super) users: Users,
     pub(super) mappings: Mappings,
+    pub(super) contents: ContentRevisions,
     /// Another one whenever something other than users and teams changes.
     pub(super) epoch: Epoch,
 }
@@ -51,6 +54,7 @@ impl Catalog {
             adapters: builtin_adapters(),
             users: Users::default(),
             mappings: Mappings::default(),
+            contents: ContentRevisions::default(),
             epoch: Epoch::default(),
         }
     }

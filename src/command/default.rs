@@ -1,13 +1,13 @@
 //! SetDefault and RemoveDefault (SPEC §7.4).
 
 use super::{
-    impact::affected,
     plan::{Context, Plan},
     preconditions::{find_profile, not_built_in, same_etag},
 };
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UniqueName, profile::Profile},
+    impact::Impact,
 };
 
 /// Makes a profile the one custom default.
@@ -93,8 +93,8 @@ impl SetDefault {
 /// What a caller loses who does not say that rank and roles may go.
 fn drops(catalog: &Catalog, target: &Profile, plan: &Plan, context: &Context) -> Refusal {
     let name = target.name();
-    let next = catalog.apply(&plan.changes, context.revision, context.time);
-    let hit = affected(catalog, &next, &plan.changes).total_count;
+    let (next, delta) = catalog.advance(&plan.changes, context.revision, context.time);
+    let hit = Impact::of(catalog, &next, &delta).affected.total_count;
     let roles: Vec<_> = target.roles.iter().map(UniqueName::as_str).collect();
     let rank = target.rank.map_or_else(String::new, |rank| format!("rank={rank}"));
     let message = format!(

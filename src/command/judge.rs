@@ -4,9 +4,10 @@ use serde_json::value::RawValue;
 
 use super::plan::{Command, Context, Plan};
 use crate::{
-    catalog::{Catalog, Delta},
-    content::{self, Reach},
+    catalog::{Catalog, Delta, Reach},
+    content::{self, Parts},
     domain::{Change, Kind, Object, Reason, Refusal, refusal::Preconditions},
+    impact::Impact,
 };
 
 /// Most bytes of any resource but a team, as it is stored (SPEC §2.1).
@@ -19,8 +20,8 @@ pub struct Judgement {
     pub plan: Plan,
     /// The catalog that follows.
     pub next: Catalog,
-    /// What the one has and the other has not.
-    pub delta: Delta,
+    /// What that means for users.
+    pub impact: Impact,
     /// The encodings of the objects that the plan puts, in order.
     pub encoded: Vec<Box<RawValue>>,
 }
@@ -35,13 +36,14 @@ pub fn judge(
 ) -> Result<Judgement, Refusal> {
     let plan = command.plan(catalog, context)?;
     if !plan.changed() {
-        let (next, delta) = (catalog.clone(), Delta::default());
-        return Ok(Judgement { plan, next, delta, encoded: Vec::new() });
+        let (next, impact) = (catalog.clone(), Impact::default());
+        return Ok(Judgement { plan, next, impact, encoded: Vec::new() });
     }
     let encoded = resources(&plan.changes)?;
     let (next, delta) = catalog.advance(&plan.changes, context.revision, context.time);
-    profiles(catalog, &next, &plan.changes)?;
-    Ok(Judgement { plan, next, delta, encoded })
+    profiles(catalog, &next, &delta)?;
+    let impact = Impact::of(catalog, &next, &delta);
+    Ok(Judgement { plan, next, impact, encoded })
 }
 
 /// Encodes what is put, and refuses resources that are too large, all of them together.
@@ -77,19 +79,17 @@ fn encode(object: &Object) -> Result<Box<RawValue>, Refusal> {
 
 /// Refuses when content would be too large with every gate open (SPEC §3.1). A profile that is too
 /// large already may stay so, but not grow: otherwise it could not be repaired step by step.
-fn profiles(old: &Catalog, new: &Catalog, changes: &[Change]) -> Result<(), Refusal> {
+fn profiles(old: &Catalog, new: &Catalog, delta: &Delta) -> Result<(), Refusal> {
     // Settings and roles only close gates, and here every gate is open.
-    let grow = |change: &&Change| !matches!(change.key().kind, Kind::Settings | Kind::Role);
+    let keys = delta.iter().map(|changed| &changed.key);
+    let grow = keys.filter(|key| !matches!(key.kind, Kind::Settings | Kind::Role));
     let mut failed = Preconditions::new();
-    for profile in Reach::of(new, changes.iter().filter(grow)).profiles(new) {
-        let size = content::largest(new, profile);
+    let (mut before, mut after) = (Parts::new(old), Parts::new(new));
+    for profile in Reach::of(new, grow).profiles(new) {
+        let size = after.largest(profile);
         let name = profile.name();
         if size <= content::MAX_BYTES
-            || old
-                .tables
-                .profiles
-                .get(name)
-                .is_some_and(|before| content::largest(old, before) >= size)
+            || old.tables.profiles.get(name).is_some_and(|stored| before.largest(stored) >= size)
         {
             continue;
         }

@@ -17,6 +17,8 @@ pub(super) struct Draft<'a> {
     pub(super) profile: &'a Profile,
     pub(super) gates: &'a Gates,
     every_gate_open: bool,
+    /// Whether findings are asked for; to look for them costs more than the rest.
+    with_findings: bool,
     findings: BTreeMap<(FindingCode, String), String>,
     reports: Vec<GateReport>,
     pub(super) tools: Vec<UniqueName>,
@@ -32,6 +34,7 @@ impl<'a> Draft<'a> {
             profile,
             gates,
             every_gate_open: false,
+            with_findings: true,
             findings: BTreeMap::new(),
             reports: Vec::new(),
             tools: Vec::new(),
@@ -41,13 +44,22 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// For comparisons: what would be found is of no interest.
+    pub(super) fn without_findings(
+        catalog: &'a Catalog,
+        profile: &'a Profile,
+        gates: &'a Gates,
+    ) -> Self {
+        Self { with_findings: false, ..Self::new(catalog, profile, gates) }
+    }
+
     /// For the size: no gate keeps anything.
     pub(super) fn with_every_gate_open(
         catalog: &'a Catalog,
         profile: &'a Profile,
         gates: &'a Gates,
     ) -> Self {
-        Self { every_gate_open: true, ..Self::new(catalog, profile, gates) }
+        Self { every_gate_open: true, ..Self::without_findings(catalog, profile, gates) }
     }
 
     /// Whether a gate lets pass, given what it depends on.
@@ -65,8 +77,16 @@ impl<'a> Draft<'a> {
         self.reports.push(GateReport { kind, subject: subject.to_owned(), gate });
     }
 
+    /// Whether texts are to be read for findings.
+    pub(super) fn with_findings(&self) -> bool {
+        self.with_findings
+    }
+
     /// Notes a remark; the first one of a code about a subject stays.
     pub(super) fn find(&mut self, code: FindingCode, subject: &str, message: impl Into<String>) {
+        if !self.with_findings {
+            return;
+        }
         self.findings.entry((code, subject.to_owned())).or_insert_with(|| message.into());
     }
 

@@ -25,17 +25,28 @@ pub struct Gates {
 impl Gates {
     /// The gates of the users of a role class.
     pub fn of(catalog: &Catalog, class: &RoleClass) -> Self {
+        Self::among(catalog, class, &Self::required(catalog))
+    }
+
+    /// The root roles that some tool requires.
+    pub fn required(catalog: &Catalog) -> BTreeSet<UniqueName> {
+        let tools = catalog.tables.tools.iter();
+        tools.filter_map(|tool| catalog.root(tool.required_role.as_ref()?)).collect()
+    }
+
+    /// The gates of the users of a role class, given the roles that some tool requires.
+    pub fn among(catalog: &Catalog, class: &RoleClass, required: &BTreeSet<UniqueName>) -> Self {
         let has_presence = |root| {
             family(root) == Some(RoleFamily::Omnichannel)
                 || catalog.tables.roles.get(root).is_some_and(|role| role.persona != Persona::None)
         };
-        let roles = required(catalog).filter(|role| class.held.contains(role)).collect();
+        let roles = class.held.intersection(required).cloned().collect();
         Self { presence: class.held.iter().any(has_presence), roles }
     }
 
     /// The gates of a user who holds whatever is asked for.
     pub fn open(catalog: &Catalog) -> Self {
-        Self { presence: true, roles: required(catalog).collect() }
+        Self { presence: true, roles: Self::required(catalog) }
     }
 
     /// Only those that make a difference to the profile, so that fewer variants are compiled.
@@ -58,11 +69,6 @@ impl Gates {
     pub(super) fn holds(&self, catalog: &Catalog, required: &UniqueName) -> bool {
         catalog.root(required).is_some_and(|root| self.roles.contains(&root))
     }
-}
-
-/// Roots of the roles that tools require.
-fn required(catalog: &Catalog) -> impl Iterator<Item = UniqueName> {
-    catalog.tables.tools.iter().filter_map(|tool| catalog.root(tool.required_role.as_ref()?))
 }
 
 /// Names the first closed gate that keeps one thing from a user.

@@ -24,6 +24,11 @@ const PLAIN: [&str; 7] =
 
 /// The templates of records, one per entity, ascending by entity: the first active one counts.
 pub(super) fn of_records(draft: &mut Draft<'_>) -> Vec<v1::ResolvedSessionTemplate> {
+    chosen(draft).into_iter().map(|template| expanded(draft, template)).collect()
+}
+
+/// Which templates these are.
+pub(super) fn chosen<'a>(draft: &mut Draft<'a>) -> Vec<&'a SessionTemplate> {
     let (catalog, profile) = (draft.catalog, draft.profile);
     let mut chosen: BTreeMap<&str, &SessionTemplate> = BTreeMap::new();
     for name in &profile.session_templates {
@@ -44,17 +49,20 @@ pub(super) fn of_records(draft: &mut Draft<'_>) -> Vec<v1::ResolvedSessionTempla
             chosen.insert(&template.entity, template);
         }
     }
-    chosen.into_values().map(|template| expanded(draft, template)).collect()
+    chosen.into_values().collect()
 }
 
 /// A template in full. Its anchor, the record itself, is not among the tabs.
-fn expanded(draft: &mut Draft<'_>, template: &SessionTemplate) -> v1::ResolvedSessionTemplate {
+pub(super) fn expanded(
+    draft: &mut Draft<'_>,
+    template: &SessionTemplate,
+) -> v1::ResolvedSessionTemplate {
     let name = template.common.unique_name.as_str();
     for script in &template.scripts {
         let message = format!("{script} is not an active script and is left out.");
         draft.find(FindingCode::ScriptInactive, script.as_str(), message);
     }
-    report(draft, name, &lint(&template.title, Dialect::Template));
+    report(draft, name, || lint(&template.title, Dialect::Template));
     let expression = template
         .expression_enabled
         .then(|| v1::ScriptExpression { enabled: true, tree: template.expression_tree.clone() });
@@ -95,13 +103,13 @@ fn active_tab<'a>(draft: &mut Draft<'a>, name: &UniqueName) -> Option<&'a TabTem
 
 fn resolved(draft: &mut Draft<'_>, tab: &TabTemplate) -> v1::ResolvedTab {
     let name = tab.common.unique_name.as_str();
-    report(draft, name, &lint(&tab.title, Dialect::Template));
+    report(draft, name, || lint(&tab.title, Dialect::Template));
     let mut parameters: Vec<&TabParameter> = tab.parameters.iter().collect();
     parameters.sort_by(|a, b| {
         cmp_folded(&a.name, &b.name).then_with(|| (&a.name, &a.value).cmp(&(&b.name, &b.value)))
     });
     for parameter in &parameters {
-        report(draft, name, &lint_parameter(tab.page_type, parameter));
+        report(draft, name, || lint_parameter(tab.page_type, parameter));
     }
     let parameters = parameters
         .into_iter()
@@ -127,7 +135,11 @@ fn lint_parameter(page: PageType, parameter: &TabParameter) -> Vec<Lint> {
 }
 
 /// Notes a text with a malformed slug; an unknown key is no matter of the content.
-fn report(draft: &mut Draft<'_>, subject: &str, lints: &[Lint]) {
+fn report(draft: &mut Draft<'_>, subject: &str, lints: impl FnOnce() -> Vec<Lint>) {
+    if !draft.with_findings() {
+        return;
+    }
+    let lints = lints();
     let malformed = lints.iter().find(|lint| lint.code == LintCode::SlugSyntax);
     if let Some(lint) = malformed {
         let message = format!("A slug of {subject} is delivered as text: {}.", lint.detail);

@@ -405,7 +405,7 @@ proptest! {
 
         let relevant = gates.relevant_to(&ordered, &profile);
         prop_assert_eq!(&compile(&ordered, &profile, &relevant).bytes, &compiled.bytes);
-        prop_assert!(largest(&ordered, &profile) >= compiled.bytes.len());
+        prop_assert!(Parts::new(&ordered).largest(&profile) >= compiled.bytes.len());
         let mut moved = profile;
         moved.rank = Some(3);
         prop_assert_eq!(compile(&ordered, &Arc::new(moved), &gates).digest, compiled.digest);

@@ -29,6 +29,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What of the settings is part of the content of profiles.
+    pub fn content_switches(&self) -> [bool; 4] {
+        [
+            self.channels_provisioned,
+            self.copilot_opt_in,
+            self.case_handling_time,
+            self.screen_recording,
+        ]
+    }
+
     /// The settings of a new store.
     pub fn initial(stamp: Stamp) -> Self {
         Self {

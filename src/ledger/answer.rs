@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::write::Outcome;
 use crate::{
-    command::{Affected, Warning},
+    command::Warning,
     domain::{Change, Finding, Object, Reason, Refusal, UserId},
+    impact::Affected,
     store::Record,
 };
 

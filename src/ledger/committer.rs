@@ -16,13 +16,14 @@ use super::{
     job::{Job, Reply},
     requests::{Checked, Found, Requests, reused},
     seed,
-    write::{Outcome, Published, Submission},
+    write::{Committed, Outcome, Submission},
 };
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    command::{Context, Judgement, Plan, affected, judge},
+    command::{Context, Judgement, Plan, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
+    impact::{Affected, Impact},
     store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
 };
 
@@ -34,7 +35,7 @@ pub(super) struct Committer {
     pub(super) clock: Clock,
     pub(super) current: Arc<ArcSwap<Catalog>>,
     pub(super) requests: Requests,
-    pub(super) publish: Box<dyn FnMut(&Published) + Send>,
+    pub(super) publish: Box<dyn FnMut(&Committed) + Send>,
     /// Whether built-in content is still to be written.
     pub(super) unseeded: bool,
     /// Whether the store must be opened again before it takes a write.
@@ -57,7 +58,7 @@ impl fmt::Debug for Committer {
 }
 
 impl Committer {
-    /// Takes jobs until every handle is gone, or until it is told to finish those that wait.
+    /// Takes jobs until every handle is gone, or until the signal to finish those that wait.
     pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, finish: Arc<Notify>) {
         let mut condition = self.store.condition();
         // Writes may be taken again since the start.
@@ -163,12 +164,12 @@ impl Committer {
             let bad = judged.err().filter(|r| r.reason.code() == Code::InvalidArgument);
             return Err(bad.unwrap_or(reused));
         }
-        let Judgement { plan, next, delta, encoded } = judged?;
+        let Judgement { plan, next, impact, encoded } = judged?;
         if !plan.changed() {
-            return Ok(Verdict::Answer(Ok(outcome(old, old, plan, old.revision))));
+            return Ok(Verdict::Answer(Ok(outcome(old, plan, old.revision, Affected::default()))));
         }
         let changes = plan.changes.clone();
-        let outcome = outcome(old, &next, plan, context.revision);
+        let outcome = outcome(&next, plan, context.revision, impact.affected.clone());
         let record = record(submission, &context, &outcome, changes)?;
         // A dry run is judged by the record that the write would have, its request id included.
         let encoded = record.encode_with(&encoded).map_err(|error| not_encoded(&error))?;
@@ -179,7 +180,7 @@ impl Committer {
         if submission.validate_only {
             return Ok(Verdict::Answer(Ok(Outcome { revision: old.revision, ..outcome })));
         }
-        Ok(Verdict::Record(Box::new(Planned { record, encoded, next, delta, outcome })))
+        Ok(Verdict::Record(Box::new(Planned { record, encoded, next, impact, outcome })))
     }
 
     /// Makes the group durable, publishes it and answers.
@@ -260,8 +261,8 @@ impl Committer {
             }
             self.current.store(Arc::clone(&group.catalog));
             let (before, after) = (Arc::clone(&group.base), Arc::clone(&group.catalog));
-            let deltas = std::mem::take(&mut group.deltas).into();
-            (self.publish)(&Published { before, after, records, deltas });
+            let impacts = std::mem::take(&mut group.impacts).into();
+            (self.publish)(&Committed { before, after, records, impacts });
         }
         fate
     }
@@ -297,8 +298,9 @@ impl Committer {
                 let after = Arc::new(catalog);
                 self.current.store(Arc::clone(&after));
                 if let Some((record, delta)) = committed {
-                    let (records, deltas) = ([record].into(), [delta].into());
-                    (self.publish)(&Published { before, after, records, deltas });
+                    let impact = Impact::of(&before, &after, &delta);
+                    let (records, impacts) = ([record].into(), [impact].into());
+                    (self.publish)(&Committed { before, after, records, impacts });
                 }
             }
             Err(Error::ReadOnly(_)) => {}
@@ -337,13 +339,14 @@ fn record(
     })
 }
 
-fn outcome(old: &Catalog, new: &Catalog, plan: Plan, revision: i64) -> Outcome {
-    let objects = plan.answers.iter().filter_map(|key| find(new, key, &plan.changes)).collect();
+fn outcome(catalog: &Catalog, plan: Plan, revision: i64, affected: Affected) -> Outcome {
+    let find = |key| find(catalog, key, &plan.changes);
+    let objects = plan.answers.iter().filter_map(find).collect();
     Outcome {
         revision,
         changed: plan.changed(),
         objects,
-        affected: affected(old, new, &plan.changes),
+        affected,
         warnings: plan.warnings,
         findings: plan.findings,
         not_assigned: plan.not_assigned,

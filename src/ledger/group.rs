@@ -11,8 +11,9 @@ use super::{
     write::{Accepted, Idempotency, Outcome},
 };
 use crate::{
-    catalog::{Catalog, Delta},
+    catalog::Catalog,
     domain::{Reason, Refusal},
+    impact::Impact,
     store::{Record, RequestKey, Revision},
 };
 
@@ -23,8 +24,8 @@ pub(super) struct Group {
     /// What it becomes with the records of the group.
     pub(super) catalog: Arc<Catalog>,
     pub(super) records: Vec<Record>,
-    /// What each record changes.
-    pub(super) deltas: Vec<Delta>,
+    /// What each record means for users.
+    pub(super) impacts: Vec<Impact>,
     /// The stored form of each record.
     pub(super) encoded: Vec<Vec<u8>>,
     /// Bytes of them all.
@@ -71,8 +72,8 @@ pub(super) struct Planned {
     pub(super) encoded: Vec<u8>,
     /// The catalog with it.
     pub(super) next: Catalog,
-    /// What the record changes.
-    pub(super) delta: Delta,
+    /// What the record means for users.
+    pub(super) impact: Impact,
     /// The answer once it is durable.
     pub(super) outcome: Outcome,
 }
@@ -86,7 +87,7 @@ impl Group {
             catalog: Arc::clone(&base),
             base,
             records: Vec::new(),
-            deltas: Vec::new(),
+            impacts: Vec::new(),
             encoded: Vec::new(),
             bytes: 0,
             writes: Vec::new(),
@@ -123,13 +124,13 @@ impl Group {
     }
 
     fn plan(&mut self, planned: Planned) -> Outcome {
-        let Planned { record, encoded, next, delta, outcome } = planned;
+        let Planned { record, encoded, next, impact, outcome } = planned;
         if let Some(header) = record.header() {
             self.asked.insert(header.key, (header.payload, outcome.clone()));
         }
         self.bytes += encoded.len();
         self.records.push(record);
-        self.deltas.push(delta);
+        self.impacts.push(impact);
         self.encoded.push(encoded);
         self.catalog = Arc::new(next);
         outcome

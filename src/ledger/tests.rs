@@ -24,7 +24,7 @@ fn adapters() -> Arc<Registry> {
 async fn open(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<i64>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    let publish = move |p: &Published| sink.lock().unwrap().push(p.after.revision);
+    let publish = move |p: &Committed| sink.lock().unwrap().push(p.after.revision);
     let store: Arc<dyn Store> = Arc::clone(store) as _;
     (Ledger::open_here(store, Clock::system(), adapters(), publish).await.unwrap(), seen)
 }

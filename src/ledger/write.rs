@@ -1,4 +1,5 @@
-//! A write as it is handed in, what it is answered, and what is published of it.
+//! A write as it is handed in, what it is answered, and what is published of it once it is
+//! durable.
 
 use std::sync::Arc;
 
@@ -6,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    catalog::{Catalog, Delta},
-    command::{Affected, Command, Warning},
+    catalog::Catalog,
+    command::{Command, Warning},
     domain::{Actor, Finding, Object, UserId},
+    impact::{Affected, Impact},
     store::Record,
 };
 
@@ -77,15 +79,15 @@ pub struct Outcome {
     pub resealed: i32,
 }
 
-/// A committed catalog beside the one before it.
+/// A group of writes that is durable: the catalog after it beside the one before.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct Committed {
     /// The catalog before the group.
     pub before: Arc<Catalog>,
     /// The catalog after it.
     pub after: Arc<Catalog>,
     /// The records of the group.
     pub records: Arc<[Record]>,
-    /// What each of them changed, in the same order.
-    pub deltas: Arc<[Delta]>,
+    /// What each of them means for users, in the same order.
+    pub impacts: Arc<[Impact]>,
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::cause::Changes;
 use crate::{
     catalog::Catalog,
     domain::{Actor, Reason, Refusal, UserId},
+    impact::Touched,
 };
 
 /// Judges on a catalog whether a caller still has the rights that its stream was opened with.
@@ -44,11 +44,11 @@ impl Access {
     /// The same after these changes, which is asked only where they can make a difference.
     pub(super) fn still_permitted(
         &self,
-        changes: &Changes,
+        touched: &Touched,
         catalog: &Catalog,
     ) -> Result<(), Refusal> {
         let own = self.caller.user.as_ref();
-        if changes.roles || own.is_some_and(|own| changes.users.contains(own)) {
+        if touched.everyone || own.is_some_and(|own| touched.rights_of(own, catalog)) {
             self.permitted(catalog)?;
         }
         Ok(())

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{App, Refusal, UserId},
+    impact::Touched,
     read::{Contents, Variant, resolved_variant},
     resolve::Resolution,
 };
@@ -38,15 +39,11 @@ impl Shared {
 
         let mut wakers = Wakers::default();
         let mut registry = self.profiles.registry();
-        let singled: BTreeSet<StreamId> = if changes.roles {
-            registry.iter().map(|(id, _)| id).collect()
-        } else {
-            let users = changes.users.iter().flat_map(|user| registry.concerning(user));
-            users.chain(registry.index.newer_than_hub.iter().copied()).collect()
-        };
+        let mut singled = registry.touched(&changes.touched, after);
+        singled.extend(&registry.index.newer_than_hub);
         let mut moved = Vec::new();
-        if !changes.roles {
-            for group in registry.index.groups.affected(&changes) {
+        if !changes.touched.everyone {
+            for group in registry.index.groups.affected(&changes.touched) {
                 let left = self.compare_group(
                     &mut registry,
                     group,
@@ -70,8 +67,8 @@ impl Shared {
     fn prepare(&self, changes: &Changes, answers: &mut Answers<'_>) {
         let registry = self.profiles.registry();
         let groups = &registry.index.groups;
-        let ids = if changes.roles { groups.ids() } else { groups.affected(changes) };
-        let samples: Vec<_> = ids
+        let samples: Vec<_> = groups
+            .affected(&changes.touched)
             .into_iter()
             .filter_map(|id| groups.get(id))
             .filter_map(|group| {
@@ -81,7 +78,7 @@ impl Shared {
             .collect();
         drop(registry);
         for (key, variant, user) in samples {
-            if changes.roles || answers.content(changes, &key, &variant).is_none() {
+            if answers.content(&changes.touched, &key, &variant).is_none() {
                 answers.of(&user, key.app);
             }
         }
@@ -103,7 +100,7 @@ impl Shared {
         let watchers = || members().filter_map(|id| registry.get(*id));
         // Users who changed may have another seat now, so they do not speak for the group.
         let Some(sample) = watchers().next() else { return Vec::new() };
-        let variant = match answers.content(changes, &group.key, &group.variant) {
+        let variant = match answers.content(&changes.touched, &group.key, &group.variant) {
             Some(variant) if variant.content.digest == group.variant.content.digest => variant,
             _ => {
                 let Some(answer) = answers.of(&sample.access.user, group.key.app) else {
@@ -113,10 +110,13 @@ impl Shared {
                     return members().copied().collect();
                 }
                 if answer.variant.content.digest != group.variant.content.digest {
-                    let causes = changes.causes(None, &group.variant, &answer.variant);
+                    let (old, new) = (&group.variant.profile, &answer.variant.profile);
+                    let causes = changes.causes(None, old, new);
                     let offer = answers.offer(&answer, causes);
                     let (settings, now) = (self.profiles.settings(), Instant::now());
                     for watcher in watchers() {
+                        #[cfg(test)]
+                        self.profiles.count_visit();
                         let offered = |slot: &mut ProfileSlot| slot.offer(&offer, settings, now);
                         wakers.add(watcher.slot().update(offered));
                     }
@@ -141,13 +141,15 @@ impl Shared {
         if watcher.start > answers.catalog.revision {
             return;
         }
+        #[cfg(test)]
+        self.profiles.count_visit();
         registry.index.newer_than_hub.remove(&id);
-        match judge(&watcher, changes, answers) {
+        match answer(&watcher, changes, answers) {
             Err(refusal) => wakers.add(registry.end(id, refusal)),
             Ok(answer) => {
                 let mut slot = watcher.slot();
                 let (user, newest) = (&watcher.access.user, slot.payload().newest());
-                let causes = changes.causes(Some(user), newest, &answer.variant);
+                let causes = changes.causes(Some(user), &newest.profile, &answer.variant.profile);
                 let offer = answers.offer(&answer, causes);
                 let (settings, now) = (self.profiles.settings(), Instant::now());
                 wakers.add(slot.update(|slot| slot.offer(&offer, settings, now)));
@@ -187,9 +189,11 @@ impl Answers<'_> {
     }
 
     /// The content of a group whose profile stays what it is for all of these changes.
-    fn content(&self, changes: &Changes, key: &GroupKey, old: &Variant) -> Option<Variant> {
-        let library_only = changes.profiles.is_empty() && !changes.settings;
-        let class = Some(key.seat.class).filter(|_| library_only)?;
+    fn content(&self, touched: &Touched, key: &GroupKey, old: &Variant) -> Option<Variant> {
+        let class = key.seat.class;
+        if touched.everyone || !touched.profiles.is_empty() || touched.led.contains(class) {
+            return None;
+        }
         // The last user of the class may have left it.
         if !self.catalog.has_class(class) {
             return None;
@@ -204,13 +208,13 @@ impl Answers<'_> {
 }
 
 /// What a stream gets now, or why it ends.
-fn judge(
+fn answer(
     watcher: &Watcher<ProfileSlot>,
     changes: &Changes,
     answers: &mut Answers<'_>,
 ) -> Result<Answer, Refusal> {
     let access = &watcher.access;
     let answer = answers.of(&access.user, watcher.topic).ok_or_else(|| access.user_deleted())?;
-    access.still_permitted(changes, answers.catalog)?;
+    access.still_permitted(&changes.touched, answers.catalog)?;
     Ok(answer)
 }

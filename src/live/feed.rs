@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::cause::Changes;
-use crate::{catalog::Catalog, ledger::Published};
+use crate::{catalog::Catalog, ledger::Committed};
 
 /// Most commits that wait whole.
 pub(super) const MAX_WAITING: usize = 1_024;
@@ -30,7 +30,7 @@ pub(super) struct Feed {
 #[derive(Debug, Default)]
 struct Queue {
     united: Option<United>,
-    commits: VecDeque<Published>,
+    commits: VecDeque<Committed>,
     closed: bool,
 }
 
@@ -46,14 +46,14 @@ pub(super) struct United {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) united: Option<United>,
-    pub(super) commits: Vec<Published>,
+    pub(super) commits: Vec<Committed>,
 }
 
 impl Feed {
     /// Adds a commit.
-    pub(super) fn push(&self, published: Published) {
+    pub(super) fn push(&self, committed: Committed) {
         let mut queue = self.queue();
-        queue.commits.push_back(published);
+        queue.commits.push_back(committed);
         if queue.commits.len() > MAX_WAITING {
             queue.unite_oldest();
         }
@@ -110,13 +110,13 @@ impl Batch {
     /// The newest catalog, unless the batch is empty.
     pub(super) fn after(&self) -> Option<&Arc<Catalog>> {
         let united = self.united.as_ref().map(|united| &united.after);
-        self.commits.last().map(|published| &published.after).or(united)
+        self.commits.last().map(|committed| &committed.after).or(united)
     }
 
     /// What the commits changed.
     pub(super) fn changes(&mut self) -> Changes {
         let mut changes = self.united.take().map(|united| united.changes).unwrap_or_default();
-        self.commits.iter().for_each(|published| changes.add(published));
+        self.commits.iter().for_each(|committed| changes.add(committed));
         changes
     }
 }

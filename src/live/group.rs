@@ -1,14 +1,15 @@
 //! Streams that get the same answer, and which of them a commit may concern.
 
-use std::collections::{BTreeSet, HashMap};
-
-use super::{
-    cause::Changes,
-    ids::{GroupId, StreamId},
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
 };
+
+use super::ids::{GroupId, StreamId};
 use crate::{
-    catalog::{Catalog, Direct, Seat, Seated},
+    catalog::{Catalog, ClassId, Direct, Seat, Seated},
     domain::{App, UniqueName},
+    impact::Touched,
     read::Variant,
 };
 
@@ -62,8 +63,10 @@ pub(super) struct Groups {
     groups: HashMap<GroupId, Group>,
     keys: HashMap<GroupKey, GroupId>,
     profiles: HashMap<UniqueName, BTreeSet<GroupId>>,
-    /// Groups that follow ranks, roles and defaults: no link fixes their profile.
-    follows_defaults: BTreeSet<GroupId>,
+    classes: HashMap<ClassId, BTreeSet<GroupId>>,
+    /// Groups of one user with several links (old data), of which any change of a profile may choose
+    /// another one.
+    many_links: BTreeSet<GroupId>,
     next: GroupId,
 }
 
@@ -125,47 +128,49 @@ impl Groups {
         for profile in group.profiles() {
             self.profiles.entry(profile.clone()).or_default().insert(id);
         }
-        if !group.is_fixed() {
-            self.follows_defaults.insert(id);
+        self.classes.entry(group.key.seat.class).or_default().insert(id);
+        if matches!(group.key.seat.direct, Direct::Many(..)) {
+            self.many_links.insert(id);
         }
     }
 
     fn unregister(&mut self, id: GroupId, group: &Group) {
         for profile in group.profiles() {
-            if let Some(ids) = self.profiles.get_mut(profile) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.profiles.remove(profile);
-                }
-            }
+            take_out(&mut self.profiles, profile, id);
         }
-        self.follows_defaults.remove(&id);
+        take_out(&mut self.classes, &group.key.seat.class, id);
+        self.many_links.remove(&id);
     }
 
     /// Groups whose members may get something else, although their seats are what they were.
-    pub(super) fn affected(&self, changes: &Changes) -> BTreeSet<GroupId> {
-        if changes.settings {
+    pub(super) fn affected(&self, touched: &Touched) -> BTreeSet<GroupId> {
+        if touched.everyone || touched.contents.is_every() {
             return self.ids();
         }
         let mut found = BTreeSet::new();
-        for profile in &changes.profiles {
+        for profile in touched.profiles.iter().chain(touched.contents.names()) {
             found.extend(self.profiles.get(profile).into_iter().flatten());
         }
-        let many = |id: &&GroupId| {
-            let group = self.groups.get(id);
-            group.is_some_and(|group| matches!(group.key.seat.direct, Direct::Many(..)))
-        };
-        if changes.classes {
-            found.extend(&self.follows_defaults);
-        } else if !changes.profiles.is_empty() {
-            found.extend(self.follows_defaults.iter().filter(many));
+        if !touched.profiles.is_empty() {
+            found.extend(&self.many_links);
         }
-        if !changes.objects.is_empty() {
-            let made_of =
-                |group: &Group| changes.objects.iter().any(|key| group.variant.inputs.include(key));
-            let groups = self.groups.iter().filter(|(_, group)| made_of(group));
-            found.extend(groups.map(|(id, _)| *id));
+        let of_class = |class| self.classes.get(&class).into_iter().flatten();
+        let fixed = |id: &&GroupId| self.groups.get(id).is_some_and(Group::is_fixed);
+        for class in touched.led.iter() {
+            found.extend(of_class(class).filter(|id| !fixed(id)));
+        }
+        for class in touched.gated.iter() {
+            found.extend(of_class(class));
         }
         found
+    }
+}
+
+fn take_out<K: Eq + Hash>(by: &mut HashMap<K, BTreeSet<GroupId>>, key: &K, id: GroupId) {
+    if let Some(ids) = by.get_mut(key) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            by.remove(key);
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{App, Reason, Refusal, Scope, Time, UniqueName, UserId},
-    ledger::Published,
+    ledger::Committed,
     read::{Contents, Resolved, Variant, resolved_variant},
     tasks::{OnPanic, Tasks},
 };
@@ -90,8 +90,14 @@ impl Hub {
 
     /// Takes a commit; the hook of the ledger, which never waits. Streams are compared with it soon
     /// after, by the task of the hub.
-    pub fn published(&self, published: &Published) {
-        self.shared.feed.push(published.clone());
+    pub fn committed(&self, committed: &Committed) {
+        self.shared.feed.push(committed.clone());
+    }
+
+    /// How many slots of streams of profiles were visited so far for commits.
+    #[cfg(test)]
+    pub(crate) fn visits(&self) -> usize {
+        self.shared.profiles.visits()
     }
 
     /// How many commits wait whole to be compared.
@@ -247,14 +253,11 @@ struct Sent {
 impl Shared {
     /// Brings everything that lives to what these commits, the oldest first, led to.
     fn follow(&self, mut batch: Batch) {
-        if let (Some(first), Some(last)) = (batch.commits.first(), batch.commits.last()) {
-            let deltas = batch.commits.iter().flat_map(|commit| commit.deltas.iter().flatten());
-            self.contents.refresh(&first.before, &last.after, deltas);
-        }
         let Some(after) = batch.after().cloned() else { return };
         let changes = batch.changes();
+        self.contents.drop_obsolete(&changes.touched.contents, &after);
         for streams in self.others().iter() {
-            streams.recheck(&changes, &after);
+            streams.recheck(&changes.touched, &after);
         }
         self.compare(changes, &after);
     }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UserId},
+    impact::Touched,
 };
 
 /// Caller, watched user, topic and client id: at most one stream each.
@@ -111,6 +112,28 @@ impl<P: Payload> Registry<P> {
     pub(super) fn concerning(&self, user: &UserId) -> impl Iterator<Item = StreamId> {
         let of = |by: &'_ ByUser| by.get(user).into_iter().flatten().copied().collect::<Vec<_>>();
         of(&self.watched).into_iter().chain(of(&self.callers))
+    }
+
+    /// Streams that a commit concerns one by one, of which this is the catalog after: those on and of
+    /// users who changed, and those whose caller may have other rights.
+    pub(super) fn touched(&self, touched: &Touched, after: &Catalog) -> BTreeSet<StreamId> {
+        if touched.everyone {
+            return self.streams.keys().copied().collect();
+        }
+        let mut found: BTreeSet<_> =
+            touched.users.iter().flat_map(|user| self.concerning(user)).collect();
+        if touched.rights.is_empty() {
+            return found;
+        }
+        let other_rights = |(user, _): &(&UserId, _)| touched.rights_of(user, after);
+        let own = |id: &&StreamId| {
+            let access = self.streams.get(id).map(|watcher| &watcher.access);
+            access.is_some_and(|access| access.caller.user.as_ref() == Some(&access.user))
+        };
+        let on_themselves = self.watched.iter().filter(other_rights);
+        found.extend(on_themselves.flat_map(|(_, ids)| ids).filter(own));
+        found.extend(self.callers.iter().filter(other_rights).flat_map(|(_, ids)| ids));
+        found
     }
 
     /// Refuses every stream once the server ends.

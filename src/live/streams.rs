@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::{
     Settings,
     access::Access,
-    cause::Changes,
     ids::StreamId,
     registry::{Registry, Shared, Watcher},
     slot::{Payload, Slot},
@@ -21,6 +20,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UserId},
+    impact::Touched,
 };
 
 /// All streams of one kind. Cheap to clone.
@@ -30,9 +30,9 @@ pub struct Streams<P: Payload> {
 
 /// What the task of the hub does with streams of any kind.
 pub(super) trait Follower: fmt::Debug + Send + Sync {
-    /// Ends the streams that these changes leave without a user or without the right to go on.
-    /// Visits those alone that a changed user concerns; all, where a role changed.
-    fn recheck(&self, changes: &Changes, catalog: &Catalog);
+    /// Ends the streams that commits leave without a user or without the right to go on.
+    /// Visits those alone that a changed user concerns, or whose caller may have other rights.
+    fn recheck(&self, touched: &Touched, catalog: &Catalog);
 
     /// Ends streams that nobody reads, and those that a drain left over.
     fn sweep(&self, now: Instant);
@@ -132,6 +132,12 @@ impl<P: Payload> Streams<P> {
         self.shared.registry()
     }
 
+    /// Counts a visit of a slot.
+    #[cfg(test)]
+    pub(super) fn count_visit(&self) {
+        self.shared.count_visit();
+    }
+
     /// How many slots were visited so far for changes of users and events.
     #[cfg(test)]
     pub(crate) fn visits(&self) -> usize {
@@ -140,15 +146,10 @@ impl<P: Payload> Streams<P> {
 }
 
 impl<P: Payload> Follower for Streams<P> {
-    fn recheck(&self, changes: &Changes, catalog: &Catalog) {
+    fn recheck(&self, touched: &Touched, catalog: &Catalog) {
         let mut wakers = Wakers::default();
         let mut registry = self.registry();
-        let ids: Vec<_> = if changes.roles {
-            registry.iter().map(|(id, _)| id).collect()
-        } else {
-            changes.users.iter().flat_map(|user| registry.concerning(user)).collect()
-        };
-        for id in ids {
+        for id in registry.touched(touched, catalog) {
             let Some(watcher) = registry.get(id).cloned() else { continue };
             #[cfg(test)]
             self.shared.count_visit();
@@ -157,7 +158,7 @@ impl<P: Payload> Follower for Streams<P> {
                 continue;
             }
             let allowed = match catalog.user(&watcher.access.user) {
-                Some(_) => watcher.access.still_permitted(changes, catalog),
+                Some(_) => watcher.access.still_permitted(touched, catalog),
                 None => Err(watcher.access.user_deleted()),
             };
             if let Err(refusal) = allowed {

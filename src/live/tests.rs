@@ -7,4 +7,6 @@ mod lag;
 mod messages;
 mod model;
 mod release;
+mod rights;
+mod visits;
 mod world;

@@ -20,9 +20,10 @@ mod voice;
 use deskplane_proto::v1;
 
 use crate::{
-    command::{Affected, Command, Warning},
+    command::{Command, Warning},
     content::wire::Coded as _,
     domain::{Finding, Kind, Object, Origin, Stamp, Time},
+    impact::Affected,
 };
 
 // For every message alike: only these write and read resource names.

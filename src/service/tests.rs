@@ -28,7 +28,7 @@ pub(super) async fn service() -> Service {
     let hub =
         Hub::new(&crate::tasks::Tasks::default(), id, times.clone(), Arc::clone(&contents), rng);
     let (feed, adapters) = (hub.clone(), Arc::new(Registry::builtin()));
-    let publish = move |published: &crate::ledger::Published| feed.published(published);
+    let publish = move |committed: &crate::ledger::Committed| feed.committed(committed);
     let streams = voice::CallStreams::new(times, fastrand::Rng::with_seed(7));
     hub.drive(&streams);
     let clock = Clock::system();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     catalog::builtin,
+    content::COMPILED,
     domain::{
         Actor, Common, Stamp, Time, UniqueName,
         profile::{InboxView, Profile},
@@ -31,7 +32,10 @@ impl Command for Write {
     }
 }
 
+/// Judges a write of these objects; nothing is compiled for that.
 fn write(catalog: &Catalog, objects: impl IntoIterator<Item = Object>) -> Result<Catalog, Refusal> {
+    let compiled = || COMPILED.with(std::cell::Cell::get);
+    let before = compiled();
     let context = Context {
         actor: Actor::system(),
         revision: catalog.revision + 1,
@@ -39,7 +43,9 @@ fn write(catalog: &Catalog, objects: impl IntoIterator<Item = Object>) -> Result
         uid: uuid::Uuid::nil(),
     };
     let changes = objects.into_iter().map(Change::Put).collect();
-    judge(&Write(changes), catalog, &context).map(|judged| judged.next)
+    let judged = judge(&Write(changes), catalog, &context).map(|judged| judged.next);
+    assert_eq!(compiled(), before, "contents were compiled");
+    judged
 }
 
 fn stamp() -> Stamp {

@@ -90,7 +90,7 @@ pub(crate) async fn fill(ledger: &Ledger, users: usize, linked: usize) {
 async fn recording(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<Record>>>) {
     let records = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&records);
-    let publish = move |p: &Published| sink.lock().unwrap().extend(p.records.iter().cloned());
+    let publish = move |p: &Committed| sink.lock().unwrap().extend(p.records.iter().cloned());
     let store = Arc::clone(store) as Arc<dyn Store>;
     (
         Ledger::open(&crate::tasks::Tasks::default(), store, Clock::system(), adapters(), publish)

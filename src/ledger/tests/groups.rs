@@ -16,7 +16,7 @@ use crate::{
 async fn open(store: &Arc<Scripted>) -> (Ledger, Arc<Mutex<Vec<Vec<i64>>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    let publish = move |p: &Published| {
+    let publish = move |p: &Committed| {
         sink.lock().unwrap().push(p.records.iter().map(|record| record.revision).collect());
     };
     let ledger =

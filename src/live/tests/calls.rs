@@ -8,7 +8,11 @@ use futures_util::StreamExt as _;
 
 use super::{super::*, world::*};
 use crate::{
-    domain::{Change, Kind, Object, Scope, role::Persona},
+    auth::role_scopes,
+    domain::{
+        Change, Kind, Object, Scope,
+        role::{Persona, SecurityRole},
+    },
     voice::{Call, CallSlot, CallStream, CallStreams, Message},
 };
 
@@ -321,23 +325,46 @@ async fn a_client_that_does_not_read_is_let_go() {
     assert_eq!(calls.streams.ends(), [(Reason::SlowConsumer, 1)]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_role_that_changes_has_every_caller_judged_again() {
-    let calls = Calls::new().await;
-    let mut streams = Vec::new();
-    for user in ["ann", "bob"] {
-        streams.push(calls.open(own_calls(user)).await);
-    }
+/// A built-in role with another persona, or with other grants.
+fn changed_role(calls: &Calls, role: &str, change: impl FnOnce(&mut SecurityRole)) -> Change {
     let catalog = calls.world.ledger.catalog();
-    let mut role = catalog.tables.roles.find("msdyn_csr").cloned().unwrap();
-    let other = match role.persona {
-        Persona::None => Persona::Agent,
-        _ => Persona::None,
+    let mut role = catalog.tables.roles.find(role).cloned().unwrap();
+    change(Arc::make_mut(&mut role));
+    Change::Put(Object::Role(role))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_changes_has_the_callers_who_hold_it_judged_again() {
+    let calls = Calls::new().await;
+    calls.world.put(vec![put_user(user("bob", &["msdyn_basic_user"]))]).await;
+    let while_granted = |user: &'static str| Access {
+        recheck: Box::new(move |catalog| match catalog.user(&id(user)) {
+            Some(seated) if role_scopes(catalog, &seated.user).has(Scope::Agent) => Ok(()),
+            _ => Err(Refusal::new(Reason::ScopeRevoked, "The role grants it no longer.")),
+        }),
+        ..own_calls(user)
     };
-    Arc::make_mut(&mut role).persona = other;
-    let visits = calls.visits(calls.world.put(vec![Change::Put(Object::Role(role))])).await;
-    assert_eq!(visits, 2);
-    for stream in &mut streams {
+    let mut ann = calls.open(while_granted("ann")).await;
+    let mut bob = calls.open(own_calls("bob")).await;
+    let mut wallboard = calls.open(service("ann")).await;
+    let ann_on_bob = Access { user: id("bob"), ..while_granted("ann") };
+    let mut ann_on_bob = calls.open(ann_on_bob).await;
+
+    let persona = changed_role(&calls, "msdyn_csr", |role| {
+        role.persona = match role.persona {
+            Persona::None => Persona::Agent,
+            _ => Persona::None,
+        };
+    });
+    assert_eq!(calls.visits(calls.world.put(vec![persona])).await, 0, "it grants nothing");
+    let grants = changed_role(&calls, "msdyn_csr_manager", |role| role.grants.clear());
+    assert_eq!(calls.visits(calls.world.put(vec![grants])).await, 0, "nobody holds it");
+    let grants = changed_role(&calls, "msdyn_csr", |role| role.grants.clear());
+    assert_eq!(calls.visits(calls.world.put(vec![grants])).await, 2, "both streams of ann");
+    for stream in [&mut ann, &mut ann_on_bob] {
+        assert_eq!(end(stream).await.reason, Reason::ScopeRevoked);
+    }
+    for stream in [&mut bob, &mut wallboard] {
         silent(stream).await;
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     command::{BatchUpsertUsers, Command, RolePatch, UpsertRole, UserPatch, UserRow},
     domain::{App, UniqueName, role::Persona},
     ledger::{
-        Ledger, Published, Submission,
+        Committed, Ledger, Submission,
         tests::cascades::{
             BY_LINK, COPY, ROOT, delete_profile, delete_role, fill, name, submission, upsert_role,
             user,
@@ -131,14 +131,15 @@ async fn big_writes(Size { users, linked, factor }: Size) {
     let contents = Arc::new(Contents::new());
     let (cached, sizes) = (Arc::clone(&contents), Arc::new(Mutex::new(Vec::new())));
     let sink = Arc::clone(&sizes);
-    let publish = move |published: &Published| {
-        let deltas = published.deltas.iter().flatten();
-        cached.refresh(&published.before, &published.after, deltas);
+    let publish = move |committed: &Committed| {
+        for impact in committed.impacts.iter() {
+            cached.drop_obsolete(&impact.touched.contents, &committed.after);
+        }
         let size = |record: &crate::store::Record| {
             let size = record.encode().unwrap().len();
             (record.operation.clone(), size)
         };
-        sink.lock().unwrap().extend(published.records.iter().map(size));
+        sink.lock().unwrap().extend(committed.records.iter().map(size));
     };
     let adapters = Arc::new(Registry::builtin());
     let ledger = Ledger::open(

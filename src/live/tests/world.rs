@@ -27,7 +27,7 @@ use crate::{
         directory::{User, UserKind},
         provider::{ChannelProvider, Failover, WIDGET},
     },
-    ledger::{Idempotency, Ledger, Outcome, Published, Submission},
+    ledger::{Committed, Idempotency, Ledger, Outcome, Submission},
     store::Memory,
 };
 
@@ -55,7 +55,7 @@ pub(super) struct World {
     pub(super) hub: Hub,
     pub(super) contents: Arc<Contents>,
     /// Commits that the hub is not told of yet, while a test holds them back.
-    held: Arc<Mutex<Option<VecDeque<Published>>>>,
+    held: Arc<Mutex<Option<VecDeque<Committed>>>>,
 }
 
 pub(super) fn id(text: &str) -> UserId {
@@ -149,11 +149,11 @@ impl World {
             Arc::clone(&contents),
             fastrand::Rng::with_seed(7),
         );
-        let held: Arc<Mutex<Option<VecDeque<Published>>>> = Arc::default();
+        let held: Arc<Mutex<Option<VecDeque<Committed>>>> = Arc::default();
         let (feed, keep) = (hub.clone(), Arc::clone(&held));
-        let publish = move |published: &Published| match &mut *keep.lock().unwrap() {
-            Some(held) => held.push_back(published.clone()),
-            None => feed.published(published),
+        let publish = move |committed: &Committed| match &mut *keep.lock().unwrap() {
+            Some(held) => held.push_back(committed.clone()),
+            None => feed.committed(committed),
         };
         let memory = Arc::new(Memory::new());
         let adapters = Arc::new(deskplane_providers::Registry::builtin());
@@ -174,7 +174,7 @@ impl World {
         let mut held = self.held.lock().unwrap();
         let held = held.as_mut().unwrap();
         let count = most.min(held.len());
-        held.drain(..count).for_each(|published| self.hub.published(&published));
+        held.drain(..count).for_each(|committed| self.hub.committed(&committed));
     }
 
     pub(super) async fn submit(&self, command: impl Command + 'static) -> Outcome {

@@ -11,18 +11,22 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("catalog", &["domain"]),
     ("resolve", &["catalog", "domain"]),
     ("content", &["catalog", "domain", "render"]),
-    ("command", &["catalog", "content", "domain", "render", "resolve"]),
+    ("impact", &["catalog", "content", "domain", "resolve"]),
+    ("command", &["catalog", "content", "domain", "impact", "render"]),
     ("auth", &["catalog", "domain"]),
     ("store", &["domain"]),
-    ("ledger", &["catalog", "clock", "command", "domain", "store", "tasks"]),
+    ("ledger", &["catalog", "clock", "command", "domain", "impact", "store", "tasks"]),
     ("read", &["catalog", "content", "domain", "resolve"]),
-    ("live", &["catalog", "content", "domain", "ledger", "read", "resolve", "store", "tasks"]),
+    (
+        "live",
+        &["catalog", "content", "domain", "impact", "ledger", "read", "resolve", "store", "tasks"],
+    ),
     ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"]),
     (
         "service",
         &[
-            "auth", "catalog", "clock", "command", "content", "domain", "ledger", "live", "read",
-            "resolve", "voice",
+            "auth", "catalog", "clock", "command", "content", "domain", "impact", "ledger", "live",
+            "read", "resolve", "voice",
         ],
     ),
     (
@@ -67,7 +71,7 @@ pub(super) const KINDS: &str = "deskplane::cli::kind";
 
 /// Modules that do nothing but compute.
 pub(super) const PURE: &[&str] =
-    &["domain", "catalog", "resolve", "content", "render", "command", "auth"];
+    &["domain", "catalog", "resolve", "content", "impact", "render", "command", "auth"];
 
 /// What they name nothing of: I/O, executors, the network, clocks and chance.
 pub(super) const IMPURE: &[&str] = &[

@@ -41,7 +41,7 @@ fn common(text: &str, active: bool) -> Common {
 }
 
 /// Roles 0 to 2 are custom, role 3 leads to a built-in profile with channels.
-fn role_name(number: u8) -> UniqueName {
+pub(super) fn role_name(number: u8) -> UniqueName {
     match number {
         3 => name("msdyn_oc_agent"),
         _ => name(&format!("role_{number}")),

@@ -1,0 +1,193 @@
+//! Whose outcome a write changes (SPEC §7.1 rule 4).
+//!
+//! Users of one seat get one answer, so a seat is one comparison. Only seats of classes, and with
+//! links, that the commit can concern are compared. The first hundred users are part of the record of
+//! the write, because a repetition is answered the very same list; they are picked from the sorted
+//! members of the seats, so the list costs the seats that differ and not their users.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Touched, first::first, leads::Leads, sides::Sides};
+use crate::{
+    catalog::{ClassId, Seat, Seated, Set},
+    domain::{UniqueName, UserId},
+};
+
+/// How many users an answer lists.
+const LISTED: usize = 100;
+
+/// A user whose profile differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AffectedUser {
+    /// The user.
+    pub user: UserId,
+    /// The profile before.
+    pub from: UniqueName,
+    /// The profile after.
+    pub to: UniqueName,
+}
+
+/// Enabled human users, existing before and after, whose outcome a write changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// Users whose profile differs.
+    pub total_count: u64,
+    /// The first hundred of them, ascending by id.
+    pub users: Vec<AffectedUser>,
+    /// Users with the same profile by another method.
+    pub method_only: u64,
+    /// Users with the same profile and another digest of its content.
+    #[serde(default)]
+    pub content_only: u64,
+}
+
+/// Users who get another profile: from which one to which one.
+struct Led<'a> {
+    from: UniqueName,
+    to: UniqueName,
+    users: Box<dyn Iterator<Item = &'a UserId> + 'a>,
+}
+
+/// A comparison in progress.
+pub(super) struct Comparison<'a> {
+    sides: Sides<'a>,
+    leads: &'a Leads,
+    touched: &'a Touched,
+    counts: Affected,
+    led: Vec<Led<'a>>,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn new(sides: Sides<'a>, leads: &'a Leads, touched: &'a Touched) -> Self {
+        Self { sides, leads, touched, counts: Affected::default(), led: Vec::new() }
+    }
+
+    /// Counts all, and lists the first.
+    pub(super) fn affected(mut self) -> Affected {
+        let old = self.sides.old.catalog;
+        if self.touched.everyone {
+            old.user_ids().for_each(|id| self.one_user(id));
+        } else {
+            let touched = self.touched;
+            touched.users.iter().for_each(|id| self.one_user(id));
+            if !self.leads.is_empty() || !touched.contents.is_empty() {
+                self.seats();
+            }
+        }
+        let (led, counts) = (self.led, self.counts);
+        let (names, users): (Vec<_>, Vec<_>) =
+            led.into_iter().map(|led| ((led.from, led.to), led.users)).unzip();
+        let users = first(users, LISTED).into_iter().map(|(user, at)| {
+            let (from, to) = names[at].clone();
+            AffectedUser { user: user.clone(), from, to }
+        });
+        Affected { users: users.collect(), ..counts }
+    }
+
+    fn one_user(&mut self, id: &'a UserId) {
+        let (old, new) = (self.sides.old.catalog, self.sides.new.catalog);
+        if let (Some(before), Some(after)) = (old.user(id), new.user(id))
+            && before.user.is_counted()
+            && after.user.is_counted()
+        {
+            self.compare(&before, &after, 1, || Box::new([id].into_iter()));
+        }
+    }
+
+    /// Users whom the commit does not change keep their seats, so each seat gets one comparison.
+    fn seats(&mut self) {
+        let (old, touched) = (self.sides.old.catalog, self.touched);
+        let mut changed: BTreeMap<&Seat, usize> = BTreeMap::new();
+        for seated in touched.users.iter().filter_map(|id| old.user(id)) {
+            if seated.user.is_counted() {
+                *changed.entry(seated.seat).or_default() += 1;
+            }
+        }
+        if touched.contents.is_every() || self.concerns_a_link() {
+            let classes = self.concerned_classes();
+            for (seat, ids) in old.seats() {
+                if touched.contents.is_every()
+                    || classes.contains(&seat.class)
+                    || seat.direct.links().iter().any(|link| self.concerns(&link.name))
+                {
+                    self.seat(ids, changed.get(seat).copied().unwrap_or_default());
+                }
+            }
+            return;
+        }
+        for class in self.concerned_classes() {
+            for (seat, ids) in old.seats_of(class) {
+                self.seat(ids, changed.get(seat).copied().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Compares the users of a seat, but for those of them who changed.
+    fn seat(&mut self, ids: &'a Set<UserId>, changed: usize) {
+        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
+        let rest = move || ids.iter().filter(|id| !touched.users.contains(*id));
+        if let Some(sample) = rest().next()
+            && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
+        {
+            let count = (ids.len() - changed) as u64;
+            self.compare(&before, &after, count, || Box::new(rest()));
+        }
+    }
+
+    /// Classes whose users without a link may count: exact for profile, method and gates.
+    fn concerned_classes(&mut self) -> BTreeSet<ClassId> {
+        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
+        let mut concerned: BTreeSet<_> = touched.led.iter().chain(touched.gated.iter()).collect();
+        for id in self.leads.classes(new) {
+            if let (Some(before), Some(after)) = (old.find_class(id), new.find_class(id))
+                && self.leads.may_lead((old, before), (new, after))
+                && self.sides.old.of_class(id) != self.sides.new.of_class(id)
+            {
+                concerned.insert(id);
+            }
+        }
+        for id in self.leads.content_classes(new) {
+            if touched.contents.contains(&self.sides.new.of_class(id).0) {
+                concerned.insert(id);
+            }
+        }
+        concerned
+    }
+
+    /// Whether a direct link may lead to a profile that changed or has other content.
+    fn concerns_a_link(&self) -> bool {
+        let catalogs = [self.sides.old.catalog, self.sides.new.catalog];
+        let mut names = self.leads.links.iter().chain(self.touched.contents.names());
+        names.any(|name| catalogs.iter().any(|catalog| catalog.may_be_linked(name)))
+    }
+
+    fn concerns(&self, link: &UniqueName) -> bool {
+        self.leads.links.contains(link) || self.touched.contents.contains(link)
+    }
+
+    /// Compares one user before and after, for all users of his seat, who ascend.
+    fn compare(
+        &mut self,
+        before: &Seated<'_>,
+        after: &Seated<'_>,
+        count: u64,
+        users: impl FnOnce() -> Box<dyn Iterator<Item = &'a UserId> + 'a>,
+    ) {
+        let (from, to) = (self.sides.old.winner(before), self.sides.new.winner(after));
+        if from.0 != to.0 {
+            self.counts.total_count += count;
+            self.led.push(Led { from: from.0, to: to.0, users: users() });
+            return;
+        }
+        if from.1 != to.1 {
+            self.counts.method_only += count;
+        }
+        let (classes, may_differ) =
+            ([before.seat.class, after.seat.class], self.touched.contents.contains(&to.0));
+        if self.sides.content_differs(&to.0, classes, may_differ) {
+            self.counts.content_only += count;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The catalogs before and after a commit, with what was worked out of each so far. Contents are
+//! compared part by part, and never compiled.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    catalog::{Catalog, ClassId, Delta, Seated},
+    content::{Differing, Gates, Pair},
+    domain::{App, Method, UniqueName},
+    resolve::{class_winner, winner},
+};
+
+/// The profile and the step that a user gets it from.
+pub(super) type Winner = (UniqueName, Method);
+
+#[cfg(test)]
+thread_local! {
+    /// How many outcomes of classes this thread worked out: what the cost of a commit is tested by.
+    pub(super) static WORKED_OUT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Both sides of a commit.
+#[derive(Debug)]
+pub(super) struct Sides<'a> {
+    pub(super) old: Side<'a>,
+    pub(super) new: Side<'a>,
+    contents: Pair<'a>,
+    /// Parts that the commit may change of a content that it reaches.
+    differing: Differing,
+    /// Which contents differ, by profile and the gates on both sides.
+    compared: HashMap<(UniqueName, Gates, Gates), bool>,
+}
+
+/// One of the two catalogs.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    pub(super) catalog: &'a Catalog,
+    /// What users of a class get without a direct link.
+    winners: HashMap<ClassId, Winner>,
+    /// The root roles that some tool requires.
+    required: Option<BTreeSet<UniqueName>>,
+    gates: HashMap<ClassId, Gates>,
+}
+
+impl<'a> Sides<'a> {
+    pub(super) fn new(old: &'a Catalog, new: &'a Catalog, delta: &Delta) -> Self {
+        Self {
+            old: Side::new(old),
+            new: Side::new(new),
+            contents: Pair::new(old, new),
+            differing: Differing::by(delta),
+            compared: HashMap::new(),
+        }
+    }
+
+    /// Whether users of a class get another profile in some app.
+    pub(super) fn leads_elsewhere(&mut self, class: ClassId) -> bool {
+        let (from, to) = (self.old.of_class(class), self.new.of_class(class));
+        if from.0 != to.0 {
+            return true;
+        }
+        // The app decides among built-in profiles alone.
+        let built_in = [&from, &to].iter().any(|winner| winner.1 == Method::DefaultBuiltIn);
+        let apps = [App::Workspace, App::Omnichannel, App::ContactCenterWorkspace];
+        built_in
+            && apps
+                .into_iter()
+                .any(|app| self.old.in_app(class, app) != self.new.in_app(class, app))
+    }
+
+    /// Whether users of a class find other gates open.
+    pub(super) fn opens_other_gates(&mut self, class: ClassId) -> bool {
+        self.old.all_gates(class) != self.new.all_gates(class)
+    }
+
+    /// Whether users get other content of a profile that they keep. `may_differ` says whether the
+    /// content may be another one for the same gates.
+    pub(super) fn content_differs(
+        &mut self,
+        profile: &UniqueName,
+        [before, after]: [ClassId; 2],
+        may_differ: bool,
+    ) -> bool {
+        let old = self.old.gates(before, profile);
+        let new = self.new.gates(after, profile);
+        if old == new && !may_differ {
+            return false;
+        }
+        let key = (profile.clone(), old, new);
+        if let Some(differs) = self.compared.get(&key) {
+            return *differs;
+        }
+        let stored = |catalog: &'a Catalog| catalog.tables.profiles.get(profile);
+        let differs = match (stored(self.old.catalog), stored(self.new.catalog)) {
+            (Some(old), Some(new)) => {
+                let parts = if may_differ { self.differing } else { Differing::default() };
+                let parts = if key.1 == key.2 { parts } else { parts.with_gates() };
+                self.contents.differ([(old, &key.1), (new, &key.2)], parts)
+            }
+            (old, new) => old.is_some() != new.is_some(),
+        };
+        self.compared.insert(key, differs);
+        differs
+    }
+}
+
+impl<'a> Side<'a> {
+    fn new(catalog: &'a Catalog) -> Self {
+        Self { catalog, winners: HashMap::new(), required: None, gates: HashMap::new() }
+    }
+
+    /// What a user gets when the app is not given.
+    pub(super) fn winner(&mut self, seated: &Seated<'_>) -> Winner {
+        let catalog = self.catalog;
+        let leads = |link| catalog.linked_profile(&seated.user, link);
+        if seated.user.direct.iter().filter_map(leads).any(|profile| profile.common.is_active()) {
+            return winner(catalog, seated);
+        }
+        self.of_class(seated.seat.class)
+    }
+
+    /// What users of a class get without a direct link when the app is not given.
+    pub(super) fn of_class(&mut self, class: ClassId) -> Winner {
+        let catalog = self.catalog;
+        let winner = || {
+            #[cfg(test)]
+            WORKED_OUT.with(|count| count.set(count.get() + 1));
+            class_winner(catalog, catalog.class(class), App::Unspecified)
+        };
+        self.winners.entry(class).or_insert_with(winner).clone()
+    }
+
+    fn in_app(&self, class: ClassId, app: App) -> UniqueName {
+        class_winner(self.catalog, self.catalog.class(class), app).0
+    }
+
+    fn all_gates(&mut self, class: ClassId) -> &Gates {
+        let catalog = self.catalog;
+        let required = self.required.get_or_insert_with(|| Gates::required(catalog));
+        let gates = || Gates::among(catalog, catalog.class(class), required);
+        self.gates.entry(class).or_insert_with(gates)
+    }
+
+    /// The gates of a class that make a difference to a profile.
+    fn gates(&mut self, class: ClassId, profile: &UniqueName) -> Gates {
+        let catalog = self.catalog;
+        let gates = self.all_gates(class);
+        match catalog.tables.profiles.get(profile) {
+            Some(profile) => gates.relevant_to(catalog, profile),
+            None => Gates::default(),
+        }
+    }
+}
