@@ -246,8 +246,8 @@ fn voice(config: &Config, vault: Vault, tasks: &Tasks) -> Result<server::Voice> 
     let network = config.voice.network().map_err(|why| Error::start("set up TLS", why))?;
     let (clock, keep) = (Clock::system(), config.voice.keep());
     let folder = config.data_dir.join("calls");
-    let wanted = move |call: &_| Voice::wants(call, clock.now(), keep);
-    let calls = Log::open(tasks, Arc::new(Disk), &folder, wanted);
+    let retained = move |call: &_| Voice::retains(call, clock.now(), keep);
+    let calls = Log::open(tasks, Arc::new(Disk), &folder, retained);
     let calls = calls.map_err(|why| Error::start(&format!("open {}", folder.display()), why))?;
     Ok(server::Voice {
         public_url: config.voice.public_url(),

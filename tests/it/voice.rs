@@ -3,6 +3,7 @@
 mod calls;
 mod health;
 mod kill;
+mod panics;
 mod restart;
 mod streams;
 mod vendors;

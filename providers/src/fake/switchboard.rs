@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Events that may wait for a listener; one that is further behind loses its stream.
-const BACKLOG: usize = 1_024;
+pub(super) const BACKLOG: usize = 1_024;
 
 static SWITCHBOARDS: LazyLock<Mutex<HashMap<String, Arc<Switchboard>>>> =
     LazyLock::new(Mutex::default);
@@ -71,6 +71,8 @@ pub enum Behaviour {
     Hang,
     /// Carried out, and the vendor answers nonsense.
     Nonsense,
+    /// Carried out, and the adapter panics.
+    Panic,
 }
 
 /// A vendor's calls, and how it behaves. Tests share it by name.
@@ -205,6 +207,10 @@ impl Switchboard {
             Behaviour::Nonsense => {
                 done()?;
                 fail(ErrorKind::Protocol, "the answer is nonsense")
+            }
+            Behaviour::Panic => {
+                done()?;
+                panic!("the configuration asks for a panic")
             }
         }
     }

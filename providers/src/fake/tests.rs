@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use uuid::Uuid;
 
-use super::*;
+use super::{switchboard::BACKLOG, *};
 use crate::{
     CallState, Cause, Direction, Registry, Secrets,
     http::{Network, Policy},
@@ -74,4 +74,25 @@ fn all_mistakes_of_a_configuration_are_named_at_once() {
     assert_eq!(paths, ["", "behaviour.start_call", "switchboard"], "{violations:?}");
     assert!(adapter.capabilities(r#"{"capabilities": ["FLY"]}"#).is_err());
     assert!(adapter.capabilities("[]").is_err() && adapter.capabilities("{").is_err());
+}
+
+#[tokio::test]
+async fn a_listener_that_is_too_far_behind_loses_its_stream_and_no_other_does() {
+    let (fake, vendor) = fake(Secrets::default());
+    let cx = Context::within(Duration::from_secs(1));
+    let slow = fake.events(&cx).await.unwrap();
+    let event = |at: usize| Told { key: at.to_string(), ..Told::of("call-1", "ringing") };
+    for at in 0..BACKLOG {
+        vendor.tell(&event(at));
+    }
+    let quick = fake.events(&cx).await.unwrap();
+    assert_eq!(vendor.listeners(), 2, "a full backlog is no reason yet");
+    vendor.tell(&event(BACKLOG));
+    assert_eq!(vendor.listeners(), 1);
+    // What waited is delivered in order, then the stream ends, so the listener knows of the gap.
+    let keys: Vec<_> = slow.map(|event| event.unwrap().key).collect().await;
+    assert_eq!(keys, (0..BACKLOG).map(|at| at.to_string()).collect::<Vec<_>>());
+    vendor.hang_up_listeners();
+    let keys: Vec<_> = quick.map(|event| event.unwrap().key).collect().await;
+    assert_eq!(keys, [BACKLOG.to_string()]);
 }
