@@ -1,4 +1,4 @@
-//! Voice through a running server: calls, webhooks, health, with a vendor that does what it is told.
+//! Voice through a running server: calls, webhooks, health, with a scriptable vendor.
 
 mod calls;
 mod health;
@@ -12,7 +12,7 @@ mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use deskplane::{live, server::Voice, store::Memory};
-use deskplane_providers::fake::{Switchboard, Told};
+use deskplane_providers::fake::{Switchboard, VendorEvent};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -89,10 +89,10 @@ impl Desk {
         self.anna().ok("StartCall", request(TO)).await["call"].clone()
     }
 
-    /// Has the vendor tell of a call, and waits until the server knows.
-    async fn tell(&self, call: &Value, status: &str, state: &str) -> Value {
-        let told = Told::of(call["provider_call_id"].as_str().unwrap(), status);
-        self.vendors[0].tell(&told);
+    /// Has the vendor send an event of a call, and waits until the server has applied it.
+    async fn emit(&self, call: &Value, status: &str, state: &str) -> Value {
+        let event = VendorEvent::of(call["provider_call_id"].as_str().unwrap(), status);
+        self.vendors[0].emit(&event);
         self.until(call, state).await
     }
 
@@ -106,9 +106,9 @@ impl Desk {
         }
         let waited = async {
             loop {
-                let told = calls.next().await.unwrap();
-                if told["call"]["name"] == call["name"] && wanted(&told["call"]) {
-                    return told["call"].clone();
+                let message = calls.next().await.unwrap();
+                if message["call"]["name"] == call["name"] && wanted(&message["call"]) {
+                    return message["call"].clone();
                 }
             }
         };

@@ -22,12 +22,12 @@ fn fake(secrets: Secrets) -> (Arc<dyn ChannelProvider>, Arc<Switchboard>) {
 }
 
 #[tokio::test]
-async fn events_are_told_to_whoever_listens() {
+async fn every_listener_gets_the_events() {
     let (fake, vendor) = fake(Secrets::default());
     let cx = Context::within(Duration::from_secs(1));
     let mut events = fake.events(&cx).await.unwrap();
-    vendor.tell(&Told { inbound: true, ..Told::of("call-1", "ringing") });
-    vendor.tell(&Told::of("call-1", "strange"));
+    vendor.emit(&VendorEvent { inbound: true, ..VendorEvent::of("call-1", "ringing") });
+    vendor.emit(&VendorEvent::of("call-1", "strange"));
     let event = events.next().await.unwrap().unwrap();
     assert_eq!((event.state, event.direction), (CallState::Ringing, Direction::Inbound));
     let event = events.next().await.unwrap().unwrap();
@@ -40,7 +40,7 @@ async fn events_are_told_to_whoever_listens() {
 async fn a_webhook_is_signed_with_the_key() {
     let (open, _) = fake(Secrets::default());
     let (keyed, _) = fake([(WEBHOOK_KEY, "s3cret-key")].into_iter().collect());
-    let body = Bytes::from(serde_json::to_vec(&[Told::of("call-1", "busy")]).unwrap());
+    let body = Bytes::from(serde_json::to_vec(&[VendorEvent::of("call-1", "busy")]).unwrap());
     let odd = Bytes::from("?");
     let headers = |value: &str| {
         let value = http::HeaderValue::from_str(value).unwrap();
@@ -81,13 +81,14 @@ async fn a_listener_that_is_too_far_behind_loses_its_stream_and_no_other_does() 
     let (fake, vendor) = fake(Secrets::default());
     let cx = Context::within(Duration::from_secs(1));
     let slow = fake.events(&cx).await.unwrap();
-    let event = |at: usize| Told { key: at.to_string(), ..Told::of("call-1", "ringing") };
+    let event =
+        |at: usize| VendorEvent { key: at.to_string(), ..VendorEvent::of("call-1", "ringing") };
     for at in 0..BACKLOG {
-        vendor.tell(&event(at));
+        vendor.emit(&event(at));
     }
     let quick = fake.events(&cx).await.unwrap();
     assert_eq!(vendor.listeners(), 2, "a full backlog is no reason yet");
-    vendor.tell(&event(BACKLOG));
+    vendor.emit(&event(BACKLOG));
     assert_eq!(vendor.listeners(), 1);
     // What waited is delivered in order, then the stream ends, so the listener knows of the gap.
     let keys: Vec<_> = slow.map(|event| event.unwrap().key).collect().await;

@@ -9,7 +9,7 @@ use crate::command::UpdateProfile;
 /// A write that changes the one profile of the test.
 fn rename(number: usize) -> Submission {
     let patch =
-        ProfilePatch { display_name: Some(format!("P{number}").into()), ..ProfilePatch::default() };
+        ProfilePatch { display_name: Some(format!("P{number}")), ..ProfilePatch::default() };
     submission(Box::new(UpdateProfile::new(UniqueName::known("contoso_rep"), patch)))
 }
 

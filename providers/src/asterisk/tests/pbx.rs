@@ -203,7 +203,7 @@ impl State {
         let asked = format!("{method} /{}", path.join("/"));
         self.requests.push(asked.clone());
         if let Some(status) = self.refuse.get(&asked) {
-            return (*status, json!({"message": "told to refuse"}));
+            return (*status, json!({"message": "scripted to refuse"}));
         }
         let missing = (404, json!({"message": "not found"}));
         match (method, path.as_slice()) {

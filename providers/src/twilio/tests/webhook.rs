@@ -117,13 +117,13 @@ async fn the_customers_leg_joins_the_call_or_ends_it() {
             ("SipResponseCode", sip),
         ];
         let received = heard(&hook(), &form).await.unwrap();
-        let told = received.events.first().map(|event| {
+        let event = received.events.first().map(|event| {
             assert_eq!((event.provider_call_id.as_str(), event.call_id), (LEG, Some(CALL_ID)));
             assert_eq!(event.key, format!("{CHILD}:1"), "not the key of the agent's leg");
             assert_eq!(event.direction, Direction::Outbound);
             (event.state, event.cause.clone())
         });
-        assert_eq!(told, expected, "{status} {sip}");
+        assert_eq!(event, expected, "{status} {sip}");
     }
 }
 
@@ -137,10 +137,13 @@ async fn a_customer_who_calls_is_told_at_the_agents_leg() {
         ("From", "+14155550100"),
         ("To", "client:kim_2Elee"),
     ];
-    let told = event(&form).await;
-    assert_eq!((told.state, told.direction), (CallState::Ringing, Direction::Inbound));
-    assert_eq!((told.provider_call_id.as_str(), told.agent.as_deref()), (LEG, Some("kim.lee")));
-    assert_eq!(told.key, format!("{LEG}:ringing"), "the state stands for a missing number");
+    let ringing = event(&form).await;
+    assert_eq!((ringing.state, ringing.direction), (CallState::Ringing, Direction::Inbound));
+    assert_eq!(
+        (ringing.provider_call_id.as_str(), ringing.agent.as_deref()),
+        (LEG, Some("kim.lee"))
+    );
+    assert_eq!(ringing.key, format!("{LEG}:ringing"), "the state stands for a missing number");
     let mut joined = form;
     joined[2].1 = "in-progress";
     assert_eq!(event(&joined).await.state, CallState::Bridged);
@@ -176,10 +179,10 @@ async fn an_agent_who_dials_in_the_softphone_gets_instructions_and_nobody_else()
             text.strip_prefix(r#"<?xml version="1.0" encoding="UTF-8"?>"#),
             Some(&**expected)
         );
-        let told = &received.events[0];
-        assert_eq!((told.direction, told.state), (direction, CallState::Ringing));
+        let event = &received.events[0];
+        assert_eq!((event.direction, event.state), (direction, CallState::Ringing));
         let agent = (direction == Direction::Outbound).then_some("anna");
-        assert_eq!((told.agent.as_deref(), told.call_id), (agent, None));
+        assert_eq!((event.agent.as_deref(), event.call_id), (agent, None));
     }
 }
 
