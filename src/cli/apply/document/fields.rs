@@ -1,5 +1,5 @@
 //! From what is written to the fields of a message: every value has the type that its field has,
-//! every field is known, and nothing is said twice.
+//! every field is known, and no value is given twice.
 
 use std::collections::HashMap;
 
@@ -154,7 +154,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses keys that stand twice in a text of JSON. What else is wrong with it, or whether it
-    /// has to be JSON at all, is for the server to say.
+    /// has to be JSON at all, is for the server to check.
     fn inner_json(&mut self, path: &str, at: Place, text: &str) {
         let mut left = json::read(text).unwrap_or_default();
         while let Some(node) = left.pop() {
@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
             places.extend(value.is_some().then_some(node.at));
             values.extend(value);
         }
-        // What the server wrote itself is not this document's to judge.
+        // Fields that the server wrote are not checked here.
         if path.contains(['.', '[']) || !self.kind.is_read_only(field.name()) {
             for identities in identities(field, &values) {
                 let named = identities.into_iter().zip(&places);
@@ -322,7 +322,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// Says what a field takes, what was found, and what to do.
+    /// The mistake of a field: what it accepts, what was found, and what to do.
     fn expected(&mut self, path: &str, node: &Node, wanted: &str, shown: bool) {
         let found = match &node.value {
             Value::Scalar(scalar) => match scalar.meaning() {
