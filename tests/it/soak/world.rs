@@ -58,7 +58,7 @@ struct Seat {
     /// Revision of the last message.
     revision: i64,
     /// Revision and digest of the last snapshot.
-    told: i64,
+    notified: i64,
     digest: String,
     /// Writes that the stream has to tell of, and when they were answered.
     owed: VecDeque<(i64, Instant)>,
@@ -206,7 +206,7 @@ impl World {
 
     fn owe(&self, user: usize, revision: i64, now: Instant) {
         let mut seat = self.seats[user].lock().unwrap();
-        if seat.told < revision {
+        if seat.notified < revision {
             seat.owed.push_back((revision, now));
         } else {
             self.lags[0].fetch_add(1, SeqCst);
@@ -238,7 +238,7 @@ impl World {
                 if bookmark.revision < seat.revision || bookmark.revision >= first {
                     let (at, since) = (bookmark.revision, seat.revision);
                     let what =
-                        format!("a bookmark at {at} after {since}, but {first} was not told");
+                        format!("a bookmark at {at} after {since}, but {first} was not sent");
                     seat.fault.get_or_insert(what);
                 }
                 seat.revision = bookmark.revision;
@@ -251,7 +251,7 @@ impl World {
 
     fn take(&self, seat: &mut Seat, profile: ResolvedProfile) {
         seat.snapshots += 1;
-        (seat.revision, seat.told) = (profile.revision, profile.revision);
+        (seat.revision, seat.notified) = (profile.revision, profile.revision);
         seat.digest = profile.digest;
         while let Some((revision, since)) = seat.owed.front()
             && *revision <= profile.revision
