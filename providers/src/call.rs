@@ -37,7 +37,7 @@ pub struct CallRef {
 /// Who began a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Direction {
-    /// Somebody outside.
+    /// The party outside.
     Inbound,
     /// The agent.
     Outbound,
@@ -69,7 +69,7 @@ pub enum CallState {
 /// Why a call is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Cause {
-    /// Somebody hung up.
+    /// A party hung up.
     Normal,
     /// The party was busy.
     Busy,

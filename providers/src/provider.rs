@@ -47,7 +47,7 @@ pub trait ChannelProvider: fmt::Debug + Send + Sync + 'static {
     /// Makes a token with which the agent's softphone signs in.
     async fn mint_client_token(&self, cx: &Context, request: MintToken) -> Result<ClientToken>;
 
-    /// Starts a call between the agent and somebody.
+    /// Starts a call between the agent and another party.
     ///
     /// [`Effect::None`](crate::Effect::None) may be said only when the vendor certainly did nothing:
     /// the caller dials elsewhere then.
@@ -62,7 +62,7 @@ pub trait ChannelProvider: fmt::Debug + Send + Sync + 'static {
     /// Hands the other party on.
     async fn transfer(&self, cx: &Context, call: &CallRef, transfer: Transfer) -> Result<()>;
 
-    /// Tells the vendor what the agent does.
+    /// Sets the agent's presence at the vendor.
     async fn set_presence(&self, cx: &Context, request: SetPresence) -> Result<()>;
 
     /// Whether it takes webhooks with its configuration: for one that does not, nothing of what is

@@ -81,8 +81,8 @@ impl Service {
     ) -> Result<v1::ListCallsResponse, Refusal> {
         let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
         let mut reader = Reader::new(&call.catalog);
-        let everybody = call.about_anybody(context);
-        let user = match q.user.is_empty() && everybody {
+        let of_all = q.user.is_empty() && call.about_anybody(context);
+        let user = match of_all {
             true => None,
             false => Self::about(&call, &mut reader, &q.user),
         };

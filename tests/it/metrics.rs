@@ -1,4 +1,4 @@
-//! What a server tells probes and collectors of metrics, and how a store that fills up or rots is
+//! What a server answers probes and collectors of metrics, and how a store that fills up or rots is
 //! seen from outside.
 
 mod hostile;
@@ -84,7 +84,7 @@ impl Io for Room {
     }
 }
 
-/// A server with a store on a disk of any size, and what it tells.
+/// A server with a store on a disk of any size, and what it answers.
 struct World {
     server: Running,
     store: Arc<Durable>,

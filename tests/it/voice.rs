@@ -123,7 +123,7 @@ fn provider(at: usize) -> &'static str {
     ["con_one", "con_two", "con_three"][at]
 }
 
-/// A request to call somebody, with an id of its own.
+/// A request to call an address, with an id of its own.
 fn request(to: &str) -> Value {
     json!({"to": to, "request_id": Uuid::new_v4().to_string()})
 }

@@ -151,7 +151,7 @@ impl Config {
         Ok(self.agent_endpoint.replace("{agent}", agent))
     }
 
-    /// Endpoint of somebody outside.
+    /// Endpoint of an address outside.
     pub(super) fn outside(&self, to: &Address) -> Result<String> {
         if to.is_number() {
             return Ok(self.trunk_endpoint.replace("{number}", to.as_str()));

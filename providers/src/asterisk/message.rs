@@ -17,7 +17,7 @@ pub(super) struct Channel {
     pub(super) dialplan: Dialplan,
 }
 
-/// Somebody's number.
+/// The number of a party.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Party {

@@ -41,9 +41,10 @@ impl AriApplication {
                 "events",
                 format!("nobody listens to the application {app}; calls are refused until then"),
             ),
-            heard => {
-                let look = async { heard.map(|_| format!("the application {app} is listened to")) };
-                Check { duration: begun.elapsed(), ..Check::run("events", look).await }
+            subscribed => {
+                let check =
+                    async { subscribed.map(|_| format!("the application {app} is listened to")) };
+                Check { duration: begun.elapsed(), ..Check::run("events", check).await }
             }
         }
     }

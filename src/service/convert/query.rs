@@ -34,7 +34,7 @@ pub(in crate::service) struct Bulk {
     pub app: App,
     /// Whether the whole profiles are wanted.
     pub full: bool,
-    /// The named users; nobody named means everybody who counts.
+    /// The named users; empty for all that are counted.
     pub named: BTreeSet<UserId>,
 }
 

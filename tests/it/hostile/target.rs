@@ -124,7 +124,7 @@ impl Target {
     }
 
     /// Who may call everything: the administrator of the machine, for other users as well.
-    fn anybody() -> As {
+    fn administrator() -> As {
         As::new(None, Some("admin,service"))
     }
 
@@ -168,7 +168,7 @@ impl Target {
         rpc: &MethodDescriptor,
         request: impl Into<Bytes>,
     ) -> Result<Bytes, Status> {
-        self.call_as(Self::anybody(), rpc, request).await
+        self.call_as(Self::administrator(), rpc, request).await
     }
 
     /// Calls as somebody; of a stream comes the first message.
@@ -191,7 +191,7 @@ impl Target {
 
     /// Calls with a request in JSON.
     pub(super) async fn ask(&self, path: &str, json: &Json) -> Result<DynamicMessage, Status> {
-        self.ask_as(Self::anybody(), path, json).await
+        self.ask_as(Self::administrator(), path, json).await
     }
 
     /// Calls as somebody with a request in JSON.

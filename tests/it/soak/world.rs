@@ -1,4 +1,4 @@
-//! What the writers did, what the streams heard, and whether that fits.
+//! What the writers did, what the streams received, and whether that fits.
 
 use std::{
     collections::VecDeque,
@@ -60,7 +60,7 @@ struct Seat {
     /// Revision and digest of the last snapshot.
     notified: i64,
     digest: String,
-    /// Writes that the stream has to tell of, and when they were answered.
+    /// Writes that the stream has to show, and when they were answered.
     owed: VecDeque<(i64, Instant)>,
     /// Snapshots that were not compared yet, because a write is underway.
     unchecked: VecDeque<Seen>,
@@ -220,7 +220,7 @@ impl World {
     // === Streams ===
 
     /// Notes what a stream says.
-    pub(super) fn heard(&self, user: usize, event: Option<Event>) {
+    pub(super) fn received(&self, user: usize, event: Option<Event>) {
         let mut seat = self.seats[user].lock().unwrap();
         match event {
             Some(Event::Snapshot(snapshot)) => {
@@ -298,7 +298,7 @@ impl World {
                 assert!(seat.fault.is_none(), "the stream of {name}: {:?}", seat.fault);
                 if let Some((revision, since)) = seat.owed.front() {
                     let age = since.elapsed();
-                    assert!(age < late, "{name} has not heard of {revision} for {age:?}");
+                    assert!(age < late, "{name} has not received {revision} for {age:?}");
                 }
                 let ended = self.lanes[seat.homes[0].1 % LANES].ended.load(SeqCst);
                 let count = seat.unchecked.iter().take_while(|seen| seen.begun <= ended).count();

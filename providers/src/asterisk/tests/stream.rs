@@ -161,7 +161,7 @@ async fn a_frame_that_is_cut_off_ends_the_stream() {
     assert!(events.next().await.is_none());
 }
 
-/// Time passes by itself while everybody waits, so a minute of silence takes none.
+/// Paused time advances by itself while all tasks wait, so a minute of silence takes none.
 #[tokio::test]
 async fn a_silent_connection_is_given_up() {
     let (mut events, _peer) = pair().await;

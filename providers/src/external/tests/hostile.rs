@@ -138,7 +138,7 @@ async fn a_stream_begins_with_a_sign_of_life_and_ends_when_the_plugin_does() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
-/// Time passes by itself while everybody waits, so a minute of silence takes none.
+/// Paused time advances by itself while all tasks wait, so a minute of silence takes none.
 #[tokio::test]
 async fn a_stream_without_a_sign_of_life_is_given_up() {
     let plugin = Running::start("").await;

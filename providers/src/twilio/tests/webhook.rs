@@ -40,14 +40,14 @@ pub(super) fn body(form: &[(&str, &str)]) -> Bytes {
 }
 
 /// What a form says whose signature is right.
-async fn heard(url: &str, form: &[(&str, &str)]) -> Result<Received, WebhookRefused> {
+async fn receive(url: &str, form: &[(&str, &str)]) -> Result<Received, WebhookRefused> {
     let headers = signed(url, form);
     adapter().receive(&Webhook { method: "POST", url, headers: &headers, body: &body(form) }).await
 }
 
 /// The only event of a form.
 async fn event(form: &[(&str, &str)]) -> CallEvent {
-    let mut received = heard(&hook(), form).await.unwrap();
+    let mut received = receive(&hook(), form).await.unwrap();
     assert_eq!((received.events.len(), received.reply), (1, Reply::default()), "{form:?}");
     received.events.remove(0)
 }
@@ -116,7 +116,7 @@ async fn the_customers_leg_joins_the_call_or_ends_it() {
             ("SequenceNumber", "1"),
             ("SipResponseCode", sip),
         ];
-        let received = heard(&hook(), &form).await.unwrap();
+        let received = receive(&hook(), &form).await.unwrap();
         let event = received.events.first().map(|event| {
             assert_eq!((event.provider_call_id.as_str(), event.call_id), (LEG, Some(CALL_ID)));
             assert_eq!(event.key, format!("{CHILD}:1"), "not the key of the agent's leg");
@@ -172,7 +172,7 @@ async fn an_agent_who_dials_in_the_softphone_gets_instructions_and_nobody_else()
             ("From", from),
             ("To", to),
         ];
-        let received = heard(HOOK, &form).await.unwrap();
+        let received = receive(HOOK, &form).await.unwrap();
         assert_eq!(received.reply.content_type, "text/xml");
         let text = String::from_utf8(received.reply.body.to_vec()).unwrap();
         assert_eq!(
@@ -189,13 +189,13 @@ async fn an_agent_who_dials_in_the_softphone_gets_instructions_and_nobody_else()
 #[tokio::test]
 async fn what_says_nothing_of_a_call_is_taken_without_events() {
     let recording = [("CallSid", LEG), ("RecordingStatus", "completed")];
-    assert_eq!(heard(HOOK, &recording).await, Ok(Received::default()));
+    assert_eq!(receive(HOOK, &recording).await, Ok(Received::default()));
     for form in [
         &[("CallStatus", "busy")][..],
         &[("CallStatus", "busy"), ("CallSid", "../x")],
         &[("CallStatus", "busy"), ("CallSid", LEG), ("ParentCallSid", "x")],
     ] {
-        assert_eq!(heard(HOOK, form).await, Err(WebhookRefused::Malformed), "{form:?}");
+        assert_eq!(receive(HOOK, form).await, Err(WebhookRefused::Malformed), "{form:?}");
     }
 }
 

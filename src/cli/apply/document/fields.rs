@@ -17,7 +17,7 @@ mod words;
 
 use words::{constant, cut, hint, noun, range, todo, wanted, whole};
 
-/// What tells the elements of a list apart: the fields of which no two elements may have the same
+/// The identity of the elements of a list: the fields of which no two elements may have the same
 /// value. Elements of any other list are the same when all of them is.
 const IDENTITY: &[(&str, &[&[&str]])] = &[
     ("PaneTool", &[&["tool"]]),
@@ -342,7 +342,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// For every way to tell elements apart, what each element is.
+/// For each set of identifying fields, the identity of each element.
 fn identities(field: &FieldDescriptor, values: &[Json]) -> Vec<Vec<Option<String>>> {
     let Type::Message(message) = field.kind() else {
         return vec![values.iter().map(|value| value.as_str().map(folded)).collect()];

@@ -33,7 +33,7 @@ async fn status(stream: &mut TcpStream, within: Duration) -> Option<u16> {
     std::str::from_utf8(&answer[9..]).unwrap().parse().ok()
 }
 
-/// Tells of a call that rings, and has the answer at once.
+/// Posts an event of a call that rings, and has the answer at once.
 async fn post_event(desk: &Desk, key: usize) {
     let event = VendorEvent { key: key.to_string(), ..VendorEvent::of("unknown", "ringing") };
     let begun = Instant::now();
