@@ -1,4 +1,4 @@
-//! Who calls, and whether he may (SPEC §12): a caller is made of a credential, a call is held
+//! Authentication and authorization (SPEC §12): a credential becomes a caller, and a call is checked
 //! against the table of operations and scopes.
 //!
 //! Nothing here knows transport: metadata comes as text, refusals go back as values.
@@ -21,9 +21,9 @@ use crate::{
     },
 };
 
-/// What the table needs to know of a call.
+/// The attributes of a call that decide the access.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Call<'a> {
+pub struct Attributes<'a> {
     /// The user whom the call names, by resource name or id; empty means the caller's own user,
     /// `None` that the call is not about a user.
     pub subject: Option<&'a str>,
@@ -33,46 +33,47 @@ pub struct Call<'a> {
     pub agent_explain: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> Attributes<'a> {
     /// The user whom the call names, when that is not the caller's own.
-    fn somebody_else(&self, actor: &Actor) -> Option<Cow<'a, str>> {
+    fn other_user(&self, actor: &Actor) -> Option<Cow<'a, str>> {
         let named = self.subject?;
-        // What names no user at all is somebody else: nobody learns more of it than of a stranger.
+        // A malformed name counts as another user, so the refusal reveals nothing about it.
         let id = Reference::of_kind(named, Kind::User).unwrap_or(Cow::Borrowed(named));
         let own = actor.user.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(&id));
         (!id.is_empty() && !own).then_some(id)
     }
 }
 
-/// Refuses a caller none of whose scopes allows the operation, whatever the message says: what can be
-/// decided by the head of a request.
+/// Refuses a caller none of whose scopes allows the operation for any message: the part of the check
+/// that needs only the head of a request.
 pub fn may_call(rpc: &Rpc, actor: &Actor) -> Result<(), Refusal> {
     if actor.scopes.meets(rpc.access.scopes(|cell| cell != Cell::No)) {
         return Ok(());
     }
-    let in_earnest = rpc.access.scopes(|cell| !matches!(cell, Cell::No | Cell::ValidateOnly));
-    Err(scope_required(rpc, actor, in_earnest))
+    let beyond_validation =
+        rpc.access.scopes(|cell| !matches!(cell, Cell::No | Cell::ValidateOnly));
+    Err(scope_required(rpc, actor, beyond_validation))
 }
 
 /// Refuses a call for which the caller holds no scope that allows it.
 ///
-/// An agent who names somebody else learns nothing about whether that user exists.
-pub fn authorize(rpc: &Rpc, actor: &Actor, call: &Call<'_>) -> Result<(), Refusal> {
-    let else_id = call.somebody_else(actor);
+/// The refusal of an agent who names another user does not reveal whether that user exists.
+pub fn authorize(rpc: &Rpc, actor: &Actor, attributes: &Attributes<'_>) -> Result<(), Refusal> {
+    let other = attributes.other_user(actor);
     let allowed = rpc.access.scopes(|cell| match cell {
         Cell::No => false,
         Cell::Yes => true,
-        Cell::Own => else_id.is_none(),
-        Cell::OwnIfExplained => call.agent_explain && else_id.is_none(),
-        Cell::ValidateOnly => call.validate_only,
+        Cell::Own => other.is_none(),
+        Cell::OwnIfExplained => attributes.agent_explain && other.is_none(),
+        Cell::ValidateOnly => attributes.validate_only,
     });
     if actor.scopes.meets(allowed) {
         return Ok(());
     }
-    let own = rpc
-        .access
-        .scopes(|cell| cell == Cell::Own || cell == Cell::OwnIfExplained && call.agent_explain);
-    if let Some(id) = else_id
+    let own = rpc.access.scopes(|cell| {
+        cell == Cell::Own || cell == Cell::OwnIfExplained && attributes.agent_explain
+    });
+    if let Some(id) = other
         && actor.scopes.meets(own)
     {
         return Err(self_only(rpc, actor, &id));
@@ -80,7 +81,7 @@ pub fn authorize(rpc: &Rpc, actor: &Actor, call: &Call<'_>) -> Result<(), Refusa
     Err(scope_required(rpc, actor, allowed))
 }
 
-/// Whether the caller may call this about anybody, and so about all at once.
+/// Whether the caller may call this about any user, and so about all at once.
 pub fn about_anybody(rpc: &Rpc, actor: &Actor) -> bool {
     actor.scopes.meets(rpc.access.scopes(|cell| cell == Cell::Yes))
 }
@@ -91,7 +92,7 @@ fn self_only(rpc: &Rpc, actor: &Actor, id: &str) -> Refusal {
     Refusal::new(Reason::SelfOnly, message).resource(Kind::User.as_str(), id, "not the caller")
 }
 
-/// The refusal with which a stream ends whose caller would no longer be let in.
+/// The refusal that ends a stream whose caller would no longer be admitted.
 pub fn revoked(refusal: Refusal) -> Refusal {
     Refusal { reason: Reason::ScopeRevoked, ..refusal }
 }

@@ -35,7 +35,7 @@ pub use client::{Api, Client, Connection, WriteOptions};
 pub use error::{Error, Result};
 pub use output::{Format, Io};
 
-/// Heading of what every command takes.
+/// Heading of the options of every command.
 const GLOBAL: &str = "Global options";
 
 /// Ends the help of the program.
@@ -84,7 +84,7 @@ enum Command {
     Backup(backup::Args),
     /// Makes a data directory from a backup.
     Restore(restore::Args),
-    /// Examines the data directory of a stopped server, and repairs it when told.
+    /// Examines the data directory of a stopped server, and repairs it on request.
     Doctor(doctor::Args),
     /// Looks after the keys that seal the secrets of providers.
     #[command(subcommand)]
@@ -107,7 +107,7 @@ enum Command {
     Providers(providers::Args),
     /// Starts, lists and watches calls.
     Calls(calls::Args),
-    /// Checks a voice plug-in against what the contract of adapters says.
+    /// Checks a voice plug-in against the contract of adapters.
     #[cfg(feature = "external")]
     Conformance(conformance::Args),
 }
@@ -128,7 +128,7 @@ fn without_blank_variables(command: clap::Command) -> clap::Command {
     command.mut_subcommands(without_blank_variables)
 }
 
-/// Runs one command, and tells what went wrong; answers the exit code of the program.
+/// Runs one command and prints its error; answers the exit code of the program.
 pub async fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
     let outcome = dispatch(cli, io).await;
     let Err(error) = outcome else { return 0 };

@@ -1,5 +1,5 @@
 //! The configuration of the server: defaults, then a file, then the environment, then flags; a
-//! later source wins. It is judged as a whole, and every mistake is named at once.
+//! later source wins. It is validated as a whole, and every mistake is named at once.
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -41,9 +41,9 @@ pub(crate) fn is_known_variable(name: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 means a free one.
     pub listen: SocketAddr,
-    /// Address and port for probes and metrics; nobody listens for them without.
+    /// Address and port for probes and metrics; without it there is no such listener.
     pub metrics_listen: Option<SocketAddr>,
     /// Folder of the embedded store; made when it is not there.
     pub data_dir: PathBuf,
@@ -72,7 +72,7 @@ pub struct Limits {
     pub calls_per_connection: u32,
     /// Bytes of the headers of one call.
     pub header_bytes: u32,
-    /// Seconds of silence after which a connection is asked whether it lives.
+    /// Seconds of silence after which a connection is pinged.
     pub keepalive_interval_s: u64,
     /// Seconds in which it must answer.
     pub keepalive_timeout_s: u64,
@@ -181,7 +181,7 @@ impl Default for Store {
 /// Settings that have a flag; the names are those of [`Config`].
 #[derive(Debug, Clone, Default, Serialize, clap::Args)]
 pub struct Flags {
-    /// Address and port to listen on, e.g. `127.0.0.1:7700`; port 0 takes a free one.
+    /// Address and port to listen on, e.g. `127.0.0.1:7700`; port 0 means a free one.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
@@ -306,7 +306,7 @@ impl Limits {
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
     }
 
-    /// The limits as the server takes them.
+    /// The limits, for the server.
     pub fn settings(&self) -> server::Limits {
         let room = FileHandles::current().for_connections();
         server::Limits {
@@ -345,7 +345,7 @@ impl Watch {
         }
     }
 
-    /// The times as the hub takes them.
+    /// The times, for the hub.
     pub fn settings(&self) -> live::Settings {
         live::Settings {
             quiet: Duration::from_millis(self.quiet_ms),
@@ -377,7 +377,7 @@ impl Store {
         (self.verify_hours > 0).then(|| Duration::from_secs(self.verify_hours * HOUR_S))
     }
 
-    /// The sizes as the store takes them.
+    /// The sizes, for the store.
     pub fn settings(&self) -> durable::Settings {
         durable::Settings {
             segment_bytes: self.segment_mib << 20,

@@ -1,8 +1,7 @@
-//! What stands between the wire and the product: who calls, what the call says, what it answers.
+//! The API: authentication and access, conversion of messages, answers.
 //!
-//! A layer in front makes the context of every call ([`CallLayer`]); the generated services are
-//! implemented in `rpcs` by three generic ways, write, get and list, and the few calls that are like
-//! no other.
+//! A layer in front makes the context of every call ([`CallLayer`]). `rpcs` implements the generated
+//! services by three generic ways, write, get and list, and by methods for the calls that need one.
 
 mod agent;
 mod context;
@@ -24,9 +23,9 @@ use sha2::{Digest, Sha256};
 use tonic::Status;
 
 use self::{
-    context::{Admitted, Ask, CallContext, Data},
-    convert::{Answer, Context, Reader, Resource, WriteRequest},
-    page::{Asked, Selection},
+    context::{Admitted, CallContext, Data, MessageAttributes},
+    convert::{Answer, Reader, Resource, ResourceContext, WriteRequest},
+    page::{PageRequest, Selection},
     rows::Row,
 };
 pub use self::{
@@ -80,19 +79,22 @@ impl Service {
         CallLayer::new(self.data.clone())
     }
 
-    fn context<'a>(&'a self, catalog: &'a Catalog) -> Context<'a> {
-        Context { catalog, hub: &self.hub }
+    fn resource_context<'a>(&'a self, catalog: &'a Catalog) -> ResourceContext<'a> {
+        ResourceContext { catalog, hub: &self.hub }
     }
 
-    /// A write: judge, commit, answer (SPEC §7).
+    /// A write: validate, commit, answer (SPEC §7).
     async fn write<R: WriteRequest, A: for<'a> From<Answer<'a>>>(
         &self,
         context: &CallContext,
         mut message: R,
     ) -> Result<A, Refusal> {
         let envelope = message.take_envelope();
-        let ask = Ask { validate_only: envelope.validate_only, ..Ask::default() };
-        let call = self.data.admit(context, ask)?;
+        let attributes = MessageAttributes {
+            validate_only: envelope.validate_only,
+            ..MessageAttributes::default()
+        };
+        let call = self.data.admit(context, attributes)?;
         let mut reader = Reader::new(&call.catalog).sealing(&self.vault);
         let request = (!envelope.request_id.is_empty())
             .then(|| uuid::Uuid::try_parse(&envelope.request_id))
@@ -104,8 +106,8 @@ impl Service {
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
             None => Box::new(command),
-            // A repetition gets its answer, although what it sends fits the state no longer.
-            Some(bad) if request.is_some() => Box::new(Refused(bad)),
+            // A repetition gets its answer, although it may be invalid against the present state.
+            Some(bad) if request.is_some() => Box::new(InvalidRequest(bad)),
             Some(bad) => return Err(bad),
         };
         let submission = Submission {
@@ -116,12 +118,12 @@ impl Service {
             reason: envelope.reason,
         };
         let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
-        let context = self.context(&catalog);
+        let context = self.resource_context(&catalog);
         Ok(A::from(Answer { outcome: &outcome, context }))
     }
 
-    /// How a repetition is recognised. The hash is stored, so what may hold secrets is hashed in a
-    /// way that lets nobody guess them.
+    /// The idempotency key of a request. Its hash is stored, so a request that may hold secrets gets a
+    /// keyed one, which is useless for guessing them.
     fn request_key(
         &self,
         id: uuid::Uuid,
@@ -139,7 +141,7 @@ impl Service {
         Idempotency { id, payload, former: Vec::new() }
     }
 
-    /// The refusal of bad fields, together with those that only the command knows.
+    /// The refusal of bad fields, together with those that the command finds.
     fn bad_fields(
         &self,
         mut v: Violations,
@@ -165,13 +167,24 @@ impl Service {
 
     /// One resource by name, and the revision that it was read at.
     fn get<R: Resource>(&self, context: &CallContext, name: &str) -> Result<(R, i64), Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let mut reader = Reader::new(&call.catalog);
         let key = reader.key("name", R::KIND, name);
         reader.v.finish()?;
         let found = call.catalog.object(&key);
-        let resource = found.and_then(|object| R::of(&object, self.context(&call.catalog)));
+        let resource =
+            found.and_then(|object| R::of(&object, self.resource_context(&call.catalog)));
         Ok((resource.ok_or_else(|| missing(&key))?, call.catalog.revision))
+    }
+
+    /// The request for a page, as sent: `arguments` are those that its token is bound to.
+    fn page_request<'a>(
+        &self,
+        arguments: &'a [&'a str],
+        size: i32,
+        token: &'a str,
+    ) -> PageRequest<'a> {
+        PageRequest { arguments, size, token, now: self.clock.now() }
     }
 
     /// A page of resources.
@@ -180,9 +193,9 @@ impl Service {
         context: &CallContext,
         (size, token, filter, order_by): (i32, &str, &str, &str),
     ) -> Result<(Vec<R>, String, i64), Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let arguments = [context.rpc().path, filter, order_by];
-        let asked = Asked { arguments: &arguments, size, token, now: self.clock.now() };
+        let asked = self.page_request(&arguments, size, token);
         let mut v = Violations::new();
         let (schema, orders) = (rows::schema(R::KIND), rows::orders(R::KIND));
         let selection = Selection::read(&mut v, filter, order_by, &schema, orders);
@@ -192,7 +205,7 @@ impl Service {
             let name = object.name().to_owned();
             (Row { object, catalog }, name)
         });
-        let context = self.context(catalog);
+        let context = self.resource_context(catalog);
         let page = selection.page(&asked, (size, after), rows, |row| {
             R::of(&row.object, context).unwrap_or_default()
         });
@@ -200,13 +213,13 @@ impl Service {
     }
 }
 
-/// A write that is refused before it is judged, unless it repeats an accepted one.
+/// A write with bad fields, which is refused unless it repeats an accepted one.
 #[derive(Debug)]
-struct Refused(Refusal);
+struct InvalidRequest(Refusal);
 
-impl Command for Refused {
+impl Command for InvalidRequest {
     fn operation(&self) -> &'static str {
-        "Refused"
+        "InvalidRequest"
     }
 
     fn plan(&self, _: &Catalog, _: &command::Context) -> Result<Plan, Refusal> {
@@ -214,7 +227,7 @@ impl Command for Refused {
     }
 }
 
-/// The refusal because nothing has that key.
+/// The refusal because there is no object of that key.
 fn missing(key: &ObjectKey) -> Refusal {
     command::not_found(key.kind, &key.name)
 }

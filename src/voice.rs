@@ -1,26 +1,28 @@
 //! Voice on the server: what needs a vendor's credentials (SPEC §14).
 //!
 //! ```text
-//! catalog -> accounts: one protected provider for each stored one, checked and listened to
-//! calls   -> book: all that are kept; log: on the disk first; streams: what goes to WatchCalls
-//! request -> dial: on the disk, then the vendor, never twice;  acts: what else is asked of calls
-//! vendor  -> webhook, events, look-ups: verified, then applied, then told
+//! catalog -> accounts: one protected provider for each stored one; drive: checks and event streams
+//! request -> dial: durable, then at the vendor, never twice; vendor_commands: all other requests
+//! vendor  -> webhook, event streams, polls: verified, then (events) applied to the call
+//! calls   -> call_registry: all of them, in memory; log: write-ahead; streams: to WatchCalls
 //! ```
 //!
 //! A vendor that hangs holds up its own requests and nothing else: each account has its own tasks,
 //! and no lock is held while a vendor is asked.
 
 mod accounts;
-mod acts;
-mod book;
 mod call;
+mod call_registry;
 mod dial;
 mod drive;
+mod events;
+mod health;
 mod log;
-mod monitor;
+mod provider_selection;
 mod refuse;
 mod streams;
 pub mod vault;
+mod vendor_commands;
 mod webhook;
 
 use std::{
@@ -32,27 +34,20 @@ use std::{
     time::Duration,
 };
 
-use deskplane_providers::{
-    CallEvent, CallState, ChannelProvider as _, Context, ErrorKind, Registry, http::Network,
-};
-use futures_util::{TryStreamExt as _, stream::iter};
+use deskplane_providers::{CallState, Registry, http::Network};
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
 
-use self::{
-    accounts::{Account, Accounts},
-    book::Book,
-    vault::Vault,
-};
+use self::{accounts::Accounts, call_registry::CallRegistry, vault::Vault};
 pub use self::{
-    acts::Presence,
     call::{Applied, Call, Request},
     dial::Start,
+    health::Condition,
     log::{Error as LogError, Log},
-    monitor::Condition,
     streams::{CallSlot, CallStream, CallStreams, Message},
+    vendor_commands::Presence,
     webhook::{MAX_BODY, webhooks},
 };
 use crate::{
@@ -60,41 +55,31 @@ use crate::{
     clock::Clock,
     domain::{Reason, Refusal, Time, UniqueName, UserId},
     live::Access,
-    tasks::{OnPanic, Tasks},
+    tasks::Tasks,
 };
 
 /// How long a call is kept after its end, unless the configuration says otherwise.
 pub const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How often a provider is checked, give or take a fifth.
 pub const CHECK_EVERY: Duration = Duration::from_secs(30);
-/// How often calls are dropped whose time is over.
-const TIDY: Duration = Duration::from_secs(600);
-/// Pauses between look-ups of a call whose start nobody knows the outcome of.
-const SETTLE: [u64; 6] = [1, 2, 5, 15, 60, 300];
-/// Pause after which a vendor that knows no such call is believed.
-const SURE: u64 = 15;
+/// How often expired calls are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Most look-ups of calls that an account has under way at once.
-const POLLS: usize = 8;
-/// Longest that one of them takes.
-const POLL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Takes how a provider does, with a detail for administrators.
+/// Reports the health of a provider, with a detail for administrators.
 pub type Report = Arc<dyn Fn(&UniqueName, Condition, &str) + Send + Sync>;
 
-/// What voice is made with.
+/// Dependencies and settings of voice.
 #[derive(Clone)]
 pub struct Settings {
     /// The adapters of this server.
     pub adapters: Arc<Registry>,
-    /// The way to vendors.
+    /// The network to vendors.
     pub network: Network,
-    /// Where the world reaches this server, without a slash at the end; without it no vendor can
-    /// post events.
+    /// Public URL of this server, without a slash at the end; without it no vendor can post events.
     pub public_url: Option<String>,
     /// Opens the secrets of providers.
     pub vault: Arc<Vault>,
-    /// Takes the health of providers.
+    /// Reports the health of providers.
     pub report: Report,
     /// How often a provider is checked.
     pub check_every: Duration,
@@ -118,11 +103,11 @@ struct Shared {
     clock: Clock,
     catalog: watch::Sender<Arc<Catalog>>,
     accounts: Accounts,
-    book: Book,
+    calls: CallRegistry,
     counters: Counters,
 }
 
-/// What is counted since the start, and what is there now.
+/// Counters since the start, and current numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Calls that are not over.
@@ -131,17 +116,17 @@ pub struct Figures {
     pub streams: u64,
     /// Events that changed a call.
     pub applied: u64,
-    /// Events that came before.
+    /// Events that were applied before.
     pub repeated: u64,
-    /// Events that a call was ahead of.
+    /// Events of a state that the call had passed.
     pub late: u64,
-    /// Events of calls that nobody knows.
+    /// Events of no known call.
     pub unknown: u64,
-    /// Webhooks that were not believed.
+    /// Webhooks that failed verification.
     pub refused: u64,
 }
 
-/// What is counted of events.
+/// Counters of events.
 #[derive(Debug, Default)]
 struct Counters {
     applied: AtomicU64,
@@ -151,18 +136,8 @@ struct Counters {
     refused: AtomicU64,
 }
 
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Applied(Applied),
-    /// A call from outside was opened.
-    Opened,
-    /// No call is meant, and nobody to offer it to.
-    Nobody,
-}
-
 impl Voice {
-    /// Takes up the calls that were kept, and looks after every provider of the catalog.
+    /// Registers the calls that the log held, and drives every provider of the catalog.
     pub fn open(
         settings: Settings,
         clock: Clock,
@@ -170,13 +145,13 @@ impl Voice {
         calls: Vec<Call>,
         catalog: Arc<Catalog>,
     ) -> Self {
-        let book = Book::new(log, calls, settings.streams.clone());
+        let calls = CallRegistry::new(log, calls, settings.streams.clone());
         let shared = Arc::new(Shared {
             settings,
             clock,
             catalog: watch::Sender::new(Arc::clone(&catalog)),
             accounts: Accounts::default(),
-            book,
+            calls,
             counters: Counters::default(),
         });
         shared.accounts.reconcile(&shared, &catalog);
@@ -185,13 +160,14 @@ impl Voice {
         let follow = move || follow(Weak::clone(&held), catalogs.clone());
         tasks.spawn_restarting("voice.catalog", follow);
         let held = Arc::downgrade(&shared);
-        tasks.spawn_restarting("voice.sweep", move || tidy(Weak::clone(&held)));
+        tasks.spawn_restarting("voice.sweep", move || sweep(Weak::clone(&held)));
         let voice = Self { shared };
-        voice.take_up();
+        voice.resume_starts();
         voice
     }
 
-    /// Takes a new catalog; the hook of the ledger. Accounts follow soon after, if providers changed.
+    /// Passes on a new catalog, without waiting until the accounts follow it, if providers changed.
+    /// Called by the ledger.
     pub fn committed(&self, catalog: &Arc<Catalog>, providers_changed: bool) {
         self.shared.catalog.send_if_modified(|newest| {
             if catalog.revision < newest.revision {
@@ -202,8 +178,8 @@ impl Voice {
         });
     }
 
-    /// Whether a kept call is still wanted.
-    pub fn wants(call: &Call, now: Time, keep: Duration) -> bool {
+    /// Whether a call is retained: it is live, or ended less than `keep` ago.
+    pub fn retains(call: &Call, now: Time, keep: Duration) -> bool {
         let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
         let last = call.end_time.unwrap_or(call.start_time).micros();
         now.micros().saturating_sub(last) < keep
@@ -217,12 +193,12 @@ impl Voice {
 
     /// The call of that id.
     pub fn call(&self, call_id: uuid::Uuid) -> Option<Arc<Call>> {
-        self.shared.book.get(call_id)
+        self.shared.calls.get(call_id)
     }
 
     /// Calls of one user or of all that pass, newest first.
     pub fn calls(&self, user: Option<&UserId>, pass: impl Fn(&Call) -> bool) -> Vec<Arc<Call>> {
-        self.shared.book.list(user, pass)
+        self.shared.calls.list(user, pass)
     }
 
     /// Opens a stream of a user's calls.
@@ -236,21 +212,21 @@ impl Voice {
         catalog: impl Fn() -> Arc<Catalog>,
         access: Access,
     ) -> Result<CallStream, Refusal> {
-        let (book, user) = (&self.shared.book, access.user.clone());
-        let mut stream = book.streams.open(catalog, access, (), CallSlot::default())?;
-        // The stream gets changes from here on, so none between is missed.
-        let live = book.list(Some(&user), |call| !call.is_over());
+        let (calls, user) = (&self.shared.calls, access.user.clone());
+        let mut stream = calls.streams.open(catalog, access, (), CallSlot::default())?;
+        // The stream is registered before the calls are read, so no change is lost between.
+        let live = calls.list(Some(&user), |call| !call.is_over());
         stream.prepare(|slot| slot.open(live, Instant::now()));
         Ok(stream)
     }
 
-    /// What is counted.
+    /// The counters and current numbers.
     pub fn figures(&self) -> Figures {
         let counters = &self.shared.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Figures {
-            live_calls: self.shared.book.count(|call| !call.is_over()) as u64,
-            streams: self.shared.book.streams.len() as u64,
+            live_calls: self.shared.calls.count(|call| !call.is_over()) as u64,
+            streams: self.shared.calls.streams.len() as u64,
             applied: read(&counters.applied),
             repeated: read(&counters.repeated),
             late: read(&counters.late),
@@ -261,124 +237,28 @@ impl Voice {
 
     /// How many streams of calls ended for which reason.
     pub fn stream_ends(&self) -> Vec<(Reason, u64)> {
-        self.shared.book.streams.ends()
+        self.shared.calls.streams.ends()
     }
 
-    /// Lets go of every provider. Calls at vendors go on.
+    /// Closes every account. Calls at vendors go on.
     pub fn close(&self) {
         self.shared.accounts.close();
     }
 
-    /// What a kill left under way: nobody knows what became of it, so the vendors are asked.
-    fn take_up(&self) {
-        for call in self.shared.book.list(None, |call| !call.is_over()) {
-            let asked = call.state == CallState::Queued && call.provider_call_id.is_empty();
-            if asked || call.state == CallState::Unknown {
+    /// Reconciles the starts that were in progress when the last process ended.
+    fn resume_starts(&self) {
+        for call in self.shared.calls.list(None, |call| !call.is_over()) {
+            let in_progress = call.state == CallState::Queued && call.provider_call_id.is_empty();
+            if in_progress || call.state == CallState::Unknown {
                 self.shared.spawn_reconcile(call.call_id);
             }
         }
     }
 }
 
-impl Shared {
-    /// Applies a verified event, keeps it, and sends it to the streams.
-    async fn take(&self, provider: &UniqueName, event: CallEvent) -> Result<Taken, Refusal> {
-        let now = self.clock.now();
-        if let Some((applied, change)) = self.book.apply(provider, &event, now) {
-            match applied {
-                Applied::Changed => _ = self.counters.applied.fetch_add(1, Ordering::Relaxed),
-                Applied::Repeated => _ = self.counters.repeated.fetch_add(1, Ordering::Relaxed),
-                Applied::Late => _ = self.counters.late.fetch_add(1, Ordering::Relaxed),
-            }
-            self.book.settle(change).await?;
-            return Ok(Taken::Applied(applied));
-        }
-        let catalog = self.catalog.borrow().clone();
-        let named = event.agent.as_deref().and_then(|agent| UserId::parse(agent).ok());
-        let user = named.and_then(|user| catalog.user(&user).map(|seated| seated.user.id.clone()));
-        let Some(user) =
-            user.filter(|_| !event.state.is_final() && !event.provider_call_id.is_empty())
-        else {
-            self.counters.unknown.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%provider, state = ?event.state, "an event of a call that nobody knows");
-            return Ok(Taken::Nobody);
-        };
-        let call = Call::inbound(self.clock.uid(), user, provider.clone(), &event, now);
-        let change = self.book.open(call);
-        self.book.settle(change).await?;
-        self.counters.applied.fetch_add(1, Ordering::Relaxed);
-        Ok(Taken::Opened)
-    }
-
-    /// Asks a vendor for every live call of a provider, some at a time: events that were sent
-    /// meanwhile may be lost.
-    async fn catch_up(&self, account: &Account) {
-        let Ok(provider) = &account.provider else { return };
-        let ours = |call: &Call| {
-            call.provider == account.name && !call.is_over() && !call.provider_call_id.is_empty()
-        };
-        let calls = iter(self.book.list(None, ours).into_iter().map(Ok));
-        let polls = calls.try_for_each_concurrent(POLLS, |call| async move {
-            let found = provider.poll_call(&Context::within(POLL_TIMEOUT), &call.reference()).await;
-            match found {
-                Ok(found) => self.looked_up(&call, found.as_ref()).await,
-                // It answers the same for every call.
-                Err(error) if error.kind() == ErrorKind::Unsupported => return Err(()),
-                Err(error) => account.failed(self, &error),
-            }
-            Ok(())
-        });
-        let _ = polls.await;
-    }
-
-    async fn looked_up(&self, call: &Call, found: Option<&deskplane_providers::CallStatus>) {
-        let now = self.clock.now();
-        if let Some(change) = self.book.change(call.call_id, |call| call.found(found, now)) {
-            // What cannot be stored is an error of the next request on the call.
-            let _ = self.book.settle(change).await;
-        }
-    }
-
-    /// Looks a call up in the background. After a panic it stays unknown, as after the last look-up.
-    fn spawn_reconcile(self: &Arc<Self>, call_id: uuid::Uuid) {
-        let reconcile = Arc::clone(self).reconcile_unknown_start(call_id);
-        self.settings.tasks.spawn("voice.unknown_start", OnPanic::Report, reconcile);
-    }
-
-    /// Finds out what became of a start whose answer never came, without ever repeating it.
-    async fn reconcile_unknown_start(self: Arc<Self>, call_id: uuid::Uuid) {
-        let now = self.clock.now();
-        // An event may have told already how far it is.
-        let unknown = |call: &mut Call| {
-            call.state == CallState::Queued && call.become_state(CallState::Unknown, None, now)
-        };
-        let Some(change) = self.book.change(call_id, unknown) else { return };
-        if self.book.settle(change).await.is_err() {
-            return;
-        }
-        for pause in SETTLE {
-            sleep(Duration::from_secs(pause)).await;
-            let Some(call) = self.book.get(call_id).filter(|call| call.state == CallState::Unknown)
-            else {
-                return;
-            };
-            let Some(account) = self.accounts.get(&call.provider) else { continue };
-            let Ok(provider) = &account.provider else { continue };
-            let cx = Context::within(POLL_TIMEOUT);
-            match provider.poll_call(&cx, &call.reference()).await {
-                // A vendor may list a call some seconds after it took it.
-                Ok(None) if pause < SURE => {}
-                Ok(found) => return self.looked_up(&call, found.as_ref()).await,
-                Err(error) if error.kind() == ErrorKind::Unsupported => return,
-                Err(error) => account.failed(&self, &error),
-            }
-        }
-    }
-}
-
-/// Follows the catalog: opens providers that changed again, and closes those that are gone.
+/// Follows the catalog: rebuilds the accounts of providers that changed, closes those of deleted ones.
 async fn follow(shared: Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>>) {
-    // After a panic the catalog that it happened with is not left out.
+    // After a panic the catalog that it happened with is processed again.
     catalogs.mark_changed();
     while catalogs.changed().await.is_ok() {
         let catalog = catalogs.borrow_and_update().clone();
@@ -387,13 +267,13 @@ async fn follow(shared: Weak<Shared>, mut catalogs: watch::Receiver<Arc<Catalog>
     }
 }
 
-/// Drops calls whose time is over.
-async fn tidy(shared: Weak<Shared>) {
+/// Removes expired calls from time to time.
+async fn sweep(shared: Weak<Shared>) {
     loop {
-        sleep(TIDY).await;
+        sleep(SWEEP_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
         let now = shared.clock.now();
-        shared.book.forget(|call| !Voice::wants(call, now, shared.settings.keep));
+        shared.calls.remove_expired(|call| !Voice::retains(call, now, shared.settings.keep));
     }
 }
 

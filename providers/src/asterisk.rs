@@ -1,11 +1,11 @@
 //! Asterisk, through its REST interface (ARI) and the WebSocket of its events.
 //!
 //! A call has two channels and a bridge, all with names of ours: [`start_call`] rings the agent, and
-//! whoever listens to [`events`] does the rest. When the agent is there the other party is called,
+//! the subscriber of [`events`] does the rest. When the agent is there the other party is called,
 //! when it is there the two are joined, and when one goes the other is let go. Everything needed to
 //! go on is at Asterisk: in the names, in the arguments of the application, and in the bridge that
 //! is made before the second party is called. So a server that was away finds each call where it is,
-//! and calls nobody twice.
+//! and dials no party twice.
 //!
 //! A call from outside comes when the dial plan runs `Stasis(app,agent=ID)`: the agent's phone is
 //! rung, and if that comes to nothing the dial plan goes on where it was. It must not send a call
@@ -14,7 +14,7 @@
 //! [`start_call`]: ChannelProvider::start_call
 //! [`events`]: ChannelProvider::events
 
-mod board;
+mod call_table;
 mod client;
 mod config;
 mod line;
@@ -33,7 +33,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::config::{Config, DeviceState};
-use self::{client::Client, session::Desk};
+use self::{client::Client, session::AriApplication};
 use crate::{
     CallRef, CallStatus, Capabilities, Capability, ChannelProvider, Check, ClientToken, Context,
     Descriptor, Error, ErrorKind, EventStream, Kind, Limits, MintToken, ProofLevel, Rate, Received,
@@ -49,7 +49,7 @@ pub const PASSWORD: &str = "password";
 /// One application at one Asterisk.
 #[derive(Debug)]
 pub struct Asterisk {
-    desk: Arc<Desk>,
+    application: Arc<AriApplication>,
 }
 
 /// What it can do, whatever is configured.
@@ -90,7 +90,7 @@ impl Kind for Asterisk {
         let unset = || Error::new(ErrorKind::InvalidConfig, "the secret password is not set");
         let password = setup.secrets.get(PASSWORD).ok_or_else(unset)?;
         let client = Client::new(&config, password, setup.clock.clone(), setup.network)?;
-        Ok(Self { desk: Arc::new(Desk::new(config, client, setup.clock)) })
+        Ok(Self { application: Arc::new(AriApplication::new(config, client, setup.clock)) })
     }
 }
 
@@ -101,11 +101,11 @@ impl ChannelProvider for Asterisk {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Self::offers(&self.desk.config)
+        Self::offers(&self.application.config)
     }
 
     async fn check(&self, _: &Context) -> Vec<Check> {
-        self.desk.check().await
+        self.application.check().await
     }
 
     async fn mint_client_token(&self, _: &Context, _: MintToken) -> Result<ClientToken> {
@@ -113,23 +113,23 @@ impl ChannelProvider for Asterisk {
     }
 
     async fn start_call(&self, _: &Context, request: StartCall) -> Result<Started> {
-        self.desk.start(&request).await
+        self.application.start(&request).await
     }
 
     async fn end_call(&self, _: &Context, call: &CallRef) -> Result<bool> {
-        self.desk.end(call).await
+        self.application.end(call).await
     }
 
     async fn hold(&self, _: &Context, call: &CallRef, on: bool) -> Result<()> {
-        self.desk.hold(call, on).await
+        self.application.hold(call, on).await
     }
 
     async fn transfer(&self, _: &Context, call: &CallRef, transfer: Transfer) -> Result<()> {
-        self.desk.transfer(call, &transfer).await
+        self.application.transfer(call, &transfer).await
     }
 
     async fn set_presence(&self, _: &Context, request: SetPresence) -> Result<()> {
-        self.desk.present(&request).await
+        self.application.set_presence(&request).await
     }
 
     fn takes_webhooks(&self) -> bool {
@@ -141,10 +141,10 @@ impl ChannelProvider for Asterisk {
     }
 
     async fn events(&self, _: &Context) -> Result<EventStream> {
-        self.desk.listen().await
+        self.application.listen().await
     }
 
     async fn poll_call(&self, _: &Context, call: &CallRef) -> Result<Option<CallStatus>> {
-        self.desk.status(call).await
+        self.application.status(call).await
     }
 }

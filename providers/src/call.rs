@@ -1,4 +1,4 @@
-//! Calls as every vendor tells of them.
+//! Calls, in terms that all vendors share.
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
@@ -28,16 +28,16 @@ pub struct CallRef {
     pub agent: String,
     /// The other party.
     pub to: String,
-    /// Caller id that is shown to it, if one was asked for.
+    /// Caller id that is shown to it, if one was requested.
     pub from: Option<String>,
-    /// When the call was asked for.
+    /// When the call was requested.
     pub start_time: SystemTime,
 }
 
 /// Who began a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Direction {
-    /// Somebody outside.
+    /// The party outside.
     Inbound,
     /// The agent.
     Outbound,
@@ -54,9 +54,9 @@ pub enum CallState {
     Ringing,
     /// One party is there.
     Answered,
-    /// Both parties hear each other.
+    /// Both parties are connected.
     Bridged,
-    /// The agent does not hear the other party.
+    /// The other party is on hold.
     Held,
     /// The other party is being handed on.
     Transferring,
@@ -69,7 +69,7 @@ pub enum CallState {
 /// Why a call is over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Cause {
-    /// Somebody hung up.
+    /// A party hung up.
     Normal,
     /// The party was busy.
     Busy,
@@ -89,18 +89,18 @@ pub enum Cause {
     Timeout,
     /// A machine answered.
     Machine,
-    /// What the vendor said, when it is none of the others.
+    /// The vendor's own word, when it is none of the others.
     Other(String),
 }
 
-/// What a vendor tells of a call.
+/// An event of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEvent {
     /// The vendor's id of the call.
     pub provider_call_id: String,
     /// Our own id, where the vendor hands it back.
     pub call_id: Option<Uuid>,
-    /// What tells this event from every other of the call: the same event again has the same key.
+    /// Identifies this event among those of the call: a repetition has the same key.
     pub key: String,
     /// How far the call is now.
     pub state: CallState,
@@ -112,9 +112,9 @@ pub struct CallEvent {
     pub from: String,
     /// The called party as the vendor writes it; empty when it does not say.
     pub to: String,
-    /// Id of the user who takes part, where the vendor tells.
+    /// Id of the user who takes part, where the vendor reports it.
     pub agent: Option<String>,
-    /// When it happened, where the vendor tells.
+    /// When it happened, where the vendor reports it.
     pub occurred_at: Option<SystemTime>,
 }
 

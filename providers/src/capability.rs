@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-/// Everything that a provider says it can do.
+/// What a provider declares that it can do.
 pub type Capabilities = BTreeSet<Capability>;
 
 macro_rules! capabilities {

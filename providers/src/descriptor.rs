@@ -1,4 +1,4 @@
-//! What an adapter says of itself.
+//! The description of an adapter.
 
 use crate::Capability;
 
@@ -9,7 +9,7 @@ pub struct Descriptor {
     pub kind: &'static str,
     /// Title for people.
     pub title: &'static str,
-    /// Who offers the service; empty when nobody in particular.
+    /// Who offers the service; empty when there is no one vendor.
     pub vendor: &'static str,
     /// Version of the adapter.
     pub version: &'static str,
@@ -20,9 +20,9 @@ pub struct Descriptor {
     /// How events of calls arrive.
     pub webhook: WebhookUse,
     /// Whether the vendor, given the same call id again, starts nothing new. Only then may
-    /// `start_call` be repeated after an outcome nobody knows.
+    /// `start_call` be repeated after an unknown outcome.
     pub repeatable_start: bool,
-    /// What the vendor takes, unless told otherwise.
+    /// The vendor's limits, unless the configuration sets others.
     pub limits: Limits,
     /// How the adapter was proved right; only what the tests of this repository run.
     pub proof: &'static [ProofLevel],
@@ -46,7 +46,7 @@ pub enum WebhookUse {
     Push,
     /// The server holds a stream open.
     Stream,
-    /// The server asks while a call lives.
+    /// The server polls while a call is live.
     Poll,
 }
 

@@ -1,4 +1,4 @@
-//! Why a vendor did not do what it was asked, and whether it may have done it all the same.
+//! Why a request to a vendor failed, and whether it may have had an effect all the same.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Most characters of a vendor's message.
 const MAX_MESSAGE: usize = 500;
 
-/// Why a request failed. Few and fixed: whoever decides what to do next needs no vendor's words.
+/// Why a request failed. Few and fixed: the caller decides by the kind, not by a vendor's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The configuration cannot work: something it names does not exist at the vendor.
@@ -25,11 +25,11 @@ pub enum ErrorKind {
     Conflict,
     /// Too many requests.
     RateLimited,
-    /// The vendor cannot be reached, or says that it is in trouble.
+    /// The vendor cannot be reached, or reports a failure of its own.
     Unavailable,
     /// No answer in time.
     Timeout,
-    /// The request was sent, and nobody knows what became of it.
+    /// The request was sent, and its outcome is unknown.
     OutcomeUnknown,
     /// The adapter does not offer this.
     Unsupported,
@@ -116,7 +116,7 @@ impl Error {
         self.effect
     }
 
-    /// When the vendor will listen again, if it said so.
+    /// When to try again, if the vendor named a time.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -126,12 +126,12 @@ impl Error {
         self.vendor_code.as_deref()
     }
 
-    /// What is said of it to people.
+    /// The message for people.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Whether the same request may succeed later without anybody changing anything.
+    /// Whether the same request may succeed later without a change of configuration.
     pub fn temporary(&self) -> bool {
         use ErrorKind::{OutcomeUnknown, Protocol, RateLimited, Timeout, Unavailable};
         matches!(self.kind, RateLimited | Unavailable | Timeout | OutcomeUnknown | Protocol)

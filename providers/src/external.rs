@@ -28,13 +28,13 @@ use crate::{
     ProofLevel, Rate, Received, Result, Secret, Secrets, SetPresence, Setup, StartCall, Started,
     Transfer, Violations, Webhook, WebhookRefused, WebhookUse,
     http::{MAX_ANSWER_BYTES, Network},
-    layers::LONGEST,
+    layers::MAX_VENDOR_WAIT,
 };
 
 /// Name of the kind.
 pub const KIND: &str = "external";
 
-/// A provider whose plug-in somebody else runs.
+/// A provider that runs outside, as a plug-in.
 #[derive(Debug)]
 pub struct External {
     offers: Capabilities,
@@ -48,7 +48,7 @@ pub struct External {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidConfig`] when the endpoint is none or may not be reached, or the plug-in
-/// speaks another version of the protocol; otherwise why it cannot be asked.
+/// speaks another version of the protocol; otherwise why it cannot be used.
 pub async fn connect(endpoint: &str, token: Option<Secret>, network: &Network) -> Result<External> {
     let endpoint: Endpoint =
         endpoint.parse().map_err(|rule| Error::new(ErrorKind::InvalidConfig, rule))?;
@@ -56,7 +56,7 @@ pub async fn connect(endpoint: &str, token: Option<Secret>, network: &Network) -
     let token = token.iter().map(|token| (TOKEN, token.expose_secret()));
     let secrets: Secrets = token.collect();
     let client = Client::new(&config, endpoint, &secrets, network)?;
-    let offers = client.capabilities(&Context::within(LONGEST)).await?;
+    let offers = client.capabilities(&Context::within(MAX_VENDOR_WAIT)).await?;
     Ok(External { offers, gated: false, client })
 }
 
@@ -182,7 +182,7 @@ impl ChannelProvider for External {
         if prost::Message::encoded_len(&request) > MAX_ANSWER_BYTES {
             return Err(WebhookRefused::Malformed);
         }
-        let cx = Context::within(LONGEST);
+        let cx = Context::within(MAX_VENDOR_WAIT);
         match ask!(self, &cx, verify_and_parse_webhook, request).await {
             Ok(answer) => convert::received(answer),
             Err(error) if error.kind() == ErrorKind::Unsupported => Err(WebhookRefused::NotOffered),

@@ -1,7 +1,7 @@
-//! A vendor that does what it is told: for tests, and for the demo.
+//! A scriptable vendor, for tests and for the demo.
 //!
 //! Its calls live in a [`Switchboard`] of this process, which a test holds in its other hand: it
-//! chooses how each operation ends, sees how often it was asked, and tells of calls.
+//! chooses how each operation ends, counts the requests, and emits events of calls.
 
 mod switchboard;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use futures_util::{StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::switchboard::{Behaviour, Operation, Switchboard, Told};
+pub use self::switchboard::{Behaviour, Operation, Switchboard, VendorEvent};
 use crate::{
     CallRef, CallStatus, Capabilities, Capability, ChannelProvider, Check, ClientToken, Clock,
     Context, Descriptor, Error, ErrorKind, EventStream, ExposeSecret as _, Kind, Limits, MintToken,
@@ -35,10 +35,10 @@ pub const WEBHOOK_KEY: &str = "webhook_key";
 pub const SIGNATURE: &str = "x-fake-signature";
 
 /// Longest life of a token.
-const LONGEST_TTL: Duration = Duration::from_secs(86_400);
+const MAX_TTL: Duration = Duration::from_secs(86_400);
 
-/// What it can do unless it is told otherwise.
-const USUAL: [Capability; 7] = [
+/// What it offers unless the configuration names other capabilities.
+const DEFAULT_CAPABILITIES: [Capability; 7] = [
     Capability::ClientToken,
     Capability::Dial,
     Capability::End,
@@ -96,7 +96,7 @@ impl Kind for Fake {
     fn offers(config: &Config) -> Capabilities {
         match &config.capabilities {
             Some(names) => names.iter().filter_map(|name| Capability::from_name(name)).collect(),
-            None => USUAL.into(),
+            None => DEFAULT_CAPABILITIES.into(),
         }
     }
 
@@ -114,8 +114,8 @@ impl Kind for Fake {
 }
 
 impl Fake {
-    /// Refuses what is not offered, then behaves as told.
-    async fn act<T>(
+    /// Refuses what is not offered, then behaves as scripted.
+    async fn perform<T>(
         &self,
         operation: Operation,
         capability: Option<Capability>,
@@ -139,20 +139,21 @@ impl ChannelProvider for Fake {
     }
 
     async fn check(&self, _: &Context) -> Vec<Check> {
-        let look = self.act(Operation::Check, None, || Ok("the switchboard is there".to_owned()));
-        vec![Check::run("account", look).await]
+        let check =
+            self.perform(Operation::Check, None, || Ok("the switchboard is there".to_owned()));
+        vec![Check::run("account", check).await]
     }
 
     async fn mint_client_token(&self, _: &Context, request: MintToken) -> Result<ClientToken> {
         let ttl = request.ttl.unwrap_or(Duration::from_secs(3600));
-        if ttl.is_zero() || ttl > LONGEST_TTL {
-            let message = format!("the ttl must be 1 to {} s", LONGEST_TTL.as_secs());
+        if ttl.is_zero() || ttl > MAX_TTL {
+            let message = format!("the ttl must be 1 to {} s", MAX_TTL.as_secs());
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         if request.agent.is_empty() {
             return Err(Error::new(ErrorKind::InvalidArgument, "the agent is missing"));
         }
-        self.act(Operation::MintClientToken, Some(Capability::ClientToken), || {
+        self.perform(Operation::MintClientToken, Some(Capability::ClientToken), || {
             Ok(ClientToken {
                 token: Secret::from(format!("fake-{}", self.clock.uuid())),
                 expire_time: self.clock.now() + ttl,
@@ -163,18 +164,20 @@ impl ChannelProvider for Fake {
     }
 
     async fn start_call(&self, _: &Context, request: StartCall) -> Result<Started> {
-        self.act(Operation::StartCall, Some(Capability::Dial), || {
+        self.perform(Operation::StartCall, Some(Capability::Dial), || {
             Ok(self.switchboard.dial(&self.provider, request))
         })
         .await
     }
 
     async fn end_call(&self, _: &Context, call: &CallRef) -> Result<bool> {
-        self.act(Operation::EndCall, Some(Capability::End), || Ok(self.switchboard.end(call))).await
+        self.perform(Operation::EndCall, Some(Capability::End), || Ok(self.switchboard.end(call)))
+            .await
     }
 
     async fn hold(&self, _: &Context, call: &CallRef, on: bool) -> Result<()> {
-        self.act(Operation::Hold, Some(Capability::Hold), || self.switchboard.hold(call, on)).await
+        self.perform(Operation::Hold, Some(Capability::Hold), || self.switchboard.hold(call, on))
+            .await
     }
 
     async fn transfer(&self, _: &Context, call: &CallRef, transfer: Transfer) -> Result<()> {
@@ -182,11 +185,11 @@ impl ChannelProvider for Fake {
             true => Capability::TransferBlind,
             false => Capability::TransferAttended,
         };
-        self.act(Operation::Transfer, Some(needed), || self.switchboard.transfer(call)).await
+        self.perform(Operation::Transfer, Some(needed), || self.switchboard.transfer(call)).await
     }
 
     async fn set_presence(&self, _: &Context, request: SetPresence) -> Result<()> {
-        self.act(Operation::SetPresence, Some(Capability::PresenceSync), || {
+        self.perform(Operation::SetPresence, Some(Capability::PresenceSync), || {
             self.switchboard.present(request);
             Ok(())
         })
@@ -200,28 +203,29 @@ impl ChannelProvider for Fake {
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
         let key = self.webhook_key.as_ref().ok_or(WebhookRefused::NotOffered)?;
         let sent = webhook.headers.get(SIGNATURE).ok_or(WebhookRefused::Unsigned)?;
-        let due = sign(key.expose_secret(), webhook.body);
-        verify_slices_are_equal(sent.as_bytes(), due.as_bytes())
+        let expected = sign(key.expose_secret(), webhook.body);
+        verify_slices_are_equal(sent.as_bytes(), expected.as_bytes())
             .map_err(|_| WebhookRefused::BadSignature)?;
-        let told: Vec<Told> =
+        let posted: Vec<VendorEvent> =
             serde_json::from_slice(webhook.body).map_err(|_| WebhookRefused::Malformed)?;
-        let events = told.into_iter().map(|told| told.event(self.clock.now())).collect();
+        let events =
+            posted.into_iter().map(|event| event.to_call_event(self.clock.now())).collect();
         Ok(Received { events, reply: Reply::new("text/plain", "taken") })
     }
 
     async fn events(&self, _: &Context) -> Result<EventStream> {
         let listener = self.switchboard.listen();
-        self.act(Operation::Events, None, || {
-            let told = stream::unfold(listener, async |mut listener| {
+        self.perform(Operation::Events, None, || {
+            let events = stream::unfold(listener, async |mut listener| {
                 Some((Ok(listener.recv().await?), listener))
             });
-            Ok(told.boxed())
+            Ok(events.boxed())
         })
         .await
     }
 
     async fn poll_call(&self, _: &Context, call: &CallRef) -> Result<Option<CallStatus>> {
-        self.act(Operation::PollCall, None, || Ok(self.switchboard.status(call))).await
+        self.perform(Operation::PollCall, None, || Ok(self.switchboard.status(call))).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The conformance kit: what every provider must do, and whether one does.
 //!
-//! It asks a provider as the server does and looks at the answers, so it runs over any adapter and
+//! It calls a provider as the server does and checks the answers, so it runs over any adapter and
 //! over any plug-in. What a provider does not offer is skipped, and says so. Nothing is dialled
 //! unless the plan names an address that answers. Where there is a stream of events somebody listens
 //! while calls are made, as the server does: some adapters join the parties of a call only then.

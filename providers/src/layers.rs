@@ -4,8 +4,8 @@
 //! span and log -> deadline -> circuit breaker -> retry -> rate limit -> adapter
 //! ```
 //!
-//! An attempt is repeated only when the one before certainly did nothing, or when repeating it
-//! changes nothing: asking, ending, holding, and a start that the vendor knows by our id. What may
+//! An attempt is retried only when the one before certainly had no effect, or when the operation is
+//! idempotent: polling, ending, holding, and a start that the vendor knows by our id. What may
 //! have been carried out and cannot be repeated is [`ErrorKind::OutcomeUnknown`]. Messages of errors
 //! leave here without the provider's secrets.
 
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Longest that a request takes, whatever the caller allows (SPEC §14.5).
-pub const LONGEST: Duration = Duration::from_secs(10);
+pub const MAX_VENDOR_WAIT: Duration = Duration::from_secs(10);
 
 /// Pauses between the attempts of a request, where the vendor asks for no longer ones.
 const RETRIES: BackoffPolicy = BackoffPolicy {
@@ -51,7 +51,7 @@ pub struct Protected {
     requests: Mutex<Bucket>,
 }
 
-/// What is asked of a provider.
+/// A kind of request to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     MintClientToken,
@@ -81,7 +81,7 @@ impl Protected {
 
     /// Whether the circuit breaker keeps requests away from the vendor.
     pub fn is_open(&self) -> bool {
-        held(&self.breaker).is_open(Instant::now())
+        lock(&self.breaker).is_open(Instant::now())
     }
 
     /// Runs one operation behind all layers. `attempt` may be called several times.
@@ -96,17 +96,17 @@ impl Protected {
     {
         let span = tracing::info_span!("provider", provider = %self.name, ?operation);
         let begun = Instant::now();
-        let cx = Context { deadline: cx.deadline.min(begun + LONGEST) };
+        let cx = Context { deadline: cx.deadline.min(begun + MAX_VENDOR_WAIT) };
         let done = self.guarded(cx, operation, attempt).instrument(span.clone()).await;
         done.map_err(|error| {
-            let error = told(error, self.repeatable(operation), &self.secrets);
+            let error = redacted(error, self.repeatable(operation), &self.secrets);
             let elapsed = begun.elapsed();
             span.in_scope(|| tracing::warn!(%error, effect = ?error.effect(), ?elapsed, "failed"));
             error
         })
     }
 
-    /// Deadline and breaker around the attempts. A caller that goes away counts as nothing for the breaker.
+    /// Deadline and breaker around the attempts. A dropped request does not count for the breaker.
     async fn guarded<T, F>(
         &self,
         cx: Context,
@@ -116,21 +116,21 @@ impl Protected {
     where
         F: Future<Output = Result<T>>,
     {
-        let ticket = held(&self.breaker).admit(Instant::now()).map_err(|after| {
+        let ticket = lock(&self.breaker).admit(Instant::now()).map_err(|after| {
             let message = "the vendor failed too often; requests are held back for a moment";
             Error::new(ErrorKind::Unavailable, message).with_retry_after(after)
         })?;
-        let mut passage = Passage { breaker: &self.breaker, ticket, failed: None };
+        let mut in_flight = InFlight { breaker: &self.breaker, ticket, failed: None };
         let attempts = self.retried(cx, operation, attempt);
         let done = timeout_at(cx.deadline, attempts)
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "no answer in time")));
-        passage.failed = Some(done.as_ref().err().is_some_and(at_fault));
+        in_flight.failed = Some(done.as_ref().err().is_some_and(at_fault));
         done
     }
 
-    /// Attempts with back-off. Each one asks the rate limit: a vendor that is short of room must not
-    /// get more requests for it. One that gets no token in time ends with the failure before it.
+    /// Attempts with back-off. Each one asks the rate limit: retries must not
+    /// add load to a vendor that is out of capacity. One that gets no token in time ends with the failure before it.
     async fn retried<T, F>(
         &self,
         cx: Context,
@@ -145,7 +145,7 @@ impl Protected {
         let mut failed = None;
         loop {
             match self.token(operation, cx.deadline) {
-                Ok(turn) => sleep_until(turn).await,
+                Ok(slot_at) => sleep_until(slot_at).await,
                 Err(limited) => return Err(failed.unwrap_or(limited)),
             }
             let error = match attempt(cx).await {
@@ -168,13 +168,13 @@ impl Protected {
     /// Takes a token of the rate limit; answers from when on it may be used.
     fn token(&self, operation: Operation, deadline: Instant) -> Result<Instant> {
         let bucket = if operation == Operation::StartCall { &self.dials } else { &self.requests };
-        held(bucket).take(Instant::now(), deadline).map_err(|after| {
+        lock(bucket).take(Instant::now(), deadline).map_err(|after| {
             let message = "more requests than the vendor takes";
             Error::new(ErrorKind::RateLimited, message).with_retry_after(after)
         })
     }
 
-    /// Whether doing it twice is doing it once.
+    /// Whether the operation is idempotent.
     fn repeatable(&self, operation: Operation) -> bool {
         match operation {
             Operation::MintClientToken
@@ -189,28 +189,29 @@ impl Protected {
     }
 }
 
-/// A request on its way; counts when it comes back, or gives its place back when it never does.
-struct Passage<'a> {
+/// A request in flight. Its outcome is recorded by the breaker when it ends; a dropped one gives its
+/// ticket back.
+struct InFlight<'a> {
     breaker: &'a Mutex<Breaker>,
     ticket: breaker::Ticket,
-    /// Whether the vendor was at fault; none while it is on its way.
+    /// Whether the vendor was at fault; none while it is in flight.
     failed: Option<bool>,
 }
 
-impl Drop for Passage<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        held(self.breaker).settle(self.ticket, self.failed, Instant::now());
+        lock(self.breaker).record(self.ticket, self.failed, Instant::now());
     }
 }
 
-/// Whether a failure says that the vendor is in trouble. A request that it refuses does not.
+/// Whether a failure counts against the vendor. A request that it refuses does not.
 fn at_fault(error: &Error) -> bool {
     use ErrorKind::{OutcomeUnknown, Protocol, RateLimited, Timeout, Unavailable};
     matches!(error.kind(), OutcomeUnknown | Protocol | RateLimited | Timeout | Unavailable)
 }
 
-/// The error as the caller gets it.
-fn told(error: Error, repeatable: bool, secrets: &Secrets) -> Error {
+/// The error without secrets, and OUTCOME_UNKNOWN where the request may have had an effect.
+fn redacted(error: Error, repeatable: bool, secrets: &Secrets) -> Error {
     let message = secrets.redact(error.message());
     let unknown = error.effect() == Effect::Unknown && !repeatable;
     if !unknown {
@@ -223,7 +224,7 @@ fn told(error: Error, repeatable: bool, secrets: &Secrets) -> Error {
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -246,9 +247,9 @@ impl ChannelProvider for Protected {
         self.inner.capabilities()
     }
 
-    /// Behind the deadline alone: a check says how the vendor does, also while the breaker is open.
+    /// Behind the deadline alone: a check reports the health of the vendor, also while the breaker is open.
     async fn check(&self, cx: &Context) -> Vec<Check> {
-        let deadline = cx.deadline.min(Instant::now() + LONGEST);
+        let deadline = cx.deadline.min(Instant::now() + MAX_VENDOR_WAIT);
         let begun = Instant::now();
         let done = timeout_at(deadline, self.inner.check(&Context { deadline })).await;
         let mut checks = done.unwrap_or_else(|_| {
@@ -304,13 +305,13 @@ impl ChannelProvider for Protected {
         .await
     }
 
-    /// Behind the deadline alone: a vendor that posts is not asked anything.
+    /// Behind the deadline alone: a webhook is no request to the vendor.
     fn takes_webhooks(&self) -> bool {
         self.inner.takes_webhooks()
     }
 
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
-        let received = timeout(LONGEST, self.inner.receive(webhook)).await;
+        let received = timeout(MAX_VENDOR_WAIT, self.inner.receive(webhook)).await;
         received.unwrap_or(Err(WebhookRefused::Unavailable))
     }
 

@@ -9,7 +9,7 @@
 //! * [`http`]: the only way to a vendor, which decides by address whom it may reach.
 //!
 //! Nothing here knows profiles, users or stores. Time, identifiers, secrets and the network are
-//! handed in, so an adapter does the same thing each time it is asked the same thing.
+//! handed in, so an adapter is deterministic: the same request has the same result.
 
 mod backoff;
 mod call;

@@ -18,7 +18,7 @@ use crate::{
     Received, Result, Secret, Webhook, WebhookRefused,
 };
 
-/// What a vendor tells while somebody listens. It ends when the connection does.
+/// Events of a vendor, as long as its connection lasts.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<CallEvent>> + Send>>;
 
 /// One account at one vendor, ready to use.
@@ -47,7 +47,7 @@ pub trait ChannelProvider: fmt::Debug + Send + Sync + 'static {
     /// Makes a token with which the agent's softphone signs in.
     async fn mint_client_token(&self, cx: &Context, request: MintToken) -> Result<ClientToken>;
 
-    /// Starts a call between the agent and somebody.
+    /// Starts a call between the agent and another party.
     ///
     /// [`Effect::None`](crate::Effect::None) may be said only when the vendor certainly did nothing:
     /// the caller dials elsewhere then.
@@ -62,16 +62,16 @@ pub trait ChannelProvider: fmt::Debug + Send + Sync + 'static {
     /// Hands the other party on.
     async fn transfer(&self, cx: &Context, call: &CallRef, transfer: Transfer) -> Result<()>;
 
-    /// Tells the vendor what the agent does.
+    /// Sets the agent's presence at the vendor.
     async fn set_presence(&self, cx: &Context, request: SetPresence) -> Result<()>;
 
     /// Whether it takes webhooks with its configuration: for one that does not, nothing of what is
     /// posted is read.
     fn takes_webhooks(&self) -> bool;
 
-    /// Verifies what a vendor posted over the bytes that it sent, and says what it means.
+    /// Verifies what a vendor posted over the bytes that it sent, and converts it to events.
     ///
-    /// One step, so that nobody reads an event that was not verified. Signatures are compared in
+    /// One step, so that no unverified event is ever read. Signatures are compared in
     /// constant time.
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused>;
 
@@ -235,12 +235,12 @@ impl Context {
 
 impl Check {
     /// Runs one check and notes how it went and how long it took.
-    pub async fn run<F>(name: impl Into<Cow<'static, str>>, look: F) -> Self
+    pub async fn run<F>(name: impl Into<Cow<'static, str>>, check: F) -> Self
     where
         F: Future<Output = Result<String>>,
     {
         let begun = Instant::now();
-        let (outcome, detail) = match look.await {
+        let (outcome, detail) = match check.await {
             Ok(detail) => (CheckOutcome::Ok, detail),
             Err(error) => (CheckOutcome::Failed(error.kind()), error.to_string()),
         };

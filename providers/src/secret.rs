@@ -68,7 +68,11 @@ mod tests {
             let text = format!("user said {form}, twice: {form}");
             assert_eq!(secrets.redact(&text), "user said [redacted], twice: [redacted]");
         }
-        assert_eq!(secrets.redact("call 123"), "call 123", "too short to be told from a word");
+        assert_eq!(
+            secrets.redact("call 123"),
+            "call 123",
+            "too short to be distinguished from a word"
+        );
         assert_eq!(format!("{secrets:?}"), r#"{"pin", "token"}"#);
     }
 }

@@ -19,7 +19,7 @@ pub struct Setup {
     /// Its secrets, references already read.
     pub secrets: Secrets,
     /// Public URL of this provider's webhook, e.g. `https://desk.example.com/webhooks/contoso_voice`;
-    /// none when the server has no public URL, and then the vendor cannot tell of calls.
+    /// none when the server has no public URL, and then the vendor cannot report calls.
     pub webhook_url: Option<String>,
     /// Time and identifiers.
     pub clock: Clock,

@@ -116,7 +116,7 @@ impl ChannelProvider for Twilio {
     }
 
     async fn check(&self, _: &Context) -> Vec<Check> {
-        self.look().await
+        self.run_checks().await
     }
 
     async fn mint_client_token(&self, _: &Context, request: MintToken) -> Result<ClientToken> {
@@ -136,11 +136,11 @@ impl ChannelProvider for Twilio {
     }
 
     async fn transfer(&self, _: &Context, call: &CallRef, transfer: Transfer) -> Result<()> {
-        self.hand_on(call, &transfer).await
+        self.redirect(call, &transfer).await
     }
 
     async fn set_presence(&self, _: &Context, request: SetPresence) -> Result<()> {
-        self.present(&request).await
+        self.set_worker_activity(&request).await
     }
 
     fn takes_webhooks(&self) -> bool {
@@ -148,7 +148,7 @@ impl ChannelProvider for Twilio {
     }
 
     async fn receive(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
-        self.hear(webhook)
+        self.receive_webhook(webhook)
     }
 
     async fn events(&self, _: &Context) -> Result<EventStream> {

@@ -52,7 +52,7 @@ pub fn judge_public(text: &str) -> Result<(), String> {
 }
 
 /// A URL of HTTP with an authority. The parser of browsers, which takes blanks, backslashes and
-/// missing slashes for what was meant, is told nothing of the kind.
+/// missing slashes for what was meant, does not report such differences.
 fn strict(text: &str) -> Option<Url> {
     let (scheme, rest) = text.split_once("://")?;
     let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));

@@ -1,5 +1,5 @@
 //! L1: every vector of the folder, by vendor and kind. What no adapter answers for yet is counted by
-//! name; what nobody knows fails.
+//! name; an unknown one fails.
 
 use std::{
     collections::BTreeMap,

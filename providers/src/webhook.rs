@@ -5,13 +5,13 @@ use http::HeaderMap;
 
 use crate::CallEvent;
 
-/// A request as it came in, before anybody believes it.
+/// A request as it was received, not verified yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Webhook<'a> {
     /// Method in capitals.
     pub method: &'a str,
     /// The public URL under which the vendor knows this webhook, with the query as it came: made
-    /// from configuration, never from what the request says of itself.
+    /// from configuration, never from the request itself.
     pub url: &'a str,
     /// Headers as they came.
     pub headers: &'a HeaderMap,
@@ -19,10 +19,10 @@ pub struct Webhook<'a> {
     pub body: &'a Bytes,
 }
 
-/// What a request whose signature is right says.
+/// The content of a verified request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Received {
-    /// What happened, in the order in which it is told.
+    /// The events, in the order of the request.
     pub events: Vec<CallEvent>,
     /// What the vendor is answered.
     pub reply: Reply,
@@ -37,7 +37,7 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// Why a request is not believed. The vendor is told nothing of it: every cause answers alike.
+/// Why a request fails verification. The answer is the same for every cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum WebhookRefused {
     /// The adapter takes none.

@@ -1,4 +1,4 @@
-//! Credentials: what the head of a request says of its caller.
+//! Credentials in the head of a request.
 
 use crate::{
     catalog::Catalog,
@@ -13,7 +13,7 @@ pub const USER_KEY: &str = "x-deskplane-user";
 pub const SCOPES_KEY: &str = "x-deskplane-scopes";
 
 /// Subject of a caller without a credential who names neither user nor scopes: an administrator.
-/// No user id holds a colon, so nobody can be taken for him.
+/// No user id holds a colon, so no user can be confused with it.
 pub const LOCAL_ADMINISTRATOR: &str = "local:administrator";
 /// Subject of a caller without a credential who names scopes only.
 pub const LOCAL_CALLER: &str = "local:caller";
@@ -26,7 +26,7 @@ pub const LOCAL_CALLER: &str = "local:caller";
 /// was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// None, where none is configured: what the metadata says counts.
+    /// No credential, where none is configured: the metadata counts.
     Local {
         /// The user named by [`USER_KEY`].
         user: Option<UserId>,

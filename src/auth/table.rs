@@ -8,13 +8,13 @@ use crate::domain::{Scope, Scopes};
 pub enum Cell {
     /// Nothing.
     No,
-    /// Call it, about anybody.
+    /// Call it, about any user.
     Yes,
     /// Call it about the user for whom the credential stands.
     Own,
     /// The same, once the organisation allows agents to Explain themselves.
     OwnIfExplained,
-    /// Ask what it would do.
+    /// Call it with `validate_only`.
     ValidateOnly,
 }
 

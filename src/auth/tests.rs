@@ -59,7 +59,7 @@ fn actor(scopes: &[Scope]) -> Actor {
 }
 
 /// What the cell says about a call, in words of the rows above.
-fn may(cell: &str, call: &Call<'_>, own: bool) -> bool {
+fn may(cell: &str, call: &Attributes<'_>, own: bool) -> bool {
     match cell {
         "any" => true,
         "self" => own,
@@ -85,7 +85,7 @@ fn every_cell_allows_what_the_specification_says_and_nothing_else() {
             let subjects = [(None, true), (Some(""), true), (Some("users/John.Doe"), true)];
             for (subject, own) in subjects.into_iter().chain([(Some("jane"), false)]) {
                 for flags in 0..4 {
-                    let call = Call {
+                    let call = Attributes {
                         subject,
                         validate_only: flags & 1 != 0,
                         agent_explain: flags & 2 != 0,
@@ -121,7 +121,7 @@ fn requests_that_carry_a_provider_may_hold_secrets() {
 
 #[test]
 fn scopes_add_up_and_none_allows_nothing() {
-    let call = Call { subject: Some("jane"), ..Call::default() };
+    let call = Attributes { subject: Some("jane"), ..Attributes::default() };
     for rpc in RPCS {
         assert!(may_call(rpc, &actor(&[])).is_err(), "{}", rpc.path);
         assert!(authorize(rpc, &actor(&[]), &call).is_err(), "{}", rpc.path);
@@ -138,9 +138,12 @@ fn refusals_say_which_scopes_would_do() {
     const FINDINGS: &str = "deskplane.v1.InsightService/ListFindings";
     const SET_DEFAULT: &str = "deskplane.v1.ProfileService/SetDefault";
     let (agent, service) = ([Scope::Agent], [Scope::Service]);
-    let call =
-        |subject, validate_only, agent_explain| Call { subject, validate_only, agent_explain };
-    let cases: &[(&str, &[Scope], Call<'_>, Option<&str>)] = &[
+    let call = |subject, validate_only, agent_explain| Attributes {
+        subject,
+        validate_only,
+        agent_explain,
+    };
+    let cases: &[(&str, &[Scope], Attributes<'_>, Option<&str>)] = &[
         (SET_DEFAULT, &agent, call(None, false, false), Some("ADMIN")),
         (SET_DEFAULT, &agent, call(None, true, false), Some("ADMIN,READER")),
         (RESOLVE, &[], call(Some("jane"), false, false), Some("ADMIN,READER,SERVICE")),
@@ -169,10 +172,10 @@ fn refusals_say_which_scopes_would_do() {
 fn an_agent_without_a_user_reaches_nobody_by_name() {
     let actor = Actor { user: None, ..actor(&[Scope::Agent]) };
     let rpc = Rpc::find("deskplane.v1.AgentService/WatchProfile").unwrap();
-    let named = Call { subject: Some("jane"), ..Call::default() };
+    let named = Attributes { subject: Some("jane"), ..Attributes::default() };
     assert_eq!(authorize(rpc, &actor, &named).unwrap_err().reason, Reason::SelfOnly);
     // Which user is meant is the operation's question.
-    assert!(authorize(rpc, &actor, &Call::default()).is_ok());
+    assert!(authorize(rpc, &actor, &Attributes::default()).is_ok());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Error, Result};
 
-/// What an address looks like.
+/// An example of an address.
 const EXAMPLE: &str = "http://127.0.0.1:7700";
 
 /// Longest name of a host.

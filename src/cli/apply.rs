@@ -107,12 +107,12 @@ pub(super) async fn run(
     io: &mut Io<'_>,
 ) -> Result<()> {
     let client = client.with(&args.write);
-    let told = match format {
+    let output = match format {
         Format::Table => Some(&mut *io),
         _ => None,
     };
     let dry = args.write.validate_only;
-    let reports = all(&client, documents, &args.flags, dry, args.fail_fast, told).await?;
+    let reports = all(&client, documents, &args.flags, dry, args.fail_fast, output).await?;
     if format != Format::Table {
         io.value(format, &reports)?;
     }
@@ -129,7 +129,7 @@ pub(super) async fn all(
     flags: &Flags,
     dry: bool,
     fail_fast: bool,
-    mut told: Option<&mut Io<'_>>,
+    mut output: Option<&mut Io<'_>>,
 ) -> Result<Vec<Report>> {
     documents.sort_by_key(|document| document.kind.stage());
     let mut jobs: VecDeque<_> = documents.into_iter().map(Job::new).collect();
@@ -152,16 +152,16 @@ pub(super) async fn all(
         for call in std::mem::take(&mut job.links) {
             job.send(client, call).await?;
         }
-        if let Some(io) = &mut told {
-            job.report.tell(io)?;
+        if let Some(io) = &mut output {
+            job.report.write(io)?;
         }
         let refused = job.report.outcome == Outcome::Refused;
         done.push(job.report);
         if refused && fail_fast {
             for mut job in waiting {
                 job.report.remarks.push("stopped before users were linked".to_owned());
-                if let Some(io) = &mut told {
-                    job.report.tell(io)?;
+                if let Some(io) = &mut output {
+                    job.report.write(io)?;
                 }
                 done.push(job.report);
             }
@@ -187,7 +187,7 @@ impl Job {
     async fn start(&mut self, client: &Client, flags: &Flags, dry: bool) -> Result<()> {
         let existing = match read::read(client, self.document.kind, &self.document.id).await {
             Ok(found) => Some(found),
-            // What is wrong with a name is better told by the write, with all else that is wrong.
+            // The write reports what is wrong with a name, together with all other mistakes.
             Err(Error::Refused(status))
                 if matches!(status.code(), Code::NotFound | Code::InvalidArgument) =>
             {
@@ -199,7 +199,7 @@ impl Job {
         let Calls { mut own, links } =
             calls::plan(client.api(), &self.document, existing.as_ref(), flags)?;
         if existing.is_none() && dry {
-            // The server cannot judge what comes after a creation that does not happen.
+            // What follows a creation cannot be validated when nothing is created.
             own.truncate(1);
         } else {
             self.links = links;
@@ -222,14 +222,14 @@ impl Job {
             return Ok(());
         }
         match client.call(call.service, &call.method, call.request).await {
-            Ok(answer) => self.note(&answer),
+            Ok(answer) => self.record(&answer),
             Err(Error::Refused(status)) => return self.refuse(&status),
             Err(other) => return Err(other),
         }
         Ok(())
     }
 
-    fn note(&mut self, answer: &DynamicMessage) {
+    fn record(&mut self, answer: &DynamicMessage) {
         let report = &mut self.report;
         if cell(answer, "write.changed") == "yes" {
             report.revision = cell(answer, "write.revision").parse().ok();
@@ -262,7 +262,7 @@ impl Job {
 }
 
 impl Report {
-    fn tell(&self, io: &mut Io<'_>) -> Result<()> {
+    fn write(&self, io: &mut Io<'_>) -> Result<()> {
         let outcome = match self.outcome {
             Outcome::Created => "created",
             Outcome::Changed => "changed",

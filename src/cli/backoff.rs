@@ -14,7 +14,7 @@ pub(super) const STREAM: Policy =
     Policy { floor: Duration::from_millis(500), ceiling: Duration::from_secs(30) };
 
 /// Longest wait that a server may name; beyond it the client comes back after this.
-const LONGEST_NAMED: Duration = Duration::from_secs(300);
+const MAX_SERVER_WAIT: Duration = Duration::from_secs(300);
 
 /// Bounds of a wait.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ impl BackOff {
         let range = floor.saturating_mul(2_u32.saturating_pow(self.failures + 1)).min(ceiling);
         self.failures = (self.failures + 1).min(16);
         let drawn = floor + (range - floor).mul_f64(fastrand::f64());
-        drawn.max(named.unwrap_or_default().min(LONGEST_NAMED))
+        drawn.max(named.unwrap_or_default().min(MAX_SERVER_WAIT))
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
         let mut back_off = BackOff::new(STREAM);
         assert_eq!(back_off.next(Some(Duration::from_secs(40))), Duration::from_secs(40));
         assert!(back_off.next(Some(Duration::ZERO)) >= STREAM.floor);
-        assert_eq!(back_off.next(Some(Duration::MAX)), LONGEST_NAMED);
+        assert_eq!(back_off.next(Some(Duration::MAX)), MAX_SERVER_WAIT);
         for _ in 0..100 {
             back_off.next(Some(Duration::ZERO));
         }

@@ -39,12 +39,12 @@ pub(super) fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let time = Clock::system().now();
     let done = {
         let err = &mut *io.err;
-        let mut told = |part: &Part| {
-            // Nobody has to listen.
+        let mut progress = |part: &Part| {
+            // Progress is best effort.
             writeln!(err, "copied {}, {} bytes", part.name, part.size).ok();
         };
         let target = if stream { Target::Stream(&mut *io.out) } else { Target::Folder(&to) };
-        durable::backup(&data_dir, target, time, &mut told)
+        durable::backup(&data_dir, target, time, &mut progress)
     };
     let manifest = done.map_err(|why| Error::start("make a backup", why))?;
     let bytes: u64 = manifest.files.iter().map(|part| part.size).sum();

@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 use super::{
     Client, Format, Io, Result,
     output::{self, short, table},
-    stream::{self, Source, Taken},
+    stream::{self, Source, StreamProgress},
 };
 
 /// Headings of a table of calls.
@@ -135,7 +135,7 @@ impl Source for Calls {
         }
     }
 
-    fn take(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<Taken> {
+    fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
         let event = message.transcode_to::<v1::WatchCallsResponse>()?.event;
         match self.format {
             Format::Table => io.line(line(&event))?,
@@ -147,7 +147,7 @@ impl Source for Calls {
             Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
             _ => None,
         };
-        Ok(Taken { enough: self.left == 0, in_step: false, reconnect_after })
+        Ok(StreamProgress { complete: self.left == 0, in_step: false, reconnect_after })
     }
 }
 

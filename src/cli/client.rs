@@ -26,14 +26,14 @@ use super::{
 };
 
 /// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a connection on which calls are open is asked whether the other end lives, and how long
 /// the answer may take: a peer or a proxy that stopped is noticed in less than a minute.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 
 /// How often a call is sent again that the server did not carry out.
-const RETRIES: u32 = 3;
+const MAX_RETRIES: u32 = 3;
 
 /// Where the server is and who asks.
 #[derive(Clone, clap::Args)]
@@ -136,7 +136,7 @@ impl Client {
             |source| Error::Connect { server: address.to_string(), source: Box::new(source) };
         let endpoint = Endpoint::from_shared(address.to_string()).map_err(unreachable)?;
         let endpoint = endpoint
-            .connect_timeout(CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE.0)
             .keep_alive_timeout(KEEP_ALIVE.1);
@@ -189,7 +189,7 @@ impl Client {
         let request = self.complete(message(&method.input(), request)?);
         let codec = || DynamicCodec(method.output());
         let mut grpc = Grpc::new(self.channel.clone());
-        let (mut back_off, mut left) = (BackOff::new(backoff::CALL), RETRIES);
+        let (mut back_off, mut left) = (BackOff::new(backoff::CALL), MAX_RETRIES);
         loop {
             let sent = match ready(&mut grpc).await {
                 Ok(()) => grpc.unary(self.request(request.clone()), path.clone(), codec()).await,
@@ -265,7 +265,7 @@ fn is_transient(status: &Status) -> bool {
     }
 }
 
-/// Who calls, as every request says it.
+/// The caller, in the metadata of every request.
 fn metadata(connection: &Connection) -> Result<Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>> {
     let mut metadata = Vec::new();
     for (key, option, value) in [

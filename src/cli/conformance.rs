@@ -1,4 +1,4 @@
-//! `conformance`: the public kit against a plug-in that somebody runs.
+//! `conformance`: the public kit against a running plug-in.
 
 use std::path::{Path, PathBuf};
 

@@ -21,13 +21,13 @@ use crate::{
 
 mod tour;
 
-/// Port that is tried first: the one that every other command looks at.
-const USUAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7700);
+/// Address that is tried first: the default of every other command.
+const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7700);
 
-/// Time in which the server of the demo must have ended: nobody else depends on its streams.
-const DRAIN: Duration = Duration::from_secs(1);
+/// Time in which the server of the demo must have ended: its streams have no other clients.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time after which the process ends, whatever its end waits for.
-const END: Duration = Duration::from_secs(10);
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,11 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
     let settings = Settings { min_free_bytes: 0, ..Settings::default() };
     let store = Durable::open(folder.path(), settings).await;
     let store = store.map_err(|error| Error::start("open a store in a temporary folder", error))?;
-    let watch = live::Settings { drain_window: DRAIN, drain_deadline: DRAIN, ..Default::default() };
+    let watch = live::Settings {
+        drain_window: DRAIN_TIMEOUT,
+        drain_deadline: DRAIN_TIMEOUT,
+        ..Default::default()
+    };
     let network = config::Voice::default().network();
     let network = network.map_err(|error| Error::start("set up TLS", error))?;
     let voice = server::Voice::plain(Registry::builtin().with_fake(), network);
@@ -81,7 +85,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         shown = show(address, args.once, io) => shown,
         _ = signals.end() => Ok(()),
     };
-    watchdog.within(END);
+    watchdog.within(END_TIMEOUT);
     drop(stop);
     match server.await {
         Ok(Ok(())) => outcome,
@@ -92,9 +96,9 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
 
 async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
     let Some(address) = wanted else {
-        return match TcpListener::bind(USUAL).await {
+        return match TcpListener::bind(DEFAULT_ADDRESS).await {
             Ok(listener) => Ok(listener),
-            Err(_) => Ok(TcpListener::bind((USUAL.0, 0)).await?),
+            Err(_) => Ok(TcpListener::bind((DEFAULT_ADDRESS.0, 0)).await?),
         };
     };
     if !address.ip().is_loopback() {
@@ -104,7 +108,7 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
     bound.map_err(|error| Error::start(&format!("listen on {address}"), error))
 }
 
-/// Takes the tour, and leaves the server to whoever wants to try it.
+/// Runs the tour, and leaves the server running for visitors.
 async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
     let server = format!("http://{address}");
     let connection = Connection { server, caller: None, scopes: None };

@@ -1,4 +1,4 @@
-//! What can go wrong on the command line, and how it is told.
+//! The errors of the command line, and their texts.
 
 use std::{fmt, io};
 
@@ -19,18 +19,18 @@ pub enum Error {
     /// The configuration of the server cannot be used.
     #[error(transparent)]
     Config(#[from] Mistakes),
-    /// Nobody answers there.
+    /// No server answers there.
     #[error("cannot reach {server}: {}; is a server running there (`deskplane serve`)?", deepest(.source.as_ref()))]
     Connect {
         /// The address.
         server: String,
-        /// What the transport says.
+        /// The error of the transport.
         source: Box<tonic::transport::Error>,
     },
     /// The server refused or failed.
     #[error("{}", lines(.0).join("\n  "))]
     Refused(Box<Status>),
-    /// A part of what was asked was refused; what exactly has been told already.
+    /// A part of the request was refused; the details were printed already.
     #[error("{0}")]
     Partly(String),
     /// A store would not start as it is.
@@ -163,7 +163,7 @@ pub(super) fn lines(status: &Status) -> Vec<String> {
     lines
 }
 
-/// The innermost cause: what the system says, without the wrapping.
+/// The innermost cause: the error of the system, without the wrapping.
 fn deepest(error: &dyn std::error::Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {

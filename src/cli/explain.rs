@@ -65,10 +65,10 @@ fn show(answer: &v1::ExplainResponse, io: &mut Io<'_>) -> Result<()> {
             io.line(format!("\nonly {} has: {}", missing.profile, names.join(", ")))?;
         }
     }
-    // What is not set has been told above.
-    let told = |finding: &&v1::Finding| finding.code() == v1::FindingCode::CopilotUnset;
+    // Unset features were listed above.
+    let listed = |finding: &&v1::Finding| finding.code() == v1::FindingCode::CopilotUnset;
     let findings = answer.findings.iter().chain(&answer.content_findings);
-    let findings: Vec<_> = findings.filter(|finding| !told(finding)).collect();
+    let findings: Vec<_> = findings.filter(|finding| !listed(finding)).collect();
     if findings.is_empty() {
         return Ok(());
     }

@@ -20,7 +20,7 @@ use crate::domain::{
 pub(super) struct Kind {
     /// Name of the message, and of the kind in documents.
     pub name: &'static str,
-    /// What the command line takes for it; the singular first, then the plural and other forms.
+    /// Its names on the command line; the singular first, then the plural and other forms.
     pub names: Vec<String>,
     /// Service that keeps it.
     pub service: String,
@@ -130,7 +130,7 @@ fn library_kind(pool: &DescriptorPool, kind: domain::Kind) -> Option<Kind> {
     })
 }
 
-/// What the command line takes for a kind: its short and its full name, both in singular and plural.
+/// The names of a kind on the command line: short and full, both in singular and plural.
 fn names(kind: domain::Kind) -> Vec<String> {
     let mut names = Vec::new();
     for name in [format!("{kind:?}"), kind.as_str().to_owned()] {

@@ -1,4 +1,4 @@
-//! How answers look: tables for people, JSON and YAML for programs.
+//! The format of answers: tables for people, JSON and YAML for programs.
 
 use std::{borrow::Cow, fmt, io::Write};
 
@@ -25,7 +25,7 @@ pub enum Format {
 
 /// Where a command writes to.
 pub struct Io<'a> {
-    /// What was asked for.
+    /// The requested output.
     pub out: &'a mut (dyn Write + Send),
     /// Remarks and errors.
     pub err: &'a mut (dyn Write + Send),

@@ -21,7 +21,7 @@ pub(super) struct Args {
     if_digest_matches: Option<String>,
 }
 
-/// Whose profile is asked for, and where.
+/// The user whose profile is resolved, and the app.
 #[derive(Debug, clap::Args)]
 pub(super) struct Subject {
     /// Id of the user.

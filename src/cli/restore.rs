@@ -31,13 +31,13 @@ pub(super) fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         return Err(Error::Usage(format!("`--from -`: {why}")));
     }
     let done = {
-        let mut told = |part: &Part| {
-            // Nobody has to listen.
+        let mut progress = |part: &Part| {
+            // Progress is best effort.
             writeln!(io.err, "restored {}, {} bytes", part.name, part.size).ok();
         };
         let mut input = std::io::stdin();
         let source = if stream { Source::Stream(&mut input) } else { Source::Folder(&from) };
-        durable::restore(source, &data_dir, &mut told)
+        durable::restore(source, &data_dir, &mut progress)
     };
     let restored = done.map_err(|why| Error::start("restore", why))?;
     let (revision, store) = (restored.manifest.revision, restored.manifest.store);

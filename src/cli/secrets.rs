@@ -11,14 +11,14 @@ use crate::voice::vault;
 pub(super) enum Command {
     /// Prints a line of a key ring with a new random key.
     NewKey(NewKey),
-    /// Lets the server read its key ring anew and put all secrets under its first key.
+    /// Has the server read its key ring again and put all secrets under its first key.
     Rotate(Rotate),
 }
 
 /// Arguments of `secrets new-key`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The line is a secret: whoever has it and the data folder has every secret \
+    after_help = "The line is a secret: with it and the data folder anyone has every secret \
 of every provider. Put it into the key ring, and keep a copy where no backup of the data is."
 )]
 pub(super) struct NewKey {

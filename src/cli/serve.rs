@@ -37,12 +37,12 @@ pub(super) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
-    /// Print the settings in effect, and end; as a configuration file unless -o says otherwise.
+    /// Print the settings in effect, and end; as a configuration file unless -o names another format.
     #[arg(long)]
     print_config: bool,
 }
 
-/// Runs the server until the process is asked to end.
+/// Runs the server until the process gets a signal to end.
 pub(super) async fn run(
     args: Args,
     log: Option<String>,
@@ -105,7 +105,7 @@ async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Co
     }
 }
 
-/// Reads the configuration again, and takes over what a server at work can take.
+/// Reads the configuration again, and applies what a running server can change.
 fn reload(sources: &Sources, running: &mut Config) {
     let read = match Config::load(sources) {
         Ok(read) => read,
@@ -155,7 +155,7 @@ async fn host(config: &Config, ending: &Ending, tasks: &Tasks) -> Result<()> {
     // It cannot be interrupted between two steps, so an end waits until it is open.
     let store = tokio::select! {
         store = Durable::open_on(host, &config.data_dir, config.store.settings()) => store,
-        () = ending.is_at_once() => return Err(given_up("open the store")),
+        () = ending.is_at_once() => return Err(timed_out("open the store")),
     };
     let store = Arc::new(store.map_err(unusable)?);
     let served = match ending.has_begun() {
@@ -172,13 +172,13 @@ async fn vault(config: &Config, ending: &Ending) -> Result<Vault> {
     let (what, settings) = ("open the secrets of providers", config.voice.vault());
     let vault = tokio::select! {
         vault = spawn_blocking(move || Vault::new(settings)) => vault,
-        () = ending.is_at_once() => return Err(given_up(what)),
+        () = ending.is_at_once() => return Err(timed_out(what)),
     };
     vault.map_err(|why| Error::start(what, why))?.map_err(|why| Error::start(what, why))
 }
 
 /// Why a start did not come to its end.
-fn given_up(what: &str) -> Error {
+fn timed_out(what: &str) -> Error {
     Error::start(what, "the process was asked to end at once")
 }
 
@@ -246,8 +246,8 @@ fn voice(config: &Config, vault: Vault, tasks: &Tasks) -> Result<server::Voice> 
     let network = config.voice.network().map_err(|why| Error::start("set up TLS", why))?;
     let (clock, keep) = (Clock::system(), config.voice.keep());
     let folder = config.data_dir.join("calls");
-    let wanted = move |call: &_| Voice::wants(call, clock.now(), keep);
-    let calls = Log::open(tasks, Arc::new(Disk), &folder, wanted);
+    let retained = move |call: &_| Voice::retains(call, clock.now(), keep);
+    let calls = Log::open(tasks, Arc::new(Disk), &folder, retained);
     let calls = calls.map_err(|why| Error::start(&format!("open {}", folder.display()), why))?;
     Ok(server::Voice {
         public_url: config.voice.public_url(),

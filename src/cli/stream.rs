@@ -11,10 +11,10 @@ use super::{
     error::{code, reason},
 };
 
-/// A stream that lived so long was no failure: as long as the longest wait between two streams.
-const LIVED: Duration = backoff::STREAM.ceiling;
+/// A stream that lasted so long was no failure: as long as the longest wait between two streams.
+const MIN_LIFETIME: Duration = backoff::STREAM.ceiling;
 
-/// How long a stream may say nothing.
+/// How long a stream may be silent.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Silence {
     /// Seconds without any message after which a stream counts as lost and is opened again; 0:
@@ -30,7 +30,7 @@ impl Silence {
     }
 }
 
-/// What streams come from.
+/// A source of streams.
 pub(super) trait Source {
     /// What a stream carries.
     type Message;
@@ -41,15 +41,15 @@ pub(super) trait Source {
     /// The next message of the open stream; none when it ended without a status.
     async fn next(&mut self) -> Result<Option<Self::Message>, Status>;
 
-    /// Takes a message: shows it, and keeps what the next stream needs.
-    fn take(&mut self, message: Self::Message, io: &mut Io<'_>) -> Result<Taken>;
+    /// Handles a message: prints it, and keeps what the next stream needs.
+    fn handle(&mut self, message: Self::Message, io: &mut Io<'_>) -> Result<StreamProgress>;
 }
 
-/// What a message means for the stream that brought it.
+/// The effect of a message on its stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// There were enough messages.
-    pub enough: bool,
+pub(super) struct StreamProgress {
+    /// The requested number of messages was reached.
+    pub complete: bool,
     /// The server is in step with this client: failures before it are over.
     pub in_step: bool,
     /// A planned end follows; the server asks to come back after this.
@@ -61,11 +61,11 @@ struct End {
     status: Status,
     /// Whether failures before it are over.
     worked: bool,
-    /// The wait that the server asked for in a message of the stream.
+    /// The wait that a message of the stream requested.
     reconnect_after: Option<Duration>,
 }
 
-/// Follows streams until there were enough messages, or the server ends one for good. A stream on
+/// Follows streams until the requested messages were there, or the server ends one for good. A stream on
 /// which nothing came for `silence` is given up.
 pub(super) async fn follow<S: Source>(
     source: &mut S,
@@ -87,7 +87,7 @@ pub(super) async fn follow<S: Source>(
     }
 }
 
-/// Follows one stream; no end when there were enough messages.
+/// Follows one stream; no end when the requested messages were there.
 async fn one<S: Source>(
     source: &mut S,
     silence: Option<Duration>,
@@ -97,7 +97,7 @@ async fn one<S: Source>(
     let (mut in_step, mut reconnect_after) = (false, None);
     let mut opening = true;
     let status = loop {
-        // A server that accepts a stream says something at once, so opening counts as waiting.
+        // A server that accepts a stream sends a message at once, so opening counts as waiting.
         let waiting = async {
             if std::mem::take(&mut opening) {
                 match source.open().await {
@@ -118,10 +118,10 @@ async fn one<S: Source>(
             }
             Ok(waited) => match waited? {
                 Ok(Some(message)) => {
-                    let taken = source.take(message, io)?;
-                    in_step |= taken.in_step;
-                    reconnect_after = taken.reconnect_after.or(reconnect_after);
-                    if taken.enough {
+                    let progress = source.handle(message, io)?;
+                    in_step |= progress.in_step;
+                    reconnect_after = progress.reconnect_after.or(reconnect_after);
+                    if progress.complete {
                         return Ok(None);
                     }
                 }
@@ -131,7 +131,7 @@ async fn one<S: Source>(
             },
         }
     };
-    let worked = in_step || opened.elapsed() >= LIVED;
+    let worked = in_step || opened.elapsed() >= MIN_LIFETIME;
     Ok(Some(End { status, worked, reconnect_after }))
 }
 

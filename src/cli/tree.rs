@@ -23,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, Mistake> {
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml::read(text);
     }
-    // A text that begins so is JSON, or YAML in its flow style; one that is neither is told what
+    // A text that begins so is JSON, or YAML in its flow style; the error of one that is neither names what
     // the reader that came further has against it.
     json::read(text).or_else(|not_json| {
         yaml::read(text).map_err(

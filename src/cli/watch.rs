@@ -11,7 +11,7 @@ use super::{
     Client, Format, Io, Result,
     output::{self, short},
     resolve::Subject,
-    stream::{self, Source, Taken},
+    stream::{self, Source, StreamProgress},
 };
 
 /// Arguments of `watch`.
@@ -82,7 +82,7 @@ impl Source for Profiles {
         }
     }
 
-    fn take(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<Taken> {
+    fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
         let event = message.transcode_to::<v1::WatchProfileResponse>()?;
         match self.format {
             Format::Table => io.line(line(&event)?)?,
@@ -94,8 +94,8 @@ impl Source for Profiles {
         }
         self.left -= 1;
         let event = event.event;
-        Ok(Taken {
-            enough: self.left == 0,
+        Ok(StreamProgress {
+            complete: self.left == 0,
             in_step: matches!(event, Some(Event::Bookmark(_))),
             reconnect_after: match event {
                 Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
@@ -154,7 +154,7 @@ fn snapshot(snapshot: &v1::Snapshot) -> Result<String> {
     ))
 }
 
-/// As much of a digest as tells one from another at a glance.
+/// The beginning of a digest, enough to compare at a glance.
 fn abridged(digest: &str) -> &str {
     digest.get(..15).unwrap_or(digest)
 }

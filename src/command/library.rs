@@ -5,7 +5,6 @@
 //! refusals.
 
 mod credential;
-#[macro_use]
 mod patch;
 mod provider;
 mod referrer;
@@ -13,6 +12,7 @@ mod strategy;
 
 use std::marker::PhantomData;
 
+pub(super) use self::patch::set;
 use self::strategy::operations;
 #[cfg(test)]
 pub(crate) use self::strategy::samples;

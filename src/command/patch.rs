@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::library::Patch;
+use super::library::{Patch, set};
 
 /// New values of the mutable fields of a profile; what is `None` stays.
 #[derive(Debug, Clone, Default)]
@@ -122,11 +122,6 @@ impl ProfilePatch {
     }
 
     fn write(&self, profile: &mut Profile) {
-        fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
-            if let Some(value) = value {
-                slot.clone_from(value);
-            }
-        }
         if let Some(name) = &self.display_name {
             profile.common.display_name = name.trim().to_owned();
         }

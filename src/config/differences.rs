@@ -1,4 +1,4 @@
-//! What differs between two configurations: what a server that reads its own again has to say.
+//! The differences of two configurations, which a reload reports.
 
 use figment::value::Value;
 

@@ -1,8 +1,8 @@
 //! Variables that a cluster sets in every pod, for each service of its namespace.
 //!
 //! Kubernetes names them after the service, in capitals: for a service `deskplane-metrics` there are
-//! `DESKPLANE_METRICS_SERVICE_HOST`, `DESKPLANE_METRICS_PORT_9700_TCP_ADDR` and others, and nobody
-//! asked for them. They are told by name and value together, so that a setting that somebody
+//! `DESKPLANE_METRICS_SERVICE_HOST`, `DESKPLANE_METRICS_PORT_9700_TCP_ADDR` and others, and are no
+//! settings. They are recognised by name and value together, so that a setting that an operator
 //! misspelled does not pass for one.
 
 use std::net::IpAddr;

@@ -106,7 +106,7 @@ impl Voice {
         if self.fake_adapter { adapters.with_fake() } else { adapters }
     }
 
-    /// Where keys and secrets come from, as the vault takes it.
+    /// Where keys and secrets come from, for the vault.
     pub fn vault(&self) -> vault::Settings {
         let given = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
         vault::Settings {

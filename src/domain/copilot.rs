@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Unique name of the pane tool that some features need.
 pub const PANE_TOOL: &str = "msdyn_tool_copilot";
 
-/// What a profile says of a feature.
+/// The setting of a feature in a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Setting {
     /// Nothing: off on custom and managed profiles, on on built-in ones.
@@ -83,7 +83,7 @@ pub fn find(name: &str) -> Option<&'static Feature> {
 }
 
 /// The stored name of a feature given by name or by code; `None` when it is neither a known name
-/// nor a code. A code nobody knows is kept as it is (the list is open).
+/// nor a code. An unknown code is kept as it is (the list is open).
 pub fn canonical(given: &str) -> Option<String> {
     if let Some(known) = find(given) {
         return Some(known.name.to_owned());

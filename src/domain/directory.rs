@@ -36,7 +36,7 @@ pub struct DirectLink {
     pub assigned_by: String,
 }
 
-/// Somebody who works, or a program that does.
+/// A person who works, or a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Immutable id.

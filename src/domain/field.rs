@@ -3,7 +3,7 @@
 //! A kind lists its fields once, in [`Fields::FIELDS`]. Everything that goes through the fields of a
 //! kind reads this table: update masks and the plain rules of writes, the conversion from and to the
 //! messages of the API, filters, the columns and documents of the command line, and comparisons of
-//! two states. What the table cannot say is a rule of the kind (see [`Rules`](super::rules::Rules)).
+//! two states. What the table cannot express is a rule of the kind (see [`Rules`](super::rules::Rules)).
 
 mod table;
 mod value;

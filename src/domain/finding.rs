@@ -115,7 +115,7 @@ impl PartialOrd for FindingCode {
 /// A remark on a resolution, an object, the organisation or an import.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Finding {
-    /// What it says.
+    /// The text for people.
     pub code: FindingCode,
     /// What it is about: a unique name, an id, a tool, a feature; empty when it is the answer itself.
     pub subject: String,

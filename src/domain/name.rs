@@ -48,7 +48,7 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes a text that keeps the rule of this kind of name; answers the broken rule else.
+            /// Accepts a text that keeps the rule of this kind of name; answers the broken rule otherwise.
             pub fn parse(text: &str) -> Result<Self, &'static str> {
                 $check(text)?;
                 Ok(Self(text.into()))

@@ -81,7 +81,7 @@ macro_rules! objects {
                 }
             }
 
-            /// Whether both are one and the same stored state, found without a look at the fields.
+            /// Whether both are one and the same stored state, found without comparing fields.
             pub fn is(&self, other: &Self) -> bool {
                 match (self, other) {
                     $((Self::$variant(mine), Self::$variant(other)) => Arc::ptr_eq(mine, other),)+

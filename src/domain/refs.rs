@@ -1,6 +1,6 @@
 //! References from one stored object to another by unique name: the edges of the library.
 //!
-//! Each kind says in one table, [`Refs::EDGES`], which of its fields refer to objects of which
+//! Each kind declares in one table, [`Refs::EDGES`], which of its fields refer to objects of which
 //! kind. Everything that follows a reference reads this table: existence checks, delete and force
 //! delete (SPEC §2.3), what the content of a profile is made of, and which profiles a change
 //! reaches. Users and teams refer to roles and profiles as well; the catalog keeps indexes of

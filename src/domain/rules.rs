@@ -28,6 +28,6 @@ pub trait Rules: Fields + Refs + Send + Sync + 'static {
     /// replaces.
     fn validate(&self, _before: Option<&Self>, _values: &Values<Self>, _v: &mut Violations) {}
 
-    /// Takes out of a copy what does not travel, and notes why an object has no copies.
+    /// Removes from a clone what is not copied, or refuses an object that cannot be cloned.
     fn prepare_clone(&mut self, _v: &mut Violations) {}
 }

@@ -21,7 +21,7 @@ pub struct Settings {
     pub allow_agent_explain: bool,
     /// 1 to 100.
     pub max_streams_per_user: u8,
-    /// Key of the hashes of requests that may hold secrets, sealed. It is no setting: nobody reads
+    /// Key of the hashes of requests that may hold secrets, sealed. It is no setting: no caller reads
     /// or changes it, and it stays when the keys of secrets rotate. A store without a key ring has
     /// none, nor has one that was last written before there was such a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

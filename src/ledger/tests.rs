@@ -2,6 +2,7 @@
 
 pub(crate) mod cascades;
 mod groups;
+mod queue;
 mod repetitions;
 mod scripted;
 mod threads;

@@ -1,6 +1,6 @@
 //! The slug grammar: placeholders in template, script and macro texts.
 //!
-//! Parsing never fails half-way for the reader: [`parse`] is what a write is judged by, [`parse_lenient`] what
+//! Parsing never fails half-way for the reader: [`parse`] validates writes, [`parse_lenient`] what
 //! rendering uses, so that a malformed slug in imported text is delivered literally instead of losing the tab.
 
 mod body;
@@ -25,7 +25,7 @@ pub fn parse_lenient(text: &str, dialect: Dialect) -> Vec<Segment> {
     join(pieces.map(|piece| piece.unwrap_or_else(|bad| Segment::Literal(bad.raw.to_owned()))))
 }
 
-/// Tells whether a text holds at least one well-formed slug.
+/// Whether a text holds at least one well-formed slug.
 pub fn contains_slug(text: &str, dialect: Dialect) -> bool {
     Scan::new(text, dialect, false).any(|piece| matches!(piece, Ok(Segment::Slug { .. })))
 }

@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     /// Shows a result as a word or as the offset of the slug.
-    fn told(result: Result<(), TargetError>) -> String {
+    fn rule(result: Result<(), TargetError>) -> String {
         match result {
             Ok(()) => "ok".to_owned(),
             Err(TargetError::Slug(error)) => format!("slug {}", error.offset_chars),
@@ -267,7 +267,7 @@ mod tests {
             ("", "invalid"),
             ("éééé", "invalid"),
         ] {
-            assert_eq!(told(check_url(url)), expected, "{url}");
+            assert_eq!(rule(check_url(url)), expected, "{url}");
         }
     }
 
@@ -287,9 +287,9 @@ mod tests {
             (r#""{a}""#, "invalid"),
             ("", "invalid"),
         ] {
-            assert_eq!(told(check_json_data(text)), expected, "{text}");
+            assert_eq!(rule(check_json_data(text)), expected, "{text}");
         }
-        assert_eq!(told(check_json_data(&"{\"a\":".repeat(50_000))), "invalid");
+        assert_eq!(rule(check_json_data(&"{\"a\":".repeat(50_000))), "invalid");
     }
 
     #[test]

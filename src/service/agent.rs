@@ -1,4 +1,4 @@
-//! AgentService: what agents' clients ask, once and live (SPEC §10).
+//! AgentService: the profile of a user, once and as a stream (SPEC §10).
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use tonic::Status;
 
 use super::{
     EventStream, Service,
-    context::{Admitted, Ask, CallContext},
+    context::{Admitted, CallContext, MessageAttributes},
     convert::{self, Reader},
     no_user,
-    page::{self, Asked, Position},
+    page::{self, Position},
 };
 use crate::{
     catalog::{Catalog, Seated},
@@ -31,6 +31,19 @@ impl Service {
             return call.actor.user.clone();
         }
         Some(reader.user("user", text))
+    }
+
+    /// The user that a call is about, and the app, with all bad fields refused.
+    pub(super) fn user_and_app(
+        call: &Admitted,
+        mut reader: Reader<'_>,
+        user: &str,
+        app: i32,
+    ) -> Result<(UserId, App), Refusal> {
+        let found = Self::about(call, &mut reader, user);
+        let app = reader.choice("app", app).unwrap_or_default();
+        reader.v.finish()?;
+        Ok((found.ok_or_else(|| no_user(user))?, app))
     }
 
     fn resolved(
@@ -69,30 +82,25 @@ impl Service {
         })
     }
 
-    /// Resolves the named users, or everybody, page by page.
+    /// Resolves the named users, or all, page by page.
     pub(super) async fn bulk_resolve(
         &self,
         context: &CallContext,
         q: v1::BulkResolveRequest,
     ) -> Result<v1::BulkResolveResponse, Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
         let query = convert::bulk(&q, &mut reader);
         let (app_text, view) = (q.app.to_string(), q.view.to_string());
         let mut arguments = vec![context.rpc().path, &app_text, &view];
         arguments.extend(q.users.iter().map(String::as_str));
-        let asked = Asked {
-            arguments: &arguments,
-            size: q.page_size,
-            token: &q.page_token,
-            now: self.clock.now(),
-        };
+        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
         let (size, after) = page::read(&asked, reader.v)?;
         let users = users(catalog, &query.named, after.as_ref())?;
         let rows = users.filter_map(|seated| {
             let id = &seated.user.id;
-            // Every user here exists, so resolving refuses nobody.
+            // Every user here exists, so resolving refuses none.
             let resolved = self.resolved(catalog, id, query.app).ok()?;
             let whole = resolved.as_ref().filter(|_| query.full).map(|found| self.message(found));
             let row = convert::bulk_result(id.as_str(), resolved.as_ref(), whole);
@@ -112,12 +120,9 @@ impl Service {
         context: &CallContext,
         q: v1::ResolveProfileRequest,
     ) -> Result<v1::ResolveProfileResponse, Refusal> {
-        let call = self.data.admit(context, Ask::about(&q.user))?;
-        let mut reader = Reader::new(&call.catalog);
-        let user = Self::about(&call, &mut reader, &q.user);
-        let app = reader.choice("app", q.app).unwrap_or_default();
-        reader.v.finish()?;
-        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
+        let reader = Reader::new(&call.catalog);
+        let (user, app) = Self::user_and_app(&call, reader, &q.user, q.app)?;
         Ok(match self.resolved(&call.catalog, &user, app)? {
             None => convert::not_applicable(call.catalog.revision),
             Some(resolved) if resolved.content.digest == q.if_digest_matches => {
@@ -132,13 +137,13 @@ impl Service {
         })
     }
 
-    /// Streams what one user gets, whenever it changes.
+    /// Streams the profile of one user, whenever it changes.
     pub(super) async fn watch_profile(
         &self,
         context: &CallContext,
         q: v1::WatchProfileRequest,
     ) -> Result<EventStream<v1::WatchProfileResponse>, Refusal> {
-        let call = self.data.admit(context, Ask::about(&q.user))?;
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
         let subscription = Self::subscription(context, &call, q)?;
         let stream = self.hub.watch(self.data.newest(&call), subscription)?;
         let (hub, clock) = (self.hub.clone(), self.clock.clone());
@@ -149,7 +154,7 @@ impl Service {
     }
 }
 
-/// The named users, or everybody who counts, from behind a position on.
+/// The named users, or all that are counted, from behind a position on.
 fn users<'a>(
     catalog: &'a Catalog,
     named: &BTreeSet<UserId>,

@@ -21,9 +21,9 @@ use crate::{
     ledger::{Accepted, Ledger, Submission},
 };
 
-/// Who calls what, from where, since when and until when: everything that the head of a request says
-/// of a call. Made by [`CallLayer`](super::CallLayer) and by nothing else, so whoever holds one knows
-/// that the caller is authenticated and holds a scope that may allow the call. Cheap to clone.
+/// Caller, method, peer, start and deadline: everything that the head of a request holds. Only
+/// [`CallLayer`](super::CallLayer) makes one, so it proves that the caller is authenticated and holds a
+/// scope that may allow the call. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct CallContext(Arc<Head>);
 
@@ -37,12 +37,12 @@ struct Head {
     peer: Option<SocketAddr>,
     start: Instant,
     deadline: Option<Deadline>,
-    /// Whether something was handed on that takes effect without the caller.
-    handed_over: AtomicBool,
+    /// Whether a request was dispatched that takes effect whether or not the caller waits.
+    dispatched: AtomicBool,
 }
 
 impl CallContext {
-    /// Authenticates the caller, and refuses one whom no message could be allowed to send.
+    /// Authenticates the caller, and refuses one who holds no scope for any message of the method.
     pub(super) fn new(
         rpc: &'static Rpc,
         credential: Credential,
@@ -52,12 +52,12 @@ impl CallContext {
     ) -> Result<Self, Refusal> {
         let actor = credential.actor(catalog)?;
         auth::may_call(rpc, &actor)?;
-        let (revision, handed_over) = (catalog.revision, AtomicBool::new(false));
-        let head = Head { rpc, credential, actor, revision, peer, start, deadline, handed_over };
+        let (revision, dispatched) = (catalog.revision, AtomicBool::new(false));
+        let head = Head { rpc, credential, actor, revision, peer, start, deadline, dispatched };
         Ok(Self(Arc::new(head)))
     }
 
-    /// Takes a request apart; nothing else of its head is of any use to a handler.
+    /// Splits a request; handlers use nothing else of its head.
     pub(super) fn split<M>(request: Request<M>) -> Result<(Self, M), Refusal> {
         let (_, mut extensions, message) = request.into_parts();
         let context = extensions.remove::<Self>().ok_or_else(|| {
@@ -66,7 +66,7 @@ impl CallContext {
         Ok((context, message))
     }
 
-    /// What is called.
+    /// The method that is called.
     pub(super) fn rpc(&self) -> &'static Rpc {
         self.0.rpc
     }
@@ -81,12 +81,12 @@ impl CallContext {
         self.0.peer
     }
 
-    /// How long the call has been going on.
+    /// Time since the call began.
     pub(super) fn elapsed(&self) -> Duration {
         self.0.start.elapsed()
     }
 
-    /// When the caller gives up, where it said so.
+    /// The caller's deadline, where it sent one.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.0.deadline
     }
@@ -99,21 +99,21 @@ impl CallContext {
     /// The refusal because the deadline of the call has passed.
     pub(super) fn deadline_exceeded(&self) -> Refusal {
         let given = self.deadline().map(|deadline| deadline.given).unwrap_or_default();
-        deadline::exceeded(given, self.rpc().path, self.is_handed_over())
+        deadline::exceeded(given, self.rpc().path, self.is_dispatched())
     }
 
-    /// Notes that the call handed on what takes effect without it: from here on its end says nothing
-    /// of the outcome.
-    pub(super) fn hand_over(&self) {
-        self.0.handed_over.store(true, Ordering::Relaxed);
+    /// Marks the call as dispatched to the commit task or a vendor: from here on a deadline leaves its
+    /// outcome unknown.
+    pub(super) fn mark_dispatched(&self) {
+        self.0.dispatched.store(true, Ordering::Relaxed);
     }
 
-    /// Whether what the call asked for may take effect although it ends.
-    pub(super) fn is_handed_over(&self) -> bool {
-        self.0.handed_over.load(Ordering::Relaxed)
+    /// Whether the call may take effect although it ends.
+    pub(super) fn is_dispatched(&self) -> bool {
+        self.0.dispatched.load(Ordering::Relaxed)
     }
 
-    /// A check for a stream about this user: whether its caller would still be let in.
+    /// A check for a stream about this user: whether its caller would still be admitted.
     pub(super) fn recheck(
         &self,
         subject: String,
@@ -121,22 +121,23 @@ impl CallContext {
         let context = self.clone();
         move |catalog| {
             let actor = context.0.credential.actor(catalog)?;
-            let call = auth::Call { subject: Some(&subject), ..auth::Call::default() };
-            auth::authorize(context.0.rpc, &actor, &call).map_err(auth::revoked)
+            let attributes =
+                auth::Attributes { subject: Some(&subject), ..auth::Attributes::default() };
+            auth::authorize(context.0.rpc, &actor, &attributes).map_err(auth::revoked)
         }
     }
 }
 
-/// What the access check must know of a message.
+/// The attributes of a message that the access check needs.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ask<'a> {
+pub(super) struct MessageAttributes<'a> {
     /// The user whom the call names, as sent; `None` when it is not about a user.
     pub(super) subject: Option<&'a str>,
     /// Whether the call only asks what a write would do.
     pub(super) validate_only: bool,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> MessageAttributes<'a> {
     /// A call about this user, or about the caller's own when it is empty.
     pub(super) fn about(subject: &'a str) -> Self {
         Self { subject: Some(subject), validate_only: false }
@@ -156,13 +157,14 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Whether the caller may call this about anybody, and so about all at once.
+    /// Whether the caller may call this about any user, and so about all at once.
     pub(super) fn about_anybody(&self, context: &CallContext) -> bool {
         auth::about_anybody(context.rpc(), &self.actor)
     }
 }
 
-/// The data, behind the access check: a catalog is handed out for a context and what its message asks.
+/// The data, behind the access check: a catalog is handed out for a context and the attributes of its
+/// message.
 #[derive(Clone)]
 pub(super) struct Data {
     ledger: Ledger,
@@ -174,7 +176,7 @@ impl Data {
     }
 
     /// Makes the context of a call whose head has been read.
-    pub(super) fn enter(
+    pub(super) fn call_context(
         &self,
         rpc: &'static Rpc,
         credential: Credential,
@@ -184,23 +186,27 @@ impl Data {
         CallContext::new(rpc, credential, &self.ledger.catalog(), peer, times)
     }
 
-    /// Lets a call in whose message the caller may send (SPEC §12.2), by the newest catalog.
-    pub(super) fn admit(&self, context: &CallContext, ask: Ask<'_>) -> Result<Admitted, Refusal> {
+    /// Admits a call if the caller may send its message (SPEC §12.2), by the newest catalog.
+    pub(super) fn admit(
+        &self,
+        context: &CallContext,
+        attributes: MessageAttributes<'_>,
+    ) -> Result<Admitted, Refusal> {
         let (head, catalog) = (&context.0, self.ledger.catalog());
         // The message may have come long after the head.
         let actor = match catalog.revision == head.revision {
             true => head.actor.clone(),
             false => head.credential.actor(&catalog)?,
         };
-        let Ask { subject, validate_only } = ask;
+        let MessageAttributes { subject, validate_only } = attributes;
         let agent_explain = catalog.settings.allow_agent_explain;
-        let call = auth::Call { subject, validate_only, agent_explain };
-        auth::authorize(head.rpc, &actor, &call)?;
+        let attributes = auth::Attributes { subject, validate_only, agent_explain };
+        auth::authorize(head.rpc, &actor, &attributes)?;
         Ok(Admitted { catalog, actor, _checked: () })
     }
 
-    /// Hands in the write of a call that was admitted. From then on its outcome does not depend on
-    /// whether anybody waits for it.
+    /// Submits the write of an admitted call. From then on its outcome does not depend on whether the
+    /// caller waits.
     pub(super) async fn write(
         &self,
         context: &CallContext,
@@ -208,7 +214,7 @@ impl Data {
         submission: Submission,
     ) -> Result<Accepted, Refusal> {
         if !submission.validate_only {
-            context.hand_over();
+            context.mark_dispatched();
         }
         self.ledger.write(submission).await
     }

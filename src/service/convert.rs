@@ -90,7 +90,7 @@ pub(super) use writes;
 
 /// What a resource needs beside the stored object.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct ResourceContext<'a> {
     /// The catalog that the object is part of.
     pub catalog: &'a crate::catalog::Catalog,
     /// Measured health of providers.
@@ -103,7 +103,7 @@ pub(super) trait Resource: prost::Message + Default + Sized {
     const KIND: Kind;
 
     /// The resource of a stored object; `None` when the object is of another kind.
-    fn of(object: &Object, context: Context<'_>) -> Option<Self>;
+    fn of(object: &Object, context: ResourceContext<'_>) -> Option<Self>;
 }
 
 /// Fills the fields that resources share and adds the given ones, or those of the message behind `..`.

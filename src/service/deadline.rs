@@ -52,8 +52,8 @@ impl Deadline {
 }
 
 /// The refusal because the deadline of a call has passed.
-pub(super) fn exceeded(given: Duration, path: &str, handed_over: bool) -> Refusal {
-    let (outcome, effect) = match handed_over {
+pub(super) fn exceeded(given: Duration, path: &str, dispatched: bool) -> Refusal {
+    let (outcome, effect) = match dispatched {
         false => ("none", "Nothing was changed."),
         true => {
             ("unknown", "Whether it took effect is not known; repeat it with the same request_id.")

@@ -120,14 +120,14 @@ impl Filter {
         Ok(Self { comparisons })
     }
 
-    /// Tells whether a row passes.
+    /// Whether a row passes.
     pub fn matches(&self, row: &impl Fields) -> bool {
         self.comparisons
             .iter()
             .all(|comparison| comparison.holds(row.field(&comparison.field).as_ref()))
     }
 
-    /// Tells whether every row passes.
+    /// Whether every row passes.
     pub fn is_empty(&self) -> bool {
         self.comparisons.is_empty()
     }

@@ -1,4 +1,5 @@
-//! InsightService and the health report: why, who and what is odd (SPEC §6.4, §6.6, §11.1).
+//! InsightService and the health report: explanations, search by user, findings (SPEC §6.4, §6.6,
+//! §11.1).
 
 use std::sync::Arc;
 
@@ -6,10 +7,10 @@ use deskplane_proto::v1;
 
 use super::{
     Service, agent,
-    context::{Ask, CallContext},
+    context::{CallContext, MessageAttributes},
     convert::{self, Reader, Resource as _},
     missing, no_user,
-    page::{self, Asked, Position},
+    page::{self, Position},
 };
 use crate::{
     catalog::Catalog,
@@ -25,13 +26,9 @@ impl Service {
         context: &CallContext,
         q: v1::ExplainRequest,
     ) -> Result<v1::ExplainResponse, Refusal> {
-        let call = self.data.admit(context, Ask::about(&q.user))?;
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
         let catalog = call.catalog.as_ref();
-        let mut reader = Reader::new(catalog);
-        let user = Self::about(&call, &mut reader, &q.user);
-        let app = reader.choice("app", q.app).unwrap_or_default();
-        reader.v.finish()?;
-        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let (user, app) = Self::user_and_app(&call, Reader::new(catalog), &q.user, q.app)?;
         let seated = catalog.user(&user).ok_or_else(|| no_user(user.as_str()))?;
         let explanation =
             resolve::explain(catalog, &user, app).ok_or_else(|| no_user(user.as_str()))?;
@@ -45,18 +42,13 @@ impl Service {
         context: &CallContext,
         q: v1::SearchByUserRequest,
     ) -> Result<v1::SearchByUserResponse, Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let catalog = call.catalog.as_ref();
         let mut reader = Reader::new(catalog);
         let query = convert::search(&q, &mut reader);
         let method_text = q.method.to_string();
         let arguments = [context.rpc().path, &q.text, &q.profile, &method_text];
-        let asked = Asked {
-            arguments: &arguments,
-            size: q.page_size,
-            token: &q.page_token,
-            now: self.clock.now(),
-        };
+        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
         let (size, after) = page::read(&asked, reader.v)?;
         let users = agent::from(catalog, after.as_ref()).filter(|seated| query.names(seated));
         let rows = users.filter_map(|seated| {
@@ -75,28 +67,22 @@ impl Service {
         })
     }
 
-    /// Lists what is odd in the whole organisation.
+    /// Lists the findings of the whole organisation.
     pub(super) async fn list_findings(
         &self,
         context: &CallContext,
         q: v1::ListFindingsRequest,
     ) -> Result<v1::ListFindingsResponse, Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let catalog = call.catalog.as_ref();
-        let asked = Asked {
-            arguments: &[context.rpc().path],
-            size: q.page_size,
-            token: &q.page_token,
-            now: self.clock.now(),
-        };
+        let arguments = [context.rpc().path];
+        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
         let (size, after) = page::read(&asked, Default::default())?;
         let rows = findings(catalog).into_iter().map(|found| {
-            (Position::named(&format!("{} {}", found.code.as_str(), found.subject)), found)
+            let position = format!("{} {}", found.code.as_str(), found.subject);
+            (Position::named(&position), convert::finding(&found))
         });
-        let rows = rows
-            .filter(|(position, _)| after.as_ref().is_none_or(|after| position > after))
-            .map(|(position, found)| (position, convert::finding(&found)));
-        let page = page::cut(&asked, size, rows);
+        let page = page::cut(&asked, size, page::after(rows, after));
         Ok(v1::ListFindingsResponse {
             findings: page.rows,
             next_page_token: page.next,
@@ -104,13 +90,13 @@ impl Service {
         })
     }
 
-    /// Takes the health of a provider whose page measures it.
+    /// Accepts the health of a provider whose page measures it.
     pub(super) async fn report_provider_health(
         &self,
         context: &CallContext,
         q: v1::ReportProviderHealthRequest,
     ) -> Result<v1::ReportProviderHealthResponse, Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let mut reader = Reader::new(&call.catalog);
         let (name, state, detail) = convert::report(&q, &mut reader);
         let stored = call.catalog.tables.providers.get(&name);
@@ -121,11 +107,12 @@ impl Service {
         reader.v.finish()?;
         let provider =
             stored.ok_or_else(|| missing(&ObjectKey::new(Kind::Provider, name.as_str())))?;
-        // Watchers are told the stored spelling.
+        // Watchers get the stored spelling.
         let name = &provider.common.unique_name;
         let changed = self.hub.report(name, state, detail, self.clock.now());
         let object = Object::Provider(Arc::clone(provider));
-        let channel_provider = v1::ChannelProvider::of(&object, self.context(&call.catalog));
+        let channel_provider =
+            v1::ChannelProvider::of(&object, self.resource_context(&call.catalog));
         Ok(v1::ReportProviderHealthResponse { channel_provider, changed })
     }
 }

@@ -52,7 +52,7 @@ impl<S> Layer<S> for CallLayer {
     }
 }
 
-/// Gives every call of the API its context, or refuses it. What is no call of the API passes as it is.
+/// Gives every call of the API its context, or refuses it. Other requests pass unchanged.
 #[derive(Debug, Clone)]
 pub struct Calls<S> {
     inner: S,
@@ -78,7 +78,7 @@ where
         };
         let peer = request.extensions().get::<TcpConnectInfo>();
         let peer = peer.and_then(TcpConnectInfo::remote_addr);
-        Either::Right(match enter(&self.data, rpc, request.headers(), peer) {
+        Either::Right(match call_context(&self.data, rpc, request.headers(), peer) {
             Ok(context) => {
                 request.extensions_mut().insert(context.clone());
                 let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
@@ -86,7 +86,7 @@ where
             }
             Err(refusal) => {
                 let answer = refused(&refusal);
-                note_refusal(rpc, peer, None, answer.headers());
+                record_refusal(rpc, peer, None, answer.headers());
                 Either::Right(ready(Ok(answer)))
             }
         })
@@ -94,7 +94,7 @@ where
 }
 
 /// Reads the head of a request (SPEC §12: authentication, then scope).
-fn enter(
+fn call_context(
     data: &Data,
     rpc: &'static Rpc,
     headers: &HeaderMap,
@@ -103,7 +103,7 @@ fn enter(
     let start = Instant::now();
     let credential = credential(headers)?;
     let deadline = Deadline::read(headers, start)?;
-    let context = data.enter(rpc, credential, peer, (start, deadline))?;
+    let context = data.call_context(rpc, credential, peer, (start, deadline))?;
     match deadline.is_some_and(Deadline::has_passed) {
         true => Err(context.deadline_exceeded()),
         false => Ok(context),
@@ -111,7 +111,7 @@ fn enter(
 }
 
 /// Reads and verifies the credential of a call. A key that is given twice is refused: a proxy in
-/// front and the server might each take another of the two values.
+/// front and the server might each use another of the two values.
 fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
     let mut v = Violations::new();
     let mut text = |key| {
@@ -130,7 +130,7 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
 
 /// Logs every call that ends with an error, refused here or by a handler: the place for audit and
 /// metrics.
-fn note_refusal(
+fn record_refusal(
     rpc: &Rpc,
     peer: Option<SocketAddr>,
     context: Option<&CallContext>,
@@ -155,15 +155,15 @@ fn note_refusal(
 /// Header or trailer with the code of a status.
 const STATUS: &str = "grpc-status";
 
-fn note_if_refused(context: &CallContext, headers: &HeaderMap) {
+fn record_if_refused(context: &CallContext, headers: &HeaderMap) {
     if headers.get(STATUS).is_some_and(|code| code != "0") {
-        note_refusal(context.rpc(), context.peer(), Some(context), headers);
+        record_refusal(context.rpc(), context.peer(), Some(context), headers);
     }
 }
 
 pin_project! {
-    /// A call until the head of its answer, at most until its deadline. What works on it is dropped
-    /// then.
+    /// A call until the head of its answer, at most until its deadline. Its handler is
+    /// dropped then.
     #[derive(Debug)]
     pub struct Bounded<F> {
         #[pin]
@@ -194,7 +194,7 @@ where
             }
         };
         this.inner.set(None);
-        note_if_refused(this.context, answer.headers());
+        record_if_refused(this.context, answer.headers());
         // Only streams live on after the head of their answer.
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
         Poll::Ready(Ok(match streams {
@@ -232,14 +232,14 @@ impl http_body::Body for BoundedBody {
         if matches!(over, Some(Poll::Ready(()))) {
             this.inner = None;
             let trailers = trailers(&this.context.deadline_exceeded());
-            note_if_refused(&this.context, &trailers);
+            record_if_refused(&this.context, &trailers);
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         let polled = Pin::new(inner).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(trailers) = frame.trailers_ref()
         {
-            note_if_refused(&this.context, trailers);
+            record_if_refused(&this.context, trailers);
         }
         polled
     }

@@ -17,9 +17,9 @@ const MAX_BYTES: usize = 3 << 20;
 /// How long a page token is good for, in microseconds: 1 hour.
 const MAX_AGE: i64 = 3_600 * 1_000_000;
 
-/// A page as it is asked for.
+/// A request for a page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct PageRequest<'a> {
     /// Path of the RPC, and every other argument: a token is good for these only.
     pub arguments: &'a [&'a str],
     /// As sent.
@@ -95,7 +95,7 @@ fn sum(arguments: &[&str], token: &[u8]) -> [u8; SUM] {
     sum
 }
 
-impl Asked<'_> {
+impl PageRequest<'_> {
     /// Number of rows that the page may hold.
     pub(super) fn rows(&self, v: &mut Violations) -> usize {
         match usize::try_from(self.size) {
@@ -150,9 +150,9 @@ pub(super) struct Page<M> {
     pub next: String,
 }
 
-/// Cuts a page out of rows that come in the order of the list, after the asked position.
+/// Cuts a page out of rows in the order of the list, after the requested position.
 pub(super) fn cut<M: Message>(
-    asked: &Asked<'_>,
+    asked: &PageRequest<'_>,
     size: usize,
     rows: impl Iterator<Item = (Position, M)>,
 ) -> Page<M> {
@@ -201,10 +201,10 @@ impl Selection {
     }
 
     /// The page of rows that pass the filter. `rows` are ascending by name; those up to `after` may
-    /// be left out already when [`Self::seek`] said so.
+    /// have been left out already, as [`Self::seek`] allows.
     pub(super) fn page<R: Fields, M: Message>(
         &self,
-        asked: &Asked<'_>,
+        asked: &PageRequest<'_>,
         (size, after): (usize, Option<Position>),
         rows: impl Iterator<Item = (R, String)>,
         message: impl Fn(&R) -> M,
@@ -240,13 +240,21 @@ impl Selection {
 
 /// Refuses a page whose arguments are bad.
 pub(super) fn read(
-    asked: &Asked<'_>,
+    asked: &PageRequest<'_>,
     mut v: Violations,
 ) -> Result<(usize, Option<Position>), Refusal> {
     let size = asked.rows(&mut v);
     let after = asked.after(&mut v);
     v.finish()?;
     Ok((size, after))
+}
+
+/// The rows behind a position.
+pub(super) fn after<M>(
+    rows: impl Iterator<Item = (Position, M)>,
+    position: Option<Position>,
+) -> impl Iterator<Item = (Position, M)> {
+    rows.filter(move |(at, _)| position.as_ref().is_none_or(|position| at > position))
 }
 
 #[cfg(test)]

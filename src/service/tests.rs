@@ -58,11 +58,11 @@ pub(super) async fn service() -> Service {
     Service::new(ledger, hub, contents, voice, clock, vault)
 }
 
-/// A request as the layer lets it through, of a caller without a credential.
+/// A request as it leaves the layer, of a caller without a credential.
 fn request<M>(service: &Service, path: &str, message: M) -> Request<M> {
     let credential = Credential::local(None, None).unwrap();
     let rpc = Rpc::find(path).unwrap();
-    let context = service.data.enter(rpc, credential, None, (Instant::now(), None)).unwrap();
+    let context = service.data.call_context(rpc, credential, None, (Instant::now(), None)).unwrap();
     let mut request = Request::new(message);
     request.extensions_mut().insert(context);
     request
@@ -109,7 +109,7 @@ async fn an_answer_is_made_of_the_catalog_of_its_own_write() {
     assert_eq!(later.user.unwrap().team_roles[0].role, "securityRoles/msdyn_csr_manager");
 }
 
-/// A server that is assembled without its layer refuses, and lets nobody in.
+/// A server that is assembled without its layer refuses every call.
 #[tokio::test]
 async fn a_call_without_a_context_is_refused() {
     let service = service().await;

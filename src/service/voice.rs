@@ -1,19 +1,19 @@
-//! VoiceService, and what ProviderService asks of adapters (SPEC §14).
+//! VoiceService, and the methods of ProviderService that use adapters (SPEC §14).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use deskplane_proto::v1;
-use deskplane_providers::Context;
+use deskplane_providers::{Context, layers::MAX_VENDOR_WAIT};
 use futures_util::StreamExt as _;
 use tonic::Status;
 use uuid::Uuid;
 
 use super::{
     EventStream, Service,
-    context::{Admitted, Ask, CallContext},
+    context::{Admitted, CallContext, MessageAttributes},
     convert::{self, Reader},
     missing, no_user,
-    page::{self, Asked, Position},
+    page::{self, Position},
 };
 use crate::{
     domain::{Kind, ObjectKey, Reason, Refusal, UserId},
@@ -21,12 +21,9 @@ use crate::{
     voice::{self, Start},
 };
 
-/// Longest that a vendor is waited for when the caller names no time.
-const LONGEST: Duration = Duration::from_secs(10);
-
-/// When a vendor must have answered.
+/// The deadline of a request to a vendor, within that of the call.
 fn deadline(context: &CallContext) -> Context {
-    Context::within(context.time_for_vendor(LONGEST))
+    Context::within(context.time_for_vendor(MAX_VENDOR_WAIT))
 }
 
 fn no_call(id: Uuid) -> Refusal {
@@ -36,14 +33,14 @@ fn no_call(id: Uuid) -> Refusal {
 }
 
 impl Service {
-    /// Lets in a caller who acts for a user, and reads what it asks for.
+    /// Admits a call on behalf of a user, and reads its fields.
     fn acting<T>(
         &self,
         context: &CallContext,
         user: &str,
         read: impl FnOnce(&mut Reader<'_>) -> T,
     ) -> Result<(Admitted, UserId, T), Refusal> {
-        let call = self.data.admit(context, Ask::about(user))?;
+        let call = self.data.admit(context, MessageAttributes::about(user))?;
         let mut reader = Reader::new(&call.catalog);
         let about = Self::about(&call, &mut reader, user);
         let asked = read(&mut reader);
@@ -54,21 +51,22 @@ impl Service {
         Ok((call, id, asked))
     }
 
-    /// Lets in a caller who acts on a call. One of somebody else is not there for an agent.
+    /// Admits a call on a phone call, and reads its fields. To an agent, the phone calls of other users do
+    /// not exist.
     fn on_call<T>(
         &self,
         context: &CallContext,
         name: &str,
         read: impl FnOnce(&mut Reader<'_>) -> T,
     ) -> Result<(Arc<voice::Call>, T), Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let mut reader = Reader::new(&call.catalog);
         let id = convert::call_id(name, &mut reader);
         let asked = read(&mut reader);
         reader.v.finish()?;
         let id = id.unwrap_or_default();
         let found = self.voice.call(id).ok_or_else(|| no_call(id))?;
-        match self.data.admit(context, Ask::about(found.user.as_str())) {
+        match self.data.admit(context, MessageAttributes::about(found.user.as_str())) {
             Err(refusal) if refusal.reason == Reason::SelfOnly => Err(no_call(id)),
             Err(refusal) => Err(refusal),
             Ok(_) => Ok((found, asked)),
@@ -81,10 +79,10 @@ impl Service {
         context: &CallContext,
         q: v1::ListCallsRequest,
     ) -> Result<v1::ListCallsResponse, Refusal> {
-        let call = self.data.admit(context, Ask::about(&q.user))?;
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
         let mut reader = Reader::new(&call.catalog);
-        let everybody = call.about_anybody(context);
-        let user = match q.user.is_empty() && everybody {
+        let of_all = q.user.is_empty() && call.about_anybody(context);
+        let user = match of_all {
             true => None,
             false => Self::about(&call, &mut reader, &q.user),
         };
@@ -92,12 +90,7 @@ impl Service {
         let live = q.live.to_string();
         let own = user.as_ref().map(UserId::as_str).unwrap_or_default();
         let arguments = [context.rpc().path, own, &q.provider, &live];
-        let asked = Asked {
-            arguments: &arguments,
-            size: q.page_size,
-            token: &q.page_token,
-            now: self.clock.now(),
-        };
+        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
         let (size, after) = page::read(&asked, reader.v)?;
         let pass = |call: &voice::Call| {
             provider.as_ref().is_none_or(|name| *name == call.provider)
@@ -108,11 +101,7 @@ impl Service {
             let position = Position::numbered(-call.start_time.micros(), &reversed(call.call_id));
             (position, convert::call(&call))
         });
-        let page = page::cut(
-            &asked,
-            size,
-            rows.filter(|(at, _)| after.as_ref().is_none_or(|after| at > after)),
-        );
+        let page = page::cut(&asked, size, page::after(rows, after));
         Ok(v1::ListCallsResponse { calls: page.rows, next_page_token: page.next })
     }
 
@@ -122,7 +111,7 @@ impl Service {
         context: &CallContext,
         q: v1::VerifyProviderRequest,
     ) -> Result<v1::VerifyProviderResponse, Refusal> {
-        let call = self.data.admit(context, Ask::default())?;
+        let call = self.data.admit(context, MessageAttributes::default())?;
         let mut reader = Reader::new(&call.catalog);
         let name = reader.name("name", Kind::Provider, &q.name);
         reader.v.finish()?;
@@ -141,7 +130,7 @@ impl Service {
         context: &CallContext,
         _: v1::ListAdaptersRequest,
     ) -> Result<v1::ListAdaptersResponse, Refusal> {
-        self.data.admit(context, Ask::default())?;
+        self.data.admit(context, MessageAttributes::default())?;
         let adapters = self.voice.adapters().iter().map(convert::adapter).collect();
         Ok(v1::ListAdaptersResponse { adapters })
     }
@@ -181,7 +170,7 @@ impl Service {
                 payload: asked.payload,
             },
         };
-        context.hand_over();
+        context.mark_dispatched();
         let call = self.voice.start_call(start, deadline(context)).await?;
         Ok(v1::StartCallResponse { call: Some(convert::call(&call)) })
     }
@@ -192,7 +181,7 @@ impl Service {
         q: v1::EndCallRequest,
     ) -> Result<v1::EndCallResponse, Refusal> {
         let (found, ()) = self.on_call(context, &q.name, |_| ())?;
-        context.hand_over();
+        context.mark_dispatched();
         let (call, changed) = self.voice.end_call(&found, deadline(context)).await?;
         Ok(v1::EndCallResponse { call: Some(convert::call(&call)), changed })
     }
@@ -203,7 +192,7 @@ impl Service {
         q: v1::HoldCallRequest,
     ) -> Result<v1::HoldCallResponse, Refusal> {
         let (found, ()) = self.on_call(context, &q.name, |_| ())?;
-        context.hand_over();
+        context.mark_dispatched();
         let (call, changed) = self.voice.hold_call(&found, true, deadline(context)).await?;
         Ok(v1::HoldCallResponse { call: Some(convert::call(&call)), changed })
     }
@@ -214,7 +203,7 @@ impl Service {
         q: v1::ResumeCallRequest,
     ) -> Result<v1::ResumeCallResponse, Refusal> {
         let (found, ()) = self.on_call(context, &q.name, |_| ())?;
-        context.hand_over();
+        context.mark_dispatched();
         let (call, changed) = self.voice.hold_call(&found, false, deadline(context)).await?;
         Ok(v1::ResumeCallResponse { call: Some(convert::call(&call)), changed })
     }
@@ -226,7 +215,7 @@ impl Service {
     ) -> Result<v1::TransferCallResponse, Refusal> {
         let (found, to) = self.on_call(context, &q.name, |r| convert::transfer(&q, r))?;
         let to = to.ok_or_else(|| Refusal::new(Reason::AddressInvalid, "to is required."))?;
-        context.hand_over();
+        context.mark_dispatched();
         let call = self.voice.transfer_call(&found, to, q.blind, deadline(context)).await?;
         Ok(v1::TransferCallResponse { call: Some(convert::call(&call)) })
     }
@@ -240,7 +229,7 @@ impl Service {
             self.acting(context, &q.user, |r| convert::presence(&q, r))?;
         let presence =
             presence.ok_or_else(|| Refusal::new(Reason::FieldInvalid, "presence is required."))?;
-        context.hand_over();
+        context.mark_dispatched();
         self.voice.set_presence(&user, &provider, presence, deadline(context)).await?;
         Ok(v1::SetPresenceResponse {})
     }

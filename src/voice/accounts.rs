@@ -1,4 +1,4 @@
-//! Providers that are driven: one account for each active provider with an adapter, as it is stored.
+//! Accounts at vendors: one for each active provider with an adapter, built from what is stored.
 
 use std::{
     collections::HashMap,
@@ -8,8 +8,8 @@ use std::{
 use deskplane_providers::{Capabilities, Error, layers::Protected};
 
 use super::{
-    monitor::{Condition, Monitor},
-    webhook::Places,
+    health::{Condition, HealthTracker},
+    webhook::WebhookLimit,
 };
 use crate::{domain::UniqueName, tasks::Tasks};
 
@@ -19,28 +19,28 @@ pub(super) struct Accounts {
     all: Mutex<HashMap<UniqueName, Arc<Account>>>,
 }
 
-/// A provider as it is stored, ready to use.
+/// A provider at its stored revision, ready to use.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) name: UniqueName,
-    /// Revision of the provider that this is.
+    /// Revision of the stored provider.
     pub(super) revision: i64,
-    /// Why it cannot be used, if it cannot.
+    /// The protected adapter, or why there is none.
     pub(super) provider: Result<Arc<Protected>, Error>,
-    /// Places of webhooks.
-    pub(super) webhooks: Places,
-    pub(super) monitor: Mutex<Monitor>,
-    /// Runs what checks it and listens to it; cancelled when the account goes.
+    /// Limits the webhooks that are processed at a time.
+    pub(super) webhooks: WebhookLimit,
+    pub(super) health: Mutex<HealthTracker>,
+    /// Scope of its checks and its stream of events; cancelled with the account.
     pub(super) tasks: Tasks,
 }
 
 impl Accounts {
-    /// The account that is there now.
+    /// The current account of a provider.
     pub(super) fn get(&self, name: &UniqueName) -> Option<Arc<Account>> {
         self.all().get(name).cloned()
     }
 
-    /// Lets go of all.
+    /// Stops all accounts.
     pub(super) fn close(&self) {
         for (_, account) in self.all().drain() {
             account.stop();
@@ -53,22 +53,22 @@ impl Accounts {
 }
 
 impl Account {
-    /// What it can do; nothing when it cannot be used.
+    /// What it offers; nothing when it cannot be used.
     pub(super) fn capabilities(&self) -> Capabilities {
         use deskplane_providers::ChannelProvider as _;
         self.provider.as_ref().map(|provider| provider.capabilities()).unwrap_or_default()
     }
 
-    /// How it does.
+    /// Its health.
     pub(super) fn condition(&self) -> Condition {
-        self.monitor().condition()
+        self.health().condition()
     }
 
     pub(super) fn stop(&self) {
         self.tasks.cancel();
     }
 
-    pub(super) fn monitor(&self) -> MutexGuard<'_, Monitor> {
-        self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn health(&self) -> MutexGuard<'_, HealthTracker> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

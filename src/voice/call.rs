@@ -1,4 +1,4 @@
-//! One call, and how what a vendor tells changes it (SPEC §14.3). Pure: no clock, no I/O.
+//! One call, and how events of its vendor change it (SPEC §14.3). Pure: no clock, no I/O.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,70 +8,70 @@ use uuid::Uuid;
 
 use crate::domain::{Time, UniqueName, UserId};
 
-/// Events of a call that are remembered, to know them again.
-const REMEMBERED: usize = 64;
+/// Newest events of a call whose keys are kept, to recognise repetitions.
+const SEEN_KEYS: usize = 64;
 
-/// A call as the server knows it, and as it is kept.
+/// A call as the server knows it, and as the log stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Our id.
     pub call_id: Uuid,
-    /// Who takes part.
+    /// The user who takes part.
     pub user: UserId,
     /// The provider that carries it.
     pub provider: UniqueName,
-    /// The vendor's id; empty until the vendor told it.
+    /// The vendor's id; empty until the vendor has sent it.
     pub provider_call_id: String,
-    /// Who began it.
+    /// Which side began it.
     pub direction: Direction,
     /// Called party.
     pub to: String,
-    /// Calling party; empty when nobody named one.
+    /// Calling party; empty when none is known.
     pub from: String,
-    /// How far it is.
+    /// Its state.
     pub state: CallState,
     /// Why it is over.
     pub cause: Option<Cause>,
-    /// When it was asked for, or offered.
+    /// When it was requested, or offered.
     pub start_time: Time,
     /// When a party answered first.
     pub answer_time: Option<Time>,
     /// When it was over.
     pub end_time: Option<Time>,
-    /// What StartCall was given.
+    /// The context of StartCall.
     pub context: BTreeMap<String, String>,
     /// Counts the changes, from 1 on.
     pub sequence: i64,
-    /// The request that asked for it, while a repetition gets this call.
+    /// The request that started it, while a repetition is answered with this call.
     pub request: Option<Request>,
     /// Keys of the newest events.
     seen: VecDeque<String>,
 }
 
-/// What tells one StartCall from another.
+/// The idempotency key of a StartCall, with a hash of its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Subject of the caller.
     pub caller: String,
     /// The id that the caller gave.
     pub id: Uuid,
-    /// Hash of what the caller asked for.
+    /// Hash of the request.
     pub payload: [u8; 32],
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Applied {
     /// The call changed.
     Changed,
-    /// The same event came before.
+    /// The same event was applied before.
     Repeated,
-    /// The call is further already.
+    /// The call has passed this state.
     Late,
 }
 
 impl Call {
-    /// A call that a user asks for; the vendor knows nothing of it yet.
+    /// An outbound call that was not sent to its vendor yet.
     pub fn outbound(
         call_id: Uuid,
         user: UserId,
@@ -99,7 +99,7 @@ impl Call {
         }
     }
 
-    /// A call from outside, as an event tells of it first.
+    /// An inbound call, from its first event.
     pub fn inbound(
         call_id: Uuid,
         user: UserId,
@@ -120,12 +120,12 @@ impl Call {
         self.state.is_final()
     }
 
-    /// Takes what a vendor tells.
+    /// Applies an event of the vendor.
     pub fn apply(&mut self, event: &CallEvent, now: Time) -> Applied {
         if self.seen.contains(&event.key) {
             return Applied::Repeated;
         }
-        if self.seen.len() == REMEMBERED {
+        if self.seen.len() == SEEN_KEYS {
             self.seen.pop_front();
         }
         self.seen.push_back(event.key.clone());
@@ -133,7 +133,7 @@ impl Call {
         if named {
             self.provider_call_id.clone_from(&event.provider_call_id);
         }
-        // A word of the vendor's that nobody knows moves no call.
+        // A status that the adapter does not know moves no call.
         let known = event.state != CallState::Unknown;
         let moved = known && self.become_state(event.state, event.cause.clone(), now);
         if named && !moved {
@@ -142,7 +142,7 @@ impl Call {
         if named || moved { Applied::Changed } else { Applied::Late }
     }
 
-    /// Takes the vendor's answer to the start; events may have overtaken it.
+    /// Applies the vendor's answer to the start; events may have overtaken it.
     pub fn started(&mut self, started: &Started, now: Time) {
         self.provider_call_id.clone_from(&started.provider_call_id);
         if !self.become_state(started.state, None, now) {
@@ -150,7 +150,7 @@ impl Call {
         }
     }
 
-    /// Takes what a look-up found; none says that the vendor knows no such call.
+    /// Applies the status that a poll found; none when the vendor has no such call.
     pub fn found(&mut self, status: Option<&CallStatus>, now: Time) -> bool {
         match status {
             Some(status) => {
@@ -182,7 +182,7 @@ impl Call {
         true
     }
 
-    /// What an adapter is told of it.
+    /// The call as adapters refer to it.
     pub fn reference(&self) -> CallRef {
         CallRef {
             call_id: self.call_id,
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_call_goes_where_the_vendor_says() {
+    fn an_unknown_call_takes_the_state_that_the_vendor_reports() {
         for (status, state) in [
             (Some(CallState::Bridged), CallState::Bridged),
             (Some(CallState::Queued), CallState::Queued),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_nobody_knows_moves_nothing() {
+    fn an_unknown_status_moves_nothing() {
         let mut call = call();
         call.apply(&event("a", CallState::Bridged), at(2));
         let strange = CallEvent {
@@ -284,11 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_for_events_is_bounded() {
+    fn the_number_of_seen_keys_is_bounded() {
         let mut call = call();
         for key in 0..1_000 {
             call.apply(&event(&key.to_string(), CallState::Ringing), at(2));
         }
-        assert_eq!(call.seen.len(), REMEMBERED);
+        assert_eq!(call.seen.len(), SEEN_KEYS);
     }
 }

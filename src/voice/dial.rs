@@ -1,19 +1,18 @@
-//! Starting calls: on the disk first, then at the vendor, and never twice (SPEC §14.2).
+//! Starting calls: durable first, then at the vendor, and never twice (SPEC §14.2).
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use deskplane_providers::{
     Address, Capability, ChannelProvider as _, Context, Effect, Error, ErrorKind, StartCall,
 };
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
     Call, CallState, Condition, Request, Shared, Voice,
     accounts::Account,
-    acts::Chosen,
-    book::{Begun, Ending, not_kept},
-    refuse::{self, Asked},
+    call_registry::{StartAttempt, interrupted, not_durable},
+    provider_selection::UsableProvider,
+    refuse::{self, VendorRequest},
 };
 use crate::{
     domain::{
@@ -23,23 +22,23 @@ use crate::{
     tasks::OnPanic,
 };
 
-/// What a vendor is asked for.
-const DIAL: Asked = Asked { capability: Capability::Dial, changes: true };
+/// The request to a vendor that starts a call.
+const DIAL: VendorRequest = VendorRequest::change(Capability::Dial);
 
-/// A call that somebody asks for.
+/// A request to start a call.
 #[derive(Debug, Clone)]
 pub struct Start {
     /// Who calls.
     pub user: UserId,
     /// The provider, where the caller chose one.
     pub provider: Option<UniqueName>,
-    /// Whom.
+    /// Called party.
     pub to: Address,
     /// Caller id to show.
     pub from: Option<Address>,
-    /// What the caller wants to find again.
+    /// Data of the caller's, kept with the call.
     pub context: BTreeMap<String, String>,
-    /// What tells this request from every other.
+    /// The idempotency key of the request.
     pub request: Request,
 }
 
@@ -49,80 +48,80 @@ type Candidates = Vec<Candidate>;
 #[derive(Debug)]
 struct Candidate {
     account: Arc<Account>,
-    /// Whether the next one may be tried where this one certainly did nothing.
-    passes_on: bool,
+    /// Whether the next one may be tried after a failure that certainly had no effect.
+    fails_over: bool,
 }
 
 impl Voice {
     /// Starts a call, or answers the one that the same request started before.
     ///
-    /// Once the call is noted it goes on whether or not anybody waits for the answer.
+    /// Once the call is registered it is started whether or not the caller waits for the answer.
     pub async fn start_call(&self, start: Start, cx: Context) -> Result<Arc<Call>, Refusal> {
-        let shared = &self.shared;
-        if let Some(known) = shared.book.requested(&start.request)? {
-            return answer(known).await;
+        let calls = &self.shared.calls;
+        if let Some(earlier) = calls.find_start(&start.request)? {
+            return earlier.result().await;
         }
         let candidates = self.candidates(&start)?;
-        let Some(first) = candidates.first() else {
-            let message = format!("No provider of {} can dial.", start.user);
-            return Err(Refusal::new(Reason::CapabilityUnsupported, message)
-                .with("capability", Capability::Dial));
+        let call = self.queued_call(&start, &candidates)?;
+        let call_id = call.call_id;
+        let (write, guard) = match calls.begin_start(call, &start.request)? {
+            StartAttempt::First(write, guard) => (write, guard),
+            StartAttempt::Repetition(earlier) => return earlier.result().await,
         };
-        let name = first.account.name.clone();
-        let mut call = Call::outbound(
-            shared.clock.uid(),
-            start.user.clone(),
-            name,
-            start.to.to_string(),
-            shared.clock.now(),
-        );
+        let (shared, tasks) = (Arc::clone(&self.shared), self.shared.settings.tasks.clone());
+        let scope = tasks.clone();
+        let started = tasks.spawn("voice.start_call", OnPanic::Report, async move {
+            if !write.durable().await {
+                return Err(guard.discard());
+            }
+            let dialled = Arc::clone(&shared).dial(call_id, start, candidates, cx);
+            let dialled = scope.guard("voice.start_call", OnPanic::Report, dialled).await;
+            let result = dialled.unwrap_or_else(|| {
+                // It panicked, perhaps after the vendor took the call.
+                shared.spawn_reconcile(call_id);
+                Err(interrupted())
+            });
+            guard.complete(result.clone());
+            result
+        });
+        started.await.unwrap_or_else(|| Err(interrupted()))
+    }
+
+    /// The call as it is registered: queued at the first candidate.
+    fn queued_call(&self, start: &Start, candidates: &Candidates) -> Result<Call, Refusal> {
+        let first = candidates.first().ok_or_else(|| {
+            let message = format!("No provider of {} can dial.", start.user);
+            Refusal::new(Reason::CapabilityUnsupported, message)
+                .with("capability", Capability::Dial)
+        })?;
+        let (id, now) = (self.shared.clock.uid(), self.shared.clock.now());
+        let provider = first.account.name.clone();
+        let mut call = Call::outbound(id, start.user.clone(), provider, start.to.to_string(), now);
         call.from = start.from.as_ref().map(ToString::to_string).unwrap_or_default();
         call.context.clone_from(&start.context);
         call.request = Some(start.request.clone());
-        let call_id = call.call_id;
-        match shared.book.begin(call, &start.request)? {
-            Begun::New(kept, told) => {
-                let shared = Arc::clone(shared);
-                let tasks = shared.settings.tasks.clone();
-                let dialled = tasks.spawn("voice.start_call", OnPanic::Report, async move {
-                    let ending = match kept.done().await {
-                        true => shared.dial(call_id, &start, candidates, cx).await,
-                        false => {
-                            // Nothing was dialled.
-                            shared.book.unkept(call_id);
-                            Err(not_kept())
-                        }
-                    };
-                    shared.book.begun(call_id);
-                    told.send_replace(Some(ending.clone()));
-                    ending
-                });
-                let panicked = || Err(Refusal::new(Reason::Internal, "Starting the call failed."));
-                dialled.await.unwrap_or_else(panicked)
-            }
-            repeated => answer(repeated).await,
-        }
+        Ok(call)
     }
 
-    /// The provider that was asked for, or all that can dial in the order of the profile, those that
-    /// are down left out.
+    /// The provider that the request names, or all that can dial in the order of the profile, without
+    /// those that are down.
     fn candidates(&self, start: &Start) -> Result<Candidates, Refusal> {
-        let chosen = self.chosen(&start.user)?;
+        let usable = self.usable_providers(&start.user)?;
         if let Some(name) = &start.provider {
-            let Chosen { stored, account } = chosen.only(name)?;
+            let UsableProvider { stored, account } = usable.find(name)?;
             if !stored.outbound {
                 return Err(outbound_disabled(&stored));
             }
-            self.offers(&account, Capability::Dial)?;
-            return Ok(vec![Candidate { account, passes_on: false }]);
+            Self::offers(&account, Capability::Dial)?;
+            return Ok(vec![Candidate { account, fails_over: false }]);
         }
         let (mut able, mut disabled) = (Vec::new(), None);
-        for Chosen { stored, account } in chosen.in_order() {
+        for UsableProvider { stored, account } in usable.in_order() {
             if !account.capabilities().contains(&Capability::Dial) {
                 continue;
             }
             if stored.outbound {
-                able.push(Candidate { account, passes_on: stored.failover == Failover::Next });
+                able.push(Candidate { account, fails_over: stored.failover == Failover::Next });
             } else {
                 disabled.get_or_insert(stored);
             }
@@ -130,7 +129,7 @@ impl Voice {
         if let Some(stored) = disabled.filter(|_| able.is_empty()) {
             return Err(outbound_disabled(&stored));
         }
-        // With all of them down the first one says why.
+        // When all of them are down, the first one is tried for the reason.
         if able.iter().any(|candidate| candidate.account.condition() != Condition::Down) {
             able.retain(|candidate| candidate.account.condition() != Condition::Down);
         }
@@ -140,47 +139,48 @@ impl Voice {
 
 impl Shared {
     async fn dial(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         call_id: Uuid,
-        start: &Start,
+        start: Start,
         candidates: Candidates,
         cx: Context,
     ) -> Result<Arc<Call>, Refusal> {
-        let mut left = candidates.into_iter().peekable();
-        while let Some(Candidate { account, passes_on }) = left.next() {
-            let error = match self.ask(&account, call_id, start, &cx).await {
+        let mut remaining = candidates.into_iter().peekable();
+        while let Some(Candidate { account, fails_over }) = remaining.next() {
+            let error = match self.dial_at(&account, call_id, &start, &cx).await {
                 Ok(call) => return Ok(call),
-                Err(Failed::NotKept(refusal)) => return Err(refusal),
-                Err(Failed::Vendor(error)) => error,
+                Err(DialError::NotDurable(refusal)) => return Err(refusal),
+                Err(DialError::Vendor(error)) => error,
             };
-            account.failed(self, &error);
+            account.record_failure(&self, &error);
             let refusal = refuse::failed(&account.name, DIAL, &error)
                 .with("call", format!("calls/{call_id}"));
             if error.effect() == Effect::Unknown {
                 self.spawn_reconcile(call_id);
                 return Err(refusal);
             }
-            let next = left.peek().filter(|_| passes_on && another_may(&error));
+            let next = remaining.peek().filter(|_| fails_over && may_fail_over(&error));
             let Some(next) = next.map(|next| next.account.name.clone()) else {
-                self.give_up(call_id).await?;
+                self.fail_call(call_id).await?;
                 return Err(refusal);
             };
-            tracing::info!(provider = %account.name, %next, "the call goes to the next provider");
-            self.hand_over(call_id, next).await?;
+            tracing::info!(provider = %account.name, %next, "failing over to the next provider");
+            self.reassign(call_id, next).await?;
         }
         // There is at least one candidate, and the last one returns above.
-        Err(Refusal::new(Reason::Internal, "No provider was asked."))
+        Err(Refusal::new(Reason::Internal, "No provider was tried."))
     }
 
-    /// Asks one vendor.
-    async fn ask(
+    /// Starts the call at one vendor.
+    async fn dial_at(
         &self,
         account: &Account,
         call_id: Uuid,
         start: &Start,
         cx: &Context,
-    ) -> Result<Arc<Call>, Failed> {
-        let provider = account.provider.as_ref().map_err(|error| Failed::Vendor(error.clone()))?;
+    ) -> Result<Arc<Call>, DialError> {
+        let provider =
+            account.provider.as_ref().map_err(|error| DialError::Vendor(error.clone()))?;
         let request = StartCall {
             call_id,
             agent: start.user.as_str().to_owned(),
@@ -188,29 +188,30 @@ impl Shared {
             from: start.from.clone(),
             context: start.context.clone(),
         };
-        let started = provider.start_call(cx, request).await.map_err(Failed::Vendor)?;
+        let started = provider.start_call(cx, request).await.map_err(DialError::Vendor)?;
         let now = self.clock.now();
-        let change = self.book.change(call_id, |call| {
+        let change = self.calls.change(call_id, |call| {
             call.started(&started, now);
             true
         });
-        let change = change.ok_or_else(|| Failed::NotKept(not_kept()))?;
-        self.book.settle(change).await.map_err(Failed::NotKept)
+        let change = change.ok_or_else(|| DialError::NotDurable(not_durable()))?;
+        self.calls.publish_when_durable(change).await.map_err(DialError::NotDurable)
     }
 
-    /// The call certainly did not begin: it stays as a failed one, and the same request may try anew.
-    async fn give_up(&self, call_id: Uuid) -> Result<(), Refusal> {
+    /// Records that the call certainly did not begin, and frees its idempotency key: the same request
+    /// may start another call.
+    async fn fail_call(&self, call_id: Uuid) -> Result<(), Refusal> {
         let now = self.clock.now();
-        self.changed(call_id, |call| {
+        self.change_durably(call_id, |call| {
             call.request = None;
             call.become_state(CallState::Ended, Some(deskplane_providers::Cause::Failed), now)
         })
         .await
     }
 
-    /// The next provider gets the call; on the disk before it is asked.
-    async fn hand_over(&self, call_id: Uuid, next: UniqueName) -> Result<(), Refusal> {
-        self.changed(call_id, |call| {
+    /// Assigns the call to the next provider, durably before that is dialled.
+    async fn reassign(&self, call_id: Uuid, next: UniqueName) -> Result<(), Refusal> {
+        self.change_durably(call_id, |call| {
             call.provider = next;
             call.sequence += 1;
             true
@@ -218,13 +219,13 @@ impl Shared {
         .await
     }
 
-    async fn changed(
+    async fn change_durably(
         &self,
         call_id: Uuid,
         change: impl FnOnce(&mut Call) -> bool,
     ) -> Result<(), Refusal> {
-        match self.book.change(call_id, change) {
-            Some(change) => self.book.settle(change).await.map(drop),
+        match self.calls.change(call_id, change) {
+            Some(change) => self.calls.publish_when_durable(change).await.map(drop),
             None => Ok(()),
         }
     }
@@ -232,27 +233,17 @@ impl Shared {
 
 /// Why a vendor did not dial.
 #[derive(Debug)]
-enum Failed {
+enum DialError {
     /// It failed.
     Vendor(Error),
-    /// It did, and the disk does not take it.
-    NotKept(Refusal),
+    /// It did, and the log does not take that.
+    NotDurable(Refusal),
 }
 
-/// Whether another vendor may do what this one did not: a wrong number is wrong everywhere.
-fn another_may(error: &Error) -> bool {
+/// Whether another vendor may succeed where this one failed: a wrong number is wrong everywhere.
+fn may_fail_over(error: &Error) -> bool {
     use ErrorKind::{InvalidArgument, Refused};
     !matches!(error.kind(), InvalidArgument | Refused)
-}
-
-async fn answer(begun: Begun) -> Result<Arc<Call>, Refusal> {
-    let mut ending: watch::Receiver<Ending> = match begun {
-        Begun::Known(call) => return Ok(call),
-        Begun::UnderWay(ending) => ending,
-        Begun::New(..) => return Err(not_kept()),
-    };
-    let ended = ending.wait_for(Option::is_some).await.map_err(|_| not_kept())?;
-    ended.clone().unwrap_or_else(|| Err(not_kept()))
 }
 
 fn outbound_disabled(stored: &ChannelProvider) -> Refusal {

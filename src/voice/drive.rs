@@ -1,5 +1,5 @@
-//! Drives the accounts of providers: makes them as they are stored, checks them, and reads the
-//! events of their vendors.
+//! Drives the accounts of providers: builds them from what is stored, checks their health, and reads
+//! the event streams of their vendors.
 
 use std::{
     pin::pin,
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::{
     Condition, Settings, Shared,
     accounts::{Account, Accounts},
-    webhook::{Places, webhook_url},
+    webhook::{WebhookLimit, webhook_url},
 };
 use crate::{
     catalog::Catalog,
@@ -25,12 +25,12 @@ use crate::{
     domain::provider::{ChannelProvider, WIDGET},
 };
 
-/// Longest that a check takes.
-const CHECK: Duration = Duration::from_secs(10);
-/// How soon a provider of which nothing is known is checked again.
-const SOON: Duration = Duration::from_secs(2);
-/// How often live calls are asked for, where the vendor sends no events.
-const POLL: Duration = Duration::from_secs(2);
+/// Longest that a check, or opening a stream of events, takes.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon a provider of unknown health is checked again.
+const FIRST_RECHECK: Duration = Duration::from_secs(2);
+/// How often live calls are polled, where the vendor sends no events.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Pauses before a stream of events is opened again.
 const RECONNECT: BackoffPolicy = BackoffPolicy {
     first: Duration::from_millis(500),
@@ -39,16 +39,20 @@ const RECONNECT: BackoffPolicy = BackoffPolicy {
 };
 
 impl Accounts {
-    /// The account of a provider as it is stored now; made when there is none yet.
-    pub(super) fn of(&self, shared: &Arc<Shared>, stored: &ChannelProvider) -> Arc<Account> {
-        // An older catalog does not bring an older account back.
+    /// The account of a provider as it is stored now; built when there is none yet.
+    pub(super) fn get_or_build(
+        &self,
+        shared: &Arc<Shared>,
+        stored: &ChannelProvider,
+    ) -> Arc<Account> {
+        // A request on an older catalog does not bring an older account back.
         let newer = |account: &&Arc<Account>| account.revision >= stored.stamp.revision;
         let name = &stored.common.unique_name;
         if let Some(known) = self.all().get(name).filter(newer) {
             return Arc::clone(known);
         }
-        // Without the lock: to open secrets and to judge a configuration takes its time, and other
-        // accounts are needed meanwhile. Of two that are made at once the first stays.
+        // Without the lock: opening secrets and validating a configuration take time, and other
+        // accounts are needed meanwhile. Of two that are built at once the first stays.
         let account = Arc::new(Account::new(shared, stored));
         let mut all = self.all();
         if let Some(known) = all.get(name).filter(newer) {
@@ -56,20 +60,25 @@ impl Accounts {
         }
         let before = all.insert(account.name.clone(), Arc::clone(&account));
         before.iter().for_each(|before| before.stop());
-        // With the lock in hand: who replaces this account finds its tasks, and ends them.
+        // Under the lock: a request that replaces this account finds its tasks, and cancels them.
         account.start(Arc::downgrade(shared));
         account
     }
 
-    /// An account to look at, whether or not the provider is in use: without tasks of its own unless
-    /// it is.
-    pub(super) fn passing(&self, shared: &Shared, stored: &ChannelProvider) -> Arc<Account> {
+    /// The account of a provider that need not be in use. One that is built for this call has no
+    /// tasks.
+    pub(super) fn get_or_build_unused(
+        &self,
+        shared: &Shared,
+        stored: &ChannelProvider,
+    ) -> Arc<Account> {
         let known = self.get(&stored.common.unique_name);
         let current = known.filter(|account| account.revision >= stored.stamp.revision);
         current.unwrap_or_else(|| Arc::new(Account::new(shared, stored)))
     }
 
-    /// Makes what is missing, and lets go of what is not stored, active or driven any more.
+    /// Builds the accounts that are missing, and stops those whose provider is no longer stored, active
+    /// or driven.
     pub(super) fn reconcile(&self, shared: &Arc<Shared>, catalog: &Catalog) {
         let driven =
             |stored: &&Arc<ChannelProvider>| stored.common.is_active() && stored.adapter != WIDGET;
@@ -84,7 +93,7 @@ impl Accounts {
         });
         gone.iter().for_each(|account| account.stop());
         for stored in wanted {
-            self.of(shared, &stored);
+            self.get_or_build(shared, &stored);
         }
     }
 }
@@ -95,26 +104,26 @@ impl Account {
             name: stored.common.unique_name.clone(),
             revision: stored.stamp.revision,
             provider: build(&shared.settings, &shared.clock, stored),
-            webhooks: Places::default(),
-            monitor: Mutex::default(),
+            webhooks: WebhookLimit::default(),
+            health: Mutex::default(),
             tasks: shared.settings.tasks.child(),
         }
     }
 
-    /// Takes what a request showed: refused credentials or an open breaker bring it down at once.
-    pub(super) fn failed(&self, shared: &Shared, error: &Error) {
+    /// Takes note of a failed request: refused credentials or an open breaker mean DOWN at once.
+    pub(super) fn record_failure(&self, shared: &Shared, error: &Error) {
         let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
         if open || error.kind() == ErrorKind::Unauthenticated {
-            let condition = self.monitor().fell();
+            let condition = self.health().mark_down();
             (shared.settings.report)(&self.name, condition, error.message());
         }
     }
 
-    /// Takes what a check showed, and says so.
-    fn checked(&self, shared: &Shared, checks: &[Check]) -> Condition {
+    /// Takes note of a round of checks, and reports the health.
+    fn record_checks(&self, shared: &Shared, checks: &[Check]) -> Condition {
         let bad = checks.iter().find(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
         let open = self.provider.as_ref().is_ok_and(|provider| provider.is_open());
-        let condition = self.monitor().checked(bad.is_none(), open);
+        let condition = self.health().record_check(bad.is_none(), open);
         let detail = match bad {
             Some(bad) => format!("{}: {}", bad.name, bad.detail),
             None if open => "the vendor failed too often; requests are held back".to_owned(),
@@ -129,13 +138,17 @@ impl Account {
         let Ok(provider) = &self.provider else {
             let (account, shared) = (Arc::clone(self), shared.upgrade());
             if let (Some(shared), Err(error)) = (shared, &account.provider) {
-                (shared.settings.report)(&account.name, account.monitor().fell(), error.message());
+                (shared.settings.report)(
+                    &account.name,
+                    account.health().mark_down(),
+                    error.message(),
+                );
             }
             return;
         };
-        // A panic of an adapter is no reason to leave its provider without checks and events.
+        // Restarted after a panic of the adapter: its provider still needs checks and events.
         let (account, held) = (Arc::clone(self), Weak::clone(&shared));
-        let check = move || look_after(Arc::clone(&account), Weak::clone(&held));
+        let check = move || run_checks(Arc::clone(&account), Weak::clone(&held));
         self.tasks.spawn_restarting("voice.check", check);
         let account = Arc::clone(self);
         match provider.descriptor().webhook {
@@ -154,7 +167,7 @@ impl Account {
     }
 }
 
-/// Makes the provider of an account. Offline: the vendor is not asked.
+/// Builds the provider of an account, without a request to the vendor.
 fn build(
     settings: &Settings,
     clock: &Clock,
@@ -179,40 +192,40 @@ fn build(
     Ok(Arc::new(Protected::new(provider, name, secrets)))
 }
 
-/// Checks the provider for ever (SPEC §14.6).
-async fn look_after(account: Arc<Account>, shared: Weak<Shared>) {
+/// Checks the provider until the account is stopped (SPEC §14.6).
+async fn run_checks(account: Arc<Account>, shared: Weak<Shared>) {
     use deskplane_providers::ChannelProvider as _;
     let Ok(provider) = &account.provider else { return };
     loop {
-        let checks = provider.check(&Context::within(CHECK)).await;
+        let checks = provider.check(&Context::within(CHECK_TIMEOUT)).await;
         let Some(shared) = shared.upgrade() else { return };
-        let condition = account.checked(&shared, &checks);
+        let condition = account.record_checks(&shared, &checks);
         let every = shared.settings.check_every.mul_f64(0.8 + 0.4 * fastrand::f64());
         drop(shared);
-        sleep(if condition == Condition::Unknown { SOON.min(every) } else { every }).await;
+        sleep(if condition == Condition::Unknown { FIRST_RECHECK.min(every) } else { every }).await;
     }
 }
 
-/// Holds a stream of events open, and catches up after each pause.
+/// Keeps a stream of events open, and polls live calls whenever it was opened.
 async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Shared>) {
     use deskplane_providers::ChannelProvider as _;
     let mut pauses = RECONNECT.pauses();
     loop {
-        match provider.events(&Context::within(CHECK)).await {
+        match provider.events(&Context::within(CHECK_TIMEOUT)).await {
             Ok(mut events) => {
-                // The stream is read meanwhile; when it ends, the next one catches up afresh.
-                let mut caught_up = pin!(catch_up(&account, &shared).fuse());
+                // The stream is read during the polls; when it ends, the next one begins with new polls.
+                let mut polls = pin!(poll_live_calls(&account, &shared).fuse());
                 loop {
                     let event = tokio::select! {
                         event = events.next() => event,
-                        () = &mut caught_up => continue,
+                        () = &mut polls => continue,
                     };
                     let Some(held) = shared.upgrade() else { return };
                     match event {
                         Some(Ok(event)) => {
                             pauses = RECONNECT.pauses();
-                            // What cannot be stored is an error of the next request on the call.
-                            let _ = held.take(&account.name, event).await;
+                            // When the log does not take it, the next request on the call is refused.
+                            let _ = held.apply_event(&account.name, event).await;
                         }
                         Some(Err(error)) => {
                             tracing::warn!(provider = %account.name, %error, "the stream of events failed");
@@ -224,27 +237,27 @@ async fn listen(account: Arc<Account>, provider: Arc<Protected>, shared: Weak<Sh
             }
             Err(error) => {
                 let Some(held) = shared.upgrade() else { return };
-                account.failed(&held, &error);
+                account.record_failure(&held, &error);
             }
         }
         sleep(pauses.next().unwrap_or(RECONNECT.widest)).await;
     }
 }
 
-/// Asks for live calls, where the vendor sends no events.
+/// Polls live calls, where the vendor sends no events.
 async fn poll(account: Arc<Account>, shared: Weak<Shared>) {
     loop {
-        sleep(POLL).await;
+        sleep(POLL_INTERVAL).await;
         if shared.strong_count() == 0 {
             return;
         }
-        catch_up(&account, &shared).await;
+        poll_live_calls(&account, &shared).await;
     }
 }
 
-/// Asks for every live call of an account, unless voice has ended.
-async fn catch_up(account: &Account, shared: &Weak<Shared>) {
+/// Polls every live call of an account, unless voice has ended.
+async fn poll_live_calls(account: &Account, shared: &Weak<Shared>) {
     if let Some(shared) = shared.upgrade() {
-        shared.catch_up(account).await;
+        shared.poll_live_calls(account).await;
     }
 }

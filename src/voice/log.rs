@@ -1,9 +1,10 @@
-//! Where calls are kept: a log of their states, synced before anybody acts on them.
+//! The log of calls: a write-ahead log of their states with group commit.
 //!
 //! Calls are operational data beside the store: no revision, no history, not part of a backup. One
-//! file holds every state of a call one after the other, the newest wins; a start, and the log when
-//! it has grown, writes what is still wanted into a new file. What follows the last whole entry is
-//! what a kill left; an entry that is broken before a whole one is damage, and the start is refused.
+//! file holds every state of a call one after the other, the newest wins. Compaction, at a start and
+//! when the file has grown, writes the newest state of each call that is retained into a new file.
+//! What follows the last whole entry is the torn tail of a kill; a broken entry before a whole one is
+//! damage, and the start is refused.
 
 use std::{
     collections::HashMap,
@@ -28,29 +29,29 @@ use crate::{
 const MAGIC: &[u8; 8] = b"dpcalls\x01";
 /// Bytes before each entry: its length and its CRC32C, big endian.
 const HEAD: usize = 8;
-/// States that may wait for the disk. Further ones are refused: they would only be late as well.
+/// States that may wait for the disk. Further ones are refused, as on a full disk.
 const QUEUE: usize = 1_024;
 /// Longest entry.
 const MAX_ENTRY: usize = 64 << 10;
-/// Room that is reserved ahead, so that a sync has no length to write.
-const AHEAD: u64 = 1 << 20;
-/// A smaller file is not worth writing anew.
-const SMALL: u64 = 4 << 20;
+/// Bytes that are allocated ahead, so that a sync has no length to write.
+const PREALLOCATE: u64 = 1 << 20;
+/// A smaller file is not worth a compaction.
+const MIN_COMPACT: u64 = 4 << 20;
 
-/// Takes states of calls; a clone writes to the same file.
+/// Appends states of calls; a clone appends to the same file.
 #[derive(Debug, Clone)]
 pub struct Log {
     queue: Option<mpsc::Sender<Entry>>,
 }
 
-/// Why calls cannot be kept.
+/// Why the log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The disk failed.
     #[error("the log of calls: {0}")]
     Io(#[from] io::Error),
-    /// It is not what was written.
+    /// An entry is not as it was written.
     #[error(
         "{file}, byte {offset}: an entry is damaged and whole ones follow; move the folder away to start without \
              the calls of the past, which may then be dialled again when they are asked for again"
@@ -63,17 +64,17 @@ pub enum Error {
     },
 }
 
-/// A state of a call on its way to the disk.
+/// A state of a call, and where to answer whether it is durable.
 type Entry = (Call, oneshot::Sender<bool>);
 
 impl Log {
-    /// A log that forgets everything with the process: for tests and for the demo.
+    /// A log without a file: for tests and for the demo.
     pub fn in_memory() -> Self {
         Self { queue: None }
     }
 
-    /// Opens the log in a folder and answers the calls that `wanted` keeps, each as it was last. It is
-    /// asked again whenever the log has grown.
+    /// Opens the log in a folder and answers the calls that `retained` lets pass, each in its newest
+    /// state. Every compaction asks it again.
     ///
     /// # Errors
     /// [`Error::Damaged`] names file and place; nothing is touched then.
@@ -81,7 +82,7 @@ impl Log {
         tasks: &Tasks,
         io: Arc<dyn Io>,
         folder: &Path,
-        wanted: impl Fn(&Call) -> bool + Send + 'static,
+        retained: impl Fn(&Call) -> bool + Send + 'static,
     ) -> Result<(Self, Vec<Call>), Error> {
         let mut newest = HashMap::new();
         let mut files = numbered(&*io, folder)?;
@@ -91,24 +92,24 @@ impl Log {
             newest.extend(calls.into_iter().map(|call| (call.call_id, call)));
             end = whole as u64;
         }
-        newest.retain(|_, call| wanted(call));
+        newest.retain(|_, call| retained(call));
         let last = files.pop();
         let mut writer = Writer {
             io,
             folder: folder.to_owned(),
             number: last.as_ref().map_or(0, |(number, _)| *number),
             open: None,
-            unsynced: false,
-            old: files.into_iter().map(|(_, path)| path).collect(),
+            name_unsynced: false,
+            obsolete: files.into_iter().map(|(_, path)| path).collect(),
             newest,
-            renew_at: 0,
+            compact_at: 0,
         };
-        let begun = writer.begin();
-        match (begun, last) {
+        let started = writer.start_file();
+        match (started, last) {
             (Ok(()), _) => {}
-            // What is there goes on being written, and a new file is begun when there is room.
+            // The newest file is appended to until there is room for the compaction.
             (Err(error), last) if Lack::of(&error) == Some(Lack::Full) => {
-                tracing::warn!(%error, "no new log of calls can be begun for the moment");
+                tracing::warn!(%error, "the log of calls cannot be compacted for the moment");
                 if let Some((_, path)) = last {
                     writer.resume(&path, end)?;
                 }
@@ -117,34 +118,35 @@ impl Log {
         }
         let calls = writer.newest.values().cloned().collect();
         let (queue, entries) = mpsc::channel(QUEUE);
-        // Calls are refused without it, and nothing but a new start finds out what is on the disk.
-        let work = move || writer.run(entries, &wanted);
+        // Without it calls are refused, and only a restart finds out what is on the disk.
+        let work = move || writer.run(entries, &retained);
         tasks.thread("deskplane-calls", OnPanic::EndProcess, work)?;
         Ok((Self { queue: Some(queue) }, calls))
     }
 
-    /// Hands in a state. What is handed in first is on the disk first; the answer comes once it is.
-    /// It never waits for room in the queue, for the caller holds a lock: what finds it full is not
-    /// kept.
-    pub(super) fn put(&self, call: &Call) -> Kept {
-        let (told, kept) = oneshot::channel();
+    /// Appends a state. States become durable in the order in which they are appended.
+    ///
+    /// The caller holds a lock, so this never waits for room in the queue: a state that finds it full
+    /// is refused.
+    pub(super) fn append(&self, call: &Call) -> PendingWrite {
+        let (done, durable) = oneshot::channel();
         match &self.queue {
-            // A sender that is dropped unused says that the state is not kept.
-            Some(queue) => drop(queue.try_send((call.clone(), told))),
-            None => drop(told.send(true)),
+            // A sender that is dropped unused says that the state is refused.
+            Some(queue) => drop(queue.try_send((call.clone(), done))),
+            None => drop(done.send(true)),
         }
-        Kept(kept)
+        PendingWrite(durable)
     }
 }
 
-/// A state on its way to the disk.
+/// A state that is not durable yet.
 #[derive(Debug)]
-#[must_use = "nobody may act on a call before it is kept"]
-pub(super) struct Kept(oneshot::Receiver<bool>);
+#[must_use = "nothing may act on a state before it is durable"]
+pub(super) struct PendingWrite(oneshot::Receiver<bool>);
 
-impl Kept {
-    /// Waits until it is there; false when it cannot be kept.
-    pub(super) async fn done(self) -> bool {
+impl PendingWrite {
+    /// Waits for the sync; false when the state is refused.
+    pub(super) async fn durable(self) -> bool {
         self.0.await.unwrap_or(false)
     }
 }
@@ -159,12 +161,12 @@ struct Writer {
     /// None until there is room for a first one.
     open: Option<Open>,
     /// Whether the name of the newest file may not last.
-    unsynced: bool,
-    /// What it makes superfluous.
-    old: Vec<PathBuf>,
+    name_unsynced: bool,
+    /// Files that it replaces.
+    obsolete: Vec<PathBuf>,
     newest: HashMap<Uuid, Call>,
     /// Length at which a new file is begun.
-    renew_at: u64,
+    compact_at: u64,
 }
 
 /// The file that is written.
@@ -176,12 +178,12 @@ struct Open {
     reserved: u64,
 }
 
-// What is lacking for the moment (`Lack`) refuses a group before it is written, and may be there for
-// the next one. After a write or a sync that failed nothing is written any more, whatever the error.
+// A resource that is lacking for the moment (`Lack`) refuses a group before it is written, and the next
+// group tries again. After a failed write or sync nothing is written any more, whatever the error.
 impl Writer {
-    /// Begins a new file with the newest states; it counts once it has its name, and until then
-    /// everything is as it was.
-    fn begin(&mut self) -> io::Result<()> {
+    /// Starts a new file with the newest states. It replaces the one before when it gets its name; a
+    /// failure before that changes nothing.
+    fn start_file(&mut self) -> io::Result<()> {
         let mut bytes = MAGIC.to_vec();
         for call in self.newest.values() {
             bytes.extend(entry(call)?);
@@ -194,87 +196,87 @@ impl Writer {
         let (before, after) = (self.number, self.number + 1);
         self.io.remove(&temporary).ok();
         let mut file = self.io.create(&temporary)?;
-        let made = file.write_at(0, &bytes).and_then(|()| file.sync());
-        let named = made.and_then(|()| self.io.rename(&temporary, &path(&self.folder, after)));
+        let written = file.write_at(0, &bytes).and_then(|()| file.sync());
+        let named = written.and_then(|()| self.io.rename(&temporary, &path(&self.folder, after)));
         if let Err(error) = named {
             self.io.remove(&temporary).ok();
             return Err(error);
         }
         if before > 0 {
-            self.old.push(path(&self.folder, before));
+            self.obsolete.push(path(&self.folder, before));
         }
         let end = bytes.len() as u64;
         self.open = Some(Open { file, end, reserved: end });
-        (self.number, self.unsynced) = (after, true);
-        self.renew_at = SMALL.max(end * 4);
+        (self.number, self.name_unsynced) = (after, true);
+        self.compact_at = MIN_COMPACT.max(end * 4);
         self.sync_names()
     }
 
-    /// Makes sure that the name of the newest file lasts, and removes what it makes superfluous.
+    /// Makes the name of the newest file durable, and removes the files that it replaces.
     fn sync_names(&mut self) -> io::Result<()> {
-        if self.unsynced {
+        if self.name_unsynced {
             match self.io.sync_dir(&self.folder) {
-                // The folder could not be opened, so nothing is lost.
+                // The folder could not be opened, so no sync failed.
                 Err(error) if Lack::of(&error) == Some(Lack::Handles) => return Err(error),
                 synced => synced.map_err(io::Error::other)?,
             }
-            self.unsynced = false;
+            self.name_unsynced = false;
         }
-        for old in std::mem::take(&mut self.old) {
-            // It says nothing that the newest one does not say; a start removes it, too.
+        for old in std::mem::take(&mut self.obsolete) {
+            // The newest file holds all of it; the next start removes it otherwise.
             if let Err(error) = self.io.remove(&old) {
-                tracing::warn!(%error, path = %old.display(), "an old log is left");
+                tracing::warn!(%error, path = %old.display(), "an obsolete file of the log of calls was not removed");
             }
         }
         Ok(())
     }
 
-    /// Goes on with a file behind its last whole entry. What a dead process wrote is made durable
-    /// before anybody acts on it.
+    /// Goes on appending to a file, behind its last whole entry. What an earlier process wrote is made
+    /// durable before anything acts on it.
     fn resume(&mut self, path: &Path, end: u64) -> io::Result<()> {
         let mut file = self.io.open(path)?;
         file.sync()?;
         let reserved = file.len()?;
         self.open = Some(Open { file, end, reserved });
-        // A new one is tried soon, for this one holds what nobody wants any more.
-        self.renew_at = end;
+        // Compaction is due: this file holds calls that are no longer retained.
+        self.compact_at = end;
         Ok(())
     }
 
-    fn run(mut self, mut entries: mpsc::Receiver<Entry>, wanted: &dyn Fn(&Call) -> bool) {
+    fn run(mut self, mut entries: mpsc::Receiver<Entry>, retained: &dyn Fn(&Call) -> bool) {
         while let Some(first) = entries.blocking_recv() {
             let (mut group, mut bytes) = (Vec::new(), Vec::new());
             let mut next = Some(first);
-            while let Some((call, told)) = next.take() {
+            while let Some((call, done)) = next.take() {
                 match entry(&call) {
                     Ok(entry) => {
                         bytes.extend(entry);
-                        group.push((call, told));
+                        group.push((call, done));
                     }
                     Err(error) => {
-                        tracing::error!(%error, call_id = %call.call_id, "a call cannot be kept");
-                        let _ = told.send(false);
+                        tracing::error!(%error, call_id = %call.call_id, "a state of a call cannot be written");
+                        let _ = done.send(false);
                     }
                 }
                 next = entries.try_recv().ok();
             }
             let written = self.write(&bytes);
-            let kept = written.is_ok();
-            for (call, told) in group {
-                if kept {
+            let durable = written.is_ok();
+            for (call, done) in group {
+                if durable {
                     self.newest.insert(call.call_id, call);
                 }
-                // Whoever asked may be gone.
-                let _ = told.send(kept);
+                // The request may have been dropped.
+                let _ = done.send(durable);
             }
-            match written.and_then(|()| self.renew(wanted)) {
+            match written.and_then(|()| self.compact(retained)) {
                 Ok(()) => {}
                 Err(error) if Lack::of(&error).is_some() => {
-                    tracing::warn!(%error, "calls cannot be kept for the moment");
+                    tracing::warn!(%error, "the log of calls cannot be written for the moment");
                 }
-                // What is on the disk after a failed write is not known: nothing more is written.
+                // What is on the disk after a failed write is not known, so nothing more is written.
                 Err(error) => {
-                    tracing::error!(%error, "calls can be kept no more");
+                    tracing::error!(%error, "the log of calls failed and takes no more states");
                     return;
                 }
             }
@@ -284,13 +286,13 @@ impl Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sync_names()?;
         if self.open.is_none() {
-            self.begin()?;
+            self.start_file()?;
         }
         let open = self.open.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let after = open.end + bytes.len() as u64;
         if after > open.reserved {
-            open.file.reserve(after + AHEAD)?;
-            open.reserved = after + AHEAD;
+            open.file.reserve(after + PREALLOCATE)?;
+            open.reserved = after + PREALLOCATE;
         }
         let written = open.file.write_at(open.end, bytes).and_then(|()| open.file.sync());
         written.map_err(io::Error::other)?;
@@ -298,14 +300,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins a new file with what is newest and still wanted, when the old one has grown.
-    fn renew(&mut self, wanted: &dyn Fn(&Call) -> bool) -> io::Result<()> {
+    /// Starts a new file with the newest retained states, when the current one has grown.
+    fn compact(&mut self, retained: &dyn Fn(&Call) -> bool) -> io::Result<()> {
         let end = self.open.as_ref().map_or(0, |open| open.end);
-        if end <= self.renew_at {
+        if end <= self.compact_at {
             return Ok(());
         }
-        self.newest.retain(|_, call| wanted(call));
-        self.begin().inspect_err(|_| self.renew_at = end + AHEAD)
+        self.newest.retain(|_, call| retained(call));
+        self.start_file().inspect_err(|_| self.compact_at = end + PREALLOCATE)
     }
 }
 
@@ -336,7 +338,7 @@ fn entry(call: &Call) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Every state in a file, up to the tail that a kill left; and where that begins.
+/// Every state in a file up to its torn tail, and where that begins.
 fn read(io: &dyn Io, path: &Path) -> Result<(Vec<Call>, usize), Error> {
     let file = io.open(path)?;
     let mut bytes = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
@@ -352,9 +354,9 @@ fn read(io: &dyn Io, path: &Path) -> Result<(Vec<Call>, usize), Error> {
         at += size;
     }
     let rest = &bytes[at..];
-    // Lengths begin with a zero byte, so few places have to be looked at.
-    let mut places = (1..rest.len()).filter(|from| rest[*from] == 0);
-    match places.any(|from| whole(&rest[from..]).is_some()) {
+    // A length begins with a zero byte, so an entry can begin at few offsets.
+    let mut offsets = (1..rest.len()).filter(|from| rest[*from] == 0);
+    match offsets.any(|from| whole(&rest[from..]).is_some()) {
         true => Err(damaged(at)),
         false => Ok((calls, at)),
     }

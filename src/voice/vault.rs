@@ -1,8 +1,8 @@
 //! The vault: seals the secrets of providers, and opens them for adapters alone.
 //!
-//! The store holds secrets sealed under the key ring, or as references. Nobody who reads the data
-//! folder, a backup or an answer of the API learns one; the key ring comes from outside and is never
-//! stored. Rotation re-reads the ring and puts the secrets' own keys under its first key.
+//! The store holds secrets sealed under the key ring, or as references. The data folder, a backup and
+//! the answers of the API reveal none; the key ring comes from outside and is never stored. Rotation
+//! reads the ring again and wraps the secrets' own keys under its primary key.
 
 mod cause;
 mod envelope;
@@ -169,8 +169,8 @@ impl Vault {
         opens(&self.ring.load(), of_providers(catalog))
     }
 
-    /// Reads the key ring anew and puts every sealed secret's own key that is not under its first
-    /// key there. A ring that does not open everything is not taken.
+    /// Reads the key ring again, and wraps the own key of each sealed secret under its primary key
+    /// where it is not. A ring that does not open everything is refused.
     ///
     /// # Errors
     /// When the ring cannot be used; the one before stays.
@@ -259,15 +259,15 @@ impl Settings {
 
     fn ring_file(&self, path: &std::path::Path) -> Result<Zeroizing<String>, String> {
         use io::Read as _;
-        let told = |error: io::Error| error.to_string();
-        let file = path.canonicalize().map_err(told)?;
+        let text_of = |error: io::Error| error.to_string();
+        let file = path.canonicalize().map_err(text_of)?;
         let secrets = self.secrets_dir.as_ref().and_then(|folder| folder.canonicalize().ok());
         if secrets.is_some_and(|folder| file.starts_with(folder)) {
             return Err("it lies in voice.secrets_dir, where a reference could read it".to_owned());
         }
         let mut text = Zeroizing::new(String::new());
-        let file = std::fs::File::open(file).map_err(told)?;
-        file.take(MAX_RING).read_to_string(&mut text).map_err(told)?;
+        let file = std::fs::File::open(file).map_err(text_of)?;
+        file.take(MAX_RING).read_to_string(&mut text).map_err(text_of)?;
         Ok(text)
     }
 }

@@ -1,14 +1,14 @@
 //! What vendors post: `POST /webhooks/{provider}` (SPEC §14.4).
 //!
-//! Whatever is wrong, the answer is the same 403 without a word: who guesses learns nothing. A
-//! vendor gets its 2xx once what it told is kept.
+//! Every refusal is the same empty 403, so an attacker who guesses learns nothing. A vendor gets its
+//! 2xx once its events are durable.
 //!
-//! Anybody on the internet can post, so nobody may hold up others: what is refused by its head is
-//! answered before its body is read, a body has a deadline, and a place for the work is taken once
-//! the body is there. Each provider has places of its own.
+//! Anyone on the internet can post, so one sender must not hold up another: what its head refuses is
+//! answered before the body is read, a body has a deadline, and a permit is acquired once the body is
+//! there. Each provider has a concurrency limit of its own.
 
 mod bodies;
-mod places;
+mod limit;
 mod url;
 
 use std::sync::{
@@ -30,24 +30,24 @@ use deskplane_providers::{
 
 pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
-pub(super) use self::{places::Places, url::webhook_url};
+pub(super) use self::{limit::WebhookLimit, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
 use crate::domain::UniqueName;
 
-/// What stands before the name of a provider.
+/// The path before the name of a provider.
 const PATH: &str = "/webhooks/";
 /// One refusal in so many is logged.
-const LOGGED: u64 = 100;
+const LOG_EVERY: u64 = 100;
 
 #[derive(Debug, Clone)]
 struct Ingress {
     shared: Arc<Shared>,
     bodies: Bodies,
-    /// Requests that were turned away because too many are there.
+    /// Requests that were refused because of a limit.
     busy: Arc<AtomicU64>,
 }
 
-/// The routes of webhooks, and of what is nearly one.
+/// The routes of webhooks, and of paths that resemble one.
 pub fn webhooks(voice: &Voice) -> Router {
     let shared = Arc::clone(&voice.shared);
     let ingress = Ingress { shared, bodies: Bodies::default(), busy: Arc::default() };
@@ -57,40 +57,40 @@ pub fn webhooks(voice: &Voice) -> Router {
 }
 
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
-    // As it was sent: an address that is spelled otherwise is not the one that was given out.
+    // Not decoded: a path that is spelled otherwise is not the URL that the vendor was given.
     let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
     match ingress.posted(&provider, request).await {
         Ok(reply) => answer(reply),
-        Err(Refused::Unbelieved(why)) => {
-            ingress.shared.refused(&provider, why);
+        Err(Refused::Unverified(why)) => {
+            ingress.shared.count_refusal(&provider, why);
             StatusCode::FORBIDDEN.into_response()
         }
-        // The vendor repeats what was not taken.
-        Err(Refused::NotKept) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        // The vendor repeats it.
+        Err(Refused::NotDurable) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Err(Refused::Busy) => {
-            ingress.turned_away(&provider);
+            ingress.count_busy(&provider);
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
 }
 
-/// Why a request is not taken.
+/// Why a request is refused.
 enum Refused {
-    Unbelieved(WebhookRefused),
-    NotKept,
+    Unverified(WebhookRefused),
+    NotDurable,
     Busy,
 }
 
 impl From<WebhookRefused> for Refused {
     fn from(why: WebhookRefused) -> Self {
-        Self::Unbelieved(why)
+        Self::Unverified(why)
     }
 }
 
 impl From<Unread> for Refused {
     fn from(why: Unread) -> Self {
         match why {
-            Unread::Incomplete | Unread::TooLong => Self::Unbelieved(WebhookRefused::Malformed),
+            Unread::Incomplete | Unread::TooLong => Self::Unverified(WebhookRefused::Malformed),
             Unread::Busy => Self::Busy,
         }
     }
@@ -98,10 +98,10 @@ impl From<Unread> for Refused {
 
 impl Ingress {
     async fn posted(&self, provider: &str, request: Request) -> Result<Reply, Refused> {
-        let (account, vendor, mut url) = self.shared.addressed(request.method(), provider)?;
+        let (account, vendor, mut url) = self.shared.route(request.method(), provider)?;
         let (head, body) = request.into_parts();
         let (body, _held) = self.bodies.read(body).await?;
-        let _place = account.webhooks.take().await.ok_or(Refused::Busy)?;
+        let _permit = account.webhooks.acquire().await.ok_or(Refused::Busy)?;
         if let Some(query) = head.uri.query() {
             url = format!("{url}?{query}");
         }
@@ -113,23 +113,23 @@ impl Ingress {
         };
         let received = vendor.receive(&webhook).await?;
         for event in received.events {
-            self.shared.take(&account.name, event).await.map_err(|_| Refused::NotKept)?;
+            self.shared.apply_event(&account.name, event).await.map_err(|_| Refused::NotDurable)?;
         }
         Ok(received.reply)
     }
 
-    /// Logs the first that is turned away and then few.
-    fn turned_away(&self, provider: &str) {
+    /// Counts a request over a limit; logs the first and then few.
+    fn count_busy(&self, provider: &str) {
         let before = self.busy.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(LOGGED) {
+        if before.is_multiple_of(LOG_EVERY) {
             tracing::warn!(provider, so_far = before + 1, "too many webhooks at a time");
         }
     }
 }
 
 impl Shared {
-    /// Whom a request is for and under which URL, as far as its head says.
-    fn addressed(
+    /// The account and the public URL that a request is for, by its head.
+    fn route(
         &self,
         method: &Method,
         provider: &str,
@@ -150,9 +150,9 @@ impl Shared {
     }
 
     /// Counts a refusal; logs the first and then few, whatever arrives.
-    fn refused(&self, provider: &str, why: WebhookRefused) {
+    fn count_refusal(&self, provider: &str, why: WebhookRefused) {
         let before = self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(LOGGED) {
+        if before.is_multiple_of(LOG_EVERY) {
             let provider: String = provider.chars().take(128).collect();
             tracing::warn!(provider, %why, so_far = before + 1, "a webhook was refused");
         }

@@ -211,7 +211,7 @@ pub(crate) fn reason(status: &Status) -> String {
 
 /// The revision in the header of a Get.
 fn revision<T>(answer: &Response<T>) -> i64 {
-    let header = answer.metadata().get("deskplane-revision").expect("a Get tells its revision");
+    let header = answer.metadata().get("deskplane-revision").expect("a Get has a revision");
     header.to_str().unwrap().parse().unwrap()
 }
 

@@ -21,8 +21,8 @@ const LINKED: usize = 110_000;
 /// Rows of one call of BatchUpsertUsers.
 const ROWS: usize = 1_000;
 /// Longest that a big write may take, as its caller sees it.
-const BIG: Duration = Duration::from_millis(250);
-/// What calls of others may take meanwhile.
+const BIG_MAX: Duration = Duration::from_millis(250);
+/// Latencies of other calls meanwhile.
 const READ_P99: Duration = Duration::from_millis(5);
 const READ_MAX: Duration = Duration::from_millis(50);
 const WRITE_P99: Duration = Duration::from_millis(300);
@@ -31,17 +31,17 @@ fn user(at: usize) -> String {
     format!("user{at:07}")
 }
 
-/// Calls of one kind while big writes go on: each is due at a fixed time, and what it waits for its
-/// turn counts as part of it.
+/// Latencies of calls of one kind while big writes go on: each call is due at a fixed time, and the wait
+/// for its turn counts.
 #[derive(Debug, Default)]
-struct Timed(Mutex<Vec<Duration>>);
+struct Latencies(Mutex<Vec<Duration>>);
 
-impl Timed {
-    fn note(&self, due: Instant) {
+impl Latencies {
+    fn record(&self, due: Instant) {
         self.0.lock().unwrap().push(due.elapsed());
     }
 
-    /// Number, 99th percentile and longest of all so far, which are forgotten then.
+    /// Number, 99th percentile and longest so far; starts again from none.
     fn take(&self) -> (usize, Duration, Duration) {
         let mut all = std::mem::take(&mut *self.0.lock().unwrap());
         all.sort();
@@ -78,8 +78,8 @@ async fn fill(api: &Api) {
     }
 }
 
-/// Resolves the profile of anybody, over and over.
-async fn read(server: Arc<Running>, times: Arc<Timed>, end: Arc<AtomicBool>) {
+/// Resolves the profile of a random user, over and over.
+async fn read(server: Arc<Running>, latencies: Arc<Latencies>, end: Arc<AtomicBool>) {
     let mut client = server.agents();
     let mut random = fastrand::Rng::with_seed(1);
     let mut turns = interval(Duration::from_millis(2));
@@ -89,12 +89,12 @@ async fn read(server: Arc<Running>, times: Arc<Timed>, end: Arc<AtomicBool>) {
         let user = user(random.usize(..USERS));
         let request = ResolveProfileRequest { user, ..Default::default() };
         client.resolve_profile(request).await.unwrap();
-        times.note(due);
+        latencies.record(due);
     }
 }
 
-/// Changes the name of anybody, over and over.
-async fn rename(api: Api, times: Arc<Timed>, end: Arc<AtomicBool>) {
+/// Changes the name of a random user, over and over.
+async fn rename(api: Api, latencies: Arc<Latencies>, end: Arc<AtomicBool>) {
     let mut random = fastrand::Rng::with_seed(2);
     let mut turns = interval(Duration::from_millis(20));
     turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -103,7 +103,7 @@ async fn rename(api: Api, times: Arc<Timed>, end: Arc<AtomicBool>) {
         let name = format!("Name {}", random.u64(..));
         let user = json!({"id": user(random.usize(..USERS)), "display_name": name});
         api.ok("UpsertUser", json!({"user": user})).await;
-        times.note(due);
+        latencies.record(due);
     }
 }
 
@@ -117,7 +117,7 @@ async fn release_big_writes_hold_up_nobody_over_the_wire() {
     fill(&api).await;
 
     let end = Arc::new(AtomicBool::new(false));
-    let (reads, writes) = (Arc::new(Timed::default()), Arc::new(Timed::default()));
+    let (reads, writes) = (Arc::new(Latencies::default()), Arc::new(Latencies::default()));
     let mut tasks = vec![tokio::spawn(rename(api.clone(), writes.clone(), end.clone()))];
     let reader = || read(server.clone(), reads.clone(), end.clone());
     tasks.extend([(); 4].map(|()| tokio::spawn(reader())));
@@ -162,7 +162,7 @@ async fn release_big_writes_hold_up_nobody_over_the_wire() {
         println!("{what}: {took:?}");
         assert!(answer["write"]["revision"].as_i64().unwrap() > before, "{what}");
         assert_eq!(answer["write"]["affected"]["total_count"], affected, "{what}");
-        assert!(took <= BIG, "{what} took {took:?}");
+        assert!(took <= BIG_MAX, "{what} took {took:?}");
         // What follows the write is part of what it costs others.
         others(&api).await;
         let ([read_99, read_max], write_99) = report(what, &reads, &writes);
@@ -194,7 +194,7 @@ async fn others(api: &Api) {
 }
 
 /// Prints what the calls took since the last report: the 99th percentile and the longest.
-fn report(what: &str, reads: &Timed, writes: &Timed) -> ([Duration; 2], Duration) {
+fn report(what: &str, reads: &Latencies, writes: &Latencies) -> ([Duration; 2], Duration) {
     let (count, read_99, read_max) = reads.take();
     let (others, write_99, write_max) = writes.take();
     println!(

@@ -1,4 +1,4 @@
-//! What a server tells probes and collectors of metrics, and how a store that fills up or rots is
+//! What a server answers probes and collectors of metrics, and how a store that fills up or rots is
 //! seen from outside.
 
 mod hostile;
@@ -84,7 +84,7 @@ impl Io for Room {
     }
 }
 
-/// A server with a store on a disk of any size, and what it tells.
+/// A server with a store on a disk of any size, and what it answers.
 struct World {
     server: Running,
     store: Arc<Durable>,
@@ -289,7 +289,7 @@ async fn a_full_disk_takes_no_writes_and_everything_else_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_is_told_and_heals_while_the_server_serves() {
+async fn damage_is_reported_and_repaired_while_the_server_serves() {
     let world = World::new().await;
     let api = Api::admin(&world.server);
     api.ok("UpsertUser", json!({"user": {"id": "ann"}})).await;
@@ -306,16 +306,16 @@ async fn damage_is_told_and_heals_while_the_server_serves() {
     let found = world.store.verify_once().await.unwrap();
     assert!(found[0].starts_with(&segment.display().to_string()), "{found:?}");
     assert!(found[0].contains(", byte 64:"), "{found:?}");
-    let told = world.ready();
+    let ready = world.ready();
     assert!(
-        told.0 == 200 && told.1["damaged"].as_str().unwrap().starts_with(&found[0]),
-        "{told:?}"
+        ready.0 == 200 && ready.1["damaged"].as_str().unwrap().starts_with(&found[0]),
+        "{ready:?}"
     );
     assert_eq!(world.figures()["deskplane_store_damaged"], 1.0);
-    let healed = |condition: &Condition| {
+    let repaired = |condition: &Condition| {
         condition.damaged.as_ref().is_some_and(|text| text.contains("has taken its place"))
     };
-    condition.wait_for(healed).await.unwrap();
+    condition.wait_for(repaired).await.unwrap();
     api.ok("UpsertUser", json!({"user": {"id": "bob"}})).await;
     assert_eq!(world.store.verify_once().await.unwrap(), [""; 0]);
     assert_eq!(world.ready().1["damaged"], Value::Null);

@@ -1,4 +1,4 @@
-//! A server as a process of its own: it can be killed, measured, and told to end.
+//! A server as a process of its own: it can be killed, measured, and stopped by a signal.
 
 use std::{
     cell::OnceCell,

@@ -324,16 +324,16 @@ async fn keys_rotate_on_a_live_server() {
 
     // A ring without the old key is not taken, neither now nor at a start.
     fs::write(&ring, &new).unwrap();
-    let (done, told) = rotate(&server);
-    assert!(!done && told.contains("KEY_RING_UNUSABLE") && told.contains("old"), "{told}");
+    let (done, output) = rotate(&server);
+    assert!(!done && output.contains("KEY_RING_UNUSABLE") && output.contains("old"), "{output}");
     server.end();
-    let told = Process::refused(&data, &ring);
+    let output = Process::refused(&data, &ring);
     for part in ["contoso_voice", "webhook_key", "key old is not in the key ring"] {
-        assert!(told.contains(part), "{told}");
+        assert!(output.contains(part), "{output}");
     }
     fs::write(&ring, new_key("old")).unwrap();
-    let told = Process::refused(&data, &ring);
-    assert!(told.contains("wrong key") && told.contains("contoso_voice"), "{told}");
+    let output = Process::refused(&data, &ring);
+    assert!(output.contains("wrong key") && output.contains("contoso_voice"), "{output}");
 
     fs::write(&ring, &old).unwrap();
     let server = Process::start(&data, &ring);

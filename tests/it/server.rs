@@ -132,7 +132,7 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// Tells the server to end.
+    /// Signals the server to end.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
     }

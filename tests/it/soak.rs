@@ -29,7 +29,7 @@ use crate::process::Process;
 
 /// Streams of one connection.
 const PER_CONNECTION: usize = 100;
-/// A change is late when its stream has not heard of it after this time: 250 ms of gathering, the
+/// A change is late when its stream has not received it after this time: 250 ms of gathering, the
 /// rest for machines that do much else.
 const LATE: Duration = Duration::from_secs(5);
 /// Sizes of the store, in MiB, small enough to go round many times.
@@ -152,7 +152,7 @@ async fn watch_all(process: &Process, world: &Arc<World>) -> Vec<JoinHandle<()>>
         watchers.push(tokio::spawn(async move {
             loop {
                 match stream.message().await {
-                    Ok(Some(message)) => world.heard(at, message.event),
+                    Ok(Some(message)) => world.received(at, message.event),
                     Ok(None) => return world.fault(at, "ended without a reason".to_owned()),
                     Err(status) => return world.fault(at, format!("ended: {status}")),
                 }

@@ -1,8 +1,9 @@
-//! Voice through a running server: calls, webhooks, health, with a vendor that does what it is told.
+//! Voice through a running server: calls, webhooks, health, with a scriptable vendor.
 
 mod calls;
 mod health;
 mod kill;
+mod panics;
 mod restart;
 mod streams;
 mod vendors;
@@ -11,7 +12,7 @@ mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use deskplane::{live, server::Voice, store::Memory};
-use deskplane_providers::fake::{Switchboard, Told};
+use deskplane_providers::fake::{Switchboard, VendorEvent};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -88,10 +89,10 @@ impl Desk {
         self.anna().ok("StartCall", request(TO)).await["call"].clone()
     }
 
-    /// Has the vendor tell of a call, and waits until the server knows.
-    async fn tell(&self, call: &Value, status: &str, state: &str) -> Value {
-        let told = Told::of(call["provider_call_id"].as_str().unwrap(), status);
-        self.vendors[0].tell(&told);
+    /// Has the vendor send an event of a call, and waits until the server has applied it.
+    async fn emit(&self, call: &Value, status: &str, state: &str) -> Value {
+        let event = VendorEvent::of(call["provider_call_id"].as_str().unwrap(), status);
+        self.vendors[0].emit(&event);
         self.until(call, state).await
     }
 
@@ -105,9 +106,9 @@ impl Desk {
         }
         let waited = async {
             loop {
-                let told = calls.next().await.unwrap();
-                if told["call"]["name"] == call["name"] && wanted(&told["call"]) {
-                    return told["call"].clone();
+                let message = calls.next().await.unwrap();
+                if message["call"]["name"] == call["name"] && wanted(&message["call"]) {
+                    return message["call"].clone();
                 }
             }
         };
@@ -122,7 +123,7 @@ fn provider(at: usize) -> &'static str {
     ["con_one", "con_two", "con_three"][at]
 }
 
-/// A request to call somebody, with an id of its own.
+/// A request to call an address, with an id of its own.
 fn request(to: &str) -> Value {
     json!({"to": to, "request_id": Uuid::new_v4().to_string()})
 }

@@ -39,7 +39,7 @@ pub(crate) struct Plugin {
     pub(crate) vendor: Arc<Vendor>,
     /// What callers must show; nothing when it is empty.
     pub(crate) token: String,
-    /// Key of the signatures of webhooks; none are believed when it is empty.
+    /// Key of the signatures of webhooks; none are accepted when it is empty.
     pub(crate) webhook_key: String,
 }
 
@@ -80,7 +80,7 @@ impl Plugin {
         }
     }
 
-    fn believes(&self, webhook: &v1::VerifyAndParseWebhookRequest) -> Verdict {
+    fn verify(&self, webhook: &v1::VerifyAndParseWebhookRequest) -> Verdict {
         let signature = webhook.headers.iter().find(|header| header.name == "x-example-signature");
         let Some(signature) = signature else { return Verdict::Unsigned };
         let Some(signature) = unhex(&signature.value) else { return Verdict::BadSignature };
@@ -228,19 +228,19 @@ impl ChannelProviderPlugin for Plugin {
         request: Request<v1::VerifyAndParseWebhookRequest>,
     ) -> Answer<v1::VerifyAndParseWebhookResponse> {
         let webhook = self.admit(request)?;
-        let verdict = self.believes(&webhook);
+        let verdict = self.verify(&webhook);
         let mut answer = v1::VerifyAndParseWebhookResponse::default();
         answer.set_verdict(verdict);
         if verdict != Verdict::Accepted {
             return Ok(Response::new(answer));
         }
         match serde_json::from_slice::<serde_json::Value>(&webhook.body) {
-            Ok(told) => answer.events.push(v1::CallEvent {
-                provider_call_id: word(&told, "call").to_owned(),
-                key: word(&told, "key").to_owned(),
+            Ok(posted) => answer.events.push(v1::CallEvent {
+                provider_call_id: word(&posted, "call").to_owned(),
+                key: word(&posted, "key").to_owned(),
                 state: CallState::Ended.into(),
                 cause: Cause::Other.into(),
-                other_cause: word(&told, "why").to_owned(),
+                other_cause: word(&posted, "why").to_owned(),
                 direction: v1::Direction::Outbound.into(),
                 ..v1::CallEvent::default()
             }),
@@ -258,7 +258,7 @@ impl ChannelProviderPlugin for Plugin {
         let events = stream::unfold(self.vendor.listen(), async |mut events| {
             let event = match timeout(SILENCE, events.recv()).await {
                 Ok(Ok(event)) => Some(event),
-                // Whoever listens too slowly asks for the calls it knows.
+                // A subscriber that is too slow polls the calls that it knows.
                 Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => return None,
                 Err(_) => None,
             };

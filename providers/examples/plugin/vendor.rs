@@ -32,7 +32,7 @@ pub(crate) struct Call {
     pub(crate) cause: Cause,
     user: String,
     to: String,
-    told: u32,
+    events: u32,
 }
 
 impl Default for Vendor {
@@ -55,15 +55,15 @@ impl Vendor {
             cause: Cause::Unspecified,
             user: request.user.clone(),
             to: request.to.clone(),
-            told: 0,
+            events: 0,
         };
-        self.tell(&mut call);
+        self.report(&mut call);
         let begun = call.clone();
         (call.state, call.cause) = match request.to.as_str() {
             BUSY => (CallState::Ended, Cause::Busy),
             _ => (CallState::Bridged, Cause::Unspecified),
         };
-        self.tell(&mut call);
+        self.report(&mut call);
         calls.insert(request.call_id.clone(), call);
         begun
     }
@@ -81,7 +81,7 @@ impl Vendor {
             && call.state != state
         {
             (call.state, call.cause) = (state, cause);
-            self.tell(call);
+            self.report(call);
         }
     }
 
@@ -90,12 +90,12 @@ impl Vendor {
         self.events.subscribe()
     }
 
-    fn tell(&self, call: &mut Call) {
-        call.told += 1;
+    fn report(&self, call: &mut Call) {
+        call.events += 1;
         let event = CallEvent {
             provider_call_id: call.id.clone(),
             call_id: call.call_id.clone(),
-            key: call.told.to_string(),
+            key: call.events.to_string(),
             state: call.state.into(),
             cause: call.cause.into(),
             direction: Direction::Outbound.into(),

@@ -15,7 +15,7 @@ use crate::{
     http::{Answer, Network},
 };
 
-/// Channel variable that says that a channel is on hold: Asterisk itself does not tell.
+/// Channel variable that marks a channel as on hold: Asterisk itself does not report it.
 const HELD: &str = "DESKPLANE_HELD";
 
 /// One user of one Asterisk.
@@ -133,7 +133,7 @@ impl Client {
     }
 
     /// Why a request was refused. A typing error in an endpoint or a device state is an internal
-    /// error of Asterisk; it must not look like an Asterisk in trouble.
+    /// error of Asterisk; it must not count as a failure of Asterisk.
     pub(super) fn refusal(&self, answer: &Answer, reads: bool) -> Error {
         use ErrorKind::{
             Conflict, InvalidArgument, NotFound, PermissionDenied, RateLimited, Refused,
@@ -174,8 +174,8 @@ impl Client {
         self.get(&["asterisk", "info"]).await
     }
 
-    /// Whether somebody listens to the application; without, nobody can enter it.
-    pub(super) async fn is_heard(&self) -> Result<bool> {
+    /// Whether the application has a subscriber; without one no channel can enter it.
+    pub(super) async fn has_subscriber(&self) -> Result<bool> {
         found(self.send(Method::GET, &["applications", &self.app], &[]).await)
             .map(|there| there.is_some())
     }
@@ -264,12 +264,12 @@ impl Client {
         self.post(&["channels", id, "continue"], &query).await
     }
 
-    /// Asks a channel's own device to dial somebody else.
+    /// Has a channel's own device dial another address.
     pub(super) async fn redirect(&self, id: &str, endpoint: &str) -> Result<()> {
         self.post(&["channels", id, "redirect"], &[("endpoint", endpoint)]).await
     }
 
-    /// Makes a bridge. Its name says whose it is.
+    /// Makes a bridge. Its name identifies the application.
     pub(super) async fn create_bridge(&self, id: &str) -> Result<()> {
         self.post(&["bridges", id], &[("type", "mixing"), ("name", &self.app)]).await
     }

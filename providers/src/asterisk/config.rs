@@ -9,7 +9,7 @@ use url::Url;
 use crate::{Address, Error, ErrorKind, Presence, Result, Violations};
 
 /// Longest that a phone may ring, in seconds.
-const LONGEST_RING: u32 = 300;
+const MAX_RING_S: u32 = 300;
 /// Most characters of any text.
 const MAX_TEXT: usize = 256;
 
@@ -104,8 +104,8 @@ pub(super) fn judge(config: &Config, violations: &mut Violations) {
         "caller_id",
         format!("must be 1 to {MAX_TEXT} printable characters"),
     );
-    let ring = (1..=LONGEST_RING).contains(&config.ring_timeout_s);
-    violations.check(ring, "ring_timeout_s", format!("must be 1 to {LONGEST_RING}"));
+    let ring = (1..=MAX_RING_S).contains(&config.ring_timeout_s);
+    violations.check(ring, "ring_timeout_s", format!("must be 1 to {MAX_RING_S}"));
 }
 
 /// `Technology/resource` with one placeholder behind the slash, and nothing else in braces.
@@ -151,7 +151,7 @@ impl Config {
         Ok(self.agent_endpoint.replace("{agent}", agent))
     }
 
-    /// Endpoint of somebody outside.
+    /// Endpoint of an address outside.
     pub(super) fn outside(&self, to: &Address) -> Result<String> {
         if to.is_number() {
             return Ok(self.trunk_endpoint.replace("{number}", to.as_str()));

@@ -1,7 +1,7 @@
-//! One call: what is known of its two parties, and what is due next.
+//! One call: the state of its two parties, and its next step.
 //!
-//! The line decides by what *is*, never by what happened last: told the same twice, late, or after a
-//! restart from a list of channels, it comes to the same conclusion.
+//! The line decides by what *is*, never by what happened last: an event that is repeated or
+//! late, or a listing of channels after a restart, leads to the same conclusion.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub(super) enum Step {
     /// Make the bridge, then call that party. The bridge shows, also after a restart, that the
     /// second party was called: it is never called twice.
     Ring(Side),
-    /// Let the two hear each other.
+    /// Connect the two.
     Join,
     /// End that party's channel.
     HangUp(Side),
@@ -50,18 +50,18 @@ pub(super) struct Line {
     pub(super) details: Details,
     agent: Leg,
     customer: Leg,
-    /// What the call of a party came to, before its channel says so.
+    /// The outcome of dialling a party, before its channel ends.
     verdict: Option<(Side, Cause)>,
-    /// Why the line is over; once it is, all that is left is to clear up.
+    /// Why the call ended; from then on only cleaning up is left.
     cause: Option<Cause>,
     ending: BTreeSet<Side>,
     bridged: bool,
     joined: bool,
     held: bool,
-    /// Steps that were begun. None is begun twice.
-    begun: BTreeSet<Step>,
+    /// Steps that were started. None is started twice.
+    started: BTreeSet<Step>,
     running: Option<Step>,
-    told: Option<CallState>,
+    reported: Option<CallState>,
 }
 
 impl Line {
@@ -77,16 +77,16 @@ impl Line {
             bridged: false,
             joined: false,
             held: false,
-            begun: BTreeSet::new(),
+            started: BTreeSet::new(),
             running: None,
-            told: None,
+            reported: None,
         }
     }
 
-    /// A call that is over and was told of: whatever is still there is cleared up.
-    pub(super) fn over_before(id: LineId) -> Self {
-        let (cause, told) = (Some(Cause::Normal), Some(CallState::Ended));
-        Self { cause, told, ..Self::new(id) }
+    /// A call whose end was reported: whatever is left of it is cleaned up.
+    pub(super) fn ended_before(id: LineId) -> Self {
+        let (cause, reported) = (Some(Cause::Normal), Some(CallState::Ended));
+        Self { cause, reported, ..Self::new(id) }
     }
 
     pub(super) fn leg(&self, side: Side) -> Leg {
@@ -102,8 +102,8 @@ impl Line {
             return self.leave(side);
         }
         if self.leg(side) == Leg::Gone {
-            // It was believed gone, and is not: ending it is due again.
-            self.begun.remove(&Step::HangUp(side));
+            // It counted as gone, and is not: ending it is due again.
+            self.started.remove(&Step::HangUp(side));
             self.set(side, leg);
         }
         if self.leg(side) < leg {
@@ -126,7 +126,7 @@ impl Line {
     }
 
     /// The dialling of a party came to this.
-    pub(super) fn decide(&mut self, side: Side, verdict: Cause) {
+    pub(super) fn record_verdict(&mut self, side: Side, verdict: Cause) {
         self.verdict = Some((side, verdict));
     }
 
@@ -144,76 +144,76 @@ impl Line {
             (cause, _) => cause,
         };
         self.set(side, Leg::Gone);
-        self.over(cause);
+        self.end_with(cause);
     }
 
     /// Whether both are in the bridge.
-    pub(super) fn enter(&mut self, channels: &[String]) {
+    pub(super) fn enter_bridge(&mut self, channels: &[String]) {
         self.bridged = true;
         self.joined |= Side::BOTH.iter().all(|side| channels.contains(&self.id.channel(*side)));
     }
 
-    /// Somebody put somebody on hold, or no longer.
+    /// A party was put on hold, or resumed.
     pub(super) fn hold(&mut self, on: bool) {
         self.held = on;
     }
 
-    /// Forgets what was on its way; what was dialled stays dialled.
+    /// Resets the steps of an earlier connection; what was dialled stays dialled.
     pub(super) fn resume(&mut self) {
         self.running = None;
-        self.begun.retain(|step| matches!(step, Step::Ring(_)));
+        self.started.retain(|step| matches!(step, Step::Ring(_)));
     }
 
-    /// Draws the conclusion from all channels and bridges there are: who is not among them is gone.
-    pub(super) fn listed(&mut self, present: impl Fn(&str) -> bool) {
+    /// Reconciles the line with a listing of all channels: a party without one is gone.
+    pub(super) fn reconcile(&mut self, present: impl Fn(&str) -> bool) {
         for side in [self.id.first(), self.id.first().other()] {
-            let rung = self.bridged || self.begun.contains(&Step::Ring(side));
-            let due = match self.leg(side) {
+            let rung = self.bridged || self.started.contains(&Step::Ring(side));
+            let expected = match self.leg(side) {
                 Leg::Absent => side == self.id.first() || rung,
                 leg => leg < Leg::Left,
             };
-            if due && !present(&self.id.channel(side)) {
+            if expected && !present(&self.id.channel(side)) {
                 self.end(side, Cause::Other("ended while nobody listened".to_owned()));
             }
         }
     }
 
     /// A step is done, or it failed for this reason.
-    pub(super) fn settle(&mut self, step: Step, failed: Option<Cause>) {
+    pub(super) fn complete_step(&mut self, step: Step, failed: Option<Cause>) {
         self.running = None;
         match (step, failed) {
             (Step::Ring(side), Some(cause)) => {
                 self.set(side, Leg::Gone);
-                self.over(cause);
+                self.end_with(cause);
             }
-            // Events may have outrun the answer; they know better.
+            // Events may have overtaken the answer, and are newer.
             (Step::Ring(side), None) if self.leg(side) == Leg::Absent => {
                 self.set(side, Leg::Calling);
             }
-            (Step::Join, Some(cause)) => self.over(cause),
+            (Step::Join, Some(cause)) => self.end_with(cause),
             (Step::Clean, _) => {
                 self.bridged = false;
-                self.begun.remove(&step);
+                self.started.remove(&step);
             }
             _ => {}
         }
     }
 
-    /// The next step; one at a time.
-    pub(super) fn next(&mut self) -> Option<Step> {
+    /// Starts the next step, if there is one and none is running.
+    pub(super) fn start_next_step(&mut self) -> Option<Step> {
         if self.running.is_some() {
             return None;
         }
-        let step = self.due()?;
-        self.begun.insert(step);
+        let step = self.wanted_step()?;
+        self.started.insert(step);
         self.bridged |= matches!(step, Step::Ring(_));
         self.running = Some(step);
         Some(step)
     }
 
-    fn due(&self) -> Option<Step> {
+    fn wanted_step(&self) -> Option<Step> {
         let alive = |side| (Leg::Calling..Leg::Left).contains(&self.leg(side));
-        let new = |step: &Step| !self.begun.contains(step);
+        let new = |step: &Step| !self.started.contains(step);
         let orphan = self.id.first() == Side::Agent && self.agent == Leg::Absent;
         if self.cause.is_some() || orphan || self.customer == Leg::Left {
             let any = Side::BOTH.into_iter().any(alive);
@@ -240,7 +240,7 @@ impl Line {
         }
     }
 
-    /// How far the call is; none while there is nothing to tell.
+    /// The state of the call; none while there is none to report.
     pub(super) fn state(&self) -> Option<CallState> {
         let ringing = |leg| match leg {
             Leg::Absent => None,
@@ -258,10 +258,10 @@ impl Line {
         }
     }
 
-    /// The state to tell of, if it was not told yet, and the cause.
-    pub(super) fn news(&mut self) -> Option<(CallState, Option<Cause>)> {
-        let state = self.state().filter(|state| self.told != Some(*state))?;
-        self.told = Some(state);
+    /// The state and its cause, if it was not reported yet.
+    pub(super) fn take_unreported_state(&mut self) -> Option<(CallState, Option<Cause>)> {
+        let state = self.state().filter(|state| self.reported != Some(*state))?;
+        self.reported = Some(state);
         Some((state, self.cause.clone()))
     }
 
@@ -271,7 +271,7 @@ impl Line {
         self.running.is_none() && !alive(self.agent) && !alive(self.customer) && !self.bridged
     }
 
-    fn over(&mut self, cause: Cause) {
+    fn end_with(&mut self, cause: Cause) {
         self.cause.get_or_insert(cause);
     }
 

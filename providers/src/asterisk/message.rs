@@ -1,4 +1,4 @@
-//! What Asterisk says, as far as it matters here.
+//! Messages of Asterisk, as far as they are used here.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ pub(super) struct Channel {
     pub(super) dialplan: Dialplan,
 }
 
-/// Somebody's number.
+/// The number of a party.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Party {
@@ -34,7 +34,7 @@ pub(super) struct Dialplan {
     pub(super) app_data: String,
 }
 
-/// Channels that hear each other.
+/// Channels that are connected.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Bridge {
@@ -68,14 +68,14 @@ impl Channel {
         there.then_some(words)
     }
 
-    /// Whether it is the other half of a Local channel, which is nobody's.
+    /// Whether it is the other half of a Local channel, which belongs to no party.
     pub(super) fn is_second_half(&self) -> bool {
         self.id.ends_with(";2")
     }
 }
 
 impl Message {
-    /// What tells the event from every other of the call.
+    /// Identifies the event among those of the call.
     pub(super) fn key(&self) -> String {
         let channel = self.channel.as_ref().or(self.peer.as_ref());
         let id = channel.map_or("", |channel| &channel.id);

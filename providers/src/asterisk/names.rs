@@ -1,4 +1,4 @@
-//! The names that we give channels and bridges, so that everything can be told from them again.
+//! The names that we give channels and bridges, from which the calls can be found again.
 //!
 //! A call of ours is the agent's channel `dp-{call id}-a`, the other party's `dp-{call id}-b` and
 //! the bridge `dp-{call id}`. Of a call from outside the other party's channel has Asterisk's id;
@@ -16,7 +16,7 @@ const PREFIX: &str = "dp-";
 pub(super) enum Side {
     /// The user.
     Agent,
-    /// Whoever is outside.
+    /// The party outside.
     Customer,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Details {
 }
 
 impl LineId {
-    /// The call of which one channel is ours by its name, and whose channel that is.
+    /// The call and the side of a channel with a name of ours.
     pub(super) fn of_channel(channel: &str) -> Option<(Self, Side)> {
         let (middle, side) = channel.strip_prefix(PREFIX)?.rsplit_once('-')?;
         match (Uuid::parse_str(middle), side) {

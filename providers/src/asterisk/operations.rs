@@ -1,17 +1,17 @@
-//! What the server asks for.
+//! The operations of the contract.
 
 use super::{
     client::{Onward, Originate},
     names::{Details, LineId, Side},
-    session::Desk,
+    session::AriApplication,
 };
 use crate::{
     CallRef, CallState, CallStatus, Check, Error, ErrorKind, Result, SetPresence, StartCall,
     Started, Transfer,
 };
 
-impl Desk {
-    /// Looks at everything that a call needs, and changes nothing.
+impl AriApplication {
+    /// Checks everything that a call needs, and changes nothing.
     pub(super) async fn check(&self) -> Vec<Check> {
         let reach = async { self.client.ping().await.map(|()| "Asterisk answers".to_owned()) };
         let reach = Check::run("reach", reach).await;
@@ -36,14 +36,15 @@ impl Desk {
     async fn check_events(&self) -> Check {
         let app = &self.config.app;
         let begun = tokio::time::Instant::now();
-        match self.client.is_heard().await {
+        match self.client.has_subscriber().await {
             Ok(false) => Check::skipped(
                 "events",
                 format!("nobody listens to the application {app}; calls are refused until then"),
             ),
-            heard => {
-                let look = async { heard.map(|_| format!("the application {app} is listened to")) };
-                Check { duration: begun.elapsed(), ..Check::run("events", look).await }
+            subscribed => {
+                let check =
+                    async { subscribed.map(|_| format!("the application {app} is listened to")) };
+                Check { duration: begun.elapsed(), ..Check::run("events", check).await }
             }
         }
     }
@@ -52,12 +53,12 @@ impl Desk {
     pub(super) async fn start(&self, request: &StartCall) -> Result<Started> {
         let id = LineId::Outbound(request.call_id);
         let provider_call_id = id.provider_call_id();
-        if let Some(state) = self.board().state(&id) {
+        if let Some(state) = self.calls().state(&id) {
             return Ok(Started { provider_call_id, state });
         }
         let endpoint = self.config.agent(&request.agent)?;
         self.config.outside(&request.to)?;
-        if !self.client.is_heard().await? {
+        if !self.client.has_subscriber().await? {
             let message = "nobody listens to the application: no call could be joined";
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
@@ -77,7 +78,7 @@ impl Desk {
         Ok(Started { provider_call_id, state: CallState::Dialing })
     }
 
-    /// Ends both channels, also when nobody listens who would end the second.
+    /// Ends both channels: without a subscriber no event would end the second.
     pub(super) async fn end(&self, call: &CallRef) -> Result<bool> {
         let id = LineId::of_call(call);
         let first = self.client.hang_up(&id.channel(id.first())).await?;
@@ -88,11 +89,11 @@ impl Desk {
     pub(super) async fn hold(&self, call: &CallRef, on: bool) -> Result<()> {
         let id = LineId::of_call(call);
         self.client.hold(&id.channel(Side::Customer), on).await?;
-        self.board().hold(&id, on);
+        self.calls().hold(&id, on);
         Ok(())
     }
 
-    /// Hands the other party on; the agent is let go when it has left.
+    /// Transfers the other party; the agent's channel ends when that has left.
     pub(super) async fn transfer(&self, call: &CallRef, transfer: &Transfer) -> Result<()> {
         if !transfer.blind {
             return Err(Error::unsupported("transfer after talking to the target"));
@@ -108,12 +109,12 @@ impl Desk {
         }
     }
 
-    pub(super) async fn present(&self, request: &SetPresence) -> Result<()> {
+    pub(super) async fn set_presence(&self, request: &SetPresence) -> Result<()> {
         let state = self.config.device_state(request.presence);
         self.client.set_device_state(&format!("Stasis:{}", request.agent), state).await
     }
 
-    /// How far a call is, from its channels and its bridge.
+    /// The state of a call, from its channels and its bridge.
     pub(super) async fn status(&self, call: &CallRef) -> Result<Option<CallStatus>> {
         let id = LineId::of_call(call);
         let provider_call_id = id.provider_call_id();

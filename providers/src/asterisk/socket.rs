@@ -1,4 +1,4 @@
-//! The connection on which Asterisk tells what happens.
+//! The WebSocket with the events of Asterisk.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! A scripted Asterisk on the other side of a socket.
 
-mod board;
+mod call_table;
 mod calls;
 mod conformance;
 mod pbx;
@@ -118,10 +118,10 @@ fn call_ref(call: u128) -> CallRef {
     }
 }
 
-/// A server that listens, and what it was told.
+/// A server that listens, and the events that it receives.
 struct Server {
     provider: Arc<Protected>,
-    told: mpsc::UnboundedReceiver<Result<CallEvent>>,
+    received: mpsc::UnboundedReceiver<Result<CallEvent>>,
     listener: JoinHandle<()>,
 }
 
@@ -133,7 +133,7 @@ impl Server {
 
     async fn listen(provider: Arc<Protected>) -> Self {
         let mut events = provider.events(&cx()).await.unwrap();
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, received) = mpsc::unbounded_channel();
         let listener = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 if sender.send(event).is_err() {
@@ -141,13 +141,13 @@ impl Server {
                 }
             }
         });
-        Self { provider, told, listener }
+        Self { provider, received, listener }
     }
 
-    /// The next thing it is told; none when the stream is over.
+    /// The next event; none when the stream has ended.
     async fn next(&mut self) -> Option<Result<CallEvent>> {
-        let told = tokio::time::timeout(Duration::from_secs(5), self.told.recv());
-        told.await.expect("told within 5 s")
+        let event = tokio::time::timeout(Duration::from_secs(5), self.received.recv());
+        event.await.expect("an event within 5 s")
     }
 
     /// The next states, and the cause of the last.

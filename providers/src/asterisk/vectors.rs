@@ -8,7 +8,7 @@ use uuid::Uuid;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use super::{
-    board::Board,
+    call_table::CallTable,
     client::{Client, Onward, Originate},
     config::DeviceState,
     message::Message,
@@ -174,17 +174,17 @@ fn compare(request: &Value, sent: &wiremock::Request) -> Result<(), String> {
 fn sequence(case: &Value) -> Result<(), String> {
     let id = LineId::Outbound(CALL);
     let events = recorded(case, &id)?;
-    let mut board = Board::new("agentsvc");
+    let mut table = CallTable::new("agentsvc");
     let customer = case["id"].as_str().is_some_and(|id| id.ends_with("-cust"));
     if customer {
-        board.hear(&entered(&id));
+        table.apply_event(&entered(&id));
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for event in &events {
-        told.extend(board.hear(event).events);
+        reported.extend(table.apply_event(event).events);
     }
-    let states: Vec<_> = told.iter().map(|event| event.state).collect();
-    let cause = told.last().and_then(|event| event.cause.clone());
+    let states: Vec<_> = reported.iter().map(|event| event.state).collect();
+    let cause = reported.last().and_then(|event| event.cause.clone());
     let channels = events.iter().any(|event| event.channel.is_some());
     use CallState::{Answered, Bridged, Dialing, Ended, Ringing, Transferring};
     let expected = match channels {
@@ -192,7 +192,8 @@ fn sequence(case: &Value) -> Result<(), String> {
         true if customer => (vec![Bridged, Transferring, Ended], Some(Cause::Normal)),
         true => (vec![Dialing, Ringing, Answered, Ended], Some(Cause::Busy)),
     };
-    let timed = told.iter().all(|event| event.occurred_at.is_some() && event.call_id == Some(CALL));
+    let timed =
+        reported.iter().all(|event| event.occurred_at.is_some() && event.call_id == Some(CALL));
     match (states, cause) {
         came if came == expected && timed => Ok(()),
         came => Err(format!("came to {came:?} instead of {expected:?}, times and ids: {timed}")),

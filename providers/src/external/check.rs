@@ -6,9 +6,9 @@ use super::{client::Client, convert};
 use crate::{Capabilities, Check, Context, Error, ErrorKind, Result};
 
 /// Most checks of a plug-in that are passed on.
-const MOST: usize = 100;
+const MAX_CHECKS: usize = 100;
 
-/// Looks at the plug-in, then at what it says of the vendor.
+/// Checks the plug-in, then what it reports of the vendor.
 pub(super) async fn run(client: &Client, declared: &Capabilities, cx: &Context) -> Vec<Check> {
     let plugin = Check::run("plugin", plugin(client, cx)).await;
     if plugin.error().is_some() {
@@ -18,7 +18,7 @@ pub(super) async fn run(client: &Client, declared: &Capabilities, cx: &Context) 
     let mut checks = vec![plugin, Check::run("capabilities", compare(client, declared, cx)).await];
     let ask = |mut rpc: super::client::Rpc, request| async move { rpc.check(request).await };
     match client.call(cx, v1::CheckRequest {}, ask).await {
-        Ok(answer) => checks.extend(answer.checks.into_iter().take(MOST).map(convert::check)),
+        Ok(answer) => checks.extend(answer.checks.into_iter().take(MAX_CHECKS).map(convert::check)),
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             checks.push(Check::skipped("vendor", "the plug-in does not look at its vendor"));
         }

@@ -39,7 +39,7 @@ pub const CLIENT_KEY: &str = "client_key";
 /// Version of the protocol that is spoken here.
 pub const PROTOCOL_VERSION: i32 = 1;
 
-/// Silence after which a stream of events is given up; a plug-in says something every 20 s.
+/// Silence after which a stream of events is given up; a plug-in sends something every 20 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) type Rpc = rpc::ChannelProviderPluginClient<Channel>;
@@ -76,7 +76,7 @@ impl Client {
         })
     }
 
-    /// Greets the plug-in if nobody did over this connection, and asks.
+    /// Sends a request, after a greeting if this connection had none.
     pub(super) async fn call<Q, A, F>(
         &self,
         cx: &Context,
@@ -114,7 +114,7 @@ impl Client {
         Ok(convert::capabilities(&answer))
     }
 
-    /// Listens to events. The stream is open once the plug-in said its first word.
+    /// Subscribes to events. The stream is open once the first message is there.
     pub(super) async fn listen(&self, cx: &Context) -> Result<EventStream> {
         if !self.greeted.load(Ordering::Acquire) {
             self.greet(cx).await?;
@@ -122,16 +122,16 @@ impl Client {
         let mut rpc = self.rpc();
         let request = self.request(v1::StreamEventsRequest {});
         let open = async {
-            let mut told = rpc.stream_events(request).await?.into_inner();
-            told.message().await.map(|first| (first, told))
+            let mut events = rpc.stream_events(request).await?.into_inner();
+            events.message().await.map(|first| (first, events))
         };
         let opened = timeout_at(self.end(cx), open).await;
-        let (first, told) = opened.map_err(|_| late())?.map_err(|error| status::error(&error))?;
+        let (first, rest) = opened.map_err(|_| late())?.map_err(|error| status::error(&error))?;
         let silent = || Error::new(ErrorKind::Protocol, "the stream of events ended at once");
         let first = first.ok_or_else(silent)?.event.map(convert::event);
-        let events = stream::try_unfold(told, async |mut told| {
-            let next = next(&mut told).await?;
-            Ok(next.map(|event| (event, told)))
+        let events = stream::try_unfold(rest, async |mut rest| {
+            let next = next(&mut rest).await?;
+            Ok(next.map(|event| (event, rest)))
         });
         Ok(stream::iter(first).chain(events).boxed())
     }
@@ -187,12 +187,15 @@ impl fmt::Debug for Client {
 }
 
 /// The next event; signs of life are passed over.
-async fn next(told: &mut Streaming<v1::StreamEventsResponse>) -> Result<Option<crate::CallEvent>> {
+async fn next(
+    events: &mut Streaming<v1::StreamEventsResponse>,
+) -> Result<Option<crate::CallEvent>> {
     loop {
-        let message = timeout_at(Instant::now() + SILENCE, told.message()).await.map_err(|_| {
-            let message = format!("no sign of life for {} s", SILENCE.as_secs());
-            Error::new(ErrorKind::Unavailable, message)
-        })?;
+        let message =
+            timeout_at(Instant::now() + SILENCE, events.message()).await.map_err(|_| {
+                let message = format!("no sign of life for {} s", SILENCE.as_secs());
+                Error::new(ErrorKind::Unavailable, message)
+            })?;
         match message.map_err(|error| status::error(&error))? {
             Some(v1::StreamEventsResponse { event: Some(event) }) => {
                 return convert::event(event).map(Some);

@@ -1,5 +1,5 @@
 //! Messages of the protocol from and to what the contract knows. The only place that reads what a
-//! plug-in says, so nothing in it may be believed.
+//! plug-in says, so all of it is validated.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +30,7 @@ const TIMES: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 /// What a vendor may be answered; nothing that a browser would run.
 const REPLY_TYPES: [&str; 4] = ["application/json", "application/xml", "text/xml", "text/plain"];
 
-// --- what is asked ------------------------------------------------------------------------------
+// --- requests -----------------------------------------------------------------------------------
 
 pub(super) fn mint(request: MintToken) -> Result<v1::MintTokenRequest> {
     let ttl = request.ttl.map(TryInto::try_into).transpose();
@@ -203,7 +203,7 @@ fn state(state: i32) -> Result<CallState> {
     })
 }
 
-/// Why a call is over. A cause that nobody knows is what the plug-in calls it.
+/// Why a call ended. An unknown cause keeps the plug-in's word.
 fn cause(cause: i32, other: &str) -> Option<Cause> {
     let other = || Some(Cause::Other(cut(other, MAX_WORD)));
     let Ok(known) = v1::Cause::try_from(cause) else { return other() };
@@ -241,7 +241,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-/// The plug-in answered, and not as the protocol says; it may have done what it was asked.
+/// The answer breaks the protocol; the request may have had its effect.
 fn odd(what: &str) -> Error {
     Error::new(ErrorKind::Protocol, format!("the plug-in's answer is not as documented: {what}"))
 }

@@ -1,4 +1,4 @@
-//! What a plug-in's error says, and whether it makes certain that nothing was done.
+//! The errors of plug-ins, and whether they make certain that nothing was done.
 
 use std::{error::Error as _, io};
 

@@ -59,7 +59,7 @@ impl Dialler {
         } else {
             None
         };
-        // TLS is below this connection, so the library is told of none; what the plug-in sees as
+        // TLS is below this connection, so the library gets none; what the plug-in sees as
         // the scheme is right.
         let scheme = if tls.is_some() { "https" } else { "http" };
         let origin: Uri = format!("{scheme}://{authority}").parse().map_err(wrong)?;
@@ -68,7 +68,7 @@ impl Dialler {
         Ok(Self { network: network.clone(), endpoint, tls, target })
     }
 
-    /// One connection that is made when it is needed, and made anew when it broke. `greeted` turns
+    /// One connection that is made when it is needed, and made again when it broke. `greeted` turns
     /// false with every new one. Needs a running executor.
     pub(super) fn channel(&self, greeted: &Arc<AtomicBool>) -> Channel {
         let (dialler, greeted) = (self.clone(), Arc::clone(greeted));

@@ -17,18 +17,18 @@ use crate::{
 };
 
 /// Events that may wait for a listener; one that is further behind loses its stream.
-const BACKLOG: usize = 1_024;
+pub(super) const BACKLOG: usize = 1_024;
 
 static SWITCHBOARDS: LazyLock<Mutex<HashMap<String, Arc<Switchboard>>>> =
     LazyLock::new(Mutex::default);
 
-/// What can be asked of the vendor.
+/// The operations of the vendor.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Looking after the account.
+    /// Checking the account.
     Check,
     /// Making a token.
     MintClientToken,
@@ -38,13 +38,13 @@ pub enum Operation {
     EndCall,
     /// Holding and resuming.
     Hold,
-    /// Handing on.
+    /// Transferring.
     Transfer,
     /// Setting a presence.
     SetPresence,
-    /// Listening.
+    /// Subscribing to events.
     Events,
-    /// Asking for a call.
+    /// Polling a call.
     PollCall,
 }
 
@@ -71,6 +71,8 @@ pub enum Behaviour {
     Hang,
     /// Carried out, and the vendor answers nonsense.
     Nonsense,
+    /// Carried out, and the adapter panics.
+    Panic,
 }
 
 /// A vendor's calls, and how it behaves. Tests share it by name.
@@ -95,18 +97,18 @@ struct Line {
     cause: Option<Cause>,
 }
 
-/// An event as a test tells it, also in webhooks.
+/// An event as a test writes it, also in webhooks.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Told {
+pub struct VendorEvent {
     /// The vendor's id of the call.
     pub provider_call_id: String,
-    /// What tells it from the call's other events.
+    /// Identifies it among the events of the call.
     pub key: String,
     /// Vendor's word: `queued`, `dialing`, `ringing`, `answered`, `bridged`, `held`, `busy`,
-    /// `no-answer`, `completed`, `failed`; any other is a cause that nobody knows.
+    /// `no-answer`, `completed`, `failed`; any other is an unknown cause.
     pub status: String,
-    /// Whether somebody outside called.
+    /// Whether it is an inbound call.
     #[serde(default)]
     pub inbound: bool,
     /// Id of the user who takes part.
@@ -144,7 +146,7 @@ impl Switchboard {
         self.state().calls.values().filter(|line| line.request.to.as_str() == to).count()
     }
 
-    /// What the vendor believes an agent does.
+    /// An agent's presence at the vendor.
     pub fn presence(&self, agent: &str) -> Option<Presence> {
         self.state().presence.get(agent).copied()
     }
@@ -154,9 +156,9 @@ impl Switchboard {
         self.state().calls.keys().cloned().collect()
     }
 
-    /// Moves a call and tells whoever listens.
-    pub fn tell(&self, told: &Told) {
-        let event = told.event(SystemTime::now());
+    /// Moves a call and sends the event to every listener.
+    pub fn emit(&self, event: &VendorEvent) {
+        let event = event.to_call_event(SystemTime::now());
         let mut state = self.state();
         if let Some(line) = state.calls.get_mut(&event.provider_call_id) {
             (line.state, line.cause) = (event.state, event.cause.clone());
@@ -174,7 +176,7 @@ impl Switchboard {
         self.state().listeners.len()
     }
 
-    /// Counts the request, and ends it as told.
+    /// Counts the request, and ends it as scripted.
     pub(super) async fn behave<T>(
         &self,
         operation: Operation,
@@ -205,6 +207,11 @@ impl Switchboard {
             Behaviour::Nonsense => {
                 done()?;
                 fail(ErrorKind::Protocol, "the answer is nonsense")
+            }
+            Behaviour::Panic => {
+                done()?;
+                // Without the panic hook of the process: this one is intended.
+                std::panic::resume_unwind(Box::new("the script asks for a panic"))
             }
         }
     }
@@ -294,9 +301,9 @@ impl Operation {
     }
 }
 
-// === impl Told ===
+// === impl VendorEvent ===
 
-impl Told {
+impl VendorEvent {
     /// An event of a call that we began.
     pub fn of(provider_call_id: &str, status: &str) -> Self {
         Self {
@@ -310,7 +317,7 @@ impl Told {
         }
     }
 
-    pub(super) fn event(&self, now: SystemTime) -> CallEvent {
+    pub(super) fn to_call_event(&self, now: SystemTime) -> CallEvent {
         let (state, cause) = meaning(&self.status);
         CallEvent {
             provider_call_id: self.provider_call_id.clone(),

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use uuid::Uuid;
 
-use super::*;
+use super::{switchboard::BACKLOG, *};
 use crate::{
     CallState, Cause, Direction, Registry, Secrets,
     http::{Network, Policy},
@@ -22,12 +22,12 @@ fn fake(secrets: Secrets) -> (Arc<dyn ChannelProvider>, Arc<Switchboard>) {
 }
 
 #[tokio::test]
-async fn events_are_told_to_whoever_listens() {
+async fn every_listener_gets_the_events() {
     let (fake, vendor) = fake(Secrets::default());
     let cx = Context::within(Duration::from_secs(1));
     let mut events = fake.events(&cx).await.unwrap();
-    vendor.tell(&Told { inbound: true, ..Told::of("call-1", "ringing") });
-    vendor.tell(&Told::of("call-1", "strange"));
+    vendor.emit(&VendorEvent { inbound: true, ..VendorEvent::of("call-1", "ringing") });
+    vendor.emit(&VendorEvent::of("call-1", "strange"));
     let event = events.next().await.unwrap().unwrap();
     assert_eq!((event.state, event.direction), (CallState::Ringing, Direction::Inbound));
     let event = events.next().await.unwrap().unwrap();
@@ -40,7 +40,7 @@ async fn events_are_told_to_whoever_listens() {
 async fn a_webhook_is_signed_with_the_key() {
     let (open, _) = fake(Secrets::default());
     let (keyed, _) = fake([(WEBHOOK_KEY, "s3cret-key")].into_iter().collect());
-    let body = Bytes::from(serde_json::to_vec(&[Told::of("call-1", "busy")]).unwrap());
+    let body = Bytes::from(serde_json::to_vec(&[VendorEvent::of("call-1", "busy")]).unwrap());
     let odd = Bytes::from("?");
     let headers = |value: &str| {
         let value = http::HeaderValue::from_str(value).unwrap();
@@ -74,4 +74,26 @@ fn all_mistakes_of_a_configuration_are_named_at_once() {
     assert_eq!(paths, ["", "behaviour.start_call", "switchboard"], "{violations:?}");
     assert!(adapter.capabilities(r#"{"capabilities": ["FLY"]}"#).is_err());
     assert!(adapter.capabilities("[]").is_err() && adapter.capabilities("{").is_err());
+}
+
+#[tokio::test]
+async fn a_listener_that_is_too_far_behind_loses_its_stream_and_no_other_does() {
+    let (fake, vendor) = fake(Secrets::default());
+    let cx = Context::within(Duration::from_secs(1));
+    let slow = fake.events(&cx).await.unwrap();
+    let event =
+        |at: usize| VendorEvent { key: at.to_string(), ..VendorEvent::of("call-1", "ringing") };
+    for at in 0..BACKLOG {
+        vendor.emit(&event(at));
+    }
+    let quick = fake.events(&cx).await.unwrap();
+    assert_eq!(vendor.listeners(), 2, "a full backlog is no reason yet");
+    vendor.emit(&event(BACKLOG));
+    assert_eq!(vendor.listeners(), 1);
+    // What waited is delivered in order, then the stream ends, so the listener knows of the gap.
+    let keys: Vec<_> = slow.map(|event| event.unwrap().key).collect().await;
+    assert_eq!(keys, (0..BACKLOG).map(|at| at.to_string()).collect::<Vec<_>>());
+    vendor.hang_up_listeners();
+    let keys: Vec<_> = quick.map(|event| event.unwrap().key).collect().await;
+    assert_eq!(keys, [BACKLOG.to_string()]);
 }

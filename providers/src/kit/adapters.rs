@@ -12,12 +12,12 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Clock, Descriptor, Registry, Secret, Secrets, Setup, WIDGET,
-    fake::{self, Switchboard, Told},
+    fake::{self, Switchboard, VendorEvent},
     http::{Network, Policy},
     layers::Protected,
 };
 
-/// How often the operator of the switchboard looks up.
+/// How often the operator of the switchboard polls.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// An adapter as the server uses it, and the vendor at its other end.
@@ -26,7 +26,7 @@ pub(crate) struct Candidate {
     pub(crate) provider: Protected,
     /// What the kit may know.
     pub(crate) plan: Plan,
-    /// What the vendor was asked for and should not have been. Keeps the vendor alive.
+    /// Requests that the vendor should not have got. Keeps the vendor alive.
     pub(crate) complaints: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn setup(provider: &str, secrets: Secrets) -> Setup {
     }
 }
 
-/// The adapter of that kind; none when nobody thought of it. A new adapter needs a line here, and a
+/// The adapter of that kind; none when it is missing here. A new adapter needs a line here, and a
 /// vendor in its tests.
 async fn candidate(kind: &str) -> Option<Candidate> {
     Some(match kind {
@@ -73,17 +73,17 @@ async fn candidate(kind: &str) -> Option<Candidate> {
     })
 }
 
-/// Checks that are skipped though the adapter offers what they look at, by kind.
+/// Checks that are skipped though the adapter offers what they check, by kind.
 fn skips(kind: &str) -> &'static [&'static str] {
     match kind {
-        // Refuses no address. Twilio hears of the other party when the agent is there, and then the
-        // call fails; the scriptable vendor dials whatever it is told.
+        // Refuses no address. Twilio gets the other party when the agent is there, and then the
+        // call fails; the scriptable vendor dials any address.
         "twilio" | fake::KIND => &["calls.invalid", "calls.transfer_invalid"],
         _ => &[],
     }
 }
 
-/// Whether a check was skipped because the adapter does not offer what it looks at.
+/// Whether a check was skipped because the adapter does not offer what it checks.
 fn not_offered(why: &str) -> bool {
     why.ends_with("not offered")
         || why == "there is no stream"
@@ -91,11 +91,11 @@ fn not_offered(why: &str) -> bool {
         || why == "the vendor knows no key by which a start is recognised"
 }
 
-/// The scriptable vendor, with somebody who connects calls.
+/// The scriptable vendor, with an operator who connects calls.
 fn scripted() -> Candidate {
     let name = format!("kit-{}", Uuid::new_v4());
     let secrets: Secrets = [(fake::WEBHOOK_KEY, "s3cret-key")].into_iter().collect();
-    let body = serde_json::to_string(&[Told::of("call-1", "busy")]).unwrap();
+    let body = serde_json::to_string(&[VendorEvent::of("call-1", "busy")]).unwrap();
     let mut plan = Plan::new("anna");
     plan.to = Some("+14155550100".parse().unwrap());
     plan.busy = Some("+14155550101".parse().unwrap());
@@ -125,7 +125,7 @@ async fn connect(switchboard: Arc<Switchboard>) {
             let to_busy = switchboard.dialled("+14155550101");
             let status = if to_busy > busy { "busy" } else { "bridged" };
             busy = to_busy;
-            switchboard.tell(&Told::of(&call, status));
+            switchboard.emit(&VendorEvent::of(&call, status));
         }
     }
 }
@@ -154,7 +154,7 @@ async fn every_adapter_of_the_registry_conforms() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// The check, when it was skipped though the adapter offers what it looks at.
+/// The check, when it was skipped though the adapter offers what it checks.
 fn name_of_skipped(entry: &Entry) -> Option<&str> {
     match &entry.outcome {
         Outcome::Skipped(why) if !not_offered(why) => Some(entry.name),

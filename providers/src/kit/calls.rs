@@ -8,15 +8,15 @@ use tokio::time::{Instant, sleep};
 use super::subject::{Subject, Verdict, ensure, failed, skipped};
 use crate::{CallRef, CallState, Capability, ErrorKind, Presence, SetPresence, Transfer};
 
-/// Pause between two looks at a call.
+/// Pause between two polls of a call.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Looks at a call in a row that all see one party: the vendor tells of no more.
+/// Polls in a row that all find one party: the vendor reports no more.
 const STAYS: u32 = 10;
 /// Starts of one call at the same time.
 const STARTS: usize = 32;
 
 pub(super) async fn run(subject: &mut Subject<'_>) {
-    let rule = "A call is started, looked up, ended; ending it again tells that it was over.";
+    let rule = "A call is started, looked up, ended; ending it again reports that it was over.";
     subject.check("calls.life", rule, life).await;
     let rule = "Starting a call again with the same call_id starts nothing new.";
     subject.check("calls.start_twice", rule, start_twice).await;
@@ -30,11 +30,11 @@ pub(super) async fn run(subject: &mut Subject<'_>) {
     subject.check("calls.hold", rule, hold).await;
     let rule = "A call is not handed to an address that the vendor refuses.";
     subject.check("calls.transfer_invalid", rule, transfer_invalid).await;
-    let rule = "Ending a call that nobody knows tells that it was over.";
+    let rule = "Ending an unknown call reports that it was over.";
     subject.check("calls.end_unknown", rule, end_unknown).await;
-    let rule = "Looking up a call that nobody knows finds none.";
+    let rule = "Looking up an unknown call finds none.";
     subject.check("calls.poll_unknown", rule, poll_unknown).await;
-    let rule = "Holding a call that nobody knows ends with NOT_FOUND.";
+    let rule = "Holding an unknown call ends with NOT_FOUND.";
     subject.check("calls.hold_unknown", rule, hold_unknown).await;
     let rule = "Every presence is accepted.";
     subject.check("calls.presence", rule, presence).await;
@@ -54,9 +54,9 @@ async fn life(subject: &Subject<'_>) -> Result<(), Verdict> {
     let cx = subject.cx();
     let ended = subject.succeed("end_call", subject.provider.end_call(&cx, &call)).await?;
     there?;
-    ensure(ended, "ending a live call tells that it was over")?;
+    ensure(ended, "ending a live call reports that it was over")?;
     let again = subject.succeed("end_call", subject.provider.end_call(&cx, &call)).await?;
-    ensure(!again, "ending it again does not tell that it was over")
+    ensure(!again, "ending it again does not report that it was over")
 }
 
 async fn start_twice(subject: &Subject<'_>) -> Result<(), Verdict> {
@@ -112,7 +112,7 @@ async fn invalid(subject: &Subject<'_>) -> Result<(), Verdict> {
     subject.refuse("start_call", REFUSALS, start).await.map(drop)
 }
 
-/// What a vendor says to an address that it does not take.
+/// Refusals of an address.
 const REFUSALS: &[ErrorKind] = &[
     ErrorKind::InvalidArgument,
     ErrorKind::Refused,
@@ -222,8 +222,8 @@ async fn poll(subject: &Subject<'_>, call: &CallRef) -> Result<Option<CallState>
     }
 }
 
-/// Waits until both parties of a call hear each other; goes on at once where calls cannot be looked
-/// up. A vendor that looks at one party never says so: there it is enough that this one stays.
+/// Waits until the parties of a call are connected; goes on at once where calls cannot be polled. A
+/// vendor that reports one party never shows that: there it is enough that this one stays.
 async fn answered(subject: &Subject<'_>, call: &CallRef) -> Result<(), Verdict> {
     if subject.plan.patience.is_zero() {
         return Ok(());

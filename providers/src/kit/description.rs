@@ -1,4 +1,4 @@
-//! What a provider says of itself.
+//! The description of a provider.
 
 use std::collections::BTreeSet;
 

@@ -14,7 +14,7 @@ use crate::{ChannelProvider, Context, ErrorKind, EventStream};
 pub(super) async fn run(subject: &mut Subject<'_>) {
     let rule = "A stream of events opens, and opens again after it was dropped.";
     subject.check("events.open", rule, open).await;
-    let rule = "A stream tells of a call that is started while it is open.";
+    let rule = "A stream has the events of a call that is started while it is open.";
     subject.check("events.call", rule, call).await;
 }
 
@@ -60,7 +60,7 @@ async fn call(subject: &Subject<'_>) -> Result<(), Verdict> {
     subject.answering()?;
     let mut events = listen(subject).await?;
     let call = subject.dial().await?;
-    let told = timeout(subject.plan.patience, async {
+    let outcome = timeout(subject.plan.patience, async {
         while let Some(event) = events.next().await {
             let event = event.or_else(|error| {
                 subject.note("events", &error.to_string());
@@ -73,7 +73,7 @@ async fn call(subject: &Subject<'_>) -> Result<(), Verdict> {
         }
         failed("the stream ended")
     });
-    let told = told.await.unwrap_or_else(|_| failed("it tells nothing of the call"));
+    let outcome = outcome.await.unwrap_or_else(|_| failed("it has no event of the call"));
     subject.hang_up(&call).await;
-    told
+    outcome
 }

@@ -42,12 +42,12 @@ pub struct Sample {
     pub headers: BTreeMap<String, String>,
     /// Its body.
     pub body: String,
-    /// How many events it tells of.
+    /// How many events it has.
     pub events: usize,
 }
 
 impl Plan {
-    /// A plan that dials nobody.
+    /// A plan that dials no address.
     pub fn new(agent: impl Into<String>) -> Self {
         Self {
             agent: agent.into(),

@@ -1,4 +1,4 @@
-//! What happens when callers go away, come in crowds or are in a hurry; and what errors tell.
+//! What happens when callers go away, come in crowds or are in a hurry; and what errors contain.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) async fn run(subject: &mut Subject<'_>) {
     subject.check("robustness.crowd", rule, crowd).await;
     let rule = "A request whose deadline has passed ends at once.";
     subject.check("robustness.deadline", rule, deadline).await;
-    let rule = "Errors have at most 500 characters, and nothing tells a secret.";
+    let rule = "Errors have at most 500 characters, and nothing contains a secret.";
     subject.check("robustness.messages", rule, messages).await;
 }
 
@@ -73,7 +73,7 @@ async fn messages(subject: &Subject<'_>) -> Result<(), Verdict> {
     let debug = format!("{:?}", subject.provider);
     let shown = |secret: &crate::Secret| debug.contains(secret.expose_secret());
     let secrets = subject.plan.secrets.iter().filter(|secret| !secret.expose_secret().is_empty());
-    ensure(!secrets.into_iter().any(shown), "a debug print tells a secret")?;
+    ensure(!secrets.into_iter().any(shown), "a debug print contains a secret")?;
     let leaks = subject.leaks();
     ensure(leaks.is_empty(), leaks.join("; "))
 }

@@ -33,7 +33,7 @@ pub(super) struct Subject<'a> {
     pub(super) provider: &'a dyn ChannelProvider,
     pub(super) plan: &'a Plan,
     entries: Vec<Entry>,
-    /// Messages that are too long or tell a secret.
+    /// Messages that are too long or contain a secret.
     leaks: Mutex<Vec<String>>,
 }
 
@@ -60,9 +60,9 @@ impl<'a> Subject<'a> {
         &mut self,
         name: &'static str,
         rule: &'static str,
-        look: impl AsyncFnOnce(&Self) -> Checked,
+        check: impl AsyncFnOnce(&Self) -> Checked,
     ) {
-        let outcome = match look(self).await {
+        let outcome = match check(self).await {
             Ok(()) => Outcome::Passed,
             Err(Verdict::Failed(what)) => Outcome::Failed(what),
             Err(Verdict::Skipped(why)) => Outcome::Skipped(why),
@@ -79,7 +79,7 @@ impl<'a> Subject<'a> {
         Context::within(self.plan.within)
     }
 
-    /// Waits for an answer no longer than any may take, and notes what an error says.
+    /// Waits for an answer no longer than any may take, and checks the message of an error.
     pub(super) async fn ask<T>(
         &self,
         what: &str,
@@ -161,7 +161,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A call of which nobody knows.
+    /// An unknown call.
     pub(super) fn nobodys(&self) -> CallRef {
         let call_id = Uuid::new_v4();
         CallRef {
@@ -182,18 +182,18 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Notes a text that is too long or tells a secret.
+    /// Notes a text that is too long or contains a secret.
     pub(super) fn note(&self, what: &str, text: &str) {
         // Beside the message there are the kind and the vendor's code.
         if text.chars().count() > MAX_MESSAGE + 150 {
             self.seen().push(format!("{what}: more than {MAX_MESSAGE} characters"));
         }
-        let told = |secret: &&crate::Secret| {
+        let contained = |secret: &&crate::Secret| {
             let secret = secret.expose_secret();
             !secret.is_empty() && text.contains(secret)
         };
-        if self.plan.secrets.iter().any(|secret| told(&secret)) {
-            self.seen().push(format!("{what} tells a secret"));
+        if self.plan.secrets.iter().any(|secret| contained(&secret)) {
+            self.seen().push(format!("{what} contains a secret"));
         }
     }
 

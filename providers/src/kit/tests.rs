@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     Clock, Registry, Secret, Secrets, Setup,
-    fake::{Behaviour, KIND, Operation, SIGNATURE, Switchboard, Told, WEBHOOK_KEY, sign},
+    fake::{Behaviour, KIND, Operation, SIGNATURE, Switchboard, VendorEvent, WEBHOOK_KEY, sign},
     http::{Network, Policy},
 };
 
@@ -33,7 +33,7 @@ fn plan() -> Plan {
     plan.patience = Duration::ZERO;
     plan.within = Duration::from_secs(2);
     plan.secrets = vec![Secret::from("s3cret-key")];
-    let body = serde_json::to_string(&[Told::of("call-1", "busy")]).unwrap();
+    let body = serde_json::to_string(&[VendorEvent::of("call-1", "busy")]).unwrap();
     plan.webhooks = vec![Sample {
         method: "POST".to_owned(),
         url: "https://desk.example.com/webhooks/fake".to_owned(),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::subject::{Subject, Verdict, ensure};
 use crate::{Capability, ClientToken, ErrorKind, ExposeSecret as _, MintToken};
 
-/// How far the expiry may be from what was asked for.
+/// How far the expiry may be from what was requested.
 const TOLERANCE: Duration = Duration::from_secs(2);
 /// Longer than any vendor allows.
 const TEN_YEARS: Duration = Duration::from_secs(315_360_000);
@@ -13,7 +13,7 @@ const TEN_YEARS: Duration = Duration::from_secs(315_360_000);
 pub(super) async fn run(subject: &mut Subject<'_>) {
     let rule = "A token is not empty, has a life, and nothing beside it is secret.";
     subject.check("tokens.default", rule, default).await;
-    let rule = "A token lives as long as was asked for, within two seconds.";
+    let rule = "A token lives as long as was requested, within two seconds.";
     subject.check("tokens.ttl", rule, ttl).await;
     let rule = "A life of no seconds, or of ten years, ends with INVALID_ARGUMENT.";
     subject.check("tokens.bounds", rule, bounds).await;
@@ -48,7 +48,7 @@ async fn ttl(subject: &Subject<'_>) -> Result<(), Verdict> {
     let (earliest, latest) = (before + ttl - TOLERANCE, SystemTime::now() + ttl + TOLERANCE);
     let right = (earliest..=latest).contains(&token.expire_time);
     let lives = token.expire_time.duration_since(before).unwrap_or_default();
-    ensure(right, format!("asked for {ttl:?}, it lives {lives:?}"))
+    ensure(right, format!("requested {ttl:?}, it lives {lives:?}"))
 }
 
 async fn bounds(subject: &Subject<'_>) -> Result<(), Verdict> {

@@ -1,4 +1,4 @@
-//! Webhooks: believed when they are genuine, and never otherwise.
+//! Webhooks: accepted when they are genuine, and never otherwise.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -16,7 +16,7 @@ const HUGE: usize = 1 << 20;
 pub(super) async fn run(subject: &mut Subject<'_>) {
     let rule = "What is empty, garbage, huge or unsigned is refused.";
     subject.check("webhooks.garbage", rule, garbage).await;
-    let rule = "A genuine webhook is believed and tells as many events as it should.";
+    let rule = "A genuine webhook is accepted, with as many events as it should have.";
     subject.check("webhooks.genuine", rule, genuine).await;
     let rule = "A genuine webhook without its headers, or with a changed byte, is refused.";
     subject.check("webhooks.tampered", rule, tampered).await;
@@ -50,7 +50,7 @@ async fn garbage(subject: &Subject<'_>) -> Result<(), Verdict> {
         for headers in [&HeaderMap::new(), &wild] {
             if receive(subject, to, headers, body).await?.is_ok() {
                 let (size, signed) = (body.len(), !headers.is_empty());
-                return failed(format!("believed {size} bytes (signature header: {signed})"));
+                return failed(format!("accepted {size} bytes (signature header: {signed})"));
             }
         }
     }
@@ -74,8 +74,8 @@ async fn genuine(subject: &Subject<'_>) -> Result<(), Verdict> {
         let to = (sample.method.as_str(), sample.url.as_str());
         match receive(subject, to, &headers, &body).await? {
             Ok(received) => {
-                let (told, due) = (received.events.len(), sample.events);
-                ensure(told == due, format!("it tells {told} events, not {due}"))?;
+                let (events, expected) = (received.events.len(), sample.events);
+                ensure(events == expected, format!("it has {events} events, not {expected}"))?;
             }
             Err(refused) => return failed(format!("{}: {refused}", sample.url)),
         }
@@ -88,7 +88,7 @@ async fn tampered(subject: &Subject<'_>) -> Result<(), Verdict> {
         let (headers, body) = (sample.header_map(), Bytes::from(sample.body.clone()));
         let to = (sample.method.as_str(), sample.url.as_str());
         if receive(subject, to, &HeaderMap::new(), &body).await?.is_ok() {
-            return failed("believed without its headers");
+            return failed("accepted without its headers");
         }
         for at in [0, body.len() / 2, body.len().saturating_sub(1)] {
             let mut changed = body.to_vec();
@@ -97,7 +97,7 @@ async fn tampered(subject: &Subject<'_>) -> Result<(), Verdict> {
                 None => changed.push(b'x'),
             }
             if receive(subject, to, &headers, &changed.into()).await?.is_ok() {
-                return failed(format!("believed with byte {at} changed"));
+                return failed(format!("accepted with byte {at} changed"));
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The circuit breaker: after too many failures the vendor is left alone for a while, then asked
-//! once.
+//! The circuit breaker: after too many failures it opens and refuses requests for a while; then it is
+//! half-open and lets one probe through, which closes it or opens it again.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 /// Outcomes that count are not older than this.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Fewer outcomes decide nothing.
-const FEWEST: usize = 20;
-/// How long an open breaker keeps requests away.
-const OPEN: Duration = Duration::from_secs(10);
+/// Fewest outcomes that can open it.
+const MIN_OUTCOMES: usize = 20;
+/// How long it stays open.
+const OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// Opens when at least half of at least 20 outcomes in 30 s are failures. Knows no clock.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Breaker {
     outcomes: VecDeque<(Instant, bool)>,
     failures: usize,
     open_until: Option<Instant>,
-    /// Whether the one request that may show that all is well again is on its way.
+    /// Whether the probe of the half-open state is in flight.
     probing: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Ticket {
 }
 
 impl Breaker {
-    /// Lets a request through, or says how long it makes no sense to ask again.
+    /// Admits a request, or answers after how long to try again.
     pub(super) fn admit(&mut self, now: Instant) -> Result<Ticket, Duration> {
         match self.open_until {
             None => Ok(Ticket { probe: false }),
@@ -42,13 +42,13 @@ impl Breaker {
         }
     }
 
-    /// Takes what became of a request: whether the vendor was at fault, or nothing when nobody
-    /// waited for it.
-    pub(super) fn settle(&mut self, ticket: Ticket, failed: Option<bool>, now: Instant) {
+    /// Records the outcome of a request: whether the vendor was at fault, or none when the request was
+    /// dropped.
+    pub(super) fn record(&mut self, ticket: Ticket, failed: Option<bool>, now: Instant) {
         if ticket.probe {
             self.probing = false;
             match failed {
-                Some(true) => self.open_until = Some(now + OPEN),
+                Some(true) => self.open_until = Some(now + OPEN_FOR),
                 Some(false) => *self = Self::default(),
                 None => {}
             }
@@ -61,14 +61,14 @@ impl Breaker {
             let aged = self.outcomes.pop_front();
             self.failures -= usize::from(aged.is_some_and(|(_, failed)| failed));
         }
-        if self.outcomes.len() >= FEWEST && self.failures * 2 >= self.outcomes.len() {
-            self.open_until = Some(now + OPEN);
+        if self.outcomes.len() >= MIN_OUTCOMES && self.failures * 2 >= self.outcomes.len() {
+            self.open_until = Some(now + OPEN_FOR);
             self.outcomes.clear();
             self.failures = 0;
         }
     }
 
-    /// Whether requests are kept away.
+    /// Whether it is open or half-open.
     pub(super) fn is_open(&self, now: Instant) -> bool {
         self.open_until.is_some_and(|until| now < until || self.probing)
     }
@@ -81,7 +81,7 @@ mod tests {
     fn feed(breaker: &mut Breaker, outcomes: &[bool], now: Instant) {
         for failed in outcomes {
             let ticket = breaker.admit(now).unwrap();
-            breaker.settle(ticket, Some(*failed), now);
+            breaker.record(ticket, Some(*failed), now);
         }
     }
 
@@ -117,19 +117,19 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         feed(&mut breaker, &[true; 20], now);
-        let later = now + OPEN;
+        let later = now + OPEN_FOR;
         let probe = breaker.admit(later).unwrap();
         assert!(breaker.admit(later).is_err(), "one at a time");
-        breaker.settle(probe, Some(true), later);
+        breaker.record(probe, Some(true), later);
         assert!(breaker.is_open(later));
 
-        let later = later + OPEN;
+        let later = later + OPEN_FOR;
         let probe = breaker.admit(later).unwrap();
-        breaker.settle(probe, None, later);
-        let probe = breaker.admit(later).expect("a probe that nobody waited for tells nothing");
-        breaker.settle(probe, Some(false), later);
+        breaker.record(probe, None, later);
+        let probe = breaker.admit(later).expect("a dropped probe decides nothing");
+        breaker.record(probe, Some(false), later);
         assert!(!breaker.is_open(later));
         feed(&mut breaker, &[true; 19], later);
-        assert!(!breaker.is_open(later), "it begins anew");
+        assert!(!breaker.is_open(later), "it starts from zero");
     }
 }

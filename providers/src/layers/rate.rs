@@ -1,4 +1,4 @@
-//! The rate limit: a bucket of tokens that fills while nobody asks.
+//! The rate limit: a token bucket.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ impl Bucket {
         Self { rate, tokens: f64::from(rate.burst), at: now }
     }
 
-    /// Takes a token and says from when on it may be used; or, when that is not before the deadline,
-    /// takes none and says how long it would have been.
+    /// Takes a token and answers from when on it may be used; or, when that is not before the deadline,
+    /// takes none and answers how long the wait would have been.
     pub(super) fn take(&mut self, now: Instant, deadline: Instant) -> Result<Instant, Duration> {
         let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.rate.per_second;
         self.tokens = (self.tokens + gained).min(f64::from(self.rate.burst));

@@ -9,7 +9,7 @@ use crate::{
     http::{Network, Policy},
 };
 
-/// A protected provider of a vendor that does what it is told.
+/// A protected provider of the scriptable vendor.
 fn provider(secrets: Secrets) -> (Protected, Arc<Switchboard>) {
     let name = Uuid::new_v4().to_string();
     let setup = Setup {
@@ -74,10 +74,11 @@ async fn what_certainly_was_not_carried_out_is_tried_four_times() {
 async fn every_attempt_asks_the_rate_limit() {
     for (per_second, attempts, at_least) in [(0.5, 4, 6), (0.25, 3, 8), (0.05, 1, 0)] {
         let (provider, vendor) = provider(Secrets::default());
-        *held(&provider.dials) = Bucket::new(crate::Rate::new(per_second, 1), Instant::now());
+        *lock(&provider.dials) = Bucket::new(crate::Rate::new(per_second, 1), Instant::now());
         vendor.set(Asked::StartCall, Behaviour::RateLimited);
         let begun = Instant::now();
-        let error = provider.start_call(&Context::within(LONGEST), call()).await.unwrap_err();
+        let error =
+            provider.start_call(&Context::within(MAX_VENDOR_WAIT), call()).await.unwrap_err();
         assert_eq!(vendor.asked(Asked::StartCall), attempts, "{per_second} a second");
         assert!(begun.elapsed().as_secs() >= at_least, "{:?}", begun.elapsed());
         // What the vendor said, not that the next attempt found no token.
@@ -93,7 +94,8 @@ async fn no_pause_is_shorter_than_the_vendor_asks_for() {
     let limited = || Error::new(ErrorKind::RateLimited, "later").with_retry_after(asked);
     let begun = Instant::now();
     let attempt = |_| async move { Err::<(), _>(limited()) };
-    let done = provider.retried(Context::within(LONGEST), Operation::StartCall, attempt).await;
+    let done =
+        provider.retried(Context::within(MAX_VENDOR_WAIT), Operation::StartCall, attempt).await;
     assert_eq!(done.unwrap_err().kind(), ErrorKind::RateLimited);
     assert!(begun.elapsed() >= 3 * asked, "{:?}", begun.elapsed());
 }

@@ -10,14 +10,14 @@ use crate::{
     Started,
 };
 
-/// How long before the time at which a call was asked for it may have been made: clocks differ.
-const EARLY: Duration = Duration::from_secs(2);
+/// How long before the time of the request a call may have been made: clocks differ.
+const MAX_EARLY: Duration = Duration::from_secs(2);
 /// How long after it: no request lives longer, and clocks differ.
-const LATE: Duration = Duration::from_secs(15);
+const MAX_LATE: Duration = Duration::from_secs(15);
 /// Most calls that a look-up reads, newest first.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 /// Most calls of one agent that a look-up compares.
-const COMPARED: usize = 4;
+const MAX_COMPARED: usize = 4;
 
 /// One leg of a call, as far as it matters here.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -97,7 +97,7 @@ impl Twilio {
         Ok(Started { provider_call_id: leg.sid, state })
     }
 
-    /// Where Twilio tells of a call of ours.
+    /// Where Twilio posts the events of a call.
     pub(super) fn callback(&self, call_id: &str) -> Result<String> {
         let url = self.webhook_url.as_deref().ok_or_else(|| {
             let message = "the server has no public URL, and Twilio could not tell of the call";
@@ -148,12 +148,12 @@ impl Twilio {
     async fn leg(&self, call: &CallRef) -> Result<Option<Leg>> {
         match call.provider_call_id.as_str() {
             "" => self.look_up(call).await,
-            sid => self.known(sid).await,
+            sid => self.find_leg(sid).await,
         }
     }
 
     /// A leg by its SID.
-    pub(super) async fn known(&self, sid: &str) -> Result<Option<Leg>> {
+    pub(super) async fn find_leg(&self, sid: &str) -> Result<Option<Leg>> {
         if !is_sid("CA", sid) {
             return Ok(None);
         }
@@ -168,20 +168,20 @@ impl Twilio {
     /// The agent's leg of a call whose start ended without an answer.
     ///
     /// Twilio filters by the time at which a leg was dialled, which one that waits in its queue does
-    /// not have, so the time at which it was made is compared here. What cannot be told for certain
-    /// is an error: nothing may be called over that goes on.
+    /// not have, so the time at which it was made is compared here. What is not certain is an error: a live
+    /// call must not be reported as ended.
     async fn look_up(&self, call: &CallRef) -> Result<Option<Leg>> {
         let agent = format!("client:{}", self.config.identity(&call.agent)?);
         let from = call.from.as_deref().unwrap_or(&self.config.caller_id);
-        let size = PAGE.to_string();
+        let size = PAGE_SIZE.to_string();
         let query = [("To", agent.as_str()), ("From", from), ("PageSize", &size)];
         let legs: Legs = self.client.get(&self.client.account("/Calls.json"), &query).await?;
-        let (begin, end) = (call.start_time - EARLY, call.start_time + LATE);
-        let all_read = legs.calls.len() < PAGE
+        let (begin, end) = (call.start_time - MAX_EARLY, call.start_time + MAX_LATE);
+        let all_read = legs.calls.len() < PAGE_SIZE
             || legs.calls.iter().filter_map(Leg::created).any(|created| created < begin);
         let mut ours = Vec::new();
         let made = |leg: &Leg| leg.created().is_none_or(|at| (begin..=end).contains(&at));
-        for leg in legs.calls.into_iter().filter(made).take(COMPARED + 1) {
+        for leg in legs.calls.into_iter().filter(made).take(MAX_COMPARED + 1) {
             if is_sid("CA", &leg.sid) && self.may_reach(&leg.sid, &call.to).await? {
                 ours.push(leg);
             }
@@ -196,7 +196,7 @@ impl Twilio {
         }
     }
 
-    /// Whether a leg of the agent dials that customer, or nobody yet.
+    /// Whether a leg of the agent dials that customer, or no one yet.
     async fn may_reach(&self, sid: &str, to: &str) -> Result<bool> {
         let legs = self.children(sid).await?;
         Ok(legs.is_empty() || legs.iter().any(|leg| leg.to.as_deref() == Some(to)))

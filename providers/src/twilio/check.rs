@@ -1,4 +1,4 @@
-//! Whether the account can do what is asked of it.
+//! Checks of the account and of what the configuration names.
 
 use std::collections::BTreeSet;
 
@@ -28,20 +28,20 @@ struct Activity {
 }
 
 impl Twilio {
-    /// Looks at everything that the configuration names, the account first.
-    pub(super) async fn look(&self) -> Vec<Check> {
-        let mut checks = vec![Check::run("account", self.look_at_account()).await];
+    /// Checks everything that the configuration names, the account first.
+    pub(super) async fn run_checks(&self) -> Vec<Check> {
+        let mut checks = vec![Check::run("account", self.check_account()).await];
         let known = checks[0].outcome == CheckOutcome::Ok;
         let after = "nothing is asked until the account is in order";
         if let Some(app) = &self.config.twiml_app_sid {
             checks.push(match known {
-                true => Check::run("application", self.look_at_application(app)).await,
+                true => Check::run("application", self.check_application(app)).await,
                 false => Check::skipped("application", after),
             });
         }
         if self.config.workspace_sid.is_some() {
             checks.push(match known {
-                true => Check::run("activities", self.look_at_activities()).await,
+                true => Check::run("activities", self.check_activities()).await,
                 false => Check::skipped("activities", after),
             });
         }
@@ -50,7 +50,7 @@ impl Twilio {
         checks
     }
 
-    async fn look_at_account(&self) -> Result<String> {
+    async fn check_account(&self) -> Result<String> {
         let account: Account = self.client.get(&self.client.account(".json"), &[]).await?;
         match account.status.as_deref() {
             Some("active") => Ok("the account is active".to_owned()),
@@ -61,7 +61,7 @@ impl Twilio {
         }
     }
 
-    async fn look_at_application(&self, sid: &str) -> Result<String> {
+    async fn check_application(&self, sid: &str) -> Result<String> {
         let url = self.client.account(&format!("/Applications/{sid}.json"));
         let application: Application = self.client.get(&url, &[]).await.map_err(absent)?;
         let given = application.voice_url.as_deref().filter(|url| !url.is_empty());
@@ -80,7 +80,7 @@ impl Twilio {
         })
     }
 
-    async fn look_at_activities(&self) -> Result<String> {
+    async fn check_activities(&self) -> Result<String> {
         let url = self.client.workspace("/Activities");
         let there: Activities =
             self.client.get(&url, &[("PageSize", "1000")]).await.map_err(absent)?;

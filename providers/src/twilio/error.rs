@@ -7,7 +7,7 @@ use crate::{Clock, Effect, Error, ErrorKind, http::Answer};
 /// What a request was for: whether an unclear end may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To tell something.
+    /// To read something.
     Read,
     /// To do something.
     Write,

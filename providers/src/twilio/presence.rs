@@ -23,7 +23,7 @@ impl Twilio {
     ///
     /// Tasks that were offered and not accepted go back when the agent takes no more: Twilio refuses
     /// the change otherwise.
-    pub(super) async fn present(&self, request: &SetPresence) -> Result<()> {
+    pub(super) async fn set_worker_activity(&self, request: &SetPresence) -> Result<()> {
         if self.config.workspace_sid.is_none() {
             return Err(Error::unsupported("presence"));
         }
@@ -39,17 +39,17 @@ impl Twilio {
         Ok(())
     }
 
-    /// The agent's worker: as configured, else the one whose softphone is the agent's.
+    /// The agent's worker: as configured, else the one expression softphone is the agent's.
     async fn worker(&self, agent: &str) -> Result<String> {
         if let Some(worker) = self.config.workers.get(agent) {
             return Ok(worker.clone());
         }
         // An identity has letters, digits and underscores only, none that ends the literal.
-        let whose = format!("contact_uri == \"client:{}\"", self.config.identity(agent)?);
+        let expression = format!("contact_uri == \"client:{}\"", self.config.identity(agent)?);
         let url = self.client.workspace("/Workers");
         let found: Workers = self
             .client
-            .get(&url, &[("TargetWorkersExpression", &whose), ("PageSize", "2")])
+            .get(&url, &[("TargetWorkersExpression", &expression), ("PageSize", "2")])
             .await?;
         match found.workers.as_slice() {
             [worker] if is_sid("WK", &worker.sid) => Ok(worker.sid.clone()),

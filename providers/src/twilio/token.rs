@@ -9,17 +9,17 @@ use super::{Twilio, config::Config};
 use crate::{ClientToken, Error, ErrorKind, ExposeSecret as _, MintToken, Result, Secret};
 
 /// Lifetime unless one is asked for, in seconds.
-const USUAL_TTL: u64 = 3600;
+const DEFAULT_TTL: u64 = 3600;
 /// Longest lifetime, in seconds (Twilio's errors 20104, 20157 and 31207).
-const LONGEST_TTL: u64 = 86_400;
+const MAX_TTL: u64 = 86_400;
 
 impl Twilio {
     /// Makes a token for an agent's softphone.
     pub(super) fn mint(&self, request: &MintToken) -> Result<ClientToken> {
-        let ttl = request.ttl.map_or(USUAL_TTL, |ttl| ttl.as_secs());
-        let too_long = request.ttl.is_some_and(|ttl| ttl > Duration::from_secs(LONGEST_TTL));
+        let ttl = request.ttl.map_or(DEFAULT_TTL, |ttl| ttl.as_secs());
+        let too_long = request.ttl.is_some_and(|ttl| ttl > Duration::from_secs(MAX_TTL));
         if ttl == 0 || too_long {
-            let message = format!("the ttl must be 1 to {LONGEST_TTL} s");
+            let message = format!("the ttl must be 1 to {MAX_TTL} s");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         let identity = self.config.identity(&request.agent)?;

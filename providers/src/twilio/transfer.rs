@@ -1,11 +1,11 @@
-//! Handing the other party on.
+//! Blind transfer of the other party.
 
 use super::{Twilio, calls::Leg, config::is_sid, twiml};
 use crate::{CallRef, CallState, Error, ErrorKind, Result, Transfer};
 
 impl Twilio {
     /// Gives the other party's leg new instructions. The agent's leg ends with its instructions.
-    pub(super) async fn hand_on(&self, call: &CallRef, transfer: &Transfer) -> Result<()> {
+    pub(super) async fn redirect(&self, call: &CallRef, transfer: &Transfer) -> Result<()> {
         if !transfer.blind {
             return Err(Error::unsupported("attended transfer"));
         }
@@ -17,10 +17,10 @@ impl Twilio {
         Ok(())
     }
 
-    /// The leg of whoever talks to the agent: the one that dialled the agent's leg or, when the agent
+    /// The leg of the other party: the one that dialled the agent's leg or, when the agent
     /// began, the one that the agent's leg dialled.
     async fn other_party(&self, call: &CallRef) -> Result<String> {
-        let known = self.known(&call.provider_call_id).await?;
+        let known = self.find_leg(&call.provider_call_id).await?;
         let leg = known.ok_or_else(Self::no_such_call)?;
         let softphone = |party: &Option<String>| {
             party.as_ref().is_some_and(|party| party.starts_with("client:"))

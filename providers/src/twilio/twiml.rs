@@ -8,10 +8,10 @@ pub(super) const NOTHING: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Respo
 /// Media type of instructions.
 pub(super) const MEDIA_TYPE: &str = "text/xml";
 
-/// Dials somebody; how that goes is told to `callback`, if given.
+/// Instructions that dial an address; Twilio reports its state to `callback`, if given.
 pub(super) fn dial(to: &Address, caller_id: &str, callback: Option<&str>) -> String {
     let noun = if to.is_number() { "Number" } else { "Sip" };
-    let told = callback.map_or_else(String::new, |url| {
+    let status_callback = callback.map_or_else(String::new, |url| {
         let url = escaped(url);
         format!(
             r#" statusCallback="{url}" statusCallbackMethod="POST" statusCallbackEvent="initiated ringing answered completed""#
@@ -19,7 +19,7 @@ pub(super) fn dial(to: &Address, caller_id: &str, callback: Option<&str>) -> Str
     });
     let (caller_id, to) = (escaped(caller_id), escaped(to.as_str()));
     format!(
-        r#"<?xml version="1.0" encoding="UTF-8"?><Response><Dial callerId="{caller_id}"><{noun}{told}>{to}</{noun}></Dial></Response>"#
+        r#"<?xml version="1.0" encoding="UTF-8"?><Response><Dial callerId="{caller_id}"><{noun}{status_callback}>{to}</{noun}></Dial></Response>"#
     )
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn run(case: &Case) -> Option<Result<(), String>> {
     }
 }
 
-/// A request as the case describes it is believed exactly when it should be, and never with any
+/// A request as the case describes it is accepted exactly when it should be, and never with any
 /// other signature.
 fn signature(case: &Case, secret: &str) -> Result<(), String> {
     let secret = || Secret::from(secret.to_owned());
@@ -98,7 +98,7 @@ fn access_token(case: &Case) -> Result<(), String> {
     }
     let theirs = case.text("token");
     if !theirs.is_empty() && decoded(theirs, &secret)? != made {
-        return Err("the token of the case says something else".to_owned());
+        return Err("the token of the case has other claims".to_owned());
     }
     Ok(())
 }

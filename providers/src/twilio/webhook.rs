@@ -21,8 +21,11 @@ struct Posted<'a> {
 }
 
 impl Twilio {
-    /// Verifies what was posted and says what it means.
-    pub(super) fn hear(&self, webhook: &Webhook<'_>) -> Result<Received, WebhookRefused> {
+    /// Verifies a request and converts it to events.
+    pub(super) fn receive_webhook(
+        &self,
+        webhook: &Webhook<'_>,
+    ) -> Result<Received, WebhookRefused> {
         let params = self.keys.verify(webhook)?;
         if webhook.method != "POST" {
             return Err(WebhookRefused::Malformed);
@@ -47,7 +50,7 @@ impl Twilio {
         let (state, cause) = state(status);
         let cause = cause.map(|cause| refined(cause, posted.text("SipResponseCode")));
         // The customer's leg belongs to the call that dialled it, and joins or ends it. That it rings
-        // says nothing new: the agent is there already.
+        // is no news: the agent is there already.
         let customers = dialled_by.filter(|_| dialled_agent.is_none());
         let waits = matches!(state, CallState::Queued | CallState::Dialing | CallState::Ringing);
         if customers.is_some() && waits {
@@ -74,8 +77,8 @@ impl Twilio {
         })
     }
 
-    /// What to do with a call of which Twilio asks. One that an agent began in the softphone is
-    /// dialled; any other ends, for nobody here decides who takes it.
+    /// Instructions for a call for which Twilio requests them. One that an agent began in the softphone is
+    /// dialled; any other ends: routing is not done here.
     fn instruct(&self, posted: &Posted<'_>) -> Reply {
         let app = posted.get("ApplicationSid");
         let ours = app.is_some() && app == self.config.twiml_app_sid.as_deref();
@@ -106,7 +109,7 @@ impl<'a> Posted<'a> {
         pairs.find(|(name, _)| name == "call_id")?.1.parse().ok()
     }
 
-    /// Whether Twilio waits for instructions: only what tells of a state is numbered.
+    /// Whether Twilio waits for instructions: only reports of a state are numbered.
     fn is_question(&self) -> bool {
         self.get("SequenceNumber").is_none()
             && self.get("ParentCallSid").is_none()

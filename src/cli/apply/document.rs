@@ -4,7 +4,7 @@
 //! A user has a field `kind` of its own; in a document it is called `userKind`. A profile may name
 //! the `users` that are linked to it, and a user the `profile` that it is linked to.
 //!
-//! A document says each thing once (SPEC §2.4): [`fields`] finds what one document says twice,
+//! A document gives each value once (SPEC §2.4): [`fields`] finds what one document gives twice,
 //! [`twice`] what several do. All documents are checked before any of them is sent.
 
 use std::rc::Rc;
@@ -141,7 +141,7 @@ fn kind(at: Place, entries: &[(Key, Node)]) -> Result<Option<&'static Kind>, Mis
     }
 }
 
-/// The items of a list of documents. What Kubernetes writes beside them says nothing here.
+/// The items of a list of documents. Other fields that Kubernetes writes have no meaning here.
 fn items<'a>(entries: &'a [(Key, Node)], mistakes: &mut Vec<Mistake>) -> Option<&'a Node> {
     let mut found: Option<(&Key, &Node)> = None;
     for (key, node) in entries {
@@ -224,7 +224,7 @@ fn one(
 }
 
 /// The unique name or id, from the field that holds it or from the resource name. Where both are
-/// given they must say the same.
+/// given they must agree.
 fn identity(
     kind: &'static Kind,
     at: Place,
@@ -270,7 +270,7 @@ fn identity(
     id
 }
 
-/// A resource as a document that [`read`] takes.
+/// A resource as a document that [`read`] accepts.
 pub(in crate::cli) fn show(kind: &Kind, message: &DynamicMessage) -> Result<Node> {
     let Node { at, value } = output::message(message)?;
     let key = |text: &str| Key { at, scalar: Scalar::text(text) };

@@ -1,9 +1,9 @@
-//! What a document may do beside what it says.
+//! Options of applying documents.
 
-/// What a document may do beside what it says.
+/// Options of applying documents.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(in crate::cli) struct Flags {
-    /// Refuse what has changed since a document was read; the `etag` in it tells.
+    /// Refuse what has changed since a document was read; by the `etag` in it.
     #[arg(long)]
     pub if_unchanged: bool,
     /// Take the default flag from the profile that has it.

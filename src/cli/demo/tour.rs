@@ -1,5 +1,5 @@
 //! The tour: three states of the documented example, then a change that an open client sees.
-//! Every outcome is compared with what the documentation of the original says.
+//! Every outcome is compared with the documentation of the original.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use crate::cli::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time between what the client gets first and the change.
-const BREATH: Duration = Duration::from_millis(300);
+const CLICK_PAUSE: Duration = Duration::from_millis(300);
 
 /// One stop of the tour.
 struct Stop {
@@ -32,7 +32,7 @@ struct Stop {
     expected: &'static [Expected],
 }
 
-/// What the documentation says of one user.
+/// The documented outcome of one user.
 struct Expected {
     /// Id of the case among the examples of the specification.
     case: &'static str,
@@ -129,7 +129,7 @@ const DEFAULT_LOST: &[(&str, &str, &str)] = &[
     ("msdyn_csw_default_profile", "DEFAULT_BUILT_IN", "LOWER_PRECEDENCE"),
 ];
 
-/// Takes the tour; fails when anything went otherwise than documented.
+/// Runs the tour; fails when anything differs from the documentation.
 pub(super) async fn run(client: &Client, io: &mut Io<'_>) -> Result<()> {
     let mut surprises = Vec::new();
     for (at, stop) in STOPS.iter().enumerate() {
@@ -181,7 +181,7 @@ impl Stop {
 }
 
 impl Expected {
-    /// What an explanation says otherwise than expected.
+    /// How an explanation differs from the expected one.
     fn surprise(&self, found: &v1::ExplainResponse) -> Option<String> {
         let winner = found.winner.clone().unwrap_or_default();
         let method = short(winner.method().as_str_name(), "Method");
@@ -218,7 +218,7 @@ async fn live(client: &Client, io: &mut Io<'_>) -> Result<Vec<String>> {
     io.line(format!("  {}", watch::line(&first)?))?;
     io.line("\n  Now an administrator links Rowan Lee to Datum Supervisor by name.\n")?;
     // Nobody clicks that fast, and what follows at once the server would gather for a moment.
-    tokio::time::sleep(BREATH).await;
+    tokio::time::sleep(CLICK_PAUSE).await;
 
     let sent = Instant::now();
     let change = json!({ "name": "profiles/datum_supervisor", "users": ["users/rowan.lee"] });
@@ -244,7 +244,7 @@ async fn live(client: &Client, io: &mut Io<'_>) -> Result<Vec<String>> {
         .collect())
 }
 
-/// What a pushed message says otherwise than expected.
+/// How a pushed message differs from the expected one.
 fn push(message: &v1::WatchProfileResponse, name: &str, cause: v1::Cause) -> Option<String> {
     let expected = format!("a snapshot of {name} with the cause {}", cause.as_str_name());
     let Some(Event::Snapshot(snapshot)) = &message.event else {

@@ -10,7 +10,7 @@ use super::*;
 #[derive(Debug, Clone)]
 enum Step {
     /// Sends a message after a while.
-    Says(Duration, Taken),
+    Says(Duration, StreamProgress),
     /// Ends after a while.
     Ends(Duration, Option<Status>),
     /// Stops: neither message nor end.
@@ -48,7 +48,7 @@ impl Script {
 }
 
 impl Source for Script {
-    type Message = Taken;
+    type Message = StreamProgress;
 
     async fn open(&mut self) -> Result<()> {
         self.opened.push(self.start.elapsed());
@@ -63,7 +63,7 @@ impl Source for Script {
         Ok(())
     }
 
-    async fn next(&mut self) -> Result<Option<Taken>, Status> {
+    async fn next(&mut self) -> Result<Option<StreamProgress>, Status> {
         // A message that was waited for in vain is not lost: the step stays in front.
         let step = self.open.front().cloned();
         let waits: Pin<Box<dyn Future<Output = ()>>> = match step {
@@ -78,9 +78,9 @@ impl Source for Script {
         }
     }
 
-    fn take(&mut self, message: Taken, _: &mut Io<'_>) -> Result<Taken> {
+    fn handle(&mut self, message: StreamProgress, _: &mut Io<'_>) -> Result<StreamProgress> {
         self.left -= 1;
-        Ok(Taken { enough: self.left == 0, ..message })
+        Ok(StreamProgress { complete: self.left == 0, ..message })
     }
 }
 
@@ -88,7 +88,7 @@ const NOW: Duration = Duration::ZERO;
 const SILENCE: Duration = Duration::from_secs(90);
 
 fn says(after: u64, in_step: bool) -> Step {
-    Step::Says(Duration::from_secs(after), Taken { in_step, ..Taken::default() })
+    Step::Says(Duration::from_secs(after), StreamProgress { in_step, ..StreamProgress::default() })
 }
 
 fn broken() -> Step {
@@ -145,14 +145,15 @@ async fn a_server_that_fails_after_every_message_is_asked_less_and_less_often() 
 
 #[tokio::test(start_paused = true)]
 async fn a_bookmark_or_a_long_life_ends_the_row_of_failures() {
-    let lived = LIVED.as_secs() + 1;
+    let lived = MIN_LIFETIME.as_secs() + 1;
     for good in [vec![says(0, true), broken()], vec![says(lived, false), broken()]] {
         let bad = (0..12).map(|_| vec![broken()]);
         let after = [good.clone(), vec![says(0, false)]];
         let mut script = Script::new(bad.chain(after), 2);
         run(&mut script).await.0.unwrap();
         let wait = *script.waits().last().unwrap();
-        let wait = wait.saturating_sub(Duration::from_secs(if wait > LIVED { lived } else { 0 }));
+        let wait =
+            wait.saturating_sub(Duration::from_secs(if wait > MIN_LIFETIME { lived } else { 0 }));
         assert!(wait <= backoff::STREAM.floor * 2, "{wait:?}");
     }
 }
@@ -161,7 +162,10 @@ async fn a_bookmark_or_a_long_life_ends_the_row_of_failures() {
 async fn the_wait_that_the_server_names_is_kept() {
     let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(45)));
     let busy = Status::with_error_details(Code::ResourceExhausted, "busy", details);
-    let drain = Taken { reconnect_after: Some(Duration::from_secs(7)), ..Taken::default() };
+    let drain = StreamProgress {
+        reconnect_after: Some(Duration::from_secs(7)),
+        ..StreamProgress::default()
+    };
     let drained = vec![Step::Says(NOW, drain), Step::Ends(NOW, Some(Status::unavailable("")))];
     let streams = [vec![Step::Ends(NOW, Some(busy))], drained, vec![says(0, false)]];
     let mut script = Script::new(streams, 2);
@@ -172,7 +176,7 @@ async fn the_wait_that_the_server_names_is_kept() {
 /// A drain that asks to come back at once is no reason to ask without a pause.
 #[tokio::test(start_paused = true)]
 async fn a_planned_end_without_a_wait_has_the_shortest_one() {
-    let drain = Taken { reconnect_after: Some(NOW), ..Taken::default() };
+    let drain = StreamProgress { reconnect_after: Some(NOW), ..StreamProgress::default() };
     let mut script = Script::new([vec![Step::Says(NOW, drain), broken()]], 30);
     run(&mut script).await.0.unwrap();
     let waits = script.waits();

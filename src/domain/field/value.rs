@@ -23,7 +23,7 @@ pub enum FieldType {
     Choice(&'static [&'static str]),
     /// A unique name that is no reference.
     UniqueName,
-    /// Unique names, before the table says what they refer to.
+    /// Unique names, before the table resolves what they refer to.
     UniqueNames,
     /// A reference to an object of that kind.
     Name(Kind),

@@ -42,7 +42,7 @@ impl<T> Values<T> {
     }
 
     /// Whether the field has a new value.
-    pub fn gives(&self, path: &str) -> bool {
+    pub fn contains(&self, path: &str) -> bool {
         self.find(path).is_some()
     }
 
@@ -91,7 +91,7 @@ impl<T: Fields> Values<T> {
 
     /// Notes every required field that has no value.
     pub fn required(&self, v: &mut Violations) {
-        let missing = |info: &&Info| info.required && !self.gives(info.path);
+        let missing = |info: &&Info| info.required && !self.contains(info.path);
         for info in T::FIELDS.iter().map(|field| &field.info).filter(missing) {
             v.invalid(info.path, "is required");
         }

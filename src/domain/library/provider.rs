@@ -87,7 +87,7 @@ pub enum Capability {
     PresenceSync,
     /// Starts and stops recordings.
     RecordingControl,
-    /// Lets supervisors listen in.
+    /// Supervisors can listen in.
     Supervise,
     /// Transfers after speaking to the target.
     TransferAttended,

@@ -187,7 +187,7 @@ impl Rules for SessionTemplate {
             }
         }
         let touched =
-            before.is_none() || values.gives("expression.tree") || values.gives("scripts");
+            before.is_none() || values.contains("expression.tree") || values.contains("scripts");
         if touched && !self.expression_tree.is_empty() {
             tree(self, v);
         }

@@ -77,7 +77,7 @@ impl Rules for TabTemplate {
             (None, None) => {}
             (None, Some(PageType::Control)) => v.invalid("page_type", BUILT_IN_ONLY),
             (None, Some(_)) => parameters::check(self.page_type, &self.parameters, v),
-            (Some(_), _) if values.gives("parameters") => {
+            (Some(_), _) if values.contains("parameters") => {
                 parameters::check(self.page_type, &self.parameters, v)
             }
             (Some(_), _) => {}

@@ -71,12 +71,12 @@ fn key(body: &str) -> Parsed {
     Ok(Body::Key(body.to_owned()))
 }
 
-/// Tells an entity or attribute name of a query.
+/// Whether a text is an entity or attribute name of a query.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Tells an attribute path or annotation; their alphabet is the data model's business.
+/// Whether a text is an attribute path or annotation; the data model defines their alphabet.
 fn is_path(text: &str) -> bool {
     let stray = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '{' | '}' | '@');
     !text.is_empty() && !text.contains(stray)

@@ -52,18 +52,18 @@ pub enum Body {
     },
     /// A value of the running session; macros only.
     Session {
-        /// Where the client looks.
+        /// The source of the value.
         source: SessionSource,
-        /// What it looks up there.
+        /// The key in that source.
         key: String,
     },
-    /// The link that takes a customer back into a chat.
+    /// The link back into a chat, for the customer.
     Reconnect,
     /// A context key, a pre-chat question included.
     Key(String),
 }
 
-/// Where a session body takes its value from.
+/// Where a session body gets its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionSource {
     /// `Session.CurrentTab.`, with the key `EntityName` or `EntityId`.

@@ -2,7 +2,7 @@
 
 use deskplane_proto::v1;
 
-use super::{Context, Resource, affected, finding, warning};
+use super::{Resource, ResourceContext, affected, finding, warning};
 use crate::ledger::Outcome;
 
 /// An accepted write, about to be answered.
@@ -11,7 +11,7 @@ pub(in crate::service) struct Answer<'a> {
     /// What the ledger answered.
     pub outcome: &'a Outcome,
     /// For fields that are derived.
-    pub context: Context<'a>,
+    pub context: ResourceContext<'a>,
 }
 
 impl Answer<'_> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Resource,
+    Reader, Resource, ResourceContext,
     library::fields,
     mask::{Access, Fields, Mask},
     resource_name, resource_names, stamp_times, timestamp, writes,
@@ -36,7 +36,7 @@ const TEAM: Fields<'static> =
 impl Resource for v1::User {
     const KIND: Kind = Kind::User;
 
-    fn of(object: &Object, context: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, context: ResourceContext<'_>) -> Option<Self> {
         let Object::User(o) = object else { return None };
         let (create_time, update_time) = stamp_times(&o.stamp);
         let team_roles = context.catalog.team_roles(&o.id).map(|(team, role)| v1::TeamRole {
@@ -73,7 +73,7 @@ impl Resource for v1::User {
 impl Resource for v1::Team {
     const KIND: Kind = Kind::Team;
 
-    fn of(object: &Object, _: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, _: ResourceContext<'_>) -> Option<Self> {
         let Object::Team(o) = object else { return None };
         let (create_time, update_time) = stamp_times(&o.stamp);
         Some(Self {
@@ -107,7 +107,7 @@ fn grant(scope: Scope) -> v1::Grant {
 impl Resource for v1::SecurityRole {
     const KIND: Kind = Kind::Role;
 
-    fn of(object: &Object, _: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, _: ResourceContext<'_>) -> Option<Self> {
         let Object::Role(o) = object else { return None };
         let (create_time, update_time) = stamp_times(&o.stamp);
         let root = o.root_role.as_ref().unwrap_or(&o.common.unique_name);
@@ -229,7 +229,7 @@ fn grants(r: &mut Reader<'_>, numbers: &[i32]) -> BTreeSet<Scope> {
 fn upsert_role(q: v1::UpsertRoleRequest, r: &mut Reader<'_>) -> UpsertRole {
     let role = r.required("role", q.role);
     let mask = r.mask(q.update_mask.as_ref(), &fields(Kind::Role));
-    // The command reads the name of a new role itself, so that it can say which rule it breaks.
+    // The command reads the name of a new role itself, so that the refusal names the broken rule.
     let name = if role.name.is_empty() {
         role.unique_name.clone()
     } else {

@@ -8,7 +8,7 @@ use std::{
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Reference, Resource,
+    Reader, Reference, Resource, ResourceContext,
     library::{Entry, fields},
     mask::Mask,
     resource, resource_name, resource_names, timestamp, writes,
@@ -33,7 +33,7 @@ coded! {
 impl Resource for v1::Profile {
     const KIND: Kind = Kind::Profile;
 
-    fn of(object: &Object, _: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, _: ResourceContext<'_>) -> Option<Self> {
         let Object::Profile(o) = object else { return None };
         let tools = o.pane.tools.iter().map(|entry| v1::PaneTool {
             tool: resource_name(Kind::Tool, entry.tool.as_str()),
@@ -210,7 +210,7 @@ fn set_rank(q: v1::SetRankAndRolesRequest, r: &mut Reader<'_>) -> SetRankAndRole
         profile: r.name("name", Kind::Profile, &q.name),
         etag: r.etag(&q.etag),
         rank: q.rank.map(i64::from),
-        // A team given as a role must be told apart from a bad name, so the command reads them.
+        // A team given as a role has a refusal of its own, so the command reads them.
         roles: q.roles.iter().map(|role| bare_role(role)).collect(),
         displace: r.choice("displace", q.displace).unwrap_or_default(),
         override_managed: q.override_managed,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Reference, Resource, library::Entry, mask::Mask, resource, timestamp, writes,
+    Reader, Reference, Resource, ResourceContext, library::Entry, mask::Mask, resource, timestamp,
+    writes,
 };
 use crate::{
     command::{RotateSecretKeys, library::ProviderPatch},
@@ -40,7 +41,7 @@ pub(super) fn provider_health(provider: &str, health: &Health) -> v1::ProviderHe
 impl Resource for v1::ChannelProvider {
     const KIND: Kind = Kind::Provider;
 
-    fn of(object: &Object, context: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, context: ResourceContext<'_>) -> Option<Self> {
         let Object::Provider(o) = object else { return None };
         let capabilities = context.catalog.capabilities(o);
         let state = |(name, secret): (&String, &StoredSecret)| v1::SecretState {
@@ -140,7 +141,7 @@ writes! {
     RotateSecretKeysRequest => RotateSecretKeys, |_, r| RotateSecretKeys { resealed: r.resealed() };
 }
 
-/// What ReportProviderHealth says: the provider, its state and the detail.
+/// The fields of ReportProviderHealth: provider, state and detail.
 pub(in crate::service) fn report(
     q: &v1::ReportProviderHealthRequest,
     r: &mut Reader<'_>,

@@ -34,7 +34,7 @@ pub(in crate::service) struct Bulk {
     pub app: App,
     /// Whether the whole profiles are wanted.
     pub full: bool,
-    /// The named users; nobody named means everybody who counts.
+    /// The named users; empty for all that are counted.
     pub named: BTreeSet<UserId>,
 }
 
@@ -81,7 +81,7 @@ impl Search {
         begins(seated.user.id.as_str()) || begins(&seated.user.display_name)
     }
 
-    /// Whether the user's profile is one that is asked for.
+    /// Whether the user's profile is one of those requested.
     pub(in crate::service) fn fits(&self, found: &Resolution) -> bool {
         self.profile.as_ref().is_none_or(|name| found.profile == *name)
             && self.method.is_none_or(|method| found.method == method)

@@ -43,7 +43,7 @@ fn findings(resolved: &Resolved) -> Vec<v1::Finding> {
     all.into_iter().map(finding).collect()
 }
 
-/// The message of a resolved profile; only the envelope is encoded anew.
+/// The message of a resolved profile; only the envelope is encoded for each answer.
 pub(in crate::service) fn resolved_profile(
     resolved: &Resolved,
     hub: &Hub,
@@ -86,7 +86,7 @@ pub(in crate::service) fn not_applicable(revision: i64) -> v1::ResolveProfileRes
     }
 }
 
-/// One row of BulkResolve; `full` is the whole profile where it is asked for.
+/// One row of BulkResolve; `full` is the whole profile where it is requested.
 pub(in crate::service) fn bulk_result(
     user: &str,
     resolved: Option<&Resolved>,

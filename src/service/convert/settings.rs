@@ -3,7 +3,7 @@
 use deskplane_proto::v1;
 
 use super::{
-    Context, Reader, Resource,
+    Reader, Resource, ResourceContext,
     mask::{Access, Fields},
     reader::SETTINGS,
     timestamp, writes,
@@ -25,7 +25,7 @@ const FIELDS: Fields<'static> = &[
 impl Resource for v1::OrganizationSettings {
     const KIND: Kind = Kind::Settings;
 
-    fn of(object: &Object, _: Context<'_>) -> Option<Self> {
+    fn of(object: &Object, _: ResourceContext<'_>) -> Option<Self> {
         let Object::Settings(o) = object else { return None };
         Some(Self {
             name: SETTINGS.to_owned(),

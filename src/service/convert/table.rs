@@ -1,6 +1,6 @@
 //! The conversion of resources from and to the messages of the API by their field tables.
 //!
-//! The descriptors of the API say where a field stands in its message and how it is encoded there,
+//! The descriptors of the API define where a field stands in its message and how it is encoded there,
 //! the table of the kind what it means. A kind whose message follows from both is marked `table` in
 //! the list of kinds and needs no code here.
 
@@ -13,7 +13,9 @@ use prost_reflect::{
     MessageDescriptor, ReflectMessage as _, Value as Encoded,
 };
 
-use super::{Context, Reader, Resource, library::Entry, mask::Mask, resource, resource_name};
+use super::{
+    Reader, Resource, ResourceContext, library::Entry, mask::Mask, resource, resource_name,
+};
 use crate::domain::{
     Common, Kind, Object, Stamp, Time, UniqueName, check,
     field::{Access, COMMON, FieldType, Info, Value, Values},
@@ -83,7 +85,7 @@ fn write(message: &mut DynamicMessage, path: &str, holds: FieldType, value: Valu
         }
         return;
     };
-    // A part that has nothing to say does not make its message present.
+    // A part without values does not make its message present.
     if matches!(&value, Value::Bool(false))
         || matches!(&value, Value::Text(text) if text.is_empty())
     {
@@ -297,7 +299,7 @@ macro_rules! converted {
         impl Resource for v1::$message {
             const KIND: Kind = Kind::$variant;
 
-            fn of(object: &Object, _: Context<'_>) -> Option<Self> {
+            fn of(object: &Object, _: ResourceContext<'_>) -> Option<Self> {
                 let Object::$variant(o) = object else { return None };
                 let own: Self = message(o.as_ref());
                 Some(resource! { $message of o, Kind::$variant; ..own })

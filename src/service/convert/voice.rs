@@ -79,7 +79,7 @@ fn why(cause: &Cause) -> (v1::CallCause, &str) {
 pub(in crate::service) fn call_event(message: &Message) -> v1::WatchCallsResponse {
     use v1::watch_calls_response::Event;
     let event = match message {
-        Message::Call(told) => Event::Call(call(told)),
+        Message::Call(state) => Event::Call(call(state)),
         Message::InSync(calls) => {
             Event::InSync(v1::CallsInSync { calls: i32::try_from(*calls).unwrap_or(i32::MAX) })
         }

@@ -34,7 +34,7 @@ pub(super) struct Word {
     pub(super) quoted: bool,
 }
 
-/// Holds characters, not bytes: a position is the offset that an error tells.
+/// Holds characters, not bytes: a position is the offset in an error.
 pub(super) struct Lexer {
     chars: Vec<char>,
     position: usize,
@@ -54,7 +54,7 @@ impl Lexer {
         self.position
     }
 
-    /// Skips blanks and tells whether nothing follows.
+    /// Skips blanks; true when nothing follows.
     pub(super) fn at_end(&mut self) -> bool {
         self.take_while(char::is_whitespace);
         self.position == self.chars.len()

@@ -16,7 +16,7 @@ use tonic::Code;
 use super::*;
 use crate::{auth::RPCS, service::tests::service};
 
-/// Notes that whoever holds it is gone.
+/// Records that its holder was dropped.
 struct Held(Arc<AtomicBool>);
 
 impl Drop for Held {
@@ -70,7 +70,7 @@ where
 async fn every_call_ends_at_its_deadline_and_leaves_nothing_behind() {
     let data = service().await.data;
     for rpc in RPCS {
-        for (hand_over, outcome) in [(false, "none"), (true, "unknown")] {
+        for (mark_dispatched, outcome) in [(false, "none"), (true, "unknown")] {
             let gone = Arc::new(AtomicBool::new(false));
             let held = Held(Arc::clone(&gone));
             let begun = Instant::now();
@@ -78,8 +78,8 @@ async fn every_call_ends_at_its_deadline_and_leaves_nothing_behind() {
                 &data,
                 request(rpc, &[EVERYTHING, ("grpc-timeout", "200m")]),
                 async |context| {
-                    if hand_over {
-                        context.hand_over();
+                    if mark_dispatched {
+                        context.mark_dispatched();
                     }
                     pending::<()>().await;
                     drop(held);

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn asked<'a>(arguments: &'a [&'a str], token: &'a str, now: i64) -> Asked<'a> {
-    Asked { arguments, size: 0, token, now: Time::from_micros(now) }
+fn asked<'a>(arguments: &'a [&'a str], token: &'a str, now: i64) -> PageRequest<'a> {
+    PageRequest { arguments, size: 0, token, now: Time::from_micros(now) }
 }
 
-fn reason(asked: Asked<'_>) -> Result<Option<Position>, Reason> {
+fn reason(asked: PageRequest<'_>) -> Result<Option<Position>, Reason> {
     read(&asked, Violations::new()).map(|(_, after)| after).map_err(|refusal| refusal.reason)
 }
 
@@ -36,7 +36,7 @@ fn what_is_no_token_is_refused() {
 #[test]
 fn sizes_have_a_default_and_a_cap() {
     let rows = |size| {
-        let asked = Asked { size, ..asked(&[], "", 0) };
+        let asked = PageRequest { size, ..asked(&[], "", 0) };
         read(&asked, Violations::new()).map(|(size, _)| size).map_err(|refusal| refusal.reason)
     };
     assert_eq!(rows(0), Ok(100));

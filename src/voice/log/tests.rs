@@ -21,7 +21,7 @@ fn open(folder: &Path) -> Result<(Log, Vec<Call>), Error> {
     Log::open(&Tasks::default(), Arc::new(Disk), folder, |_| true)
 }
 
-/// The calls after a start, once the thread of the log before has let go.
+/// The calls after a start, once the thread of the log before has ended.
 fn reopened(folder: &Path) -> Vec<Call> {
     let mut calls = open(folder).unwrap().1;
     calls.sort_by_key(|call| call.call_id);
@@ -29,7 +29,7 @@ fn reopened(folder: &Path) -> Vec<Call> {
 }
 
 async fn put(log: &Log, call: &Call) {
-    let kept = log.put(call).done();
+    let kept = log.append(call).durable();
     assert!(tokio::time::timeout(Duration::from_secs(10), kept).await.unwrap());
 }
 
@@ -50,7 +50,7 @@ async fn the_newest_state_of_each_call_is_there_after_a_start() {
     let (_, calls) =
         Log::open(&Tasks::default(), Arc::new(Disk), folder.path(), |call| call.to == "+14")
             .unwrap();
-    assert_eq!(calls, [call(1, "+14")], "what nobody wants is gone for good");
+    assert_eq!(calls, [call(1, "+14")], "what is not retained is gone for good");
     assert_eq!(reopened(folder.path()), [call(1, "+14")]);
     assert_eq!(numbered(&Disk, folder.path()).unwrap().len(), 1, "one file is left");
 }
@@ -91,7 +91,7 @@ async fn a_flipped_bit_before_a_whole_entry_is_damage() {
 }
 
 #[tokio::test]
-async fn a_log_that_grew_is_written_anew() {
+async fn a_log_that_grew_is_compacted() {
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = open(folder.path()).unwrap();
     let mut large = call(1, "+12");
@@ -101,15 +101,15 @@ async fn a_log_that_grew_is_written_anew() {
         put(&log, &large).await;
     }
     let length = std::fs::metadata(file(folder.path())).unwrap().len();
-    assert!(length < SMALL + 2 * AHEAD, "{length} bytes");
+    assert!(length < MIN_COMPACT + 2 * PREALLOCATE, "{length} bytes");
     assert_eq!(reopened(folder.path())[0].sequence, 2_499);
 }
 
 #[tokio::test]
-async fn a_log_that_is_written_anew_forgets_what_nobody_wants() {
+async fn a_compaction_drops_what_is_not_retained() {
     let folder = tempfile::tempdir().unwrap();
-    let wanted = |call: &Call| call.to == "+12";
-    let (log, _) = Log::open(&Tasks::default(), Arc::new(Disk), folder.path(), wanted).unwrap();
+    let retained = |call: &Call| call.to == "+12";
+    let (log, _) = Log::open(&Tasks::default(), Arc::new(Disk), folder.path(), retained).unwrap();
     put(&log, &call(2, "+13")).await;
     let mut large = call(1, "+12");
     large.context = [("key".to_owned(), "x".repeat(4_000))].into();
@@ -126,8 +126,8 @@ async fn what_cannot_be_written_is_not_acknowledged() {
     let (log, _) = opened.unwrap();
     put(&log, &call(1, "+12")).await;
     io.fail_at(io.calls() + 1, Fault::SyncFailed);
-    assert!(!log.put(&call(2, "+13")).done().await);
-    assert!(!log.put(&call(3, "+14")).done().await, "nothing is written after a failure");
+    assert!(!log.append(&call(2, "+13")).durable().await);
+    assert!(!log.append(&call(3, "+14")).durable().await, "nothing is written after a failure");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn what_was_acknowledged_survives_a_power_cut() {
                 put(&log, &call(number, "+12")).await;
             }
             // One more is on its way when the power goes.
-            let late = log.put(&call(99, "+13"));
+            let late = log.append(&call(99, "+13"));
             let cut = io.power_cut(&mut random, keep);
             drop(late);
             let (_, kept) = Log::open(&Tasks::default(), Arc::new(cut), folder, |_| true).unwrap();
@@ -181,7 +181,7 @@ async fn what_is_lacking_refuses_a_state_and_no_later_one() {
         let io = Faulty::new();
         let log = on(&io);
         io.fail_when(Fault::Of(errno), move |call| call.op == op);
-        assert!(!log.put(&call(1, "+12")).done().await, "{errno:?}");
+        assert!(!log.append(&call(1, "+12")).durable().await, "{errno:?}");
         put(&log, &call(2, "+13")).await;
         assert_eq!(found(&io), [call(2, "+13")], "{errno:?}");
     }
@@ -191,15 +191,15 @@ async fn what_is_lacking_refuses_a_state_and_no_later_one() {
 async fn a_call_that_is_too_large_is_refused_alone() {
     let io = Faulty::new();
     let log = on(&io);
-    let (large, small) = (log.put(&wide(1, MAX_ENTRY)), log.put(&call(2, "+13")));
-    assert!(!large.done().await);
-    assert!(small.done().await);
+    let (large, small) = (log.append(&wide(1, MAX_ENTRY)), log.append(&call(2, "+13")));
+    assert!(!large.durable().await);
+    assert!(small.durable().await);
     put(&log, &call(3, "+14")).await;
     assert_eq!(found(&io), [call(2, "+13"), call(3, "+14")]);
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_written_anew_goes_on() {
+async fn a_log_that_cannot_be_compacted_goes_on() {
     for (op, errno) in [
         (Op::Create, Errno::MFILE),
         (Op::Create, Errno::NOSPC),
@@ -216,7 +216,7 @@ async fn a_log_that_cannot_be_written_anew_goes_on() {
         for number in 0..150 {
             let mut state = wide(1, 60_000);
             state.sequence = number;
-            if log.put(&state).done().await {
+            if log.append(&state).durable().await {
                 acknowledged = number;
             }
         }
@@ -224,7 +224,7 @@ async fn a_log_that_cannot_be_written_anew_goes_on() {
         let cut = io.power_cut(&mut fastrand::Rng::with_seed(1), 0.0);
         assert_eq!(found(&cut)[0].sequence, 149, "{op:?}, {errno:?}");
         let lengths: Vec<_> = io.files().into_values().map(|bytes| bytes.len() as u64).collect();
-        assert!(lengths.len() == 1 && lengths[0] < SMALL + 4 * AHEAD, "{lengths:?}");
+        assert!(lengths.len() == 1 && lengths[0] < MIN_COMPACT + 4 * PREALLOCATE, "{lengths:?}");
     }
 }
 
@@ -255,7 +255,7 @@ async fn a_log_starts_on_a_full_disk_and_is_written_when_there_is_room() {
                 .unwrap();
         assert_eq!(calls.len(), expected.len());
         if !torn {
-            assert!(!log.put(&call(2, "+13")).done().await);
+            assert!(!log.append(&call(2, "+13")).durable().await);
         }
         io.set_capacity(1 << 30);
         put(&log, &call(3, "+14")).await;
@@ -273,16 +273,16 @@ async fn states_that_find_the_queue_full_are_refused_and_those_before_are_kept()
     let (queue, mut entries) = mpsc::channel(QUEUE);
     let log = Log { queue: Some(queue) };
     // The disk takes nothing at present.
-    let waiting: Vec<_> = (0..QUEUE).map(|i| log.put(&call(i as u128, "+14"))).collect();
-    assert!(!log.put(&call(9_999, "+14")).done().await, "the queue is full");
+    let waiting: Vec<_> = (0..QUEUE).map(|i| log.append(&call(i as u128, "+14"))).collect();
+    assert!(!log.append(&call(9_999, "+14")).durable().await, "the queue is full");
     let (first, kept) = entries.recv().await.unwrap();
     assert_eq!(first.call_id, Uuid::from_u128(0));
     kept.send(true).unwrap();
-    let late = log.put(&call(10_000, "+14"));
+    let late = log.append(&call(10_000, "+14"));
     while let Ok((_, kept)) = entries.try_recv() {
         kept.send(true).unwrap();
     }
     for kept in waiting.into_iter().chain([late]) {
-        assert!(kept.done().await);
+        assert!(kept.durable().await);
     }
 }

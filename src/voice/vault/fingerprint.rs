@@ -1,9 +1,9 @@
 //! Fingerprints: how the repetition of a request that may hold secrets is recognised.
 //!
-//! What is stored of a request must not let anybody who reads the store try out secrets against it,
-//! so the hash is keyed (HMAC-SHA-256). The key is random, made once for a store and sealed like a
-//! secret: rotation puts it under another key of the ring and leaves it as it is, so a repetition
-//! after a rotation is still one.
+//! The stored hash of a request must not allow an offline guess at its secrets, so it is keyed
+//! (HMAC-SHA-256). The key is random, made once for a store and sealed like a secret: rotation wraps
+//! it under another key of the ring and does not change it, so a repetition after a rotation is still
+//! recognised.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -16,9 +16,9 @@ use crate::domain::secret::{SETTINGS, Sealed};
 /// Hashes of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// What is stored of the request.
+    /// The hash that is stored with the request.
     pub current: [u8; 32],
-    /// What may have been stored of it before the store had its key.
+    /// Hashes that may have been stored with it before the store had its key.
     pub former: Vec<[u8; 32]>,
 }
 
@@ -40,14 +40,14 @@ impl Vault {
         opened(&self.ring.load(), SETTINGS, FINGERPRINT_KEY, sealed).is_ok()
     }
 
-    /// Hashes of a request that may hold secrets, from which nobody without the ring can guess them.
+    /// Hashes of a request that may hold secrets, useless for guessing them without the ring.
     ///
     /// Without a key that opens (no ring, or a store that could not be written since the server knows
-    /// of such keys) a request gets the hash of servers of old, which depends on the ring.
+    /// of such keys) a request gets the legacy hash, which depends on the ring.
     pub fn fingerprint(&self, key: Option<&Sealed>, request: &[u8]) -> Fingerprint {
         let ring = self.ring.load();
         let keys = ring.keys().map(|key| key.bytes.as_slice()).chain([&[][..]]);
-        let mut former: Vec<_> = keys.map(|key| of_old(key, request)).collect();
+        let mut former: Vec<_> = keys.map(|key| legacy_hash(key, request)).collect();
         let key = key.and_then(|sealed| opened(&ring, SETTINGS, FINGERPRINT_KEY, sealed).ok());
         let Some(key) = key else {
             let current = former.remove(0);
@@ -60,8 +60,8 @@ impl Vault {
     }
 }
 
-/// The hash of servers that had no key of its own for it.
-fn of_old(key: &[u8], request: &[u8]) -> [u8; 32] {
+/// The hash of servers without a key of its own for it.
+fn legacy_hash(key: &[u8], request: &[u8]) -> [u8; 32] {
     let hash = |text: &[u8]| Sha256::new().chain_update(key).chain_update(text).finalize();
     hash(&hash(request)).into()
 }

@@ -1,7 +1,7 @@
 //! References: secrets that stay where they are and are read when they are used.
 //!
-//! Whoever may write providers must not thereby read the server's environment or files, so only
-//! names with the prefix and files of one folder can be referred to.
+//! The right to write providers must not include reading the server's environment or files, so only
+//! variables with the prefix and files of one folder can be referred to.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::cause::Cause;
 
-/// What the name of every variable begins with that can be referred to.
+/// Prefix of the variables that can be referred to.
 const VARIABLES: &str = "DESKPLANE_SECRET_";
 /// Most bytes of a secret.
 pub(super) const MAX_SECRET: usize = 16 * 1024;

@@ -99,15 +99,15 @@ fn no_byte_of_a_sealed_secret_can_change() {
     for at in 0..data.unwrap().len() {
         for bit in 0..8 {
             let bad = Sealed { data: flipped(&sealed.data, at, bit), ..sealed.clone() };
-            let told = opens_as(&vault, "contoso_voice", "token", &bad);
-            assert_eq!(told, Err(Cause::Damaged), "{at}");
+            let outcome = opens_as(&vault, "contoso_voice", "token", &bad);
+            assert_eq!(outcome, Err(Cause::Damaged), "{at}");
         }
     }
     for at in 0..wrapped.unwrap().len() {
         for bit in 0..8 {
             let bad = Sealed { wrapped: flipped(&sealed.wrapped, at, bit), ..sealed.clone() };
-            let told = opens_as(&vault, "contoso_voice", "token", &bad);
-            assert_eq!(told, Err(Cause::WrongKey("old".to_owned())), "{at}");
+            let outcome = opens_as(&vault, "contoso_voice", "token", &bad);
+            assert_eq!(outcome, Err(Cause::WrongKey("old".to_owned())), "{at}");
         }
     }
     for text in ["", "!", "AAAA"] {
@@ -121,10 +121,10 @@ fn no_byte_of_a_sealed_secret_can_change() {
 #[test]
 fn a_missing_key_and_a_wrong_one_are_told_apart() {
     let sealed = vault(OLD).seal("contoso_voice", "token", "hunter2").unwrap();
-    let told = |vault: &Vault| opens_as(vault, "contoso_voice", "token", &sealed).unwrap_err();
-    assert_eq!(told(&vault(NEW)), Cause::KeyMissing("old".to_owned()));
-    assert_eq!(told(&vault(OTHER)), Cause::WrongKey("old".to_owned()));
-    assert_eq!(told(&Vault::default()), Cause::KeyMissing("old".to_owned()));
+    let outcome = |vault: &Vault| opens_as(vault, "contoso_voice", "token", &sealed).unwrap_err();
+    assert_eq!(outcome(&vault(NEW)), Cause::KeyMissing("old".to_owned()));
+    assert_eq!(outcome(&vault(OTHER)), Cause::WrongKey("old".to_owned()));
+    assert_eq!(outcome(&Vault::default()), Cause::KeyMissing("old".to_owned()));
 
     let catalog = catalog(&one("token", SecretValue::Sealed(sealed)));
     let text = vault(OTHER).check(&catalog).unwrap_err().to_string();
@@ -149,9 +149,9 @@ fn rings_are_read_line_by_line() {
         ("old:AAAA".to_owned(), "32 bytes"),
         ("old:%%%".to_owned(), "32 bytes"),
     ] {
-        let told = KeyRing::read(&text).unwrap_err().to_string();
-        assert!(told.contains(why), "{text:?}: {told}");
-        assert!(!told.contains("AAAA") && !told.contains("%%%"), "{told}");
+        let outcome = KeyRing::read(&text).unwrap_err().to_string();
+        assert!(outcome.contains(why), "{text:?}: {outcome}");
+        assert!(!outcome.contains("AAAA") && !outcome.contains("%%%"), "{outcome}");
     }
     let line = new_key("k.1_2-3").unwrap().unwrap();
     assert!(KeyRing::read(&line).is_ok() && line.starts_with("k.1_2-3:"));
@@ -188,10 +188,10 @@ fn references_lead_to_few_places_only() {
         }
     }
     assert!(vault.keep("contoso_voice", "token", &format!("file:{}", "x".repeat(1_024))).is_err());
-    let told = vault.keep("contoso_voice", "token", "hunter2").unwrap_err();
-    assert!(told.contains("voice.key_ring") && !told.contains("hunter2"), "{told}");
-    let told = Vault::default().keep("contoso_voice", "token", "file:token").unwrap_err();
-    assert!(told.contains("voice.secrets_dir"), "{told}");
+    let outcome = vault.keep("contoso_voice", "token", "hunter2").unwrap_err();
+    assert!(outcome.contains("voice.key_ring") && !outcome.contains("hunter2"), "{outcome}");
+    let outcome = Vault::default().keep("contoso_voice", "token", "file:token").unwrap_err();
+    assert!(outcome.contains("voice.secrets_dir"), "{outcome}");
 }
 
 fn read(folder: Option<&Path>, reference: &str) -> Result<String, Cause> {
@@ -242,11 +242,11 @@ fn references_are_read_when_they_are_used() {
     }
     assert_eq!(read("file:most").unwrap().len(), MAX_SECRET);
     for name in ["empty", "more", "binary", "out", "in"] {
-        let told = read(&format!("file:{name}"));
-        assert!(matches!(told, Err(Cause::Unfit(_))), "{name}: {told:?}");
+        let outcome = read(&format!("file:{name}"));
+        assert!(matches!(outcome, Err(Cause::Unfit(_))), "{name}: {outcome:?}");
     }
     assert_eq!(read("file:none"), Err(Cause::Unreadable(io::ErrorKind::NotFound)));
-    // What was stored once is not believed, either.
+    // What was stored before is checked as well.
     assert_eq!(read("file:../other"), Err(Cause::Damaged));
     assert_eq!(read("env:HOME"), Err(Cause::Damaged));
     assert_eq!(super::tests::read(None, "file:plain"), Err(Cause::NoFolder));

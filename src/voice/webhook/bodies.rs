@@ -1,9 +1,9 @@
-//! Bodies of webhooks while they arrive: how many, how long, and who gives way.
+//! Bodies of webhooks while they arrive: how many, how long, and which is evicted.
 //!
-//! Bodies come from anybody. A sender that is slow costs a buffer until its deadline; when there are
-//! [`AT_A_TIME`], the one that has been arriving for longest is given up for the next. A body of a
-//! vendor is there within milliseconds, so keeping it out takes some ten thousand requests
-//! a second, over however many connections.
+//! Anyone can send a body. A slow sender costs a buffer until its deadline; when there are
+//! [`MAX_BODIES`], the one that has been arriving for longest is evicted for the next. The body of a
+//! vendor is there within milliseconds, so keeping it out takes some ten thousand requests a second,
+//! over however many connections.
 
 use std::{
     collections::BTreeMap,
@@ -19,18 +19,18 @@ use tokio::{sync::oneshot, time::timeout};
 /// Most bytes of a body.
 pub const MAX_BODY: usize = 64 << 10;
 /// Bodies in memory at a time: 32 MiB of them at most.
-const AT_A_TIME: usize = 512;
+const MAX_BODIES: usize = 512;
 /// Time in which a whole body must be there.
-const WITHIN: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a body was not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It was not there in time, gave way to another, or broke off.
+    /// It was not there in time, was evicted, or broke off.
     Incomplete,
     /// It is longer than [`MAX_BODY`].
     TooLong,
-    /// Too many are being worked on.
+    /// Too many are being processed.
     Busy,
 }
 
@@ -41,9 +41,9 @@ pub(super) struct Bodies(Arc<Mutex<Queue>>);
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// Those that arrive, oldest first. Dropping the sender has a body give way.
+    /// Those that arrive, oldest first. Dropping the sender evicts a body.
     arriving: BTreeMap<u64, oneshot::Sender<()>>,
-    /// Those that are whole and worked on.
+    /// Those that are complete and processed.
     whole: usize,
 }
 
@@ -51,7 +51,7 @@ struct Queue {
 #[derive(Debug)]
 struct Arriving<'a> {
     number: u64,
-    gives_way: oneshot::Receiver<()>,
+    evicted: oneshot::Receiver<()>,
     bodies: &'a Bodies,
 }
 
@@ -60,14 +60,14 @@ struct Arriving<'a> {
 pub(super) struct Held(Bodies);
 
 impl Bodies {
-    /// Reads a body as a whole. It counts as long as the second value is there.
+    /// Reads a whole body. It counts until the second value is dropped.
     pub(super) async fn read(&self, body: Body) -> Result<(Bytes, Held), Unread> {
         let length = usize::try_from(axum::body::HttpBody::size_hint(&body).lower());
         if length.is_ok_and(|length| length <= MAX_BODY) {
-            let mut arriving = self.enter().ok_or(Unread::Busy)?;
+            let mut arriving = self.admit().ok_or(Unread::Busy)?;
             let read = tokio::select! {
-                read = timeout(WITHIN, whole(body)) => read.unwrap_or(Err(Unread::Incomplete)),
-                _ = &mut arriving.gives_way => Err(Unread::Incomplete),
+                read = timeout(BODY_TIMEOUT, whole(body)) => read.unwrap_or(Err(Unread::Incomplete)),
+                _ = &mut arriving.evicted => Err(Unread::Incomplete),
             }?;
             return Ok((read, arriving.into_whole()?));
         }
@@ -78,26 +78,26 @@ impl Bodies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more arrive, in the place of the oldest when there are too many; none when all are
-    /// worked on.
-    fn enter(&self) -> Option<Arriving<'_>> {
+    /// Admits one more body, and evicts the oldest when there are too many; none when all of them are
+    /// being processed.
+    fn admit(&self) -> Option<Arriving<'_>> {
         let mut queue = self.queue();
-        if queue.arriving.len() + queue.whole >= AT_A_TIME {
+        if queue.arriving.len() + queue.whole >= MAX_BODIES {
             queue.arriving.pop_first()?;
         }
         let number = queue.next;
         queue.next += 1;
-        let (stays, gives_way) = oneshot::channel();
+        let (stays, evicted) = oneshot::channel();
         queue.arriving.insert(number, stays);
-        Some(Arriving { number, gives_way, bodies: self })
+        Some(Arriving { number, evicted, bodies: self })
     }
 }
 
 impl Arriving<'_> {
-    /// The body is there; it gives way to no other any more.
+    /// The body is complete and cannot be evicted any more.
     fn into_whole(self) -> Result<Held, Unread> {
         let mut queue = self.bodies.queue();
-        // It may have had to give way in the same moment.
+        // It may have been evicted in the same moment.
         queue.arriving.remove(&self.number).ok_or(Unread::Incomplete)?;
         queue.whole += 1;
         Ok(Held(self.bodies.clone()))
@@ -121,7 +121,7 @@ async fn whole(mut body: Body) -> Result<Bytes, Unread> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Unread::Incomplete)?;
-        // Trailers say nothing.
+        // Trailers carry no data.
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > MAX_BODY {
             return Err(Unread::TooLong);
@@ -157,7 +157,7 @@ mod tests {
     async fn a_body_has_a_deadline_and_a_limit() {
         let (bodies, begun) = (Bodies::default(), Instant::now());
         assert_eq!(bodies.read(endless()).await.unwrap_err(), Unread::Incomplete);
-        assert_eq!(begun.elapsed(), WITHIN);
+        assert_eq!(begun.elapsed(), BODY_TIMEOUT);
         let full = bodies.read(Body::from(vec![0; MAX_BODY])).await.unwrap();
         assert_eq!(full.0.len(), MAX_BODY);
         let long = || Body::from(vec![0; MAX_BODY + 1]);
@@ -173,19 +173,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_gives_way_to_the_next() {
+    async fn the_oldest_is_evicted_for_the_next() {
         let bodies = Bodies::default();
-        let mut slow = arriving(&bodies, AT_A_TIME);
+        let mut slow = arriving(&bodies, MAX_BODIES);
         bodies.read(Body::from("quick")).await.unwrap();
         assert_eq!(slow.remove(0).await.unwrap_err(), Unread::Incomplete);
         assert!(slow.iter_mut().all(|read| read.now_or_never().is_none()), "and no other");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_worked_on_gives_way_to_nobody() {
+    async fn a_body_that_is_processed_is_not_evicted() {
         let bodies = Bodies::default();
         let mut held = Vec::new();
-        for _ in 0..AT_A_TIME {
+        for _ in 0..MAX_BODIES {
             held.push(bodies.read(Body::from("whole")).await.unwrap());
         }
         assert_eq!(bodies.read(Body::from("next")).await.unwrap_err(), Unread::Busy);

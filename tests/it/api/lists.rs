@@ -69,7 +69,7 @@ pub(super) async fn pages(
         let page = api.ok(rpc, q.clone()).await;
         let found = page[rows].as_array().unwrap();
         assert!(size == 0 || found.len() <= size as usize, "{rpc}: {} of {size}", found.len());
-        assert!(page["revision"].as_i64().unwrap() > 0, "{rpc} tells its revision");
+        assert!(page["revision"].as_i64().unwrap() > 0, "{rpc} has a revision");
         all.extend(found.iter().cloned());
         let token = page["next_page_token"].as_str().unwrap();
         if token.is_empty() {

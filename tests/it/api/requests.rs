@@ -111,7 +111,7 @@ async fn only_committed_answers_are_kept() {
     asked["validate_only"] = true.into();
     api.ok("CreateProfile", asked).await;
     api.ok("CreateProfile", create("contoso_rep", "")).await;
-    // A no-op under the id is judged anew and keeps nothing either.
+    // A no-op under the id is validated again and keeps nothing either.
     let none = json!({"name": "contoso_rep", "request_id": ID});
     assert_eq!(api.ok("RemoveDefault", none).await["write"]["changed"], false);
     assert_eq!(api.ok("SetDefault", default.clone()).await["write"]["changed"], true);

@@ -266,9 +266,9 @@ async fn reported_health_reaches_watchers_and_takes_no_revision() {
         (&"HEALTH_STATE_DOWN".into(), &"no route".into())
     );
     match ann.next().await.unwrap() {
-        Event::ProviderHealth(told) => {
+        Event::ProviderHealth(health) => {
             assert_eq!(
-                (told.provider.as_str(), told.state()),
+                (health.provider.as_str(), health.state()),
                 ("contoso_voice", HealthState::Down)
             );
         }

@@ -26,7 +26,7 @@ fn caller(user: &str, scopes: &str) -> As {
 async fn an_agent_learns_nothing_about_others() {
     let target = Target::start().await;
     let agent = || caller("john.doe", "agent");
-    let told = |status: &Status, name: &str| {
+    let checked = |status: &Status, name: &str| {
         let found = refused(status, name);
         assert_eq!((found.code, found.reason.as_str()), (Code::PermissionDenied, "SELF_ONLY"));
         status.message().replace(&format!("not for {name}."), "not for somebody.")
@@ -47,7 +47,7 @@ async fn an_agent_learns_nothing_about_others() {
             "\u{202e}",
         ] {
             let status = target.ask_as(agent(), path, &json!({"user": name})).await.unwrap_err();
-            messages.push(told(&status, name));
+            messages.push(checked(&status, name));
         }
         messages.dedup();
         assert_eq!(messages.len(), 1, "{messages:?}");
@@ -55,7 +55,7 @@ async fn an_agent_learns_nothing_about_others() {
             let answer = target.ask_as(agent(), path, &json!({"user": name})).await;
             assert!(answer.is_err(), "{name} passed for john.doe");
         }
-        // Whoever stands for nobody must name somebody.
+        // A caller without a user must name one.
         let nobody = target.ask_as(caller("", "reader"), path, &json!({"user": "users/"})).await;
         assert_refused(nobody, "FIELD_INVALID", "user", path);
     }
@@ -234,7 +234,7 @@ async fn foreign_authorities_are_refused() {
         assert_eq!(status.code(), Code::PermissionDenied, "{authority}: {status:?}");
         assert_refused(Err::<(), _>(status), "AUTHORITY_REFUSED", "", authority);
     }
-    // A header beside a good authority is believed as little, and so is a second one.
+    // A header beside a good authority is ignored as well, and so is a second one.
     for hosts in [&["evil.example"][..], &["localhost", "evil.example"], &["\u{e9}"]] {
         let channel = endpoint().connect().await.unwrap();
         let mut request = get();

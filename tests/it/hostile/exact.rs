@@ -349,7 +349,7 @@ async fn limits_count_characters_and_end_where_they_say() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_fields_of_one_call_are_told_together() {
+async fn bad_fields_of_one_call_are_named_together() {
     let target = Target::start().await;
     let request = json!({
         "profile": {

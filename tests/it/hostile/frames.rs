@@ -65,7 +65,7 @@ async fn frames_that_hold_no_message_are_malformed() {
             ("half a header", Bytes::from_static(&[0, 0, 0])),
             ("a header alone", frame(0, size, &[])),
             ("a cut-off message", frame(0, size, &message[..size - 1])),
-            ("a longer message than told", frame(0, size - 1, &message)),
+            ("a longer message than announced", frame(0, size - 1, &message)),
             ("a flag for compression", frame(1, size, &message)),
             ("a flag that none is", frame(0xff, size, &message)),
         ] {

@@ -163,8 +163,8 @@ async fn bad_filters_are_refused_with_the_character() {
         let found = refused(&answer.expect_err(&context), &context);
         let [(field, rule)] = found.fields.as_slice() else { panic!("{context}: {found:?}") };
         assert_eq!((found.reason.as_str(), field.as_str()), ("FILTER_INVALID", "filter"));
-        let told = rule.contains(&format!("{offset}"));
-        assert!(told, "{context}: not at character {offset}: {rule}");
+        let named = rule.contains(&format!("{offset}"));
+        assert!(named, "{context}: not at character {offset}: {rule}");
     }
     target.end().await;
 }

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Buf, BufMut, Bytes};
 use deskplane_proto::{codec::ERROR_DOMAIN, v1};
-use deskplane_providers::fake::{Switchboard, Told};
+use deskplane_providers::fake::{Switchboard, VendorEvent};
 use http::uri::PathAndQuery;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
@@ -113,8 +113,8 @@ impl Target {
         let started = self.ask("VoiceService/StartCall", &call).await.unwrap();
         let started = started.transcode_to::<v1::StartCallResponse>().unwrap().call.unwrap();
         loop {
-            let told = Told::of(&started.provider_call_id, "bridged");
-            Switchboard::named("contoso_dial").tell(&told);
+            let event = VendorEvent::of(&started.provider_call_id, "bridged");
+            Switchboard::named("contoso_dial").emit(&event);
             let now =
                 self.ask("VoiceService/GetCall", &json!({"name": started.name})).await.unwrap();
             if now.transcode_to::<v1::Call>().unwrap().state() == v1::CallState::Bridged {
@@ -123,8 +123,8 @@ impl Target {
         }
     }
 
-    /// Who may call everything: the administrator of the machine, who acts for others as well.
-    fn anybody() -> As {
+    /// Who may call everything: the administrator of the machine, for other users as well.
+    fn administrator() -> As {
         As::new(None, Some("admin,service"))
     }
 
@@ -168,7 +168,7 @@ impl Target {
         rpc: &MethodDescriptor,
         request: impl Into<Bytes>,
     ) -> Result<Bytes, Status> {
-        self.call_as(Self::anybody(), rpc, request).await
+        self.call_as(Self::administrator(), rpc, request).await
     }
 
     /// Calls as somebody; of a stream comes the first message.
@@ -191,7 +191,7 @@ impl Target {
 
     /// Calls with a request in JSON.
     pub(super) async fn ask(&self, path: &str, json: &Json) -> Result<DynamicMessage, Status> {
-        self.ask_as(Self::anybody(), path, json).await
+        self.ask_as(Self::administrator(), path, json).await
     }
 
     /// Calls as somebody with a request in JSON.
@@ -218,7 +218,7 @@ impl Target {
     pub(super) async fn state(&self) -> [u8; 32] {
         let mut sum = Sha256::new();
         for rpc in self.rpcs() {
-            // Calls are no configuration: whoever may starts them.
+            // Calls are no configuration: any caller with the scope starts them.
             let lists = rpc.name().starts_with("List") && rpc.name() != "ListCalls";
             if lists || rpc.name() == "GetSettings" {
                 let answer = self.call(&rpc, Bytes::new()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Probes are answered whoever else is connected, and whatever else the server does.
+//! Probes are answered under any number of other connections, and whatever else the server does.
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,4 +1,4 @@
-//! What the writers did, what the streams heard, and whether that fits.
+//! What the writers did, what the streams received, and whether that fits.
 
 use std::{
     collections::VecDeque,
@@ -58,9 +58,9 @@ struct Seat {
     /// Revision of the last message.
     revision: i64,
     /// Revision and digest of the last snapshot.
-    told: i64,
+    notified: i64,
     digest: String,
-    /// Writes that the stream has to tell of, and when they were answered.
+    /// Writes that the stream has to show, and when they were answered.
     owed: VecDeque<(i64, Instant)>,
     /// Snapshots that were not compared yet, because a write is underway.
     unchecked: VecDeque<Seen>,
@@ -206,7 +206,7 @@ impl World {
 
     fn owe(&self, user: usize, revision: i64, now: Instant) {
         let mut seat = self.seats[user].lock().unwrap();
-        if seat.told < revision {
+        if seat.notified < revision {
             seat.owed.push_back((revision, now));
         } else {
             self.lags[0].fetch_add(1, SeqCst);
@@ -220,7 +220,7 @@ impl World {
     // === Streams ===
 
     /// Notes what a stream says.
-    pub(super) fn heard(&self, user: usize, event: Option<Event>) {
+    pub(super) fn received(&self, user: usize, event: Option<Event>) {
         let mut seat = self.seats[user].lock().unwrap();
         match event {
             Some(Event::Snapshot(snapshot)) => {
@@ -238,7 +238,7 @@ impl World {
                 if bookmark.revision < seat.revision || bookmark.revision >= first {
                     let (at, since) = (bookmark.revision, seat.revision);
                     let what =
-                        format!("a bookmark at {at} after {since}, but {first} was not told");
+                        format!("a bookmark at {at} after {since}, but {first} was not sent");
                     seat.fault.get_or_insert(what);
                 }
                 seat.revision = bookmark.revision;
@@ -251,7 +251,7 @@ impl World {
 
     fn take(&self, seat: &mut Seat, profile: ResolvedProfile) {
         seat.snapshots += 1;
-        (seat.revision, seat.told) = (profile.revision, profile.revision);
+        (seat.revision, seat.notified) = (profile.revision, profile.revision);
         seat.digest = profile.digest;
         while let Some((revision, since)) = seat.owed.front()
             && *revision <= profile.revision
@@ -298,7 +298,7 @@ impl World {
                 assert!(seat.fault.is_none(), "the stream of {name}: {:?}", seat.fault);
                 if let Some((revision, since)) = seat.owed.front() {
                     let age = since.elapsed();
-                    assert!(age < late, "{name} has not heard of {revision} for {age:?}");
+                    assert!(age < late, "{name} has not received {revision} for {age:?}");
                 }
                 let ended = self.lanes[seat.homes[0].1 % LANES].ended.load(SeqCst);
                 let count = seat.unchecked.iter().take_while(|seen| seen.begun <= ended).count();

@@ -18,7 +18,7 @@ fn refusal(code: Code, reason: &str) -> (Code, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_started_held_handed_on_and_ended() {
+async fn a_call_is_started_held_transferred_and_ended() {
     let desk = Desk::with(1).await;
     let anna = desk.anna();
     let mut asked = request(TO);
@@ -38,7 +38,7 @@ async fn a_call_is_started_held_handed_on_and_ended() {
     let name = json!({"name": call["name"]});
     let refused = anna.refused("HoldCall", name.clone()).await;
     assert_eq!(refused, refusal(Code::FailedPrecondition, "CALL_STATE"));
-    let call = desk.tell(&call, "bridged", "CALL_STATE_BRIDGED").await;
+    let call = desk.emit(&call, "bridged", "CALL_STATE_BRIDGED").await;
     assert!(call["answer_time"].is_string(), "{call}");
 
     let held = anna.ok("HoldCall", name.clone()).await;
@@ -95,7 +95,7 @@ async fn the_same_request_never_dials_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outcome_that_nobody_knows_is_settled_and_never_dialled_again() {
+async fn an_unknown_outcome_is_reconciled_and_never_dialled_again() {
     let desk = Desk::with(1).await;
     let anna = desk.anna();
     for (behaviour, dialled, state) in [

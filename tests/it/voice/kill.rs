@@ -15,7 +15,7 @@ use tokio::{
 use super::{TO, request};
 use crate::{api::Api, process::Process, server::As};
 
-/// What the process is told beside its folder.
+/// The options of the process beside its folder.
 const SETTINGS: &[(&str, &str)] = &[
     ("VOICE__ALLOW_PROVIDER_NET", "127.0.0.0/8"),
     ("VOICE__PUBLIC_URL", "https://desk.example.com"),
@@ -36,24 +36,24 @@ impl Vendor {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let dialled = Arc::new(AtomicUsize::new(0));
-        let (told, arrived) = watch::channel(0);
+        let (sender, arrived) = watch::channel(0);
         let count = Arc::clone(&dialled);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&count), told.clone()));
+                tokio::spawn(serve(stream, Arc::clone(&count), sender.clone()));
             }
         });
         Self { address, dialled, arrived }
     }
 }
 
-async fn serve(mut stream: TcpStream, dialled: Arc<AtomicUsize>, told: watch::Sender<usize>) {
+async fn serve(mut stream: TcpStream, dialled: Arc<AtomicUsize>, arrived: watch::Sender<usize>) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {
         let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
         if request.starts_with("POST") {
             let so_far = dialled.fetch_add(1, Ordering::SeqCst) + 1;
-            told.send_replace(so_far);
+            arrived.send_replace(so_far);
             // The rest of the body may follow; the answer never does.
             while let Ok(1..) = stream.read(&mut buffer).await {}
             return;

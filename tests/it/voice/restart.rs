@@ -8,7 +8,7 @@ use deskplane::{
     store::{Memory, io::Disk},
     voice::Log,
 };
-use deskplane_providers::fake::{Behaviour, Operation, Told};
+use deskplane_providers::fake::{Behaviour, Operation, VendorEvent};
 use serde_json::json;
 
 use super::{Desk, TO, request};
@@ -38,12 +38,12 @@ async fn live_calls_go_on_and_what_was_missed_is_caught_up() {
     let asked = request(TO);
     let one = desk.anna().ok("StartCall", asked.clone()).await["call"].clone();
     let two = desk.start().await;
-    desk.tell(&one, "bridged", "CALL_STATE_BRIDGED").await;
+    desk.emit(&one, "bridged", "CALL_STATE_BRIDGED").await;
     let vendor = Arc::clone(&desk.vendors[0]);
     let Desk { server, vendors } = desk;
     server.end().await;
     // Nobody listens while the server is away.
-    vendor.tell(&Told::of(two["provider_call_id"].as_str().unwrap(), "busy"));
+    vendor.emit(&VendorEvent::of(two["provider_call_id"].as_str().unwrap(), "busy"));
     let server = Running::driving(store, live::Settings::default(), kept(folder.path())).await;
     let desk = Desk { server, vendors };
     let now = desk.until(&two, "CALL_STATE_ENDED").await;
@@ -84,9 +84,9 @@ async fn a_call_that_the_vendor_never_got_ends_as_failed() {
     let ended = tokio::time::timeout(Duration::from_secs(60), async {
         let mut calls = desk.anna().stream("WatchCalls", json!({})).await;
         loop {
-            let told = calls.next().await.unwrap();
-            if told["call"]["state"] == "CALL_STATE_ENDED" {
-                return told["call"].clone();
+            let message = calls.next().await.unwrap();
+            if message["call"]["state"] == "CALL_STATE_ENDED" {
+                return message["call"].clone();
             }
         }
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskplane_providers::fake::Told;
+use deskplane_providers::fake::VendorEvent;
 use serde_json::json;
 use tonic::Code;
 
@@ -20,17 +20,17 @@ async fn next(stream: &mut Stream) -> serde_json::Value {
 async fn c1_live_calls_come_first_then_every_change() {
     let desk = Desk::with(1).await;
     let (one, two) = (desk.start().await, desk.start().await);
-    desk.tell(&two, "completed", "CALL_STATE_ENDED").await;
+    desk.emit(&two, "completed", "CALL_STATE_ENDED").await;
     let mut calls = desk.anna().stream("WatchCalls", json!({})).await;
     assert_eq!(
         next(&mut calls).await["call"]["name"],
         one["name"],
-        "those that are over are not told"
+        "those that are over are not sent"
     );
     assert_eq!(next(&mut calls).await["in_sync"]["calls"], 1);
     let three = desk.start().await;
-    let told = next(&mut calls).await["call"].clone();
-    assert_eq!(told["name"], three["name"]);
+    let call = next(&mut calls).await["call"].clone();
+    assert_eq!(call["name"], three["name"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn c2_sequence_numbers_rise_and_the_newest_state_comes_in_the_end() {
     let mut calls = desk.anna().stream("WatchCalls", json!({})).await;
     let id = call["provider_call_id"].as_str().unwrap();
     for status in ["ringing", "answered", "bridged", "held", "bridged", "completed"] {
-        desk.vendors[0].tell(&Told::of(id, status));
+        desk.vendors[0].emit(&VendorEvent::of(id, status));
     }
     let mut last = 0;
     loop {

@@ -28,7 +28,7 @@ async fn events_are_read_while_live_calls_are_looked_up_some_at_a_time() {
         .await
         .expect("they are asked for at once");
     let begun = Instant::now();
-    desk.tell(&calls[11], "bridged", "CALL_STATE_BRIDGED").await;
+    desk.emit(&calls[11], "bridged", "CALL_STATE_BRIDGED").await;
     assert!(begun.elapsed() < Duration::from_secs(4), "the first look-up ends after 5 s");
     assert_eq!(vendor.asked(Operation::PollCall), 8, "the others wait");
 }

@@ -5,7 +5,7 @@ mod crowd;
 use std::sync::Arc;
 
 use deskplane::voice::vault::{Environment, Settings, Vault};
-use deskplane_providers::fake::{SIGNATURE, Told, sign};
+use deskplane_providers::fake::{SIGNATURE, VendorEvent, sign};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -53,17 +53,17 @@ async fn send(
     (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-fn body(told: &[Told]) -> Vec<u8> {
-    serde_json::to_vec(told).unwrap()
+fn body(events: &[VendorEvent]) -> Vec<u8> {
+    serde_json::to_vec(events).unwrap()
 }
 
-fn inbound(id: &str, status: &str) -> Told {
-    Told {
+fn inbound(id: &str, status: &str) -> VendorEvent {
+    VendorEvent {
         inbound: true,
         agent: Some("ANNA".to_owned()),
         from: "+4930123".to_owned(),
         to: "+4930999".to_owned(),
-        ..Told::of(id, status)
+        ..VendorEvent::of(id, status)
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_verified_event_is_applied_before_the_vendor_gets_its_answer() {
     let desk = desk().await;
     let call = desk.start().await;
     let id = call["provider_call_id"].as_str().unwrap();
-    let events = body(&[Told::of(id, "ringing"), Told::of(id, "bridged")]);
+    let events = body(&[VendorEvent::of(id, "ringing"), VendorEvent::of(id, "bridged")]);
     assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await, (200, "taken".to_owned()));
     let now = desk.anna().ok("GetCall", json!({"name": call["name"]})).await;
     assert_eq!(now["state"], "CALL_STATE_BRIDGED");
@@ -88,9 +88,9 @@ async fn a_call_from_outside_is_opened_for_the_agent_that_the_vendor_names() {
     let desk = desk().await;
     let mut calls = desk.anna().stream("WatchCalls", json!({})).await;
     assert_eq!(calls.next().await.unwrap()["in_sync"]["calls"], 0);
-    let nobody = Told { agent: Some("nobody".to_owned()), ..inbound("in-2", "ringing") };
-    for told in [nobody, Told::of("in-3", "ringing"), inbound("in-4", "completed")] {
-        assert_eq!(send(&desk, "POST", PATH, Some(KEY), &body(&[told])).await.0, 200);
+    let nobody = VendorEvent { agent: Some("nobody".to_owned()), ..inbound("in-2", "ringing") };
+    for event in [nobody, VendorEvent::of("in-3", "ringing"), inbound("in-4", "completed")] {
+        assert_eq!(send(&desk, "POST", PATH, Some(KEY), &body(&[event])).await.0, 200);
     }
     assert_eq!(
         send(&desk, "POST", PATH, Some(KEY), &body(&[inbound("in-1", "ringing")])).await.0,
@@ -120,7 +120,7 @@ async fn a_call_from_outside_is_opened_for_the_agent_that_the_vendor_names() {
 async fn whatever_is_wrong_the_answer_is_the_same() {
     let desk = desk().await;
     let call = desk.start().await;
-    let events = body(&[Told::of(call["provider_call_id"].as_str().unwrap(), "completed")]);
+    let events = body(&[VendorEvent::of(call["provider_call_id"].as_str().unwrap(), "completed")]);
     let huge = vec![b' '; 1 << 20];
     let cases: [(&str, &str, Option<&str>, &[u8]); 8] = [
         ("POST", PATH, None, &events),
@@ -142,7 +142,7 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
         );
     }
     let now: Value = desk.anna().ok("GetCall", json!({"name": call["name"]})).await;
-    assert_eq!(now["state"], "CALL_STATE_DIALING", "nothing of it is believed");
+    assert_eq!(now["state"], "CALL_STATE_DIALING", "nothing of it is applied");
     desk.admin().ok("DeactivateChannelProvider", json!({"name": "con_one"})).await;
     assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await, (403, String::new()));
 }
@@ -162,9 +162,12 @@ async fn ten_thousand_in_a_burst_leave_nothing_behind() {
             async move {
                 let mut taken = 0;
                 for at in (lane..count).step_by(50) {
-                    let told = Told { key: (base + at).to_string(), ..Told::of(id, "ringing") };
+                    let event = VendorEvent {
+                        key: (base + at).to_string(),
+                        ..VendorEvent::of(id, "ringing")
+                    };
                     taken += usize::from(
-                        send(desk, "POST", PATH, Some(KEY), &body(&[told])).await.0 == 200,
+                        send(desk, "POST", PATH, Some(KEY), &body(&[event])).await.0 == 200,
                     );
                 }
                 taken

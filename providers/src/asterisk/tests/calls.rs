@@ -60,8 +60,8 @@ async fn what_a_party_does_is_the_cause_and_the_other_is_let_go() {
     for (agent, customer, states, cause) in cases {
         let (pbx, mut server) = scene(agent, customer).await;
         server.provider.start_call(&cx(), dial(1, "anna")).await.unwrap();
-        let told = server.states(states.len()).await;
-        assert_eq!(told, (states, Some(cause)), "{agent:?} {customer:?}");
+        let reported = server.states(states.len()).await;
+        assert_eq!(reported, (states, Some(cause)), "{agent:?} {customer:?}");
         pbx.until_empty().await;
     }
 }

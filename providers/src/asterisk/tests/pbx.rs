@@ -124,7 +124,7 @@ impl Pbx {
         let line = Line { state: "Ring", app_data, stasis: true, ..Line::default() };
         state.channels.insert(id.to_owned(), line);
         let words: Vec<&str> = args.split(',').collect();
-        state.tell(json!({"type": "StasisStart", "args": words}), id);
+        state.send_event(json!({"type": "StasisStart", "args": words}), id);
         drop(state);
         self.changed();
     }
@@ -179,7 +179,7 @@ impl Pbx {
                     Some(frame) => if socket.send(frame).await.is_err() { break },
                     None => break,
                 },
-                heard = socket.next() => match heard {
+                frame = socket.next() => match frame {
                     Some(Ok(Frame::Pong(_))) => {
                         self.state().requests.push("PONG".to_owned());
                         self.changed();
@@ -203,7 +203,7 @@ impl State {
         let asked = format!("{method} /{}", path.join("/"));
         self.requests.push(asked.clone());
         if let Some(status) = self.refuse.get(&asked) {
-            return (*status, json!({"message": "told to refuse"}));
+            return (*status, json!({"message": "scripted to refuse"}));
         }
         let missing = (404, json!({"message": "not found"}));
         match (method, path.as_slice()) {
@@ -291,12 +291,12 @@ impl State {
         let line = Line { state, app_data, caller_id, ..Line::default() };
         self.channels.insert(id.to_owned(), line);
         let made = self.channels[id].json(id);
-        self.tell(json!({"type": "ChannelCreated"}), id);
+        self.send_event(json!({"type": "ChannelCreated"}), id);
         self.tell_dial("", id);
         match phone {
             Phone::Answers | Phone::Rings => {
                 self.channels.get_mut(id).unwrap().state = "Ringing";
-                self.tell(json!({"type": "ChannelStateChange"}), id);
+                self.send_event(json!({"type": "ChannelStateChange"}), id);
                 self.tell_dial("RINGING", id);
                 if phone == Phone::Answers {
                     self.answer(id);
@@ -318,9 +318,9 @@ impl State {
         let line = self.channels.get_mut(id).expect("a channel that rings");
         (line.state, line.stasis) = ("Up", true);
         let args: Vec<String> = line.app_data.split(',').skip(1).map(str::to_owned).collect();
-        self.tell(json!({"type": "ChannelStateChange"}), id);
+        self.send_event(json!({"type": "ChannelStateChange"}), id);
         self.tell_dial("ANSWER", id);
-        self.tell(json!({"type": "StasisStart", "args": args}), id);
+        self.send_event(json!({"type": "StasisStart", "args": args}), id);
     }
 
     fn add(&mut self, bridge: &str, channels: &str) -> (u16, Value) {
@@ -337,17 +337,20 @@ impl State {
                 members.push(id.to_owned());
             }
             let bridge = self.bridge(bridge);
-            self.tell(json!({"type": "ChannelEnteredBridge", "bridge": bridge}), id);
+            self.send_event(json!({"type": "ChannelEnteredBridge", "bridge": bridge}), id);
         }
         (204, Value::Null)
     }
 
     fn destroy(&mut self, id: &str, cause: u32) {
-        self.tell(json!({"type": "ChannelHangupRequest", "cause": 32, "soft": true}), id);
+        self.send_event(json!({"type": "ChannelHangupRequest", "cause": 32, "soft": true}), id);
         if self.channels.get(id).is_some_and(|line| line.stasis) {
             self.leave(id);
         }
-        self.tell(json!({"type": "ChannelDestroyed", "cause": cause, "cause_txt": "text"}), id);
+        self.send_event(
+            json!({"type": "ChannelDestroyed", "cause": cause, "cause_txt": "text"}),
+            id,
+        );
         self.channels.remove(id);
     }
 
@@ -355,8 +358,8 @@ impl State {
         for (_, members) in self.bridges.values_mut() {
             members.retain(|member| member != id);
         }
-        self.tell(json!({"type": "ChannelLeftBridge"}), id);
-        self.tell(json!({"type": "StasisEnd"}), id);
+        self.send_event(json!({"type": "ChannelLeftBridge"}), id);
+        self.send_event(json!({"type": "StasisEnd"}), id);
         self.channels.get_mut(id).unwrap().stasis = false;
     }
 
@@ -371,7 +374,7 @@ impl State {
         self.emit(event);
     }
 
-    fn tell(&mut self, mut event: Value, id: &str) {
+    fn send_event(&mut self, mut event: Value, id: &str) {
         if let Some(line) = self.channels.get(id) {
             event["channel"] = line.json(id);
         }

@@ -93,7 +93,7 @@ async fn events_that_say_nothing_of_calls_are_passed_over() {
         pbx.send(Frame::text(text));
     }
     pbx.send(Frame::Close(None));
-    assert!(server.next().await.is_none(), "nothing was told, and the end is no error");
+    assert!(server.next().await.is_none(), "no event, and the end is no error");
 }
 
 #[tokio::test]
@@ -146,8 +146,8 @@ async fn pair() -> (EventStream, WebSocketStream<TcpStream>) {
     };
     let open = super::super::socket::open(&client, "deskplane");
     let (socket, peer) = tokio::join!(open, accept);
-    let desk = Arc::new(Desk::new(config, client.clone(), clock()));
-    (desk.attend(socket.unwrap(), Default::default()), peer)
+    let application = Arc::new(AriApplication::new(config, client.clone(), clock()));
+    (application.run_session(socket.unwrap(), Default::default()), peer)
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_frame_that_is_cut_off_ends_the_stream() {
     assert!(events.next().await.is_none());
 }
 
-/// Time passes by itself while everybody waits, so a minute of silence takes none.
+/// Paused time advances by itself while all tasks wait, so a minute of silence takes none.
 #[tokio::test]
 async fn a_silent_connection_is_given_up() {
     let (mut events, _peer) = pair().await;

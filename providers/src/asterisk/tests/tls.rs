@@ -70,7 +70,7 @@ async fn events_come_encrypted_too() {
 }
 
 #[tokio::test]
-async fn an_exchange_that_is_not_trusted_is_told_nothing() {
+async fn an_exchange_that_is_not_trusted_receives_nothing() {
     let pbx = Pbx::start().await;
     let (url, _) = in_front_of(&pbx, "127.0.0.1").await;
     let (elsewhere, of_another) = in_front_of(&pbx, "pbx.example.com").await;

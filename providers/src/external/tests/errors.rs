@@ -48,9 +48,9 @@ async fn each_code_says_whether_something_was_carried_out() {
         let error = external.start_call(&second(), start()).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (kind, effect), "{code:?} {reason}");
         assert_eq!(error.message(), "the vendor's words");
-        let told = !reason.is_empty();
-        assert_eq!(error.vendor_code(), told.then_some("E17"));
-        assert_eq!(error.retry_after(), told.then_some(Duration::from_secs(3)));
+        let detailed = !reason.is_empty();
+        assert_eq!(error.vendor_code(), detailed.then_some("E17"));
+        assert_eq!(error.retry_after(), detailed.then_some(Duration::from_secs(3)));
     }
 }
 

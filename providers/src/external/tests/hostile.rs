@@ -118,12 +118,12 @@ fn checks_of_a_plugin_are_cut_and_unknown_outcomes_are_failures() {
 async fn a_stream_begins_with_a_sign_of_life_and_ends_when_the_plugin_does() {
     let plugin = Running::start("").await;
     let external = provider(&config(&plugin.endpoint));
-    let told = |event: Option<v1::CallEvent>| v1::StreamEventsResponse { event };
-    plugin.script("StreamEvents", Act::message(&told(None)));
+    let answer = |event: Option<v1::CallEvent>| v1::StreamEventsResponse { event };
+    plugin.script("StreamEvents", Act::message(&answer(None)));
     let mut events = external.events(&second()).await.unwrap();
     assert!(events.next().await.is_none(), "it says nothing more");
 
-    plugin.script("StreamEvents", Act::message(&told(Some(event()))));
+    plugin.script("StreamEvents", Act::message(&answer(Some(event()))));
     let mut events = external.events(&second()).await.unwrap();
     assert_eq!(events.next().await.unwrap().unwrap().key, "k");
     assert!(events.next().await.is_none());
@@ -138,7 +138,7 @@ async fn a_stream_begins_with_a_sign_of_life_and_ends_when_the_plugin_does() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
 
-/// Time passes by itself while everybody waits, so a minute of silence takes none.
+/// Paused time advances by itself while all tasks wait, so a minute of silence takes none.
 #[tokio::test]
 async fn a_stream_without_a_sign_of_life_is_given_up() {
     let plugin = Running::start("").await;

@@ -138,7 +138,7 @@ fn activity(at: usize) -> String {
 
 /// What Twilio posts when a customer's leg ends, and a question that nobody has an answer to.
 fn samples() -> Vec<Sample> {
-    let told = [
+    let posted = [
         ("CallSid", CHILD),
         ("ParentCallSid", LEG),
         ("CallStatus", "busy"),
@@ -157,7 +157,7 @@ fn samples() -> Vec<Sample> {
         let headers = headers.iter().map(line).collect();
         Sample { method: "POST".to_owned(), url, headers, body, events }
     };
-    vec![sample(&told, 1), sample(&recorded, 0)]
+    vec![sample(&posted, 1), sample(&recorded, 0)]
 }
 
 /// The adapter, and a Twilio that minds what it is asked for.

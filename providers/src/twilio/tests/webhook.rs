@@ -40,14 +40,14 @@ pub(super) fn body(form: &[(&str, &str)]) -> Bytes {
 }
 
 /// What a form says whose signature is right.
-async fn heard(url: &str, form: &[(&str, &str)]) -> Result<Received, WebhookRefused> {
+async fn receive(url: &str, form: &[(&str, &str)]) -> Result<Received, WebhookRefused> {
     let headers = signed(url, form);
     adapter().receive(&Webhook { method: "POST", url, headers: &headers, body: &body(form) }).await
 }
 
 /// The only event of a form.
 async fn event(form: &[(&str, &str)]) -> CallEvent {
-    let mut received = heard(&hook(), form).await.unwrap();
+    let mut received = receive(&hook(), form).await.unwrap();
     assert_eq!((received.events.len(), received.reply), (1, Reply::default()), "{form:?}");
     received.events.remove(0)
 }
@@ -116,14 +116,14 @@ async fn the_customers_leg_joins_the_call_or_ends_it() {
             ("SequenceNumber", "1"),
             ("SipResponseCode", sip),
         ];
-        let received = heard(&hook(), &form).await.unwrap();
-        let told = received.events.first().map(|event| {
+        let received = receive(&hook(), &form).await.unwrap();
+        let event = received.events.first().map(|event| {
             assert_eq!((event.provider_call_id.as_str(), event.call_id), (LEG, Some(CALL_ID)));
             assert_eq!(event.key, format!("{CHILD}:1"), "not the key of the agent's leg");
             assert_eq!(event.direction, Direction::Outbound);
             (event.state, event.cause.clone())
         });
-        assert_eq!(told, expected, "{status} {sip}");
+        assert_eq!(event, expected, "{status} {sip}");
     }
 }
 
@@ -137,10 +137,13 @@ async fn a_customer_who_calls_is_told_at_the_agents_leg() {
         ("From", "+14155550100"),
         ("To", "client:kim_2Elee"),
     ];
-    let told = event(&form).await;
-    assert_eq!((told.state, told.direction), (CallState::Ringing, Direction::Inbound));
-    assert_eq!((told.provider_call_id.as_str(), told.agent.as_deref()), (LEG, Some("kim.lee")));
-    assert_eq!(told.key, format!("{LEG}:ringing"), "the state stands for a missing number");
+    let ringing = event(&form).await;
+    assert_eq!((ringing.state, ringing.direction), (CallState::Ringing, Direction::Inbound));
+    assert_eq!(
+        (ringing.provider_call_id.as_str(), ringing.agent.as_deref()),
+        (LEG, Some("kim.lee"))
+    );
+    assert_eq!(ringing.key, format!("{LEG}:ringing"), "the state stands for a missing number");
     let mut joined = form;
     joined[2].1 = "in-progress";
     assert_eq!(event(&joined).await.state, CallState::Bridged);
@@ -169,30 +172,30 @@ async fn an_agent_who_dials_in_the_softphone_gets_instructions_and_nobody_else()
             ("From", from),
             ("To", to),
         ];
-        let received = heard(HOOK, &form).await.unwrap();
+        let received = receive(HOOK, &form).await.unwrap();
         assert_eq!(received.reply.content_type, "text/xml");
         let text = String::from_utf8(received.reply.body.to_vec()).unwrap();
         assert_eq!(
             text.strip_prefix(r#"<?xml version="1.0" encoding="UTF-8"?>"#),
             Some(&**expected)
         );
-        let told = &received.events[0];
-        assert_eq!((told.direction, told.state), (direction, CallState::Ringing));
+        let event = &received.events[0];
+        assert_eq!((event.direction, event.state), (direction, CallState::Ringing));
         let agent = (direction == Direction::Outbound).then_some("anna");
-        assert_eq!((told.agent.as_deref(), told.call_id), (agent, None));
+        assert_eq!((event.agent.as_deref(), event.call_id), (agent, None));
     }
 }
 
 #[tokio::test]
 async fn what_says_nothing_of_a_call_is_taken_without_events() {
     let recording = [("CallSid", LEG), ("RecordingStatus", "completed")];
-    assert_eq!(heard(HOOK, &recording).await, Ok(Received::default()));
+    assert_eq!(receive(HOOK, &recording).await, Ok(Received::default()));
     for form in [
         &[("CallStatus", "busy")][..],
         &[("CallStatus", "busy"), ("CallSid", "../x")],
         &[("CallStatus", "busy"), ("CallSid", LEG), ("ParentCallSid", "x")],
     ] {
-        assert_eq!(heard(HOOK, form).await, Err(WebhookRefused::Malformed), "{form:?}");
+        assert_eq!(receive(HOOK, form).await, Err(WebhookRefused::Malformed), "{form:?}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! From what is written to the fields of a message: every value has the type that its field has,
-//! every field is known, and nothing is said twice.
+//! every field is known, and no value is given twice.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ mod words;
 
 use words::{constant, cut, hint, noun, range, todo, wanted, whole};
 
-/// What tells the elements of a list apart: the fields of which no two elements may have the same
+/// The identity of the elements of a list: the fields of which no two elements may have the same
 /// value. Elements of any other list are the same when all of them is.
 const IDENTITY: &[(&str, &[&[&str]])] = &[
     ("PaneTool", &[&["tool"]]),
@@ -154,7 +154,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Refuses keys that stand twice in a text of JSON. What else is wrong with it, or whether it
-    /// has to be JSON at all, is for the server to say.
+    /// has to be JSON at all, is for the server to check.
     fn inner_json(&mut self, path: &str, at: Place, text: &str) {
         let mut left = json::read(text).unwrap_or_default();
         while let Some(node) = left.pop() {
@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
             places.extend(value.is_some().then_some(node.at));
             values.extend(value);
         }
-        // What the server wrote itself is not this document's to judge.
+        // Fields that the server wrote are not checked here.
         if path.contains(['.', '[']) || !self.kind.is_read_only(field.name()) {
             for identities in identities(field, &values) {
                 let named = identities.into_iter().zip(&places);
@@ -322,7 +322,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// Says what a field takes, what was found, and what to do.
+    /// The mistake of a field: what it accepts, what was found, and what to do.
     fn expected(&mut self, path: &str, node: &Node, wanted: &str, shown: bool) {
         let found = match &node.value {
             Value::Scalar(scalar) => match scalar.meaning() {
@@ -342,7 +342,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// For every way to tell elements apart, what each element is.
+/// For each set of identifying fields, the identity of each element.
 fn identities(field: &FieldDescriptor, values: &[Json]) -> Vec<Vec<Option<String>>> {
     let Type::Message(message) = field.kind() else {
         return vec![values.iter().map(|value| value.as_str().map(folded)).collect()];

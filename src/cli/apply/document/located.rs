@@ -9,7 +9,7 @@ use crate::cli::{
     tree::{Mistake, Place},
 };
 
-/// One resource as somebody wants it.
+/// One resource in its wanted state.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::cli) struct Document {
     /// What it is.
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Document {
     pub users: Option<Vec<String>>,
     /// Profile of a user.
     pub profile: Option<String>,
-    /// Where it says so.
+    /// Its place in the document.
     pub(super) origin: Origin,
 }
 

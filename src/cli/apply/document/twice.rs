@@ -1,4 +1,4 @@
-//! What several documents of one call say twice: an object, or the profile of a user.
+//! What several documents of one call give twice: an object, or the profile of a user.
 
 use std::{collections::HashMap, rc::Rc};
 

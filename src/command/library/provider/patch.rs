@@ -5,51 +5,92 @@ use std::{
     fmt,
 };
 
+use super::super::patch::{Patch, set};
 use crate::domain::{
+    Reason, Violations,
     provider::{ApiVersion, Capability, ChannelProvider, Failover},
     secret::SecretValue,
 };
 
-patch! {
-    /// New values of a channel provider; what is `None` stays.
-    #[derive(Clone, Default)]
-    ProviderPatch of ChannelProvider {
-        fixed {
-            /// Kind of the server-side adapter; `widget` unless given.
-            adapter: String => "adapter",
+/// New values of a channel provider; what is `None` stays.
+#[derive(Clone, Default)]
+pub struct ProviderPatch {
+    /// 1 to 100 characters after trimming.
+    pub display_name: Option<String>,
+    /// Text about the provider.
+    pub description: Option<String>,
+    /// At most 100 characters.
+    pub owner: Option<String>,
+    /// Kind of the server-side adapter; `widget` unless given. Immutable.
+    pub adapter: Option<String>,
+    /// Widget title, 1 to 100 characters; required at creation.
+    pub label: Option<String>,
+    /// Absolute https URL, at most 1024 characters; required at creation.
+    pub channel_url: Option<String>,
+    /// Whether updates and imports must leave the URL alone.
+    pub pinned_url: Option<bool>,
+    /// Whether click-to-act may dial.
+    pub outbound: Option<bool>,
+    /// 0 (first) to 1000.
+    pub channel_order: Option<i32>,
+    /// Hosts or https origins, at most 2000 characters joined; replaces the list.
+    pub trusted_domains: Option<Vec<String>>,
+    /// At most 2000 characters, readable by every agent.
+    pub custom_parameters: Option<String>,
+    /// Iframe sandbox tokens; replaces the set.
+    pub sandbox: Option<BTreeSet<String>>,
+    /// Whether analytics are on.
+    pub analytics: Option<bool>,
+    /// Replaces the set; only where there is no adapter to declare it.
+    pub capabilities: Option<BTreeSet<Capability>>,
+    /// While the provider is down.
+    pub failover: Option<Failover>,
+    /// JSON object, at most 16 KiB; empty stands for `{}`.
+    pub config: Option<String>,
+    /// Immutable; there is one.
+    pub api_version: Option<ApiVersion>,
+    /// Secrets that are set, by name; those without a value are removed, all others stay.
+    pub secrets: BTreeMap<String, Option<SecretValue>>,
+}
+
+impl Patch<ChannelProvider> for ProviderPatch {
+    fn display_name(&self) -> Option<&str> {
+        self.display_name.as_deref()
+    }
+
+    fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    fn immutable(&self, before: &ChannelProvider, v: &mut Violations) {
+        if self.adapter.as_ref().is_some_and(|adapter| *adapter != before.adapter) {
+            v.add(Reason::FieldImmutable, "adapter", "cannot change");
         }
-        free {
-            /// Widget title, 1 to 100 characters; required at creation.
-            label: String,
-            /// Absolute https URL, at most 1024 characters; required at creation.
-            channel_url: String,
-            /// Whether updates and imports must leave the URL alone.
-            pinned_url: bool,
-            /// Whether click-to-act may dial.
-            outbound: bool,
-            /// 0 (first) to 1000.
-            channel_order: i32,
-            /// Hosts or https origins, at most 2000 characters joined; replaces the list.
-            trusted_domains: Vec<String>,
-            /// At most 2000 characters, readable by every agent.
-            custom_parameters: String,
-            /// Iframe sandbox tokens; replaces the set.
-            sandbox: BTreeSet<String>,
-            /// Whether analytics are on.
-            analytics: bool,
-            /// Replaces the set; only where there is no adapter to declare it.
-            capabilities: BTreeSet<Capability>,
-            /// While the provider is down.
-            failover: Failover,
-            /// JSON object, at most 16 KiB; empty stands for `{}`.
-            config: String,
+    }
+
+    fn apply(&self, provider: &mut ChannelProvider) {
+        if let Some(name) = &self.display_name {
+            provider.common.display_name = name.trim().to_owned();
         }
-        more {
-            /// Immutable; there is one.
-            api_version: Option<ApiVersion>,
-            /// Secrets that are set, by name; those without a value are removed, all others stay.
-            secrets: BTreeMap<String, Option<SecretValue>>,
-        }
+        set(&mut provider.common.description, self.description.as_ref());
+        set(&mut provider.common.owner, self.owner.as_ref());
+        set(&mut provider.adapter, self.adapter.as_ref());
+        set(&mut provider.label, self.label.as_ref());
+        set(&mut provider.channel_url, self.channel_url.as_ref());
+        set(&mut provider.pinned_url, self.pinned_url.as_ref());
+        set(&mut provider.outbound, self.outbound.as_ref());
+        set(&mut provider.channel_order, self.channel_order.as_ref());
+        set(&mut provider.trusted_domains, self.trusted_domains.as_ref());
+        set(&mut provider.custom_parameters, self.custom_parameters.as_ref());
+        set(&mut provider.sandbox, self.sandbox.as_ref());
+        set(&mut provider.analytics, self.analytics.as_ref());
+        set(&mut provider.capabilities, self.capabilities.as_ref());
+        set(&mut provider.failover, self.failover.as_ref());
+        set(&mut provider.config, self.config.as_ref());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which parameters a page type takes, and what they accept (SPEC §3.6).
+//! The parameters of each page type, and what they accept (SPEC §3.6).
 
 use std::collections::HashSet;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskplane_providers::fake::Told;
+use deskplane_providers::fake::VendorEvent;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{Desk, KEY, PATH, body, desk, send};
 
-/// Time in which a webhook has its answer, whoever else is there.
+/// Time in which a webhook has its answer, however many others are there.
 const AT_ONCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,11 +33,11 @@ async fn status(stream: &mut TcpStream, within: Duration) -> Option<u16> {
     std::str::from_utf8(&answer[9..]).unwrap().parse().ok()
 }
 
-/// Tells of a call that rings, and has the answer at once.
-async fn tell(desk: &Desk, key: usize) {
-    let told = Told { key: key.to_string(), ..Told::of("unknown", "ringing") };
+/// Posts an event of a call that rings, and has the answer at once.
+async fn post_event(desk: &Desk, key: usize) {
+    let event = VendorEvent { key: key.to_string(), ..VendorEvent::of("unknown", "ringing") };
     let begun = Instant::now();
-    let answer = timeout(PATIENCE, send(desk, "POST", PATH, Some(KEY), &body(&[told]))).await;
+    let answer = timeout(PATIENCE, send(desk, "POST", PATH, Some(KEY), &body(&[event]))).await;
     assert_eq!(answer.unwrap().0, 200);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 }
@@ -49,18 +49,18 @@ async fn slow_bodies_hold_up_no_others() {
     for _ in 0..70 {
         slow.push(begin(&desk, "POST", PATH, 1_000).await);
     }
-    tell(&desk, 0).await;
+    post_event(&desk, 0).await;
     // More than are read at a time: the oldest give way.
     for _ in 0..600 {
         slow.push(begin(&desk, "POST", PATH, 1_000).await);
     }
-    tell(&desk, 1).await;
+    post_event(&desk, 1).await;
     assert_eq!(status(&mut slow[0], PATIENCE).await, Some(403));
     for byte in 0..3 {
         for stream in &mut slow {
             let _ = stream.write_all(b" ").await;
         }
-        tell(&desk, 2 + byte).await;
+        post_event(&desk, 2 + byte).await;
     }
 }
 
@@ -105,7 +105,7 @@ async fn what_the_head_shows_is_refused_before_the_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_nearly_an_address_is_none() {
     let desk = desk().await;
-    let events = body(&[Told::of("unknown", "ringing")]);
+    let events = body(&[VendorEvent::of("unknown", "ringing")]);
     for path in [
         "/webhooks/",
         "/webhooks/con_one/",
@@ -166,5 +166,5 @@ async fn a_vendor_that_hangs_holds_up_its_own_webhooks_only() {
         turned_away += usize::from(status(stream, AT_ONCE).await == Some(503));
     }
     assert!(turned_away > 0);
-    tell(&desk, 0).await;
+    post_event(&desk, 0).await;
 }

@@ -26,7 +26,7 @@ pub(super) fn todo(wanted: &str, node: &Node) -> &'static str {
     }
 }
 
-/// What a field takes, in words.
+/// What a field accepts, in words.
 pub(super) fn wanted(kind: &Type) -> String {
     match kind {
         Type::String | Type::Bytes => "text".to_owned(),

@@ -1,7 +1,7 @@
 //! What a call needs, decided without a network.
 
 use super::super::{
-    board::{Board, Learnt, Outcome, Task},
+    call_table::{CallTable, Observed, Outcome, Task},
     line::Step,
     message::Message,
     names::{LineId, Side},
@@ -19,32 +19,32 @@ fn recording() -> Vec<Message> {
     all
 }
 
-fn now() -> Learnt {
-    Learnt { key: "now".to_owned(), at: None }
+fn now() -> Observed {
+    Observed { key: "now".to_owned(), at: None }
 }
 
 #[test]
 fn the_recorded_call_is_told_and_driven_from_end_to_end() {
-    let mut board = Board::new("agentsvc");
-    let (mut told, mut steps) = (Vec::new(), Vec::new());
+    let mut table = CallTable::new("agentsvc");
+    let (mut reported, mut steps) = (Vec::new(), Vec::new());
     for message in recording() {
-        let Outcome { events, mut tasks } = board.hear(&message);
-        told.extend(events);
+        let Outcome { events, mut tasks } = table.apply_event(&message);
+        reported.extend(events);
         while let Some(task) = tasks.pop() {
             steps.push(task.step);
-            let outcome = board.settle(&task, None, &now());
-            told.extend(outcome.events);
+            let outcome = table.complete_step(&task, None, &now());
+            reported.extend(outcome.events);
             tasks.extend(outcome.tasks);
         }
     }
-    let states: Vec<_> = told.iter().map(|event| event.state).collect();
+    let states: Vec<_> = reported.iter().map(|event| event.state).collect();
     assert_eq!(states, [Dialing, Ringing, Answered, Bridged, Transferring, Ended]);
-    assert_eq!(told.last().and_then(|event| event.cause.clone()), Some(Cause::Normal));
+    assert_eq!(reported.last().and_then(|event| event.cause.clone()), Some(Cause::Normal));
     let ring = Step::Ring(Side::Customer);
     assert_eq!(steps, [ring, Step::Join, Step::HangUp(Side::Agent), Step::Clean]);
-    assert!(board.is_empty());
-    let keys: std::collections::BTreeSet<_> = told.iter().map(|event| &event.key).collect();
-    assert_eq!(keys.len(), told.len(), "each event has a key of its own");
+    assert!(table.is_empty());
+    let keys: std::collections::BTreeSet<_> = reported.iter().map(|event| &event.key).collect();
+    assert_eq!(keys.len(), reported.len(), "each event has a key of its own");
 }
 
 /// Events in any order, twice, or not at all, and steps that fail: whatever comes, nobody is called
@@ -60,26 +60,26 @@ fn no_order_of_events_does_harm() {
         let ends = recording.iter().filter(|message| message.kind == "ChannelDestroyed");
         messages.extend(ends.cloned());
 
-        let mut board = Board::new("agentsvc");
+        let mut table = CallTable::new("agentsvc");
         let mut tasks: Vec<Task> = Vec::new();
         let mut rung = 0;
-        let mut done = |board: &mut Board, tasks: &mut Vec<Task>, fails: bool| {
+        let mut done = |table: &mut CallTable, tasks: &mut Vec<Task>, fails: bool| {
             let Some(task) = tasks.pop() else { return false };
             rung += usize::from(matches!(task.step, Step::Ring(_)));
-            let outcome = board.settle(&task, fails.then_some(Cause::Failed), &now());
+            let outcome = table.complete_step(&task, fails.then_some(Cause::Failed), &now());
             tasks.extend(outcome.tasks);
             true
         };
         for message in &messages {
-            let outcome = board.hear(message);
+            let outcome = table.apply_event(message);
             tasks.extend(outcome.tasks);
             if random.bool() {
-                done(&mut board, &mut tasks, random.u8(..4) == 0);
+                done(&mut table, &mut tasks, random.u8(..4) == 0);
             }
         }
-        while done(&mut board, &mut tasks, false) {}
+        while done(&mut table, &mut tasks, false) {}
         assert!(rung <= 1, "seed {seed}: rung {rung} times");
-        assert!(board.is_empty(), "seed {seed}: {board:?}");
+        assert!(table.is_empty(), "seed {seed}: {table:?}");
     }
 }
 
@@ -92,21 +92,21 @@ fn a_party_that_is_gone_before_the_answer_stays_gone() {
         let event = json!({"type": kind, "channel": channel, "args": ["agent=anna"], "cause": 17});
         serde_json::from_value(event).unwrap()
     };
-    let mut board = Board::new("deskplane");
-    let mut ring = board.hear(&event("StasisStart", Side::Agent)).tasks;
+    let mut table = CallTable::new("deskplane");
+    let mut ring = table.apply_event(&event("StasisStart", Side::Agent)).tasks;
     let ring = ring.pop().unwrap();
     assert_eq!(ring.step, Step::Ring(Side::Customer));
-    let ended = board.hear(&event("ChannelDestroyed", Side::Customer));
+    let ended = table.apply_event(&event("ChannelDestroyed", Side::Customer));
     assert_eq!(ended.events[0].cause, Some(Cause::Busy));
-    let mut tasks = board.settle(&ring, None, &now()).tasks;
-    tasks.extend(board.hear(&event("ChannelDestroyed", Side::Agent)).tasks);
+    let mut tasks = table.complete_step(&ring, None, &now()).tasks;
+    tasks.extend(table.apply_event(&event("ChannelDestroyed", Side::Agent)).tasks);
     let mut steps = Vec::new();
     while let Some(task) = tasks.pop() {
         steps.push(task.step);
-        tasks.extend(board.settle(&task, None, &now()).tasks);
+        tasks.extend(table.complete_step(&task, None, &now()).tasks);
     }
     assert_eq!(steps, [Step::HangUp(Side::Agent), Step::Clean]);
-    assert!(board.is_empty(), "{board:?}");
+    assert!(table.is_empty(), "{table:?}");
 }
 
 #[test]
@@ -118,11 +118,11 @@ fn a_list_without_our_application_is_nobody_of_ours() {
     let agent = LineId::Outbound(CALL).channel(Side::Agent);
     let bridge = json!({"id": "dp-other", "name": "another", "channels": []});
     let bridge = serde_json::from_value(bridge).unwrap();
-    let mut board = Board::new("deskplane");
-    board.take_up(&[channel("17.1", "another"), channel(&agent, "another")], &[bridge]);
-    let outcome = board.catch_up(&now());
-    assert!(outcome.events.is_empty() && outcome.tasks.is_empty() && board.is_empty());
-    board.take_up(&[channel("17.1", "deskplane"), channel("17.2;2", "deskplane")], &[]);
-    let outcome = board.catch_up(&now());
+    let mut table = CallTable::new("deskplane");
+    table.apply_listing(&[channel("17.1", "another"), channel(&agent, "another")], &[bridge]);
+    let outcome = table.conclude_all(&now());
+    assert!(outcome.events.is_empty() && outcome.tasks.is_empty() && table.is_empty());
+    table.apply_listing(&[channel("17.1", "deskplane"), channel("17.2;2", "deskplane")], &[]);
+    let outcome = table.conclude_all(&now());
     assert_eq!((outcome.events.len(), outcome.tasks.len()), (1, 1), "one call from outside");
 }

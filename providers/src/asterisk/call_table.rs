@@ -1,4 +1,5 @@
-//! All calls of one provider: what Asterisk says goes in, what to tell and what to do comes out.
+//! All calls of one provider, as a state machine: events of Asterisk go in, events of calls and tasks
+//! come out.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,23 +10,23 @@ use super::{
 };
 use crate::{CallEvent, CallState, Cause};
 
-/// How many calls that are over are remembered, so that none of them is started again.
-const REMEMBERED: usize = 1024;
+/// Most ended calls whose ids are kept, so that none of them is started again.
+const MAX_ENDED: usize = 1024;
 
 /// All calls of one provider.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct CallTable {
     app: String,
     lines: BTreeMap<LineId, Line>,
     ended: VecDeque<LineId>,
 }
 
-/// What follows from something that was heard.
+/// The result of an event.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// What others are told.
+    /// Events of calls.
     pub(super) events: Vec<CallEvent>,
-    /// What Asterisk is asked for.
+    /// Requests to Asterisk.
     pub(super) tasks: Vec<Task>,
 }
 
@@ -37,19 +38,19 @@ pub(super) struct Task {
     pub(super) details: Details,
 }
 
-/// When and by what something was learnt.
+/// When something was observed, and the key of the event that showed it.
 #[derive(Debug, Clone)]
-pub(super) struct Learnt {
+pub(super) struct Observed {
     pub(super) key: String,
     pub(super) at: Option<std::time::SystemTime>,
 }
 
-impl Board {
+impl CallTable {
     pub(super) fn new(app: &str) -> Self {
         Self { app: app.to_owned(), lines: BTreeMap::new(), ended: VecDeque::new() }
     }
 
-    /// How far a call is that was begun here; none when nobody knows it.
+    /// The state of a call that was begun here; none when it is not known.
     pub(super) fn state(&self, id: &LineId) -> Option<CallState> {
         if self.ended.contains(id) {
             return Some(CallState::Ended);
@@ -57,25 +58,25 @@ impl Board {
         self.lines.get(id)?.state()
     }
 
-    /// Hears one event.
-    pub(super) fn hear(&mut self, message: &Message) -> Outcome {
-        let learnt = Learnt { key: message.key(), at: message.occurred_at() };
-        match self.apply(message) {
-            Some(id) => self.conclude(&id, &learnt),
+    /// Applies one event.
+    pub(super) fn apply_event(&mut self, message: &Message) -> Outcome {
+        let observed = Observed { key: message.key(), at: message.occurred_at() };
+        match self.update_line(message) {
+            Some(id) => self.conclude(&id, &observed),
             None => Outcome::default(),
         }
     }
 
-    /// Notes what an event says, and tells whose it is.
-    fn apply(&mut self, message: &Message) -> Option<LineId> {
+    /// Updates the line that an event is about, and answers its id.
+    fn update_line(&mut self, message: &Message) -> Option<LineId> {
         if message.kind == "ChannelEnteredBridge" {
             let bridge = message.bridge.as_ref()?;
             let id = LineId::of_bridge(&bridge.id)?;
-            self.lines.get_mut(&id)?.enter(&bridge.channels);
+            self.lines.get_mut(&id)?.enter_bridge(&bridge.channels);
             return Some(id);
         }
         let channel = message.channel.as_ref().or(message.peer.as_ref())?;
-        let (id, side) = self.whose(channel, message.kind == "StasisStart")?;
+        let (id, side) = self.line_of(channel, message.kind == "StasisStart")?;
         let begins = matches!(
             message.kind.as_str(),
             "ChannelCreated" | "ChannelStateChange" | "StasisStart" | "Dial"
@@ -91,7 +92,7 @@ impl Board {
             "Dial" => {
                 line.advance(side, leg(channel));
                 if let Some(verdict) = message.verdict() {
-                    line.decide(side, verdict);
+                    line.record_verdict(side, verdict);
                 }
             }
             "StasisStart" => {
@@ -113,12 +114,12 @@ impl Board {
     /// The line of a call. One that ended stays so, whatever comes late.
     fn line(&mut self, id: &LineId) -> &mut Line {
         let over = self.ended.contains(id);
-        let new = if over { Line::over_before } else { Line::new };
+        let new = if over { Line::ended_before } else { Line::new };
         self.lines.entry(id.clone()).or_insert_with(|| new(id.clone()))
     }
 
-    /// Whose channel it is; a new one that comes in from outside begins a call.
-    fn whose(&self, channel: &Channel, starts: bool) -> Option<(LineId, Side)> {
+    /// The line and the side of a channel; a new one from outside begins a call.
+    fn line_of(&self, channel: &Channel, starts: bool) -> Option<(LineId, Side)> {
         if channel.is_second_half() {
             return None;
         }
@@ -129,12 +130,12 @@ impl Board {
         (starts || self.lines.contains_key(&id)).then_some((id, Side::Customer))
     }
 
-    /// Takes up all channels and bridges there are, after a time in which nobody listened.
-    pub(super) fn take_up(&mut self, channels: &[Channel], bridges: &[Bridge]) {
+    /// Applies a listing of all channels and bridges, after a time without a subscription.
+    pub(super) fn apply_listing(&mut self, channels: &[Channel], bridges: &[Bridge]) {
         for channel in channels {
             let here = channel.args_in(&self.app).is_some();
-            let Some((id, side)) = self.whose(channel, here) else { continue };
-            if !here && !self.lines.contains_key(&id) && !self.begun_here(&id, channels) {
+            let Some((id, side)) = self.line_of(channel, here) else { continue };
+            if !here && !self.lines.contains_key(&id) && !self.started_here(&id, channels) {
                 continue;
             }
             let app = self.app.clone();
@@ -152,21 +153,21 @@ impl Board {
         for bridge in bridges {
             let Some(id) = LineId::of_bridge(&bridge.id) else { continue };
             if bridge.name == self.app || self.lines.contains_key(&id) {
-                self.line(&id).enter(&bridge.channels);
+                self.line(&id).enter_bridge(&bridge.channels);
             }
         }
         for line in self.lines.values_mut() {
             line.resume();
-            line.listed(|wanted| channels.iter().any(|channel| channel.id == wanted));
+            line.reconcile(|wanted| channels.iter().any(|channel| channel.id == wanted));
         }
     }
 
-    /// Draws the conclusions from what was taken up.
-    pub(super) fn catch_up(&mut self, learnt: &Learnt) -> Outcome {
+    /// The events and tasks that follow from a listing.
+    pub(super) fn conclude_all(&mut self, observed: &Observed) -> Outcome {
         let mut all = Outcome::default();
         let ids: Vec<LineId> = self.lines.keys().cloned().collect();
         for id in ids {
-            let one = self.conclude(&id, learnt);
+            let one = self.conclude(&id, observed);
             all.events.extend(one.events);
             all.tasks.extend(one.tasks);
         }
@@ -174,12 +175,12 @@ impl Board {
     }
 
     /// Whether the first channel of a call is in our application.
-    fn begun_here(&self, id: &LineId, channels: &[Channel]) -> bool {
+    fn started_here(&self, id: &LineId, channels: &[Channel]) -> bool {
         let first = id.provider_call_id();
         channels.iter().any(|channel| channel.id == first && channel.args_in(&self.app).is_some())
     }
 
-    /// The calls in which both parties hear each other.
+    /// The calls whose parties are connected.
     pub(super) fn joined(&self) -> Vec<LineId> {
         let joined =
             |line: &Line| matches!(line.state(), Some(CallState::Bridged | CallState::Held));
@@ -193,29 +194,34 @@ impl Board {
         }
     }
 
-    /// A task is done, or it failed for this reason.
-    pub(super) fn settle(&mut self, task: &Task, failed: Option<Cause>, at: &Learnt) -> Outcome {
+    /// Records that a task is done, or that it failed for this reason.
+    pub(super) fn complete_step(
+        &mut self,
+        task: &Task,
+        failed: Option<Cause>,
+        at: &Observed,
+    ) -> Outcome {
         if let Some(line) = self.lines.get_mut(&task.line) {
-            line.settle(task.step, failed);
+            line.complete_step(task.step, failed);
         }
         self.conclude(&task.line, at)
     }
 
-    /// What there is to tell and to do about one call; one that is finished is forgotten.
-    fn conclude(&mut self, id: &LineId, learnt: &Learnt) -> Outcome {
+    /// The events and tasks that are due for one call; a finished one is removed.
+    fn conclude(&mut self, id: &LineId, observed: &Observed) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(line) = self.lines.get_mut(id) else { return outcome };
-        if let Some((state, cause)) = line.news() {
-            outcome.events.push(event(id, &line.details, state, cause, learnt));
+        if let Some((state, cause)) = line.take_unreported_state() {
+            outcome.events.push(event(id, &line.details, state, cause, observed));
         }
-        if let Some(step) = line.next() {
+        if let Some(step) = line.start_next_step() {
             let details = line.details.clone();
             outcome.tasks.push(Task { line: id.clone(), step, details });
         } else if line.is_finished() {
             let over = line.state() == Some(CallState::Ended);
             self.lines.remove(id);
             if over {
-                self.remember(id.clone());
+                self.record_ended(id.clone());
             }
         }
         outcome
@@ -226,18 +232,18 @@ impl Board {
         self.lines.is_empty()
     }
 
-    fn remember(&mut self, id: LineId) {
+    fn record_ended(&mut self, id: LineId) {
         if self.ended.contains(&id) {
             return;
         }
-        if self.ended.len() == REMEMBERED {
+        if self.ended.len() == MAX_ENDED {
             self.ended.pop_front();
         }
         self.ended.push_back(id);
     }
 }
 
-/// How far a channel is by its state, outside our application.
+/// The progress of a channel outside our application, by its state.
 fn leg(channel: &Channel) -> Leg {
     let dialplan = !matches!(channel.dialplan.app_name.as_str(), "" | "AppDial2" | "Stasis");
     match channel.state.as_str() {
@@ -263,18 +269,18 @@ fn event(
     details: &Details,
     state: CallState,
     cause: Option<Cause>,
-    learnt: &Learnt,
+    observed: &Observed,
 ) -> CallEvent {
     CallEvent {
         provider_call_id: id.provider_call_id(),
         call_id: id.call_id(),
-        key: learnt.key.clone(),
+        key: observed.key.clone(),
         state,
         cause,
         direction: id.direction(),
         from: details.from.clone(),
         to: details.to.clone(),
         agent: Some(details.agent.clone()).filter(|agent| !agent.is_empty()),
-        occurred_at: learnt.at,
+        occurred_at: observed.at,
     }
 }

@@ -1,6 +1,6 @@
-//! How a provider does, from what its checks say (SPEC §14.6). Pure.
+//! The health of a provider, derived from its checks (SPEC §14.6). Pure.
 
-/// How a provider does.
+/// The health of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Condition {
     /// Not known yet.
@@ -14,9 +14,9 @@ pub enum Condition {
     Down,
 }
 
-/// What is known of one provider.
+/// Tracks the health of one provider.
 #[derive(Debug, Default)]
-pub(super) struct Monitor {
+pub(super) struct HealthTracker {
     condition: Condition,
     failures: u32,
     successes: u32,
@@ -27,9 +27,9 @@ const DOWN: u32 = 3;
 /// Successes in a row after which it is healthy.
 const HEALTHY: u32 = 2;
 
-impl Monitor {
-    /// Takes what a check said.
-    pub(super) fn checked(&mut self, good: bool, breaker_open: bool) -> Condition {
+impl HealthTracker {
+    /// Takes note of a check.
+    pub(super) fn record_check(&mut self, good: bool, breaker_open: bool) -> Condition {
         if good {
             (self.failures, self.successes) = (0, self.successes.saturating_add(1));
         } else {
@@ -40,18 +40,18 @@ impl Monitor {
             _ if self.successes >= HEALTHY => Condition::Healthy,
             Condition::Down => Condition::Down,
             _ if self.failures > 0 => Condition::Degraded,
-            as_before => as_before,
+            unchanged => unchanged,
         };
         self.condition
     }
 
-    /// Takes what a request of somebody showed: it is down, whatever the last check said.
-    pub(super) fn fell(&mut self) -> Condition {
+    /// Takes note of a request that showed it to be down, whatever the last check found.
+    pub(super) fn mark_down(&mut self) -> Condition {
         (self.successes, self.condition) = (0, Condition::Down);
         self.condition
     }
 
-    /// How it does.
+    /// The current health.
     pub(super) fn condition(&self) -> Condition {
         self.condition
     }
@@ -62,8 +62,8 @@ mod tests {
     use super::{Condition::*, *};
 
     #[test]
-    fn one_failure_degrades_three_bring_down_two_successes_heal() {
-        let story = [
+    fn one_failure_degrades_three_bring_down_two_successes_recover() {
+        let checks = [
             (true, Unknown),
             (true, Healthy),
             (false, Degraded),
@@ -77,22 +77,22 @@ mod tests {
             (true, Down),
             (true, Healthy),
         ];
-        let mut monitor = Monitor::default();
-        for (at, (good, expected)) in story.into_iter().enumerate() {
-            assert_eq!(monitor.checked(good, false), expected, "check {at}");
+        let mut health = HealthTracker::default();
+        for (at, (good, expected)) in checks.into_iter().enumerate() {
+            assert_eq!(health.record_check(good, false), expected, "check {at}");
         }
-        assert_eq!(Monitor::default().checked(false, false), Degraded);
+        assert_eq!(HealthTracker::default().record_check(false, false), Degraded);
     }
 
     #[test]
     fn an_open_breaker_or_refused_credentials_bring_it_down_at_once() {
-        let mut monitor = Monitor::default();
-        assert_eq!(monitor.checked(true, true), Down);
-        let mut monitor = Monitor::default();
-        monitor.checked(true, false);
-        monitor.checked(true, false);
-        assert_eq!(monitor.fell(), Down);
-        assert_eq!(monitor.checked(true, false), Down);
-        assert_eq!(monitor.checked(true, false), Healthy);
+        let mut health = HealthTracker::default();
+        assert_eq!(health.record_check(true, true), Down);
+        let mut health = HealthTracker::default();
+        health.record_check(true, false);
+        health.record_check(true, false);
+        assert_eq!(health.mark_down(), Down);
+        assert_eq!(health.record_check(true, false), Down);
+        assert_eq!(health.record_check(true, false), Healthy);
     }
 }
