@@ -70,7 +70,9 @@ impl Ledger {
         publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
-        let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
+        // It holds catalogs, and the future of a whole server holds it.
+        let prepared = Box::pin(Self::prepare(store, clock, adapters, publish));
+        let (ledger, task) = prepared.await?;
         let task = thread::run(tasks, task)
             .map_err(|error| Error::Engine(format!("the ledger got no thread: {error}")))?;
         *ledger.task.lock().await = Some(task);

@@ -15,7 +15,7 @@ use crate::{
     auth::role_scopes,
     catalog::{Changed, RoleClass, Seated, builtin},
     content::{Gates, compile},
-    domain::{App, Change, Kind, Method, Object, Time, UniqueName, profile::Profile},
+    domain::{App, Change, Kind, Method, Object, Time, UniqueName, UserId, profile::Profile},
     resolve::{Outcome, resolve},
 };
 
@@ -210,6 +210,19 @@ fn world() -> Catalog {
     ];
     let seeded = builtin::objects(1, Time::default());
     Catalog::from_objects(seeded.into_iter().chain(objects), 1, Time::default())
+}
+
+#[test]
+fn users_are_listed_in_the_spelling_that_is_stored() {
+    let old = world();
+    let spelled = |number| {
+        let Object::User(mut user) = user(number, &[], None, false) else { panic!("no user") };
+        std::sync::Arc::make_mut(&mut user).id = UserId::parse(&format!("U{number}")).unwrap();
+        Change::Put(Object::User(user))
+    };
+    let (_, _, impact) = impact(&old, &[spelled(0), spelled(1)]);
+    let listed: Vec<_> = impact.affected.users.iter().map(|one| one.user.as_str()).collect();
+    assert_eq!(listed, ["U0", "U1"]);
 }
 
 #[test]

@@ -54,6 +54,13 @@ impl Classes {
     }
 }
 
+fn user_id(object: &Object) -> Option<UserId> {
+    match object {
+        Object::User(user) => Some(user.id.clone()),
+        _ => None,
+    }
+}
+
 impl Touched {
     pub(super) fn of(sides: &mut Sides<'_>, leads: &Leads, delta: &Delta) -> Self {
         let (old, new) = (sides.old.catalog, sides.new.catalog);
@@ -100,7 +107,8 @@ impl Touched {
 
     fn note(&mut self, Changed { key, old, new }: &Changed) {
         match key.kind {
-            Kind::User => self.users.extend(UserId::parse(&key.name)),
+            // In the spelling of the object: keys do not tell cases apart.
+            Kind::User => self.users.extend([new, old].into_iter().flatten().find_map(user_id)),
             Kind::Team => {
                 for team in [old, new].into_iter().flatten() {
                     let Object::Team(team) = team else { continue };
