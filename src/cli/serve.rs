@@ -192,7 +192,9 @@ async fn serve(
     monitor: Option<Monitor>,
     tasks: &Tasks,
 ) -> Result<()> {
-    store.attend(config.store.verify()).map_err(|why| Error::start("look after the store", why))?;
+    store
+        .run_maintenance(config.store.verify())
+        .map_err(|why| Error::start("look after the store", why))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
     tracing::warn!(

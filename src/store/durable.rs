@@ -38,10 +38,11 @@ mod ids;
 mod index;
 mod indexer;
 mod journal;
+mod layout;
 mod manifest;
 mod mark;
 mod meters;
-mod place;
+mod pending;
 mod progress;
 mod queue;
 mod rebuild;
@@ -80,7 +81,7 @@ use self::{
     damage::{CURE, damaged, known_format},
     engine::Engine,
     ids::Ids,
-    place::{Place, boot_id},
+    layout::{Layout, boot_id},
     scrub::Unpaced,
     worker::{AT_ONCE, Worker},
 };
@@ -131,15 +132,15 @@ impl Durable {
         settings: Settings,
     ) -> Result<Self> {
         let folder = folder.into();
-        let place = Place::new(host.io, &folder, &folder, boot_id());
-        Self::boot(place, settings, host.meters).await
+        let layout = Layout::new(host.io, &folder, &folder, boot_id());
+        Self::boot(layout, settings, host.meters).await
     }
 
-    async fn boot(place: Place, settings: Settings, meters: Meters) -> Result<Self> {
+    async fn boot(layout: Layout, settings: Settings, meters: Meters) -> Result<Self> {
         spawn_blocking(move || {
-            let booted = boot::boot(&place, &settings).map_err(|error| named(&place, error))?;
+            let booted = boot::boot(&layout, &settings).map_err(|error| named(&layout, error))?;
             let durable = watch::Sender::new(booted.revision);
-            let (engine, upkeep) = Engine::new(place, settings, booted, meters);
+            let (engine, upkeep) = Engine::new(layout, settings, booted, meters);
             let engine = Arc::new(engine);
             // A server says from the start whether it takes writes.
             engine.appender.look_for_room();
@@ -159,7 +160,7 @@ impl Durable {
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub fn attend(&self, period: Option<Duration>) -> Result<()> {
+    pub fn run_maintenance(&self, period: Option<Duration>) -> Result<()> {
         let scrubber = Arc::clone(&self.engine.scrubber);
         let scrubber = Worker::spawn("deskplane-scrub", move || scrubber.run(period))?;
         *self.scrubber.lock().unwrap_or_else(PoisonError::into_inner) = Some(scrubber);
@@ -294,8 +295,8 @@ async fn read(engine: &Arc<Engine>, after: Revision, newest: Revision) -> Result
 }
 
 /// Says which store could not be opened, where the system does not.
-fn named(place: &Place, error: Error) -> Error {
-    let folder = place.folder.display().to_string();
+fn named(layout: &Layout, error: Error) -> Error {
+    let folder = layout.folder.display().to_string();
     match error {
         Error::Engine(what) if !what.contains(&folder) => {
             Error::Engine(format!("{folder}: {what}"))

@@ -153,15 +153,15 @@ impl Appender {
     pub(super) fn release(&self, revision: Revision) -> Result<()> {
         self.context.owned()?;
         let superfluous = self.lock()?.journal.release(revision);
-        let (io, place) = (&*self.context.place.io, &self.context.place);
+        let (io, layout) = (&*self.context.layout.io, &self.context.layout);
         for path in &superfluous {
             io.remove(path)?;
         }
-        if superfluous.is_empty() { Ok(()) } else { Ok(io.sync_dir(&place.journal())?) }
+        if superfluous.is_empty() { Ok(()) } else { Ok(io.sync_dir(&layout.journal())?) }
     }
 
     /// Writes nothing to a segment any more. Its last revision; 0 if it is gone.
-    pub(super) fn leave(&self, after: Revision) -> Result<Revision> {
+    pub(super) fn roll_if_active(&self, after: Revision) -> Result<Revision> {
         let mut writer = self.lock()?;
         let segments = writer.journal.segments();
         let Some(place) = segments.iter().position(|at| *at == after) else {

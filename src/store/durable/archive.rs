@@ -76,11 +76,11 @@ impl Archive {
     /// Writes the file of a span from the index.
     pub(super) fn write(&self, index: &Index, span: Span) -> Result<()> {
         self.context.owned()?;
-        let (io, dir) = (&*self.context.place.io, self.context.place.history());
+        let (io, dir) = (&*self.context.layout.io, self.context.layout.history());
         self.context.check_space(index.bytes_of((span.after, span.last))?)?;
         if self.spans().is_empty() {
             io.make_dir(&dir)?;
-            io.sync_dir(&self.context.place.folder)?;
+            io.sync_dir(&self.context.layout.folder)?;
         }
         let written = history::Writer::new(io, &dir, self.context.ids, span, index.head()?)
             .map_err(Error::from)
@@ -117,9 +117,9 @@ impl Archive {
             // What stays is superseded, and removed by the next start.
             for span in pair {
                 self.context
-                    .place
+                    .layout
                     .io
-                    .remove(&history::path(&self.context.place.history(), span))
+                    .remove(&history::path(&self.context.layout.history(), span))
                     .ok();
             }
         }
@@ -131,17 +131,17 @@ impl Archive {
         if !self.unadopted() {
             return Ok(());
         }
-        let (io, dir) = (&*self.context.place.io, self.context.place.history());
+        let (io, dir) = (&*self.context.layout.io, self.context.layout.history());
         let mut result = Err(Error::Damaged("no checkpoint holds history".to_owned()));
         for at in kept.iter().rev().copied() {
-            let path = checkpoint::path(&self.context.place.checkpoints(), at);
-            let format = sorted::format(io, &path, checkpoint::LAYOUT, self.context.ids)?;
+            let path = checkpoint::path(&self.context.layout.checkpoints(), at);
+            let format = sorted::format(io, &path, checkpoint::KIND, self.context.ids)?;
             if format.is_none_or(|format| format > WITH_HISTORY) {
                 continue;
             }
             self.context.owned()?;
             io.make_dir(&dir)?;
-            io.sync_dir(&self.context.place.folder)?;
+            io.sync_dir(&self.context.layout.folder)?;
             let (span, ids) = (Span { after: 0, last: at }, (self.context.ids, self.context.ids));
             result = history::from_checkpoint(io, &dir, ids, &*io.open(&path)?, &path, span);
             match &result {
@@ -160,7 +160,7 @@ impl Archive {
     /// Puts a history file aside that is damaged, while there is no index to write it from. From now
     /// on its records count as past keeping.
     pub(super) fn give_up(&self, span: Span, what: &str) -> Result<()> {
-        let (io, dir) = (&*self.context.place.io, self.context.place.history());
+        let (io, dir) = (&*self.context.layout.io, self.context.layout.history());
         self.context.owned()?;
         let path = history::path(&dir, span);
         tracing::error!(

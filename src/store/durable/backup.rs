@@ -14,7 +14,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Ids, Place, aside, checkpoint, damaged, files,
+    Ids, Layout, aside, checkpoint, damaged, files,
     history::{self, Span},
     journal,
     manifest::{self, Manifest, Part},
@@ -57,22 +57,22 @@ pub fn backup(
     time: Time,
     told: &mut dyn FnMut(&Part),
 ) -> Result<Manifest> {
-    let place = Place::new(Arc::new(ReadOnly), folder, folder, None);
+    let layout = Layout::new(Arc::new(ReadOnly), folder, folder, None);
     match target {
         Target::Folder(dir) => {
             aside::outside(dir, folder)?;
-            to_folder(&place, &Disk, dir, time, told)
+            to_folder(&layout, &Disk, dir, time, told)
         }
         Target::Stream(out) => {
             let mut sink = Sink::Stream(out);
-            copy(&place, &mut sink, time, told)
+            copy(&layout, &mut sink, time, told)
         }
     }
 }
 
 /// Writes a backup into a folder of a file system.
 pub(super) fn to_folder(
-    place: &Place,
+    layout: &Layout,
     io: &dyn Io,
     dir: &Path,
     time: Time,
@@ -83,7 +83,7 @@ pub(super) fn to_folder(
     }
     io.make_dir(dir)?;
     let mut sink = Sink::Folder { io, dir, made: Vec::new() };
-    let copied = copy(place, &mut sink, time, told);
+    let copied = copy(layout, &mut sink, time, told);
     if copied.is_err()
         && let Sink::Folder { made, .. } = &sink
     {
@@ -113,12 +113,12 @@ struct Held {
 }
 
 fn copy(
-    place: &Place,
+    layout: &Layout,
     sink: &mut Sink<'_>,
     time: Time,
     told: &mut dyn FnMut(&Part),
 ) -> Result<Manifest> {
-    let held = hold(place)?;
+    let held = hold(layout)?;
     let mut parts = Vec::new();
     sink.begin()?;
     let base = match held.checkpoint()? {
@@ -137,7 +137,7 @@ fn copy(
         parts.push(part);
     }
     let from = held.from(base)?;
-    let start = held.start(from).ok_or_else(|| held.missing(place, from))?;
+    let start = held.start(from).ok_or_else(|| held.missing(layout, from))?;
     let mut end = None;
     for (at, (after, path, file)) in held.segments.iter().enumerate().skip(start) {
         let last = at + 1 == held.segments.len();
@@ -159,7 +159,7 @@ fn copy(
     if revision < base {
         let what =
             format!("the journal ends at revision {revision}, but a checkpoint is of {base}");
-        return Err(damaged(&place.journal(), 0, &what));
+        return Err(damaged(&layout.journal(), 0, &what));
     }
     let made = Manifest::new(held.ids, revision, time.to_string(), parts);
     sink.finish(&made.to_bytes()?)?;
@@ -189,14 +189,14 @@ fn read(path: &Path, file: &dyn File, ids: Ids, last: bool) -> Result<Segment> {
 }
 
 /// Opens everything that a backup may need, until nothing goes meanwhile.
-fn hold(place: &Place) -> Result<Held> {
+fn hold(layout: &Layout) -> Result<Held> {
     let mut attempt = 1;
     loop {
-        let held = try_hold(place)?;
+        let held = try_hold(layout)?;
         match held {
             Some(held) if held.covered() || attempt >= ATTEMPTS => return Ok(held),
             None if attempt >= ATTEMPTS => {
-                let folder = place.folder.display();
+                let folder = layout.folder.display();
                 return Err(Error::Refused(format!("{folder}: files go faster than they open")));
             }
             _ => attempt += 1,
@@ -205,12 +205,12 @@ fn hold(place: &Place) -> Result<Held> {
 }
 
 /// None when a file went before it was open.
-fn try_hold(place: &Place) -> Result<Option<Held>> {
-    let io = &*place.io;
-    let Some(ids) = mark::read::<Ids>(io, &place.folder)? else {
-        return Err(Error::Refused(format!("{}: there is no store", place.folder.display())));
+fn try_hold(layout: &Layout) -> Result<Option<Held>> {
+    let io = &*layout.io;
+    let Some(ids) = mark::read::<Ids>(io, &layout.folder)? else {
+        return Err(Error::Refused(format!("{}: there is no store", layout.folder.display())));
     };
-    let (dir, past, journal) = (place.checkpoints(), place.history(), place.journal());
+    let (dir, past, journal) = (layout.checkpoints(), layout.history(), layout.journal());
     let mut named: Vec<_> = checkpoint::list(io, &dir)?;
     named.reverse();
     let found = history::Files::list(io, &past)?;
@@ -248,7 +248,7 @@ impl Held {
             return Ok(0);
         };
         // One of an older program holds history as well.
-        let outline = Outline::of(&**file, path, checkpoint::LAYOUT, self.ids)?;
+        let outline = Outline::of(&**file, path, checkpoint::KIND, self.ids)?;
         Ok(if outline.format <= WITH_HISTORY { base } else { 0 })
     }
 
@@ -266,8 +266,8 @@ impl Held {
         self.start(from).is_some()
     }
 
-    fn missing(&self, place: &Place, base: Revision) -> Error {
-        damaged(&place.journal(), 0, &format!("revisions from {} on are missing", base + 1))
+    fn missing(&self, layout: &Layout, base: Revision) -> Error {
+        damaged(&layout.journal(), 0, &format!("revisions from {} on are missing", base + 1))
     }
 
     /// The newest checkpoint that is whole.

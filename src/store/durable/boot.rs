@@ -18,7 +18,7 @@ use std::io;
 use uuid::Uuid;
 
 use super::{
-    Ids, Place, Settings, checkpoint, damaged, files,
+    Ids, Layout, Settings, checkpoint, damaged, files,
     folder::{self, Lock},
     history::{self, Span},
     index::Index,
@@ -64,8 +64,8 @@ pub(super) enum Found {
 }
 
 /// What is known before anything is changed.
-pub(super) struct Boots<'a> {
-    place: &'a Place,
+pub(super) struct Recovery<'a> {
+    layout: &'a Layout,
     settings: &'a Settings,
     ids: Ids,
     /// Where the store was closed; none if it was not.
@@ -81,36 +81,39 @@ pub(super) struct Boots<'a> {
 }
 
 /// Opens the store of a place, and makes it if there is none.
-pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
-    let lock = folder::take(&place.local)?;
-    folder::make_ready(&place.index())?;
-    let (io, dir) = (&*place.io, place.folder.as_path());
+pub(super) fn boot(layout: &Layout, settings: &Settings) -> Result<Booted> {
+    let lock = folder::take(&layout.local)?;
+    folder::make_ready(&layout.index())?;
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
     let ids = match mark::read::<Ids>(io, dir)? {
         Some(ids) => ids,
-        None => make(place)?,
+        None => make(layout)?,
     };
-    let mut boots = Boots::look(place, settings, ids)?;
+    let mut recovery = Recovery::inspect(layout, settings, ids)?;
 
-    let scan = boots.scan()?;
-    mark_open(place, ids)?;
-    folder::remove(&place.fresh_index())?;
-    let (index, scan) = boots.index(scan).inspect_err(|error| boots.leave(error))?;
-    let read = boots.state(scan, index.as_ref()).inspect_err(|error| boots.leave(error));
+    let scan = recovery.scan()?;
+    mark_open(layout, ids)?;
+    folder::remove(&layout.fresh_index())?;
+    let (index, scan) = recovery.index(scan).inspect_err(|error| recovery.restore_marks(error))?;
+    let read =
+        recovery.state(scan, index.as_ref()).inspect_err(|error| recovery.restore_marks(error));
     let (state, scan) = read?;
-    let (all, size, clean) = (place.io.clone(), settings.segment_bytes, boots.closed_at.is_some());
-    let journal = Journal::open(all, place.journal(), ids, size, &scan, clean)?;
+    let (all, size, clean) =
+        (layout.io.clone(), settings.segment_bytes, recovery.closed_at.is_some());
+    let journal = Journal::open(all, layout.journal(), ids, size, &scan, clean)?;
     if !clean {
         // Whether the folder was made durable is not known either.
         mark::renew(io, dir, &ids)?;
     }
-    boots.remove_superseded();
-    let (revision, newest) = (scan.end, boots.checkpoints.last().copied().unwrap_or(0));
-    let (uncovered, unwritten) = (scan.bytes_above(newest), scan.bytes_above(boots.history.end()));
+    recovery.remove_superseded();
+    let (revision, newest) = (scan.end, recovery.checkpoints.last().copied().unwrap_or(0));
+    let (uncovered, unwritten) =
+        (scan.bytes_above(newest), scan.bytes_above(recovery.history.end()));
     let index = match index {
-        Some(index) => boots.found(index, &scan)?,
+        Some(index) => recovery.found(index, &scan)?,
         None => Found::Lost,
     };
-    let Boots { checkpoints, history, unadopted, .. } = boots;
+    let Recovery { checkpoints, history, unadopted, .. } = recovery;
     Ok(Booted {
         ids,
         index,
@@ -128,8 +131,8 @@ pub(super) fn boot(place: &Place, settings: &Settings) -> Result<Booted> {
 
 /// Marks the store as open, even if it says so already: whether that reached the disk is not known.
 /// No mark says the same, and needs no room.
-fn mark_open(place: &Place, ids: Ids) -> Result<()> {
-    let (io, dir) = (&*place.io, place.folder.as_path());
+fn mark_open(layout: &Layout, ids: Ids) -> Result<()> {
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
     match mark::write(io, dir, &State::open(ids.incarnation)) {
         Err(error) if Lack::of(&error) == Some(Lack::Full) => {
             tracing::warn!("there is no room for a mark: starting on a full disk");
@@ -140,16 +143,16 @@ fn mark_open(place: &Place, ids: Ids) -> Result<()> {
 }
 
 /// Makes a new store; anything that looks like part of one is not overwritten.
-fn make(place: &Place) -> Result<Ids> {
-    let (io, dir) = (&*place.io, place.folder.as_path());
-    let parts = [place.journal(), place.checkpoints(), place.history()];
+fn make(layout: &Layout) -> Result<Ids> {
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
+    let parts = [layout.journal(), layout.checkpoints(), layout.history()];
     for part in &parts {
         if !files::list_all(io, part)?.is_empty() {
             return Err(damaged(part, 0, "it is there, but the mark of the store is gone"));
         }
     }
     for other in ["index", "db", "conf"] {
-        let other = place.local.join(other);
+        let other = layout.local.join(other);
         if other.exists() {
             return Err(damaged(
                 &other,
@@ -172,10 +175,10 @@ fn make(place: &Place) -> Result<Ids> {
 }
 
 /// Notes the boot of the machine since which the index is whole. Without the note the next start
-/// builds the index anew, so nothing ends because of it.
-pub(super) fn note_boot(place: &Place) {
-    let (io, dir) = (&*place.io, place.folder.as_path());
-    let noted = match &place.boot_id {
+/// rebuilds the index, so nothing ends because of it.
+pub(super) fn note_boot(layout: &Layout) {
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
+    let noted = match &layout.boot_id {
         Some(boot_id) => mark::write(io, dir, &Boot { boot_id: boot_id.clone() }),
         None => mark::remove::<Boot>(io, dir),
     };
@@ -186,10 +189,10 @@ pub(super) fn note_boot(place: &Place) {
 
 /// Whether one of the checkpoints is of a format that holds history. One whose header cannot be read
 /// says nothing.
-pub(super) fn hold_history(place: &Place, ids: Ids, checkpoints: &[Revision]) -> Result<bool> {
+pub(super) fn hold_history(layout: &Layout, ids: Ids, checkpoints: &[Revision]) -> Result<bool> {
     for at in checkpoints {
-        let path = checkpoint::path(&place.checkpoints(), *at);
-        let format = sorted::format(&*place.io, &path, checkpoint::LAYOUT, ids)?;
+        let path = checkpoint::path(&layout.checkpoints(), *at);
+        let format = sorted::format(&*layout.io, &path, checkpoint::KIND, ids)?;
         if format.is_some_and(|format| format <= WITH_HISTORY) {
             return Ok(true);
         }
@@ -198,7 +201,7 @@ pub(super) fn hold_history(place: &Place, ids: Ids, checkpoints: &[Revision]) ->
 }
 
 /// A mark that cannot be read is none: what it would promise is then established the long way.
-fn readable<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
+fn ignore_damaged_mark<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
     match mark {
         Err(Error::Damaged(what)) => {
             tracing::warn!(what, "ignored a damaged mark");
@@ -208,24 +211,24 @@ fn readable<M>(mark: Result<Option<M>>) -> Result<Option<M>> {
     }
 }
 
-// === impl Boots ===
+// === impl Recovery ===
 
-impl<'a> Boots<'a> {
+impl<'a> Recovery<'a> {
     /// Looks at marks and names.
-    pub(super) fn look(place: &'a Place, settings: &'a Settings, ids: Ids) -> Result<Self> {
-        let (io, dir) = (&*place.io, place.folder.as_path());
-        let checkpoints = checkpoint::list(io, &place.checkpoints())?;
-        let state = readable(mark::read::<State>(io, dir))?;
+    pub(super) fn inspect(layout: &'a Layout, settings: &'a Settings, ids: Ids) -> Result<Self> {
+        let (io, dir) = (&*layout.io, layout.folder.as_path());
+        let checkpoints = checkpoint::list(io, &layout.checkpoints())?;
+        let state = ignore_damaged_mark(mark::read::<State>(io, dir))?;
         let state = state.filter(|state| state.incarnation == ids.incarnation);
         let indexed = state.as_ref().is_some_and(|state| !state.unindexed);
         let closed_at = state.and_then(|state| state.closed_at);
         let indexed = indexed && closed_at.is_some();
-        let noted = readable(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
-        let same_boot = noted.is_some() && noted == place.boot_id;
-        let history = history::Files::list(io, &place.history())?;
-        let unadopted = history.spans.is_empty() && hold_history(place, ids, &checkpoints)?;
+        let noted = ignore_damaged_mark(mark::read::<Boot>(io, dir))?.map(|boot| boot.boot_id);
+        let same_boot = noted.is_some() && noted == layout.boot_id;
+        let history = history::Files::list(io, &layout.history())?;
+        let unadopted = history.spans.is_empty() && hold_history(layout, ids, &checkpoints)?;
         Ok(Self {
-            place,
+            layout,
             settings,
             ids,
             closed_at,
@@ -249,7 +252,7 @@ impl<'a> Boots<'a> {
         let kept = self.checkpoints.iter().rev().take(checkpoint::KEPT).rev().copied();
         let nothing = (self.checkpoints.len() < checkpoint::KEPT).then_some(0);
         let mut ways = nothing.into_iter().chain(kept);
-        let segments = journal::list(&*self.place.io, &self.place.journal())?;
+        let segments = journal::list(&*self.layout.io, &self.layout.journal())?;
         let first = segments.first().copied().unwrap_or(0);
         let state = ways.find(|way| *way >= first).unwrap_or(0);
         Ok(self.unwritten_from().map_or(state, |from| from.min(state)))
@@ -263,8 +266,8 @@ impl<'a> Boots<'a> {
 
     /// Looks at the journal as far as it is needed, and checks it against the marks.
     pub(super) fn scan(&self) -> Result<Scan> {
-        let (io, dir) = (&*self.place.io, self.place.journal());
-        self.history.check(&self.place.history())?;
+        let (io, dir) = (&*self.layout.io, self.layout.journal());
+        self.history.check(&self.layout.history())?;
         let from = match self.closed_at {
             Some(closed_at) if self.indexed => self.usual(closed_at),
             _ => self.lowest()?,
@@ -299,7 +302,7 @@ impl<'a> Boots<'a> {
         if scan.from <= lowest {
             return Ok(scan);
         }
-        Scan::read(&*self.place.io, &self.place.journal(), self.ids, lowest)
+        Scan::read(&*self.layout.io, &self.layout.journal(), self.ids, lowest)
     }
 
     /// The state. With an index only the blocks of the newest checkpoint that are needed are read;
@@ -307,7 +310,7 @@ impl<'a> Boots<'a> {
     fn state(&mut self, mut scan: Scan, index: Option<&Index>) -> Result<(Loaded, Scan)> {
         let newest = self.checkpoints.last().copied();
         let quick = (index.is_some() && newest.unwrap_or(0) >= scan.from)
-            .then(|| state::objects(self.place, self.ids, &scan, newest));
+            .then(|| state::objects(self.layout, self.ids, &scan, newest));
         let objects = match quick {
             Some(Err(Error::Damaged(_))) | None => {
                 scan = self.lower(scan)?;
@@ -315,7 +318,7 @@ impl<'a> Boots<'a> {
             }
             Some(read) => read?,
         };
-        let requests = |past| objects.requests(self.place, self.ids, past);
+        let requests = |past| objects.requests(self.layout, self.ids, past);
         let found = match (requests(Past::Files(&self.history.spans)), index) {
             (Err(Error::Damaged(what)), Some(index)) => {
                 tracing::warn!(what, "history is damaged; taking the requests from the index");
@@ -329,7 +332,7 @@ impl<'a> Boots<'a> {
     /// Removes history files in whose place others were written. What stays is removed next time.
     fn remove_superseded(&self) {
         for span in &self.history.superseded {
-            self.place.io.remove(&history::path(&self.place.history(), *span)).ok();
+            self.layout.io.remove(&history::path(&self.layout.history(), *span)).ok();
         }
     }
 
@@ -340,25 +343,25 @@ impl<'a> Boots<'a> {
             return Ok(Found::Behind(index, head));
         }
         if !self.same_boot {
-            note_boot(self.place);
+            note_boot(self.layout);
         }
         Ok(Found::Whole(index))
     }
 
     /// After a refusal: marks the store again as it was found.
-    fn leave(&self, error: &Error) {
+    fn restore_marks(&self, error: &Error) {
         if !matches!(error, Error::Damaged(_) | Error::NewerFormat { .. }) {
             return;
         }
         let left = || {
-            folder::remove(&self.place.fresh_index())?;
+            folder::remove(&self.layout.fresh_index())?;
             let Some(closed_at) = self.closed_at else {
                 return Ok(());
             };
             // The mark says that everything is on the disk, also what sled did while it was opened.
-            folder::sync(&self.place.local)?;
+            folder::sync(&self.layout.local)?;
             let state = State::closed(self.ids.incarnation, closed_at, self.indexed);
-            mark::write(&*self.place.io, &self.place.folder, &state)
+            mark::write(&*self.layout.io, &self.layout.folder, &state)
         };
         let left: io::Result<()> = left();
         if let Err(error) = left {
@@ -372,7 +375,7 @@ impl<'a> Boots<'a> {
         if !self.indexed && !self.same_boot {
             return Ok(None);
         }
-        let index = match Index::open(&self.place.index(), self.ids, self.settings.retention) {
+        let index = match Index::open(&self.layout.index(), self.ids, self.settings.retention) {
             Ok(index) => index,
             Err(Error::Damaged(what) | Error::Engine(what)) => {
                 tracing::warn!(what, "the index cannot be used");
@@ -386,20 +389,20 @@ impl<'a> Boots<'a> {
                 "the journal ends at revision {}, but the index has seen revision {head}",
                 scan.end
             );
-            return Err(damaged(&self.place.journal(), 0, &what));
+            return Err(damaged(&self.layout.journal(), 0, &what));
         }
         let closed_at_it = self.closed_at.is_none_or(|closed_at| closed_at == head);
         if (closed_at_it || !self.indexed) && head >= scan.from {
             return Ok(Some(index));
         }
         drop(index);
-        folder::make_ready(&self.place.index())?;
+        folder::make_ready(&self.layout.index())?;
         Ok(None)
     }
 
     /// The state from the newest good checkpoint and the journal.
     fn sound_state(&mut self, scan: &Scan) -> Result<state::Objects> {
-        let (io, dir) = (&*self.place.io, self.place.checkpoints());
+        let (io, dir) = (&*self.layout.io, self.layout.checkpoints());
         let mut usable: Vec<Option<Revision>> =
             self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
         if scan.from == 0 {
@@ -431,9 +434,9 @@ impl<'a> Boots<'a> {
     /// checkpoint was found good.
     fn checked(&self, scan: &Scan, base: Option<Revision>) -> Result<state::Objects> {
         if let Some(base) = base {
-            let path = checkpoint::path(&self.place.checkpoints(), base);
-            checkpoint::read(&*self.place.io, &path, self.ids, |_| Ok(()))?;
+            let path = checkpoint::path(&self.layout.checkpoints(), base);
+            checkpoint::read(&*self.layout.io, &path, self.ids, |_| Ok(()))?;
         }
-        state::objects(self.place, self.ids, scan, base)
+        state::objects(self.layout, self.ids, scan, base)
     }
 }

@@ -11,7 +11,7 @@ use super::{
         Head,
         keys::{Entry, state_key},
     },
-    sorted::{self, Layout},
+    sorted::{self, FileKind},
 };
 use crate::{
     domain::Kind,
@@ -27,7 +27,7 @@ pub(super) const FOLDER: &str = "checkpoint";
 /// Checkpoints that are kept.
 pub(super) const KEPT: usize = 2;
 /// How the files begin.
-pub(super) const LAYOUT: Layout = Layout { magic: *b"DPCKPT\r\n" };
+pub(super) const KIND: FileKind = FileKind { magic: *b"DPCKPT\r\n" };
 const ENDING: &str = "ckpt";
 
 /// Revisions of the checkpoints, rising.
@@ -50,7 +50,7 @@ pub(super) fn write(
     go_on: impl Fn() -> Result<()>,
 ) -> Result<u64> {
     let head = Head { revision: state.revision(), time: state.time(), ..Head::default() };
-    let mut writer = sorted::Writer::new(io, path(dir, head.revision), LAYOUT, ids, head)?;
+    let mut writer = sorted::Writer::new(io, path(dir, head.revision), KIND, ids, head)?;
     let mut kinds = Kind::all().collect::<Vec<_>>();
     // As their keys rise.
     kinds.sort_by_key(|kind| kind.collection());
@@ -78,5 +78,5 @@ pub(super) fn check(
     ids: Ids,
     each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<()> {
-    sorted::read_file(file, path, LAYOUT, ids, each).map(drop)
+    sorted::read_file(file, path, KIND, ids, each).map(drop)
 }

@@ -101,7 +101,7 @@ impl Checkpoints {
         if self.context.owned().is_err() {
             return;
         }
-        let (io, dir) = (&*self.context.place.io, self.context.place.checkpoints());
+        let (io, dir) = (&*self.context.layout.io, self.context.layout.checkpoints());
         for path in files::list_all(io, &dir).unwrap_or_default() {
             if !files::number(&path).is_some_and(|at| self.kept().contains(&at)) {
                 io.remove(&path).ok();
@@ -126,7 +126,7 @@ impl Checkpoints {
         let mut length = lock(&self.writing);
         self.context.owned()?;
         let (io, dir, since) =
-            (&*self.context.place.io, self.context.place.checkpoints(), Instant::now());
+            (&*self.context.layout.io, self.context.layout.checkpoints(), Instant::now());
         let state = self.newest_state()?;
         let revision = state.revision();
         if !wanted(revision, self.newest()) {
@@ -174,15 +174,18 @@ impl Checkpoints {
                 false => base.unwrap_or(0).min(history::end(&spans)),
             };
             let scan = Scan::read(
-                &*self.context.place.io,
-                &self.context.place.journal(),
+                &*self.context.layout.io,
+                &self.context.layout.journal(),
                 self.context.ids,
                 from,
             );
             let read = scan.and_then(|scan| {
-                let objects = state::objects(&self.context.place, self.context.ids, &scan, base)?;
-                let requests =
-                    objects.requests(&self.context.place, self.context.ids, Past::Files(&spans))?;
+                let objects = state::objects(&self.context.layout, self.context.ids, &scan, base)?;
+                let requests = objects.requests(
+                    &self.context.layout,
+                    self.context.ids,
+                    Past::Files(&spans),
+                )?;
                 Ok(objects.with(requests))
             });
             match read {
@@ -206,11 +209,11 @@ impl Checkpoints {
         kept.drain(..beyond);
         let gone = before.iter().filter(|at| !kept.contains(at));
         let gone: Vec<_> =
-            gone.map(|at| checkpoint::path(&self.context.place.checkpoints(), *at)).collect();
+            gone.map(|at| checkpoint::path(&self.context.layout.checkpoints(), *at)).collect();
         drop(kept);
         self.context.owned()?;
         for path in gone {
-            files::remove(&*self.context.place.io, &path)?;
+            files::remove(&*self.context.layout.io, &path)?;
         }
         Ok(())
     }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
-use super::{Ids, Place, Settings, folder::Lock, meters::Meters, stop::Stop};
+use super::{Ids, Layout, Settings, folder::Lock, meters::Meters, stop::Stop};
 use crate::store::{Condition, Error, Lack, Result, Writes};
 
 /// What the owners share.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) place: Place,
+    pub(super) layout: Layout,
     pub(super) settings: Settings,
     pub(super) ids: Ids,
     pub(super) meters: Meters,
@@ -27,14 +27,14 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(
-        place: Place,
+        layout: Layout,
         settings: Settings,
         ids: Ids,
         meters: Meters,
         lock: Lock,
     ) -> Self {
         Self {
-            place,
+            layout,
             settings,
             ids,
             meters,
@@ -68,7 +68,7 @@ impl Context {
 
     /// Refuses before the disk is full: what is underway still finds its place.
     pub(super) fn check_space(&self, wanted: u64) -> Result<()> {
-        let free = self.place.io.free_space(&self.place.folder);
+        let free = self.layout.io.free_space(&self.layout.folder);
         let free = free.map_err(|error| match Lack::of(&error) {
             Some(lack) => Error::ReadOnly(lack),
             None => Error::Engine(format!("the free space could not be read: {error}")),

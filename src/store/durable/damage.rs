@@ -1,32 +1,11 @@
-//! Damaged files: what is said of them, and what is to be healed.
+//! Damaged files: what is said of them.
 
 use std::path::Path;
 
-use super::history::Span;
-use crate::store::{Error, Result, Revision};
+use crate::store::{Error, Result};
 
 /// What helps against damage.
 pub(super) const CURE: &str = "; restore a backup, or see what `deskplane doctor` finds";
-
-/// A file that is damaged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Damage {
-    /// The checkpoint of that revision.
-    Checkpoint(Revision),
-    /// The segment after that revision.
-    Segment(Revision),
-    /// The history file of that span.
-    History(Span),
-}
-
-/// Damage that is to be healed.
-#[derive(Debug)]
-pub(super) struct Hurt {
-    pub(super) damages: Vec<Damage>,
-    /// Last revision that lies in a damaged segment: index and state must have it, and no way to a
-    /// start may begin before it.
-    pub(super) last: Revision,
-}
 
 /// Stored bytes are not what was written: says where, and what helps.
 pub(super) fn damaged(path: &Path, offset: usize, what: &str) -> Error {

@@ -13,8 +13,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    CURE, Ids, Place, Settings,
-    boot::{self, Boots},
+    CURE, Ids, Layout, Settings,
+    boot::{self, Recovery},
     boot_id, checkpoint, damaged, files, folder, frame,
     history::{self, Span},
     index::keys,
@@ -88,28 +88,28 @@ pub struct Examined {
 /// When a server uses the folder, there is no store in it, or it cannot be read or repaired.
 pub fn examine(folder: &Path, repair: bool) -> Result<Report> {
     let _lock = folder::take_existing(folder)?;
-    let place = |io: Arc<dyn Io>| Place::new(io, folder, folder, boot_id());
-    examine_at(&place(Arc::new(ReadOnly)), repair.then(|| place(Arc::new(Disk))).as_ref())
+    let layout = |io: Arc<dyn Io>| Layout::new(io, folder, folder, boot_id());
+    examine_at(&layout(Arc::new(ReadOnly)), repair.then(|| layout(Arc::new(Disk))).as_ref())
 }
 
 /// Looks at a place, and repairs what is the same place open for writing.
-pub(super) fn examine_at(place: &Place, writable: Option<&Place>) -> Result<Report> {
-    let mark = place.folder.join(Ids::NAME);
-    let parts = [place.journal(), place.checkpoints(), place.history(), mark];
-    let mut listed = files::list_all(&*place.io, &place.folder)?;
+pub(super) fn examine_at(layout: &Layout, writable: Option<&Layout>) -> Result<Report> {
+    let mark = layout.folder.join(Ids::NAME);
+    let parts = [layout.journal(), layout.checkpoints(), layout.history(), mark];
+    let mut listed = files::list_all(&*layout.io, &layout.folder)?;
     listed.retain(|path| parts.contains(path));
     if listed.is_empty() {
-        return Err(Error::Refused(format!("{}: there is no store", place.folder.display())));
+        return Err(Error::Refused(format!("{}: there is no store", layout.folder.display())));
     }
-    let found = Found::look(place)?;
+    let found = Found::inspect(layout)?;
     let (Some(plan), Some(ids), Some(writable)) = (found.plan(), found.ids, writable) else {
-        return Ok(found.report(place));
+        return Ok(found.report(layout));
     };
-    if found.report(place).health == Health::Healthy {
-        return Ok(found.report(place));
+    if found.report(layout).health == Health::Healthy {
+        return Ok(found.report(layout));
     }
     let repaired = plan.carry_out(&found, writable, ids)?;
-    Ok(Report { repaired, ..Found::look(place)?.report(place) })
+    Ok(Report { repaired, ..Found::inspect(layout)?.report(layout) })
 }
 
 /// What lies in the folder.
@@ -148,7 +148,7 @@ struct Kept {
 // === impl Found ===
 
 impl Found {
-    fn look(place: &Place) -> Result<Self> {
+    fn inspect(layout: &Layout) -> Result<Self> {
         let mut found = Self {
             ids: None,
             files: Vec::new(),
@@ -158,57 +158,57 @@ impl Found {
             segments: Vec::new(),
             hopeless: None,
         };
-        found.ids = found.mark::<Ids>(place, |_| true)?;
+        found.ids = found.mark::<Ids>(layout, |_| true)?;
         let ours = found.ids.map(|ids| ids.incarnation);
-        found.mark::<Boot>(place, |_| true)?;
-        found.mark::<State>(place, |state| Some(state.incarnation) == ours)?;
+        found.mark::<Boot>(layout, |_| true)?;
+        found.mark::<State>(layout, |state| Some(state.incarnation) == ours)?;
         let Some(ids) = found.ids else {
             found.hopeless.get_or_insert_with(|| {
-                format!("{}: it cannot be read", place.folder.join(Ids::NAME).display())
+                format!("{}: it cannot be read", layout.folder.join(Ids::NAME).display())
             });
             return Ok(found);
         };
-        let dir = place.checkpoints();
-        let checkpoints = checkpoint::list(&*place.io, &dir)?;
+        let dir = layout.checkpoints();
+        let checkpoints = checkpoint::list(&*layout.io, &dir)?;
         for at in &checkpoints {
-            found.checkpoint(place, ids, checkpoint::path(&dir, *at), *at)?;
+            found.checkpoint(layout, ids, checkpoint::path(&dir, *at), *at)?;
         }
-        found.history(place, ids)?;
+        found.history(layout, ids)?;
         found.unadopted = found.history.is_empty()
             && found.hopeless.is_none()
-            && boot::hold_history(place, ids, &checkpoints)?;
-        let dir = place.journal();
-        let listed = journal::list(&*place.io, &dir)?;
+            && boot::hold_history(layout, ids, &checkpoints)?;
+        let dir = layout.journal();
+        let listed = journal::list(&*layout.io, &dir)?;
         for (nth, after) in listed.iter().enumerate() {
             let last = nth + 1 == listed.len();
-            found.segment(place, ids, segment::path(&dir, *after), *after, last)?;
+            found.segment(layout, ids, segment::path(&dir, *after), *after, last)?;
         }
         Ok(found)
     }
 
-    fn mark<M: Mark>(&mut self, place: &Place, ours: impl Fn(&M) -> bool) -> Result<Option<M>> {
-        let path = place.folder.join(M::NAME);
-        let bytes = files::read(&*place.io, &path)?.map_or(0, |bytes| bytes.len() as u64);
-        let (mark, state) = match mark::read::<M>(&*place.io, &place.folder) {
+    fn mark<M: Mark>(&mut self, layout: &Layout, ours: impl Fn(&M) -> bool) -> Result<Option<M>> {
+        let path = layout.folder.join(M::NAME);
+        let bytes = files::read(&*layout.io, &path)?.map_or(0, |bytes| bytes.len() as u64);
+        let (mark, state) = match mark::read::<M>(&*layout.io, &layout.folder) {
             Ok(Some(mark)) if ours(&mark) => (Some(mark), OK.to_owned()),
             Ok(Some(_)) => (None, "foreign".to_owned()),
             Ok(None) => (None, "missing".to_owned()),
             Err(error) => (None, self.state(&path, error, None)?),
         };
         let wrong = state != OK && (M::NAME == Ids::NAME || state != "missing");
-        self.list(place, &path, bytes, state, wrong);
+        self.list(layout, &path, bytes, state, wrong);
         Ok(mark)
     }
 
-    fn checkpoint(&mut self, place: &Place, ids: Ids, path: PathBuf, at: Revision) -> Result<()> {
-        let file = place.io.open(&path)?;
+    fn checkpoint(&mut self, layout: &Layout, ids: Ids, path: PathBuf, at: Revision) -> Result<()> {
+        let file = layout.io.open(&path)?;
         let bytes = file.len()?;
-        let read = sorted::read_file(&*file, &path, checkpoint::LAYOUT, ids, |_| Ok(()));
+        let read = sorted::read_file(&*file, &path, checkpoint::KIND, ids, |_| Ok(()));
         let (head, state) = match read {
             Ok(head) => (Some(head), OK.to_owned()),
             Err(error) => (None, self.state(&path, error, Some((ids, &header(&*file)?)))?),
         };
-        self.list(place, &path, bytes, state, head.is_none());
+        self.list(layout, &path, bytes, state, head.is_none());
         if let (Some(head), Some(row)) = (head, self.files.last_mut()) {
             row.revisions = Some((head.trimmed + 1, head.revision)).filter(|_| head.records > 0);
             row.records = u64::try_from(head.records).ok();
@@ -219,12 +219,12 @@ impl Found {
         Ok(())
     }
 
-    fn history(&mut self, place: &Place, ids: Ids) -> Result<()> {
-        let dir = place.history();
+    fn history(&mut self, layout: &Layout, ids: Ids) -> Result<()> {
+        let dir = layout.history();
         let mut end = 0;
-        for span in history::Files::list(&*place.io, &dir)?.spans {
+        for span in history::Files::list(&*layout.io, &dir)?.spans {
             let path = history::path(&dir, span);
-            let file = place.io.open(&path)?;
+            let file = layout.io.open(&path)?;
             let mut records = BTreeSet::new();
             let read = history::read_file(&*file, &path, ids, |(key, _)| {
                 records.extend(keys::record_of(key));
@@ -241,7 +241,7 @@ impl Found {
                 state = gap(end, span.after);
             }
             let wrong = state != OK;
-            self.list(place, &path, file.len()?, state, wrong);
+            self.list(layout, &path, file.len()?, state, wrong);
             if whole && let Some(row) = self.files.last_mut() {
                 row.revisions = records.first().copied().zip(records.last().copied());
                 row.records = Some(records.len() as u64);
@@ -254,13 +254,13 @@ impl Found {
 
     fn segment(
         &mut self,
-        place: &Place,
+        layout: &Layout,
         ids: Ids,
         path: PathBuf,
         at: Revision,
         is_last: bool,
     ) -> Result<()> {
-        let bytes = files::read(&*place.io, &path)?.unwrap_or_default();
+        let bytes = files::read(&*layout.io, &path)?.unwrap_or_default();
         let (len, head) = (bytes.len() as u64, bytes[..bytes.len().min(64)].to_vec());
         let judged = Segment::judge(&path, bytes, ids);
         let mut kept = Kept { path, at, last: None, end: 0, whole: false, records: 0, highest: at };
@@ -292,7 +292,7 @@ impl Found {
             state = gap(end, at);
             wrong = true;
         }
-        self.list(place, &kept.path, len, state, wrong);
+        self.list(layout, &kept.path, len, state, wrong);
         if let (Some(last), Some(row)) = (kept.last, self.files.last_mut()) {
             row.revisions = Some((at + 1, last)).filter(|_| last > at);
             row.records = Some(kept.records);
@@ -321,14 +321,14 @@ impl Found {
         }
     }
 
-    fn list(&mut self, place: &Place, path: &Path, bytes: u64, state: String, wrong: bool) {
-        let file = path.strip_prefix(&place.folder).unwrap_or(path).display().to_string();
+    fn list(&mut self, layout: &Layout, path: &Path, bytes: u64, state: String, wrong: bool) {
+        let file = path.strip_prefix(&layout.folder).unwrap_or(path).display().to_string();
         self.files.push(Examined { file, revisions: None, records: None, bytes, state, wrong });
     }
 
-    fn report(&self, place: &Place) -> Report {
+    fn report(&self, layout: &Layout) -> Report {
         let foreseen = match (&self.hopeless, self.ids) {
-            (None, Some(ids)) => self.foresee(place, ids),
+            (None, Some(ids)) => self.foresee(layout, ids),
             (why, _) => Err(Error::Refused(why.clone().unwrap_or_default())),
         };
         let wrong = self.files.iter().any(|file| file.wrong);
@@ -342,7 +342,7 @@ impl Found {
             }
         };
         Report {
-            folder: place.folder.clone(),
+            folder: layout.folder.clone(),
             store: self.ids.map(|ids| ids.store),
             incarnation: self.ids.map(|ids| ids.incarnation),
             files: self.files.clone(),
@@ -354,26 +354,27 @@ impl Found {
     }
 
     /// What the next start does, as far as can be told without opening the index.
-    fn foresee(&self, place: &Place, ids: Ids) -> Result<String> {
+    fn foresee(&self, layout: &Layout, ids: Ids) -> Result<String> {
         let settings = Settings::default();
-        let boots = Boots::look(place, &settings, ids)?;
-        let scan = boots.scan()?;
+        let recovery = Recovery::inspect(layout, &settings, ids)?;
+        let scan = recovery.scan()?;
         let torn = match scan.torn() {
             true => "cuts a group that was being written and was never answered, ",
             false => "",
         };
-        if let Some(at) = boots.closed_at {
-            let index = if boots.indexed { "" } else { "; the index catches up behind the start" };
+        if let Some(at) = recovery.closed_at {
+            let index =
+                if recovery.indexed { "" } else { "; the index catches up behind the start" };
             return Ok(format!("clean: the store was closed at revision {at}{index}"));
         }
-        if boots.same_boot {
+        if recovery.same_boot {
             let end = scan.end;
             return Ok(format!("{torn}opens the index, which replays the journal up to {end}"));
         }
         let good = self.checkpoints.iter().filter(|kept| kept.whole && kept.at >= scan.from);
         let base = good.map(|kept| kept.at).max().or((scan.from == 0).then_some(0));
-        let base =
-            base.ok_or_else(|| damaged(&place.checkpoints(), 0, "no checkpoint fits the journal"))?;
+        let base = base
+            .ok_or_else(|| damaged(&layout.checkpoints(), 0, "no checkpoint fits the journal"))?;
         let above = scan.sizes.iter().filter(|(at, _)| *at > base).count();
         Ok(format!(
             "{torn}reads the state from {}, replays {above} groups up to revision {}, and builds the \
@@ -453,7 +454,7 @@ fn header(file: &dyn crate::store::io::File) -> Result<Vec<u8>> {
 
 /// Whether a checkpoint, history file or segment begins as one of another store or incarnation.
 fn is_foreign(ids: Ids, head: &[u8]) -> bool {
-    let magics = [b"DPJRNL\r\n", &checkpoint::LAYOUT.magic, &history::LAYOUT.magic];
+    let magics = [b"DPJRNL\r\n", &checkpoint::KIND.magic, &history::KIND.magic];
     let known = magics.iter().any(|magic| head.starts_with(*magic));
     let ours = [*ids.store.as_bytes(), *ids.incarnation.as_bytes()].concat();
     known && head.get(16..48).is_some_and(|theirs| theirs != ours)

@@ -17,7 +17,7 @@ use std::{
 };
 
 use super::{
-    Place, Settings,
+    Layout, Settings,
     appender::Appender,
     archive::Archive,
     boot::{Booted, Found},
@@ -59,7 +59,7 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(
-        place: Place,
+        layout: Layout,
         settings: Settings,
         booted: Booted,
         meters: Meters,
@@ -71,7 +71,7 @@ impl Engine {
             Found::Lost => (None, None),
         };
         let behind = index.1.is_some_and(|at| at < revision);
-        let context = Arc::new(Context::new(place, settings, booted.ids, meters, booted.lock));
+        let context = Arc::new(Context::new(layout, settings, booted.ids, meters, booted.lock));
         let (queue, due) = (Arc::new(Queue::default()), Arc::new(Due::new(booted.uncovered)));
         // Until it has caught up it reads the journal.
         queue.pass(behind);
@@ -146,9 +146,9 @@ impl Engine {
             tracing::info!("closed without waiting for the index; the next start sees to it");
         }
         self.context.owned()?;
-        let place = &self.context.place;
+        let layout = &self.context.layout;
         let state = State::closed(self.context.ids.incarnation, revision, indexed);
-        let noted = synced.and_then(|()| mark::write(&*place.io, &place.folder, &state));
+        let noted = synced.and_then(|()| mark::write(&*layout.io, &layout.folder, &state));
         let Err(error) = noted else { return Ok(()) };
         match Lack::of(&error) {
             Some(lack) => {
@@ -165,7 +165,7 @@ impl Engine {
     fn sync_index(&self) -> bool {
         let Ok(index) = self.indexer.index() else { return false };
         let (done, result) = mpsc::channel();
-        let local = self.context.place.local.clone();
+        let local = self.context.layout.local.clone();
         let syncing = Worker::spawn("deskplane-sync", move || {
             let outcome = index.flush().and_then(|()| Ok(folder::sync(&local)?));
             // Whoever waits may open the folder next.

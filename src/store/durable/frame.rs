@@ -90,7 +90,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Frame<'_>> {
 }
 
 /// The first good frame at or behind an offset, and where it begins, among those that the test
-/// takes. Lengths of bad frames are not believed: every place is tried.
+/// takes. Lengths of bad frames count for nothing: every place is tried.
 pub(super) fn find<'a>(
     bytes: &'a [u8],
     from: usize,

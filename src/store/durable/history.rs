@@ -24,7 +24,7 @@ use std::{
 use super::{
     Ids, checkpoint, damaged, files,
     index::{Head, keys},
-    sorted::{self, Layout, Outline},
+    sorted::{self, FileKind, Outline},
 };
 use crate::store::{
     Header, Result, Revision,
@@ -36,7 +36,7 @@ pub(super) const FOLDER: &str = "history";
 /// What the name of a file ends with.
 pub(super) const ENDING: &str = "hist";
 /// How the files begin.
-pub(super) const LAYOUT: Layout = Layout { magic: *b"DPHIST\r\n" };
+pub(super) const KIND: FileKind = FileKind { magic: *b"DPHIST\r\n" };
 /// Key of the revision before the first one.
 const AFTER: &[u8] = b"after";
 
@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
         head: Head,
     ) -> std_io::Result<Self> {
         let head = Head { revision: span.last, ..head };
-        let mut file = sorted::Writer::new(io, path(dir, span), LAYOUT, ids, head)?;
+        let mut file = sorted::Writer::new(io, path(dir, span), KIND, ids, head)?;
         file.add((AFTER, &span.after.to_be_bytes()))?;
         Ok(Self { file, ended: false })
     }
@@ -196,7 +196,7 @@ pub(super) fn read_file(
     mut each: impl FnMut(keys::Entry<'_>) -> Result<()>,
 ) -> Result<Head> {
     let (mut after, mut stray) = (None, false);
-    let head = sorted::read_file(file, path, LAYOUT, ids, |(key, value)| match key {
+    let head = sorted::read_file(file, path, KIND, ids, |(key, value)| match key {
         AFTER => {
             after = value.try_into().ok().map(Revision::from_be_bytes);
             Ok(())
@@ -225,7 +225,7 @@ pub(super) fn requests(
     oldest: &[u8],
     mut each: impl FnMut(Header),
 ) -> Result<()> {
-    let outline = Outline::read(io, path, LAYOUT, ids)?;
+    let outline = Outline::read(io, path, KIND, ids)?;
     outline_requests(io, path, &outline, oldest, &mut each)
 }
 
@@ -265,7 +265,7 @@ pub(super) fn from_checkpoint(
     span: Span,
 ) -> Result<Span> {
     // Its head comes last, and that of the file first.
-    let head = Outline::of(file, at, checkpoint::LAYOUT, old)?.head;
+    let head = Outline::of(file, at, checkpoint::KIND, old)?.head;
     let mut writer = Writer::new(io, dir, new, span, head)?;
     checkpoint::check(file, at, old, |entry| {
         let ours = [keys::REQUESTS, keys::RECORDS].iter().any(|own| entry.0.starts_with(own));

@@ -129,7 +129,7 @@ impl Indexer {
     fn carry(&self, upkeep: &mut Upkeep, work: Work) -> Result<()> {
         let index = self.index()?;
         match work {
-            Work::Repair(damages) => self.repairs().prepare(upkeep, damages),
+            Work::Repair(damages) => self.repairs().schedule(upkeep, damages),
             Work::Apply(bytes, mut records) => {
                 // Some of them may have come with the journal that it was built from.
                 let head = index.head()?.revision;
@@ -159,7 +159,7 @@ impl Indexer {
         // A process that is killed now must not believe it at the next start.
         if self.context.owned().is_ok()
             && let Err(error) =
-                mark::remove::<Boot>(&*self.context.place.io, &self.context.place.folder)
+                mark::remove::<Boot>(&*self.context.layout.io, &self.context.layout.folder)
         {
             tracing::warn!(%error, "the mark of a whole index could not be removed");
         }
@@ -192,7 +192,7 @@ impl Indexer {
         self.context.owned()?;
         self.queue.pass(true);
         tracing::info!("building the index from history files and journal");
-        let (fresh, rebuild) = (self.context.place.fresh_index(), self.rebuild());
+        let (fresh, rebuild) = (self.context.layout.fresh_index(), self.rebuild());
         folder::remove(&fresh)?;
         let index = rebuild.fill(&fresh)?;
         let before = rebuild.replay(&index)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::damage::Hurt;
+use super::pending::PendingRepair;
 use crate::store::{Error, Revision};
 
 /// Below every revision.
@@ -26,8 +26,8 @@ pub(super) struct Upkeep {
     pub(super) unwritten: u64,
     /// Whether the index has yet to read what the journal had at the start.
     pub(super) behind: bool,
-    /// Damage that is to be healed once the index is far enough.
-    pub(super) hurt: Option<Hurt>,
+    /// Damage that is to be repaired once the index is far enough.
+    pub(super) pending: Option<PendingRepair>,
     /// Revisions that the figure of the lag does not count any more.
     pub(super) counted: Revision,
 }
@@ -53,6 +53,6 @@ impl Progress {
 
 impl Upkeep {
     pub(super) fn new(unwritten: u64, revision: Revision, behind: bool) -> Self {
-        Self { unwritten, behind, hurt: None, counted: revision }
+        Self { unwritten, behind, pending: None, counted: revision }
     }
 }

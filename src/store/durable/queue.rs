@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{damage::Damage, index::Stored};
+use super::{index::Stored, pending::Damage};
 
 /// Bytes that may wait, one group more or less.
 const WAITING: usize = 64 << 20;

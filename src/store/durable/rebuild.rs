@@ -35,21 +35,21 @@ pub(super) struct Rebuild<'a> {
 impl Rebuild<'_> {
     /// Puts an index in its place.
     pub(super) fn install(&self, index: Index, fresh: &Path) -> Result<Index> {
-        let folder = self.context.place.index();
+        let folder = self.context.layout.index();
         drop(index);
         folder::make_ready(fresh)?;
         self.context.owned()?;
         folder::remove(&folder)?;
         fs::rename(fresh, &folder)?;
         let index = Index::open(&folder, self.context.ids, self.context.settings.retention)?;
-        note_boot(&self.context.place);
+        note_boot(&self.context.layout);
         Ok(index)
     }
 
     /// A new index with what history files hold.
     pub(super) fn fill(&self, fresh: &Path) -> Result<Index> {
         self.archive.adopt(&self.checkpoints.kept().clone())?;
-        let (io, dir) = (&*self.context.place.io, self.context.place.history());
+        let (io, dir) = (&*self.context.layout.io, self.context.layout.history());
         let spans = self.archive.spans().clone();
         for span in &spans {
             let path = history::path(&dir, *span);
@@ -75,7 +75,7 @@ impl Rebuild<'_> {
     /// Removes the histories of objects whose end is past keeping, as the newest checkpoint has it.
     fn remove_ended(&self, index: &Index) -> Result<()> {
         let Some(newest) = self.checkpoints.kept().last().copied() else { return Ok(()) };
-        let removed = state::keys(&self.context.place, self.context.ids, newest)
+        let removed = state::keys(&self.context.layout, self.context.ids, newest)
             .and_then(|mut keys| index.remove_ended(newest, &mut keys));
         match removed {
             // Verification sees to it; until then, some histories go back further than they need.
@@ -99,7 +99,7 @@ impl Rebuild<'_> {
     }
 
     fn try_replay(&self, index: &Index) -> Result<Scan> {
-        let (io, journal) = (&*self.context.place.io, self.context.place.journal());
+        let (io, journal) = (&*self.context.layout.io, self.context.layout.journal());
         let above = index.head()?.revision;
         let scan = Scan::read(io, &journal, self.context.ids, above)?;
         journal::replay(io, &journal, self.context.ids, &scan, above, |records| {

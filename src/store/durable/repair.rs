@@ -24,8 +24,8 @@ use super::{
     checkpoint,
     checkpoints::Checkpoints,
     context::Context,
-    damage::{Damage, Hurt},
     index::Index,
+    pending::{Damage, PendingRepair},
     progress::Upkeep,
     queue::Queue,
 };
@@ -48,30 +48,32 @@ pub(super) struct Repairs<'a> {
 
 impl Repairs<'_> {
     /// Prepares a repair: nothing is written to a damaged segment any more.
-    pub(super) fn prepare(&self, upkeep: &mut Upkeep, damages: Vec<Damage>) {
-        let mut hurt = Hurt { damages, last: 0 };
-        hurt.damages.extend(upkeep.hurt.take().into_iter().flat_map(|hurt| hurt.damages));
-        for damage in &hurt.damages {
+    pub(super) fn schedule(&self, upkeep: &mut Upkeep, damages: Vec<Damage>) {
+        let mut pending = PendingRepair { damages, last: 0 };
+        pending
+            .damages
+            .extend(upkeep.pending.take().into_iter().flat_map(|pending| pending.damages));
+        for damage in &pending.damages {
             if let Damage::Segment(after) = damage {
-                match self.appender.leave(*after) {
-                    Ok(last) => hurt.last = hurt.last.max(last),
+                match self.appender.roll_if_active(*after) {
+                    Ok(last) => pending.last = pending.last.max(last),
                     Err(error) => {
-                        self.queue.done(hurt.damages.len());
+                        self.queue.done(pending.damages.len());
                         return not_repaired(&error);
                     }
                 }
             }
         }
-        upkeep.hurt = Some(hurt);
+        upkeep.pending = Some(pending);
     }
 
     /// Repairs if there is damage and the index, which has come to a revision, is far enough.
     pub(super) fn carry_out(&self, index: &Index, upkeep: &mut Upkeep, reached: Revision) {
-        let Some(hurt) = upkeep.hurt.take_if(|hurt| hurt.last <= reached) else {
+        let Some(pending) = upkeep.pending.take_if(|pending| pending.last <= reached) else {
             return;
         };
-        let repaired = self.repair(index, upkeep, &hurt);
-        self.queue.done(hurt.damages.len());
+        let repaired = self.repair(index, upkeep, &pending);
+        self.queue.done(pending.damages.len());
         match repaired {
             Err(_) if self.context.abandoned() => {}
             Err(error) => not_repaired(&error),
@@ -89,34 +91,39 @@ impl Repairs<'_> {
         }
     }
 
-    fn repair(&self, index: &Index, upkeep: &mut Upkeep, hurt: &Hurt) -> Result<Revision> {
-        for damage in &hurt.damages {
+    fn repair(
+        &self,
+        index: &Index,
+        upkeep: &mut Upkeep,
+        pending: &PendingRepair,
+    ) -> Result<Revision> {
+        for damage in &pending.damages {
             if let Damage::History(span) = damage
                 && self.archive.spans().contains(span)
             {
                 self.archive.write(index, *span)?;
             }
         }
-        if hurt.last > self.archive.end() {
+        if pending.last > self.archive.end() {
             self.archive.extend(index)?;
             upkeep.unwritten = 0;
         }
-        let bad = |at: Revision| hurt.damages.contains(&Damage::Checkpoint(at));
+        let bad = |at: Revision| pending.damages.contains(&Damage::Checkpoint(at));
         // What became durable is published a moment later.
-        while self.checkpoints.newest_state()?.revision() < hurt.last {
+        while self.checkpoints.newest_state()?.revision() < pending.last {
             if !self.queue.rest(PUBLISHED) {
                 return Err(Error::Broken);
             }
         }
         let written = self
             .checkpoints
-            .write(|revision, newest| bad(newest) && revision >= newest || hurt.last > newest)?;
+            .write(|revision, newest| bad(newest) && revision >= newest || pending.last > newest)?;
         let revision = written.unwrap_or_else(|| self.checkpoints.newest());
         if revision > 0 {
-            let path = checkpoint::path(&self.context.place.checkpoints(), revision);
-            checkpoint::read(&*self.context.place.io, &path, self.context.ids, |_| Ok(()))?;
+            let path = checkpoint::path(&self.context.layout.checkpoints(), revision);
+            checkpoint::read(&*self.context.layout.io, &path, self.context.ids, |_| Ok(()))?;
         }
-        self.checkpoints.retain(|at| at == revision || at >= hurt.last && !bad(at))?;
+        self.checkpoints.retain(|at| at == revision || at >= pending.last && !bad(at))?;
         self.checkpoints.release()?;
         Ok(revision)
     }

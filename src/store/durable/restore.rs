@@ -12,7 +12,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
-    CURE, Ids, Place, aside, checkpoint, damaged, files, folder, frame,
+    CURE, Ids, Layout, aside, checkpoint, damaged, files, folder, frame,
     history::{self, Span},
     index::keys,
     manifest::{self, Manifest, Part},
@@ -52,13 +52,13 @@ pub struct Restored {
 /// When the folder is not empty or lies in the backup, the backup is damaged or of a newer program, or the folder cannot be
 /// written. Nothing is left behind then.
 pub fn restore(source: Source<'_>, folder: &Path, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
-    let place = Place::new(Arc::new(Disk), folder, folder, None);
+    let layout = Layout::new(Arc::new(Disk), folder, folder, None);
     match source {
         Source::Folder(dir) => {
             aside::outside_backup(folder, dir)?;
-            restore_at(&place, Origin::Folder(&ReadOnly, dir), told)
+            restore_at(&layout, Origin::Folder(&ReadOnly, dir), told)
         }
-        Source::Stream(input) => restore_at(&place, Origin::Stream(input), told),
+        Source::Stream(input) => restore_at(&layout, Origin::Stream(input), told),
     }
 }
 
@@ -69,13 +69,13 @@ pub(super) enum Origin<'a> {
 }
 
 pub(super) fn restore_at(
-    place: &Place,
+    layout: &Layout,
     origin: Origin<'_>,
     told: &mut dyn FnMut(&Part),
 ) -> Result<Restored> {
-    let (io, dir) = (&*place.io, place.folder.as_path());
-    let existed = place.local.exists();
-    if !is_empty(place)? {
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
+    let existed = layout.local.exists();
+    if !is_empty(layout)? {
         let dir = dir.display();
         return Err(Error::Refused(format!("{dir} is not empty: choose another folder")));
     }
@@ -84,49 +84,49 @@ pub(super) fn restore_at(
         Manifest::read(*from, backup).map_err(other_cure)?;
     }
     io.make_dir(dir)?;
-    let lock = folder::take(&place.local)?;
-    if !folder::holds_nothing_else(&place.local)? {
+    let lock = folder::take(&layout.local)?;
+    if !folder::holds_nothing_else(&layout.local)? {
         // Another restore was faster.
         let dir = dir.display();
         return Err(Error::Refused(format!("{dir} is not empty: choose another folder")));
     }
-    let result = fill(place, origin, told);
+    let result = fill(layout, origin, told);
     if result.is_err() {
         // The error that counts is the first one. The mark goes first, so that nothing is a store.
         mark::remove::<Ids>(io, dir).ok();
         files::remove(io, &dir.join(Ids::NAME).with_extension(files::UNFINISHED)).ok();
-        for part in [underway(place), place.journal(), place.checkpoints(), place.history()] {
+        for part in [underway(layout), layout.journal(), layout.checkpoints(), layout.history()] {
             for path in files::list_all(io, &part).unwrap_or_default() {
                 files::remove(io, &path).ok();
             }
-            std::fs::remove_dir(place.local.join(part.strip_prefix(dir).unwrap_or(&part))).ok();
+            std::fs::remove_dir(layout.local.join(part.strip_prefix(dir).unwrap_or(&part))).ok();
         }
-        folder::give_up(&place.local);
+        folder::give_up(&layout.local);
         if !existed {
-            std::fs::remove_dir(&place.local).ok();
+            std::fs::remove_dir(&layout.local).ok();
         }
     }
     drop(lock);
     result.map_err(other_cure)
 }
 
-fn is_empty(place: &Place) -> Result<bool> {
-    let mut found = files::list_all(&*place.io, &place.folder)?;
-    found.extend(files::list_all(&Disk, &place.local)?);
+fn is_empty(layout: &Layout) -> Result<bool> {
+    let mut found = files::list_all(&*layout.io, &layout.folder)?;
+    found.extend(files::list_all(&Disk, &layout.local)?);
     Ok(found.is_empty())
 }
 
-fn underway(place: &Place) -> PathBuf {
-    place.journal().join(UNDERWAY)
+fn underway(layout: &Layout) -> PathBuf {
+    layout.journal().join(UNDERWAY)
 }
 
-fn fill(place: &Place, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
-    let (io, dir) = (&*place.io, place.folder.as_path());
-    let underway = underway(place);
+fn fill(layout: &Layout, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
+    let (io, dir) = (&*layout.io, layout.folder.as_path());
+    let underway = underway(layout);
     io.make_dir(&underway)?;
-    io.make_dir(&place.checkpoints())?;
-    io.make_dir(&place.history())?;
-    io.sync_dir(&place.journal())?;
+    io.make_dir(&layout.checkpoints())?;
+    io.make_dir(&layout.history())?;
+    io.sync_dir(&layout.journal())?;
     io.sync_dir(dir)?;
     if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
         io.sync_dir(above)?;
@@ -140,8 +140,16 @@ fn fill(place: &Place, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Resul
     };
     let manifest = Manifest::read(from, &backup)?;
     let new = Ids { store: manifest.store, incarnation: Uuid::new_v4() };
-    let mut writer =
-        Writer { from, backup, place, old: manifest.ids(), new, base: None, past: None, end: None };
+    let mut writer = Writer {
+        from,
+        backup,
+        layout,
+        old: manifest.ids(),
+        new,
+        base: None,
+        past: None,
+        end: None,
+    };
     for part in &manifest.files {
         writer.part(part)?;
         told(part);
@@ -153,18 +161,18 @@ fn fill(place: &Place, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Resul
     for path in files::list_all(io, &underway)? {
         files::remove(io, &path)?;
     }
-    io.sync_dir(&place.journal())?;
+    io.sync_dir(&layout.journal())?;
     mark::write(io, dir, &new)?;
     // Without content it harms nobody.
-    std::fs::remove_dir(place.local.join(super::journal::FOLDER).join(UNDERWAY)).ok();
+    std::fs::remove_dir(layout.local.join(super::journal::FOLDER).join(UNDERWAY)).ok();
     Ok(Restored { manifest, incarnation: new.incarnation })
 }
 
-/// Checks file after file of a backup and writes it anew.
+/// Checks file after file of a backup and writes it again.
 struct Writer<'a> {
     from: &'a dyn Io,
     backup: PathBuf,
-    place: &'a Place,
+    layout: &'a Layout,
     old: Ids,
     new: Ids,
     /// Revision of the checkpoint.
@@ -215,7 +223,7 @@ impl Writer<'_> {
             };
             let head = history::read_file(&*file, &path, self.old, |_| Ok(()))?;
             sum()?;
-            let (io, dir) = (&*self.place.io, self.place.history());
+            let (io, dir) = (&*self.layout.io, self.layout.history());
             let mut writer = history::Writer::new(io, &dir, self.new, span, head)?;
             history::read_file(&*file, &path, self.old, |entry| Ok(writer.add(entry)?))?;
             writer.finish()?;
@@ -242,11 +250,11 @@ impl Writer<'_> {
     /// Writes a sound checkpoint as one of the new incarnation; what it holds of history, when it is of
     /// an older format, as a file of that.
     fn checkpoint(&mut self, file: &dyn File, path: &Path) -> Result<()> {
-        let io = &*self.place.io;
-        let outline = Outline::of(file, path, checkpoint::LAYOUT, self.old)?;
+        let io = &*self.layout.io;
+        let outline = Outline::of(file, path, checkpoint::KIND, self.old)?;
         let (head, at) = (outline.head, outline.head.revision);
-        let name = checkpoint::path(&self.place.checkpoints(), at);
-        let mut writer = sorted::Writer::new(io, name, checkpoint::LAYOUT, self.new, head)?;
+        let name = checkpoint::path(&self.layout.checkpoints(), at);
+        let mut writer = sorted::Writer::new(io, name, checkpoint::KIND, self.new, head)?;
         checkpoint::check(file, path, self.old, |entry| {
             if entry.0.starts_with(keys::STATES) { Ok(writer.add(entry)?) } else { Ok(()) }
         })?;
@@ -255,7 +263,7 @@ impl Writer<'_> {
         if outline.format <= WITH_HISTORY && at > 0 {
             let ids = (self.old, self.new);
             let span = Span { after: 0, last: at };
-            history::from_checkpoint(io, &self.place.history(), ids, file, path, span)?;
+            history::from_checkpoint(io, &self.layout.history(), ids, file, path, span)?;
             self.past = Some(at);
         }
         Ok(())
@@ -263,7 +271,7 @@ impl Writer<'_> {
 
     /// Writes the groups of a segment as those of the new incarnation.
     fn segment(&self, segment: &Segment) -> Result<()> {
-        let (io, dir) = (&*self.place.io, self.place.journal());
+        let (io, dir) = (&*self.layout.io, self.layout.journal());
         let mut bytes = Vec::with_capacity(segment.len());
         for group in &segment.groups {
             let records = segment.records(group)?;

@@ -20,18 +20,18 @@ use super::{
     checkpoint,
     checkpoints::Checkpoints,
     context::Context,
-    damage::Damage,
     damaged, files,
     history::{self, Span},
+    pending::Damage,
     queue::Queue,
     segment::{self, Segment},
 };
 use crate::store::{Error, Result, Revision, io::File};
 
 /// How often the free space is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const SPACE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time after a start in which nothing is verified.
-const SETTLE: Duration = Duration::from_secs(60);
+const SCRUB_DELAY: Duration = Duration::from_secs(60);
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
 /// Rest after each of them: at most 16 MiB are read a second.
@@ -55,7 +55,7 @@ pub(super) trait Pace: fmt::Debug + Sync {
 
 /// Rests while it looks at the free space from time to time.
 #[derive(Debug)]
-struct Looking<'a> {
+struct Checking<'a> {
     scrubber: &'a Scrubber,
     next: Mutex<Instant>,
 }
@@ -106,17 +106,17 @@ struct Paced<'a> {
     ended: Cell<bool>,
 }
 
-// === impl Looking ===
+// === impl Checking ===
 
-impl Pace for Looking<'_> {
+impl Pace for Checking<'_> {
     fn rest(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
             if now >= *next {
-                self.scrubber.look();
-                *next = now + LOOK;
+                self.scrubber.check_space();
+                *next = now + SPACE_INTERVAL;
             }
             let wait = end.min(*next).saturating_duration_since(now);
             if !self.scrubber.context.stop.wait(wait) || self.scrubber.context.failed() {
@@ -150,22 +150,22 @@ impl Scrubber {
 
     /// Looks after the store until it is told to stop; verifies everything once in each period.
     pub(super) fn run(&self, period: Option<Duration>) {
-        let rest = Looking { scrubber: self, next: Mutex::new(Instant::now()) };
-        let mut go_on = rest.rest(SETTLE);
+        let rest = Checking { scrubber: self, next: Mutex::new(Instant::now()) };
+        let mut go_on = rest.rest(SCRUB_DELAY);
         while go_on {
             go_on = match period {
                 Some(period) => self.verify(period, &rest).is_some(),
-                None => rest.rest(LOOK),
+                None => rest.rest(SPACE_INTERVAL),
             };
         }
     }
 
     /// Sees whether writes can be taken, and how much the journal takes up.
-    pub(super) fn look(&self) {
+    pub(super) fn check_space(&self) {
         self.appender.look_for_room();
-        let io = &*self.context.place.io;
+        let io = &*self.context.layout.io;
         let len = |path: &PathBuf| io.open(path).and_then(|file| file.len());
-        let segments = files::list(io, &self.context.place.journal(), segment::ENDING);
+        let segments = files::list(io, &self.context.layout.journal(), segment::ENDING);
         // Without a handle there is no figure, and the last one stays.
         if let Ok(lengths) =
             segments.and_then(|all| all.iter().map(len).collect::<io::Result<Vec<_>>>())
@@ -222,7 +222,7 @@ impl Scrubber {
             return State::Passed;
         };
         let path = &expected.path;
-        let opened = self.context.place.io.open(path).and_then(|file| Ok((file.len()?, file)));
+        let opened = self.context.layout.io.open(path).and_then(|file| Ok((file.len()?, file)));
         let (len, file) = match opened {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -288,17 +288,17 @@ impl Scrubber {
         match part {
             Part::Checkpoint(at) => {
                 let kept = self.checkpoints.kept().contains(&at);
-                let path = checkpoint::path(&self.context.place.checkpoints(), at);
+                let path = checkpoint::path(&self.context.layout.checkpoints(), at);
                 kept.then_some(Expected { path, end: None, last: at })
             }
             Part::History(span) => {
                 let kept = self.archive.spans().contains(&span);
-                let path = history::path(&self.context.place.history(), span);
+                let path = history::path(&self.context.layout.history(), span);
                 kept.then_some(Expected { path, end: None, last: span.last })
             }
             Part::Segment(after) => {
                 let (end, last) = self.appender.extent(after)?;
-                let path = segment::path(&self.context.place.journal(), after);
+                let path = segment::path(&self.context.layout.journal(), after);
                 Some(Expected { path, end, last })
             }
         }

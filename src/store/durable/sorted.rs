@@ -38,7 +38,7 @@ use crate::{
 
 /// What tells a kind of sorted file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct FileKind {
     /// The first bytes.
     pub(super) magic: [u8; 8],
 }
@@ -77,7 +77,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(
         io: &'a dyn Io,
         path: PathBuf,
-        layout: Layout,
+        kind: FileKind,
         ids: Ids,
         head: Head,
     ) -> io::Result<Self> {
@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
             io.remove(&left)?;
         }
         let mut file = io.create(&path.with_extension(files::UNFINISHED))?;
-        file.write_at(0, &header(layout, ids, head.revision))?;
+        file.write_at(0, &header(kind, ids, head.revision))?;
         let (at, hash) = (HEADER as u64, Sha256::new());
         Ok(Self { io, path, file, at, block: Vec::new(), hash, count: 0, head })
     }
@@ -157,9 +157,9 @@ fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-fn header(layout: Layout, ids: Ids, revision: Revision) -> [u8; HEADER] {
+fn header(kind: FileKind, ids: Ids, revision: Revision) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
-    bytes[..8].copy_from_slice(&layout.magic);
+    bytes[..8].copy_from_slice(&kind.magic);
     bytes[8..12].copy_from_slice(&FORMAT.to_be_bytes());
     bytes[16..32].copy_from_slice(ids.store.as_bytes());
     bytes[32..48].copy_from_slice(ids.incarnation.as_bytes());

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, ops::Bound, path::Path, thread};
 
 use super::{
-    Ids, Place, checkpoint,
+    Ids, Layout, checkpoint,
     history::{self, Span},
     index::{Head, Index, keys},
     journal::{self, Scan},
@@ -44,21 +44,21 @@ pub(super) struct Objects {
 
 /// Reads the objects from a checkpoint, or from nothing, and the journal.
 pub(super) fn objects(
-    place: &Place,
+    layout: &Layout,
     ids: Ids,
     scan: &Scan,
     base: Option<Revision>,
 ) -> Result<Objects> {
-    let io = &*place.io;
-    let path = base.map(|at| checkpoint::path(&place.checkpoints(), at));
+    let io = &*layout.io;
+    let path = base.map(|at| checkpoint::path(&layout.checkpoints(), at));
     let from = match &path {
-        Some(path) => Some((path.as_path(), Outline::read(io, path, checkpoint::LAYOUT, ids)?)),
+        Some(path) => Some((path.as_path(), Outline::read(io, path, checkpoint::KIND, ids)?)),
         None => None,
     };
     let head = from.as_ref().map_or(Head::default(), |(_, outline)| outline.head);
     let mut loaded = Loaded { revision: head.revision, time: head.time, ..Loaded::default() };
     let (mut changed, mut requests) = (Changed::new(), Vec::new());
-    journal::replay(io, &place.journal(), ids, scan, scan.from, |records| {
+    journal::replay(io, &layout.journal(), ids, scan, scan.from, |records| {
         for (record, _) in records {
             requests.extend(record.header());
             if record.revision <= head.revision {
@@ -96,19 +96,19 @@ impl Objects {
     }
 
     /// The state less its objects: the requests that are remembered.
-    pub(super) fn requests(&self, place: &Place, ids: Ids, past: Past<'_>) -> Result<Loaded> {
+    pub(super) fn requests(&self, layout: &Layout, ids: Ids, past: Past<'_>) -> Result<Loaded> {
         let (revision, time) = (self.loaded.revision, self.loaded.time);
         let mut loaded = Loaded { revision, time, ..Loaded::default() };
         let oldest = keys::oldest_request(loaded.time);
-        let io = &*place.io;
+        let io = &*layout.io;
         let until = match (past, self.base) {
             (Past::Index(index), _) => {
                 index.requests(&oldest, |header| loaded.remember(header))?;
                 index.head()?.revision
             }
             (Past::Files([]), Some(base)) => {
-                let path = checkpoint::path(&place.checkpoints(), base);
-                let outline = Outline::read(io, &path, checkpoint::LAYOUT, ids)?;
+                let path = checkpoint::path(&layout.checkpoints(), base);
+                let outline = Outline::read(io, &path, checkpoint::KIND, ids)?;
                 let whole = outline.format <= WITH_HISTORY;
                 if whole {
                     let mut add = |header| loaded.remember(header);
@@ -117,7 +117,7 @@ impl Objects {
                 if whole { base } else { 0 }
             }
             (Past::Files(spans), _) => {
-                let dir = place.history();
+                let dir = layout.history();
                 for span in spans {
                     let path = history::path(&dir, *span);
                     history::requests(io, &path, ids, &oldest, |header| loaded.remember(header))?;
@@ -135,13 +135,13 @@ impl Objects {
 
 /// The keys of the objects of a checkpoint, less the prefix that tells them from others, rising.
 pub(super) fn keys(
-    place: &Place,
+    layout: &Layout,
     ids: Ids,
     at: Revision,
 ) -> Result<impl Iterator<Item = Result<Vec<u8>>>> {
-    let path = checkpoint::path(&place.checkpoints(), at);
-    let outline = Outline::read(&*place.io, &path, checkpoint::LAYOUT, ids)?;
-    let file = place.io.open(&path)?;
+    let path = checkpoint::path(&layout.checkpoints(), at);
+    let outline = Outline::read(&*layout.io, &path, checkpoint::KIND, ids)?;
+    let file = layout.io.open(&path)?;
     let blocks = outline.blocks().len();
     let read = move |nth: usize| {
         let mut found = Vec::new();

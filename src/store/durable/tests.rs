@@ -60,8 +60,8 @@ fn feed_alone(records: u64) -> Retention {
 
 impl Durable {
     /// Opens the store of a place.
-    async fn open_at(place: Place, settings: Settings) -> Result<Self> {
-        Self::boot(place, settings, Meters::default()).await
+    async fn open_at(layout: Layout, settings: Settings) -> Result<Self> {
+        Self::boot(layout, settings, Meters::default()).await
     }
 }
 
@@ -71,8 +71,8 @@ async fn open(folder: &Path) -> Result<Durable> {
 
 /// Opens a folder as after another boot of the machine.
 async fn open_rebooted(folder: &Path, boot: &str) -> Result<Durable> {
-    let place = Place::new(Arc::new(Disk), folder, folder, Some(boot.to_owned()));
-    Durable::open_at(place, large()).await
+    let layout = Layout::new(Arc::new(Disk), folder, folder, Some(boot.to_owned()));
+    Durable::open_at(layout, large()).await
 }
 
 /// Commits one revision after another.

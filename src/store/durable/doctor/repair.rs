@@ -7,7 +7,7 @@ use super::{Boot, Found, State};
 use crate::store::{
     Result, Revision,
     durable::{
-        Ids, Place, files,
+        Ids, Layout, files,
         history::{self, Span},
         mark, segment,
     },
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     end: Revision,
     /// First and last revision that are lost.
     lost: Option<(Revision, Revision)>,
-    /// First and last segment that are kept; none when the journal begins anew behind the base.
+    /// First and last segment that are kept; none when the journal starts over behind the base.
     kept: Option<(usize, usize)>,
     /// Those of them that are cut where their groups end.
     cut: Vec<usize>,
@@ -92,12 +92,17 @@ impl Plan {
     }
 
     /// Does it; what was done, line by line. Interrupted, it can be done again.
-    pub(super) fn carry_out(&self, found: &Found, place: &Place, ids: Ids) -> Result<Vec<String>> {
-        let (io, journal) = (&*place.io, place.journal());
+    pub(super) fn carry_out(
+        &self,
+        found: &Found,
+        layout: &Layout,
+        ids: Ids,
+    ) -> Result<Vec<String>> {
+        let (io, journal) = (&*layout.io, layout.journal());
         let mut done = vec![self.says()];
-        // The index may be ahead of what is kept, so it is built anew.
-        mark::remove::<State>(io, &place.folder)?;
-        mark::remove::<Boot>(io, &place.folder)?;
+        // The index may be ahead of what is kept, so it is rebuilt.
+        mark::remove::<State>(io, &layout.folder)?;
+        mark::remove::<Boot>(io, &layout.folder)?;
         // From the last one on, so that the damage stays until the end.
         for (nth, segment) in found.segments.iter().enumerate().rev() {
             if self.kept.is_none_or(|(first, last)| nth < first || nth > last) {
@@ -115,9 +120,9 @@ impl Plan {
             done.push(format!("cut {name} at byte {}; all of it is in {copy}", segment.end));
         }
         for checkpoint in found.checkpoints.iter().filter(|kept| !kept.whole) {
-            aside(io, &place.checkpoints(), &checkpoint.path, &mut done)?;
+            aside(io, &layout.checkpoints(), &checkpoint.path, &mut done)?;
         }
-        self.close_history(found, place, ids, &mut done)?;
+        self.close_history(found, layout, ids, &mut done)?;
         Ok(done)
     }
 
@@ -126,14 +131,14 @@ impl Plan {
     fn close_history(
         &self,
         found: &Found,
-        place: &Place,
+        layout: &Layout,
         ids: Ids,
         done: &mut Vec<String>,
     ) -> Result<()> {
-        let (io, dir) = (&*place.io, place.history());
+        let (io, dir) = (&*layout.io, layout.history());
         let lost = |after, last, done: &mut Vec<String>| -> Result<()> {
             io.make_dir(&dir)?;
-            io.sync_dir(&place.folder)?;
+            io.sync_dir(&layout.folder)?;
             history::write_lost(io, &dir, ids, Span { after, last })?;
             done.push(format!("the history of revisions {} to {last} is lost", after + 1));
             Ok(())

@@ -8,11 +8,11 @@ use super::*;
 pub(in super::super) fn read_file(
     file: &dyn File,
     path: &Path,
-    layout: Layout,
+    kind: FileKind,
     ids: Ids,
     mut each: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<Head> {
-    let mut reader = Reader::new(file, path, layout, ids)?;
+    let mut reader = Reader::new(file, path, kind, ids)?;
     let (mut hash, mut count) = (Sha256::new(), 0_u64);
     loop {
         let block = reader.block()?;
@@ -37,10 +37,10 @@ pub(in super::super) fn read_file(
 pub(in super::super) fn format(
     io: &dyn Io,
     path: &Path,
-    layout: Layout,
+    kind: FileKind,
     ids: Ids,
 ) -> Result<Option<u32>> {
-    match Reader::new(&*io.open(path)?, path, layout, ids) {
+    match Reader::new(&*io.open(path)?, path, kind, ids) {
         Ok(reader) => Ok(Some(reader.format)),
         Err(Error::Damaged(_)) => Ok(None),
         Err(error) => Err(error),
@@ -76,20 +76,20 @@ impl Outline {
     pub(in super::super) fn read(
         io: &dyn Io,
         path: &Path,
-        layout: Layout,
+        kind: FileKind,
         ids: Ids,
     ) -> Result<Self> {
-        Self::of(&*io.open(path)?, path, layout, ids)
+        Self::of(&*io.open(path)?, path, kind, ids)
     }
 
     /// The same of a file that is open already.
     pub(in super::super) fn of(
         file: &dyn File,
         path: &Path,
-        layout: Layout,
+        kind: FileKind,
         ids: Ids,
     ) -> Result<Self> {
-        let mut reader = Reader::new(file, path, layout, ids)?;
+        let mut reader = Reader::new(file, path, kind, ids)?;
         let mut blocks: Vec<Spot> = Vec::new();
         while let Some(spot) = reader.skip()? {
             if blocks.last().is_some_and(|before| before.first >= spot.first) {
@@ -152,18 +152,18 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Begins behind the header.
-    fn new(file: &'a dyn File, path: &'a Path, layout: Layout, ids: Ids) -> Result<Self> {
+    fn new(file: &'a dyn File, path: &'a Path, kind: FileKind, ids: Ids) -> Result<Self> {
         let mut reader = Self { file, path, format: FORMAT, at: 0 };
-        reader.header(layout, ids)?;
+        reader.header(kind, ids)?;
         Ok(reader)
     }
 
-    fn header(&mut self, layout: Layout, ids: Ids) -> Result<()> {
+    fn header(&mut self, kind: FileKind, ids: Ids) -> Result<()> {
         let bytes = self.take(HEADER)?;
         let number = |at: usize| {
             u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
-        if bytes[..8] != layout.magic || number(12) != seal(&bytes) {
+        if bytes[..8] != kind.magic || number(12) != seal(&bytes) {
             return Err(self.bad("the header is not what was written"));
         }
         self.format = number(8);

@@ -18,8 +18,8 @@ async fn disk(closed: bool) -> Snapshot {
 }
 
 async fn open_on(disk: &Faulty, local: &Path) -> Result<Durable> {
-    let place = Place::new(Arc::new(disk.clone()), Path::new("/data"), local, None);
-    Durable::open_at(place, large()).await
+    let layout = Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, None);
+    Durable::open_at(layout, large()).await
 }
 
 /// Opens a store for which the first call of that kind fails; what it says.
@@ -63,7 +63,7 @@ async fn a_full_disk_is_started_on_read_only_and_left_cleanly() {
             let what = format!("closed: {closed}, start {start}");
             let store = open_on(&disk, local.path()).await.unwrap();
             assert_eq!(history(&store).await, [1, 2, 3, 4, 5], "{what}");
-            store.engine.scrubber.look();
+            store.engine.scrubber.check_space();
             // What is reserved is there to be written.
             let mut wide = fixtures::record(6, vec![]);
             wide.reason = "x".repeat(100_000);
@@ -127,8 +127,8 @@ async fn a_read_only_file_system_is_told_and_nothing_is_touched() {
     store.close().await.unwrap();
     drop(store);
     let before = content(home.path());
-    let place = Place::new(Arc::new(ReadOnly), home.path(), local.path(), None);
-    let error = Durable::open_at(place, large()).await.unwrap_err().to_string();
+    let layout = Layout::new(Arc::new(ReadOnly), home.path(), local.path(), None);
+    let error = Durable::open_at(layout, large()).await.unwrap_err().to_string();
     let told = error.contains("read-only") && error.contains(home.path().to_str().unwrap());
     assert!(told, "{error}");
     assert_eq!(content(home.path()), before);

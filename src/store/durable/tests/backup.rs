@@ -31,7 +31,7 @@ async fn wide(folder: &Path, revisions: Revision) -> Loaded {
     loaded
 }
 
-/// The stopped store as a power cut leaves it: nothing but journal and checkpoints is believed.
+/// The stopped store as a power cut leaves it: journal, history and checkpoints alone are left.
 fn forget(folder: &Path) {
     std::fs::remove_file(folder.join("state.mark")).unwrap();
     // Not there yet when the stop overtook the first index.
@@ -161,18 +161,18 @@ async fn a_restore_that_fails_anywhere_is_refused_or_gone() {
         for call in 0.. {
             let (disk, local) = (Faulty::new(), tempfile::tempdir().unwrap());
             disk.fail_at(call, fault);
-            let place = |disk: &Faulty, local: &Path| {
-                Place::new(Arc::new(disk.clone()), Path::new("/data"), local, None)
+            let layout = |disk: &Faulty, local: &Path| {
+                Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, None)
             };
             let origin = restore::Origin::Folder(&Disk, &copy);
-            let done = restore::restore_at(&place(&disk, local.path()), origin, &mut |_| {});
+            let done = restore::restore_at(&layout(&disk, local.path()), origin, &mut |_| {});
             if done.is_err() && fault != Fault::PowerOff {
                 assert!(disk.files().is_empty(), "{fault:?} at {call}: {:?}", disk.files().keys());
                 continue;
             }
             let cut = disk.power_cut(&mut random, 0.5);
             let scratch = tempfile::tempdir().unwrap();
-            match Durable::open_at(place(&cut, scratch.path()), small()).await {
+            match Durable::open_at(layout(&cut, scratch.path()), small()).await {
                 Ok(store) => {
                     let found = store.load().await.unwrap();
                     assert!(found == loaded || done.is_err() && found == Loaded::default());
@@ -190,12 +190,12 @@ async fn a_restore_that_fails_anywhere_is_refused_or_gone() {
 async fn a_backup_onto_a_full_disk_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     wide(&home.path().join("data"), 20).await;
-    let place = Place::new(Arc::new(Disk), &home.path().join("data"), home.path(), None);
+    let layout = Layout::new(Arc::new(Disk), &home.path().join("data"), home.path(), None);
     let disk = Faulty::new();
     disk.set_capacity(4_096);
     let to = Path::new("/backup");
     let made =
-        crate::store::durable::backup::to_folder(&place, &disk, to, Time::default(), &mut |_| {});
+        crate::store::durable::backup::to_folder(&layout, &disk, to, Time::default(), &mut |_| {});
     assert!(made.is_err() && disk.files().is_empty(), "{made:?} {:?}", disk.files().keys());
 }
 

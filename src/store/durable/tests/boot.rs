@@ -117,12 +117,12 @@ async fn a_damaged_checkpoint_refuses_nothing_while_there_is_an_index() {
         let mut bytes = sound.clone();
         bytes[at] ^= 4;
         std::fs::write(path, bytes).unwrap();
-        let place = Place::new(Arc::new(Disk), folder.path(), folder.path(), None);
+        let layout = Layout::new(Arc::new(Disk), folder.path(), folder.path(), None);
         let ids = mark::read::<Ids>(&Disk, folder.path()).unwrap().unwrap();
-        let scan = journal::Scan::read(&Disk, &place.journal(), ids, 0).unwrap();
+        let scan = journal::Scan::read(&Disk, &layout.journal(), ids, 0).unwrap();
         // A state is right, or there is none.
-        if let Ok(objects) = state::objects(&place, ids, &scan, Some(5)) {
-            let requests = objects.requests(&place, ids, state::Past::Files(&[])).unwrap();
+        if let Ok(objects) = state::objects(&layout, ids, &scan, Some(5)) {
+            let requests = objects.requests(&layout, ids, state::Past::Files(&[])).unwrap();
             assert_eq!(objects.with(requests), loaded, "byte {at}");
             from_checkpoint += 1;
         }

@@ -30,13 +30,13 @@ pub(super) async fn cut_restores(cuts: u32) {
     backup(&data, folder, no_time, &mut |_| {}).unwrap();
     backup(&data, Target::Stream(&mut stream), no_time, &mut |_| {}).unwrap();
     let restored = |disk: &Faulty, local: &Path, streamed: bool| {
-        let place = Place::new(Arc::new(disk.clone()), Path::new("/data"), local, None);
+        let layout = Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, None);
         let mut input = &stream[..];
         let origin = match streamed {
             true => restore::Origin::Stream(&mut input),
             false => restore::Origin::Folder(&Disk, &copy),
         };
-        restore::restore_at(&place, origin, &mut |_| {})
+        restore::restore_at(&layout, origin, &mut |_| {})
     };
     let calls = [false, true].map(|streamed| {
         let dry = Faulty::new();
@@ -47,15 +47,16 @@ pub(super) async fn cut_restores(cuts: u32) {
     for cut in 0..cuts as usize {
         let (streamed, keep) = (cut % 2 == 1, KEPT[cut / 2 % KEPT.len()]);
         let (disk, local) = (Faulty::new(), scratch());
+        let all = calls[usize::from(streamed)];
         // Beyond the last call the power goes when the restore is done.
-        let at = random.usize(0..calls[usize::from(streamed)] + 2);
+        let at = if cut % 10 < 2 { all } else { random.usize(0..all + 2) };
         disk.fail_at(at, Fault::PowerOff);
         let done = restored(&disk, local.path(), streamed);
         let left = disk.power_cut(&mut random, keep);
         let before = left.files();
         let scratch = scratch();
-        let place = Place::new(Arc::new(left.clone()), Path::new("/data"), scratch.path(), None);
-        match Durable::open_at(place, small()).await {
+        let layout = Layout::new(Arc::new(left.clone()), Path::new("/data"), scratch.path(), None);
+        match Durable::open_at(layout, small()).await {
             Ok(store) if store.load().await.unwrap() == loaded => ends.whole += 1,
             Ok(store) => {
                 assert!(done.is_err(), "cut {cut}: it was done");

@@ -168,9 +168,9 @@ async fn records_past_keeping_go_and_readers_are_told() {
     assert_eq!(loaded.objects.len(), 31);
     store.close().await.unwrap();
     drop((store, kept_on, early));
-    let place = Place::new(Arc::new(Disk), folder.path(), folder.path(), None);
+    let layout = Layout::new(Arc::new(Disk), folder.path(), folder.path(), None);
     std::fs::remove_dir_all(folder.path().join("index")).unwrap();
-    let store = Durable::open_at(place, settings).await.unwrap();
+    let store = Durable::open_at(layout, settings).await.unwrap();
     assert_eq!(store.load().await.unwrap(), loaded);
     assert_eq!(history(&store).await, kept);
 }
@@ -215,10 +215,10 @@ async fn an_import_evicts_no_history_of_resources() {
 #[tokio::test]
 async fn an_almost_full_disk_is_read_only_until_there_is_room() {
     let (disk, local) = (Faulty::new(), tempfile::tempdir().unwrap());
-    let place = Place::new(Arc::new(disk.clone()), Path::new("/data"), local.path(), None);
+    let layout = Layout::new(Arc::new(disk.clone()), Path::new("/data"), local.path(), None);
     let settings = Settings { min_free_bytes: 64 << 10, ..small() };
     disk.set_capacity(1 << 20);
-    let store = Durable::open_at(place, settings).await.unwrap();
+    let store = Durable::open_at(layout, settings).await.unwrap();
     fill(&store, 1..=3).await;
     disk.set_capacity(60 << 10);
     let error = store.commit(fixtures::batch(3, &[4])).await.unwrap_err();
@@ -232,8 +232,8 @@ async fn an_almost_full_disk_is_read_only_until_there_is_room() {
 #[tokio::test]
 async fn a_failed_sync_ends_the_engine() {
     let (disk, local) = (Faulty::new(), tempfile::tempdir().unwrap());
-    let place = Place::new(Arc::new(disk.clone()), Path::new("/data"), local.path(), None);
-    let store = Durable::open_at(place, large()).await.unwrap();
+    let layout = Layout::new(Arc::new(disk.clone()), Path::new("/data"), local.path(), None);
+    let store = Durable::open_at(layout, large()).await.unwrap();
     fill(&store, 1..=2).await;
     let failed = store.failed();
     store.load().await.unwrap();
@@ -256,10 +256,10 @@ async fn a_failed_sync_ends_the_engine() {
 #[tokio::test]
 async fn a_segment_whose_name_may_not_last_ends_the_engine() {
     let (disk, local) = (Faulty::new(), tempfile::tempdir().unwrap());
-    let place = |disk: &Faulty, local: &Path| {
-        Place::new(Arc::new(disk.clone()), Path::new("/data"), local, None)
+    let layout = |disk: &Faulty, local: &Path| {
+        Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, None)
     };
-    let store = Durable::open_at(place(&disk, local.path()), small()).await.unwrap();
+    let store = Durable::open_at(layout(&disk, local.path()), small()).await.unwrap();
     let wide = |at: Revision, bytes: usize| {
         let mut record = fixtures::record(at, vec![fixtures::put_user("jane", at)]);
         record.reason = "x".repeat(bytes);
@@ -275,7 +275,7 @@ async fn a_segment_whose_name_may_not_last_ends_the_engine() {
     for keep in [0.0, 1.0] {
         let cut = disk.power_cut(&mut fastrand::Rng::with_seed(1), keep);
         let local = tempfile::tempdir().unwrap();
-        let store = Durable::open_at(place(&cut, local.path()), small()).await.unwrap();
+        let store = Durable::open_at(layout(&cut, local.path()), small()).await.unwrap();
         assert_eq!(history(&store).await, [1, 2]);
         store.commit(wide(3, 100)).await.unwrap();
     }

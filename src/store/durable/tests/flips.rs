@@ -196,7 +196,7 @@ impl Left {
         machine.disk.flip_bit(&region.path, bit as u64).unwrap();
         machine.boot = 1_000;
         let before = machine.disk.files();
-        let report = doctor::examine_at(&machine.place(local.path()), None).unwrap();
+        let report = doctor::examine_at(&machine.layout(local.path()), None).unwrap();
         assert!(machine.disk.files() == before, "the doctor wrote: {context}");
         let name = region.path.strip_prefix("/data").unwrap().to_str().unwrap();
         let file = report.files.iter().find(|file| file.file == name).unwrap();
@@ -220,15 +220,15 @@ impl Left {
         };
         found.refused += 1;
         let text = error.to_string();
-        let place = [&region.path, region.path.parent().unwrap()]
+        let named = [&region.path, region.path.parent().unwrap()]
             .iter()
             .any(|path| text.contains(path.to_str().unwrap()));
-        assert!(matches!(error, Error::Damaged(_)) && place && text.contains(CURE), "{text}");
+        assert!(matches!(error, Error::Damaged(_)) && named && text.contains(CURE), "{text}");
         assert!(machine.disk.files().keys().eq(before.keys()), "{context}");
         if [SEALED, UNUSED].contains(&region.name) {
             // What was refused for a byte that nothing was written to can be made good.
-            let place = machine.place(local.path());
-            doctor::examine_at(&place, Some(&place)).unwrap();
+            let layout = machine.layout(local.path());
+            doctor::examine_at(&layout, Some(&layout)).unwrap();
             let loaded = machine.open(local.path()).await.unwrap().load().await.unwrap();
             assert!(loaded == self.whole, "lost by the repair: {context}");
         }

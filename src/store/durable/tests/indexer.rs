@@ -11,12 +11,12 @@ use crate::{
 /// How long a test waits for what is bound to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn place(disk: &Faulty, local: &Path) -> Place {
-    Place::new(Arc::new(disk.clone()), Path::new("/data"), local, Some("one".into()))
+fn layout(disk: &Faulty, local: &Path) -> Layout {
+    Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, Some("one".into()))
 }
 
 async fn open_on(disk: &Faulty, local: &Path) -> Durable {
-    let store = Durable::open_at(place(disk, local), large()).await.unwrap();
+    let store = Durable::open_at(layout(disk, local), large()).await.unwrap();
     store.followed().await.unwrap();
     store
 }
@@ -45,7 +45,7 @@ fn long(at: Revision, bytes: usize) -> Batch {
 async fn sled_opens_no_file_at_work() {
     let (disk, local) = (Faulty::new(), scratch());
     let settings = Settings { retention: feed_alone(3), ..large() };
-    let store = Durable::open_at(place(&disk, local.path()), settings.clone()).await.unwrap();
+    let store = Durable::open_at(layout(&disk, local.path()), settings.clone()).await.unwrap();
     store.followed().await.unwrap();
     let index = local.path().join("index");
     let model = crate::store::Memory::new();
@@ -69,7 +69,7 @@ async fn sled_opens_no_file_at_work() {
     store.close().await.unwrap();
     drop(store);
     fs::remove_dir_all(&index).unwrap();
-    let store = Durable::open_at(place(&disk, local.path()), settings).await.unwrap();
+    let store = Durable::open_at(layout(&disk, local.path()), settings).await.unwrap();
     store.followed().await.unwrap();
     store.load().await.unwrap();
     assert_eq!(store.load().await.unwrap(), model.load().await.unwrap(), "once more");
@@ -268,11 +268,11 @@ async fn a_stop_does_not_wait_for_the_index_which_catches_up_at_the_next_start()
         let state = mark::read::<mark::State>(&disk, Path::new("/data")).unwrap().unwrap();
         assert_eq!((state.closed_at, state.unindexed), (Some(3), true));
         let io = Arc::new(disk.clone());
-        let place = Place::new(io, Path::new("/data"), local.path(), Some(boot.into()));
-        let report = examine_at(&place, None).unwrap();
+        let layout = Layout::new(io, Path::new("/data"), local.path(), Some(boot.into()));
+        let report = examine_at(&layout, None).unwrap();
         assert_eq!(report.health, Health::Healthy);
         assert!(report.next_start.contains("the index catches up"), "{}", report.next_start);
-        let store = Durable::open_at(place, large()).await.unwrap();
+        let store = Durable::open_at(layout, large()).await.unwrap();
         assert_eq!(store.load().await.unwrap().revision, 3);
         // Writes do not wait for it either.
         fill(&store, 4..=5).await;
@@ -292,7 +292,7 @@ async fn damage_of_the_last_group_is_refused_after_a_stop_that_left_the_index_be
     let bytes = files::content(&*file).unwrap();
     let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     file.write_at(last as u64, &[bytes[last] ^ 1]).unwrap();
-    let refused = Durable::open_at(place(&disk, local.path()), large()).await.unwrap_err();
+    let refused = Durable::open_at(layout(&disk, local.path()), large()).await.unwrap_err();
     assert!(refused.to_string().contains("closed at revision 3"), "{refused}");
 }
 
@@ -300,7 +300,7 @@ async fn damage_of_the_last_group_is_refused_after_a_stop_that_left_the_index_be
 async fn a_store_that_is_dropped_waits_for_no_disk() {
     let (disk, local) = (Faulty::new(), scratch());
     let settings = Settings { checkpoint_bytes: 1, ..large() };
-    let mut store = Durable::open_at(place(&disk, local.path()), settings).await.unwrap();
+    let mut store = Durable::open_at(layout(&disk, local.path()), settings).await.unwrap();
     store.at_once = Duration::from_millis(50);
     store.followed().await.unwrap();
     let release = hang(&disk, |call| call.path.starts_with("/data/checkpoint"));

@@ -43,8 +43,8 @@ impl Home {
 }
 
 async fn open_on(disk: &Faulty, local: &Path, settings: Settings) -> Result<Durable> {
-    let place = Place::new(Arc::new(disk.clone()), Path::new("/data"), local, Some("one".into()));
-    Durable::open_at(place, settings).await
+    let layout = Layout::new(Arc::new(disk.clone()), Path::new("/data"), local, Some("one".into()));
+    Durable::open_at(layout, settings).await
 }
 
 /// A group of about so many bytes.
@@ -73,10 +73,10 @@ async fn without_a_handle_the_write_that_wants_one_is_refused_and_nothing_ends()
         assert_eq!(lacks(&home.store, huge.clone()).await, Lack::Handles);
         assert_eq!(home.writes(), Writes::ReadOnly(Lack::Handles));
     }
-    home.store.engine.scrubber.look();
+    home.store.engine.scrubber.check_space();
     assert_eq!(home.writes(), Writes::ReadOnly(Lack::Handles), "there is none yet");
     home.disk.starve(false);
-    home.store.engine.scrubber.look();
+    home.store.engine.scrubber.check_space();
     assert_eq!(home.writes(), Writes::Taken);
     assert_eq!(home.store.commit(huge).await.unwrap(), Commit::Committed(4));
     home.holds(&large(), 4, "handles").await;
@@ -129,14 +129,14 @@ async fn a_quota_that_the_free_space_does_not_show_is_asked_again() {
         home.disk.fail_when(Fault::Of(Errno::DQUOT), created);
         assert_eq!(lacks(&home.store, huge.clone()).await, Lack::Full);
         home.disk.fail_when(Fault::Of(Errno::DQUOT), created);
-        home.store.engine.scrubber.look();
+        home.store.engine.scrubber.check_space();
         assert_eq!(
             home.writes(),
             Writes::ReadOnly(Lack::Full),
             "the free space alone says nothing"
         );
     }
-    home.store.engine.scrubber.look();
+    home.store.engine.scrubber.check_space();
     assert_eq!(home.writes(), Writes::Taken);
     home.store.commit(huge).await.unwrap();
     home.holds(&large(), 2, "quota").await;

@@ -108,7 +108,7 @@ async fn a_link_that_leads_elsewhere_is_noticed_without_a_write() {
     fs::create_dir(home.path().join("second")).unwrap();
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(home.path().join("second"), &link).unwrap();
-    store.engine.scrubber.look();
+    store.engine.scrubber.check_space();
     assert!(
         matches!(&store.condition().borrow().writes, Writes::Failed(why) if why.contains("data"))
     );

@@ -79,14 +79,14 @@ impl Machine {
         Self { disk, boot: 0, acknowledged: 0, asked: 0, recording, model }
     }
 
-    pub(super) fn place(&self, local: &Path) -> Place {
+    pub(super) fn layout(&self, local: &Path) -> Layout {
         let (io, boot) = (Arc::new(self.disk.clone()), Some(self.boot.to_string()));
-        Place::new(io, Path::new("/data"), local, boot)
+        Layout::new(io, Path::new("/data"), local, boot)
     }
 
     /// Opens the store; the index is where it was left if the folder is the same.
     pub(super) async fn open(&self, local: &Path) -> Result<Durable> {
-        Durable::open_at(self.place(local), self.recording.settings()).await
+        Durable::open_at(self.layout(local), self.recording.settings()).await
     }
 
     /// Writes groups until there are enough or something fails.

@@ -60,8 +60,8 @@ impl Pair {
     /// Starts, and settles what was not known.
     async fn open(&mut self, met: &mut Met) {
         let (io, boot) = (Arc::new(self.disk.clone()), Some(self.boot.to_string()));
-        let place = Place::new(io, Path::new("/data"), self.local.path(), boot);
-        let store = Durable::open_at(place, small()).await.unwrap();
+        let layout = Layout::new(io, Path::new("/data"), self.local.path(), boot);
+        let store = Durable::open_at(layout, small()).await.unwrap();
         let head = store.linearize().await.unwrap();
         if let Some(batch) = self.unsettled.take()
             && head != batch.after()

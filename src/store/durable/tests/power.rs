@@ -29,7 +29,7 @@ const CHECKPOINT: Recording = Recording {
     name: "checkpoint",
     segment_bytes: 64 << 10,
     checkpoint_bytes: 24 << 10,
-    record: |at| wide_user(at, 20_000),
+    record: |at| wide_user(at, 120_000),
     group: 2,
     groups: 6,
     calls: 70,

@@ -1,4 +1,4 @@
-//! A store at work whose files go bad, whose disk fills up, and whose damage heals.
+//! A store at work whose files go bad, whose disk fills up, and whose damage is repaired.
 
 use std::sync::{
     Mutex,
@@ -50,15 +50,15 @@ impl Patient {
         files
     }
 
-    async fn healed(&self) -> String {
+    async fn repaired(&self) -> String {
         let mut condition = self.store.condition();
-        let healed = |condition: &Condition| {
+        let repaired = |condition: &Condition| {
             condition.damaged.as_ref().is_some_and(|text| text.contains("has taken its place"))
         };
-        condition.wait_for(healed).await.unwrap().damaged.clone().unwrap()
+        condition.wait_for(repaired).await.unwrap().damaged.clone().unwrap()
     }
 
-    /// Verifies until nothing is found and nothing is being healed.
+    /// Verifies until nothing is found and nothing is being repaired.
     async fn calmed(&self) {
         while self.store.condition().borrow().damaged.is_some() {
             self.store.verify_once().await.unwrap();
@@ -66,13 +66,13 @@ impl Patient {
         }
     }
 
-    /// After damage was found: it heals, nothing is lost, and neither a kill nor a power cut nor a
+    /// After damage was found: it is repaired, nothing is lost, and neither a kill nor a power cut nor a
     /// clean stop keeps the store from starting.
     async fn recovers(self, what: &str) {
-        self.healed().await;
+        self.repaired().await;
         self.calmed().await;
         let found = self.store.verify_once().await.unwrap();
-        assert_eq!(found, [""; 0], "{what}: it did not heal");
+        assert_eq!(found, [""; 0], "{what}: it was not repaired");
         assert_eq!(self.store.condition().borrow().clone(), Condition::default());
         let head = self.loaded.revision;
         assert_eq!(self.store.load().await.unwrap(), self.loaded, "{what}");
@@ -96,8 +96,8 @@ async fn open_on(
 ) -> Result<(Durable, tempfile::TempDir)> {
     let local = tempfile::tempdir().unwrap();
     let io = Arc::new(disk.clone());
-    let place = Place::new(io, Path::new("/data"), local.path(), Some(boot.to_owned()));
-    Ok((Durable::open_at(place, settings).await?, local))
+    let layout = Layout::new(io, Path::new("/data"), local.path(), Some(boot.to_owned()));
+    Ok((Durable::open_at(layout, settings).await?, local))
 }
 
 /// Where a message says that the damage is.
@@ -114,7 +114,7 @@ async fn a_sound_store_has_nothing_to_find() {
 }
 
 #[tokio::test]
-async fn a_flipped_bit_is_found_with_its_place_and_heals() {
+async fn a_flipped_bit_is_found_with_its_place_and_is_repaired() {
     let mut random = Rng::with_seed(5);
     let mut kinds = std::collections::BTreeSet::new();
     let mut nth = 0;
@@ -141,12 +141,12 @@ async fn a_flipped_bit_is_found_with_its_place_and_heals() {
 }
 
 #[tokio::test]
-async fn damage_in_several_files_heals_together() {
+async fn damage_in_several_files_is_repaired_together() {
     let patient = Patient::new().await;
     for (path, end) in patient.files() {
         patient.disk.flip_bit(&path, end * 4).unwrap();
     }
-    // What is healed while the others are read is not found any more.
+    // What is repaired while the others are read is not found any more.
     assert!(!patient.store.verify_once().await.unwrap().is_empty());
     patient.calmed().await;
     assert_eq!(patient.store.load().await.unwrap(), patient.loaded);
@@ -172,8 +172,8 @@ async fn a_damaged_segment_may_have_grown_and_ended_since_it_was_read() {
         .engine
         .context
         .note(|condition| condition.damaged.replace(String::new()).is_none());
-    patient.store.engine.queue.repair(damage::Damage::Segment(after));
-    patient.healed().await;
+    patient.store.engine.queue.repair(pending::Damage::Segment(after));
+    patient.repaired().await;
     patient.loaded = patient.store.load().await.unwrap();
     patient.recovers("ended").await;
 }
@@ -196,7 +196,7 @@ async fn a_file_that_is_gone_or_cannot_be_read_is_damage() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_healed_now_is_healed_later() {
+async fn what_cannot_be_repaired_now_is_repaired_later() {
     let patient = Patient::new().await;
     let (path, _) = patient.files().swap_remove(0);
     patient.disk.flip_bit(&path, 900).unwrap();
@@ -274,12 +274,12 @@ async fn a_pass_is_spread_over_its_period_and_ends_when_told() {
 async fn an_attendant_that_rests_ends_with_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await.unwrap();
-    store.attend(Some(Duration::from_secs(86_400))).unwrap();
+    store.run_maintenance(Some(Duration::from_secs(86_400))).unwrap();
     fill(&store, 1..=2).await;
     store.close().await.unwrap();
     drop(store);
     let store = open(folder.path()).await.unwrap();
-    store.attend(None).unwrap();
+    store.run_maintenance(None).unwrap();
     drop(store);
     open(folder.path()).await.unwrap();
 }
@@ -292,15 +292,15 @@ async fn a_full_disk_is_known_before_a_write_and_passes_by_itself() {
     fill(&store, 1..=3).await;
     let condition = store.condition();
     let writes = || condition.borrow().writes.clone();
-    store.engine.scrubber.look();
+    store.engine.scrubber.check_space();
     assert_eq!(writes(), Writes::Taken);
     disk.set_capacity(60 << 10);
-    store.engine.scrubber.look();
+    store.engine.scrubber.check_space();
     assert!(
         matches!(writes(), Writes::ReadOnly(Lack::Room { free, needed: 65_536 }) if free < 60 << 10)
     );
     disk.set_capacity(1 << 20);
-    store.engine.scrubber.look();
+    store.engine.scrubber.check_space();
     assert_eq!(writes(), Writes::Taken);
     // A refused write says so at once, and an accepted one, too.
     disk.set_capacity(60 << 10);
@@ -313,7 +313,7 @@ async fn a_full_disk_is_known_before_a_write_and_passes_by_itself() {
     store.load().await.unwrap();
     disk.fail_at(disk.calls() + 2, Fault::SyncFailed);
     assert_eq!(store.commit(fixtures::batch(4, &[5])).await.unwrap(), Commit::Unknown);
-    store.engine.scrubber.look();
+    store.engine.scrubber.check_space();
     assert!(matches!(writes(), Writes::Failed(why) if why.contains("journal")));
     drop(store);
     assert!(condition.has_changed().is_err(), "it ends with the store");

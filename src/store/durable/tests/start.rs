@@ -55,7 +55,7 @@ async fn changes_find_their_place_among_the_blocks_of_a_checkpoint() {
         let store = open_rebooted(folder.path(), boot).await.unwrap();
         let path = &files_of(folder.path(), "checkpoint", "ckpt")[0];
         let ids = store.engine.context.ids;
-        let outline = sorted::Outline::read(&Disk, path, checkpoint::LAYOUT, ids);
+        let outline = sorted::Outline::read(&Disk, path, checkpoint::KIND, ids);
         let blocks = outline.unwrap().within(b"s/", b"s0").len();
         assert!(blocks > 16, "{blocks} blocks are too few for two threads");
         assert_eq!(store.load().await.unwrap(), expected, "from checkpoint and journal");

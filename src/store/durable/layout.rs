@@ -13,7 +13,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Where a store is kept.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Layout {
     /// The file system of journal, checkpoints, history and marks.
     pub(super) io: Arc<dyn Io>,
     /// Their folder.
@@ -24,9 +24,9 @@ pub(super) struct Place {
     pub(super) boot_id: Option<String>,
 }
 
-// === impl Place ===
+// === impl Layout ===
 
-impl Place {
+impl Layout {
     pub(super) fn new(
         io: Arc<dyn Io>,
         folder: &Path,
