@@ -4,7 +4,7 @@
 //! An [`Impact`] costs what changed and what the counts of SPEC §7.1 rule 4 need. Users whom the
 //! commit itself changed are looked at one by one. All others keep their seats, so they are looked at
 //! by seat: first it is narrowed down which classes and links the commit can concern at all
-//! ([`leads`]), then the outcomes of those alone are worked out on both sides.
+//! (`leads`), then the outcomes of those alone are worked out on both sides.
 
 mod affected;
 mod cause;
