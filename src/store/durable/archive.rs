@@ -77,7 +77,7 @@ impl Archive {
     pub(super) fn write(&self, index: &Index, span: Span) -> Result<()> {
         self.context.owned()?;
         let (io, dir) = (&*self.context.layout.io, self.context.layout.history());
-        self.context.check_space(index.bytes_of((span.after, span.last))?)?;
+        self.context.check_space(index.bytes_of((span.after, span.last), u64::MAX)?)?;
         if self.spans().is_empty() {
             io.make_dir(&dir)?;
             io.sync_dir(&self.context.layout.folder)?;
@@ -107,7 +107,8 @@ impl Archive {
                 _ => return Ok(()),
             };
             let merged = Span { after: pair[0].after, last: pair[1].last };
-            if index.bytes_of((merged.after, merged.last))? > self.context.settings.segment_bytes {
+            let most = self.context.settings.segment_bytes;
+            if index.bytes_of((merged.after, merged.last), most)? > most {
                 at += 1;
                 continue;
             }

@@ -55,17 +55,17 @@ pub fn backup(
     folder: &Path,
     target: Target<'_>,
     time: Time,
-    told: &mut dyn FnMut(&Part),
+    report: &mut dyn FnMut(&Part),
 ) -> Result<Manifest> {
     let layout = Layout::new(Arc::new(ReadOnly), folder, folder, None);
     match target {
         Target::Folder(dir) => {
             aside::outside(dir, folder)?;
-            to_folder(&layout, &Disk, dir, time, told)
+            to_folder(&layout, &Disk, dir, time, report)
         }
         Target::Stream(out) => {
             let mut sink = Sink::Stream(out);
-            copy(&layout, &mut sink, time, told)
+            copy(&layout, &mut sink, time, report)
         }
     }
 }
@@ -76,14 +76,14 @@ pub(super) fn to_folder(
     io: &dyn Io,
     dir: &Path,
     time: Time,
-    told: &mut dyn FnMut(&Part),
+    report: &mut dyn FnMut(&Part),
 ) -> Result<Manifest> {
     if !files::list_all(io, dir)?.is_empty() {
         return Err(Error::Refused(format!("{} is not empty", dir.display())));
     }
     io.make_dir(dir)?;
     let mut sink = Sink::Folder { io, dir, made: Vec::new() };
-    let copied = copy(layout, &mut sink, time, told);
+    let copied = copy(layout, &mut sink, time, report);
     if copied.is_err()
         && let Sink::Folder { made, .. } = &sink
     {
@@ -116,7 +116,7 @@ fn copy(
     layout: &Layout,
     sink: &mut Sink<'_>,
     time: Time,
-    told: &mut dyn FnMut(&Part),
+    report: &mut dyn FnMut(&Part),
 ) -> Result<Manifest> {
     let held = hold(layout)?;
     let mut parts = Vec::new();
@@ -125,7 +125,7 @@ fn copy(
         None => 0,
         Some((revision, path, file)) => {
             let part = sink.put(path, file.len()?, &mut |each| manifest::chunks(file, each))?;
-            told(&part);
+            report(&part);
             parts.push(part);
             revision
         }
@@ -133,7 +133,7 @@ fn copy(
     for (_, path, file) in &held.history {
         history::read_file(&**file, path, held.ids, |_| Ok(()))?;
         let part = sink.put(path, file.len()?, &mut |each| manifest::chunks(&**file, each))?;
-        told(&part);
+        report(&part);
         parts.push(part);
     }
     let from = held.from(base)?;
@@ -152,7 +152,7 @@ fn copy(
             bytes.chunks(manifest::CHUNK).try_for_each(&mut *each)?;
             Ok(manifest::hex(&Sha256::digest(bytes)))
         })?;
-        told(&part);
+        report(&part);
         parts.push(part);
     }
     let revision = end.unwrap_or(base);

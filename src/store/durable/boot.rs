@@ -80,7 +80,7 @@ pub(super) struct Recovery<'a> {
     unadopted: bool,
 }
 
-/// Opens the store of a place, and makes it if there is none.
+/// Opens the store, and makes it if there is none.
 pub(super) fn boot(layout: &Layout, settings: &Settings) -> Result<Booted> {
     let lock = folder::take(&layout.local)?;
     folder::make_ready(&layout.index())?;

@@ -1,5 +1,5 @@
-//! The indexer, with the thread of the index: it carries groups from the journal to the index, archives them, and
-//! rebuilds the index when it cannot go on with it.
+//! The indexer, with the thread of the index: it carries groups from the journal to the index,
+//! archives them, and rebuilds the index when it cannot go on with it.
 //!
 //! The index holds nothing that history files and journal do not hold, so its failures never end the
 //! store: a handle that sled lacked for a file of its own, a disk that filled up under it, a panic
@@ -156,7 +156,7 @@ impl Indexer {
         let why: Arc<str> = error.to_string().into();
         tracing::error!(%error, "the index failed; it is rebuilt from history files and journal");
         self.queue.pass(true);
-        // A process that is killed now must not believe it at the next start.
+        // A process that is killed now must not rely on it at the next start.
         if self.context.owned().is_ok()
             && let Err(error) =
                 mark::remove::<Boot>(&*self.context.layout.io, &self.context.layout.folder)

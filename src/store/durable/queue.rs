@@ -26,7 +26,7 @@ struct State {
     groups: VecDeque<(usize, Vec<Stored>)>,
     bytes: usize,
     damages: Vec<Damage>,
-    /// Damages that somebody was told of and nobody is done with.
+    /// Damages that were reported and are not repaired.
     unrepaired: usize,
     closed: bool,
     /// Whether those that wait are dropped.

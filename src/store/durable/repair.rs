@@ -33,6 +33,8 @@ use crate::store::{Error, Result, Revision};
 
 /// How often it is looked whether what is durable was published.
 const PUBLISHED: Duration = Duration::from_millis(1);
+/// How often at most: the ledger may have ended.
+const LOOKS: u32 = 10_000;
 
 /// Replaces damaged files.
 #[derive(Debug, Clone, Copy)]
@@ -110,8 +112,10 @@ impl Repairs<'_> {
         }
         let bad = |at: Revision| pending.damages.contains(&Damage::Checkpoint(at));
         // What became durable is published a moment later.
+        let mut looks = 0;
         while self.checkpoints.newest_state()?.revision() < pending.last {
-            if !self.queue.rest(PUBLISHED) {
+            looks += 1;
+            if looks > LOOKS || !self.queue.rest(PUBLISHED) {
                 return Err(Error::Broken);
             }
         }

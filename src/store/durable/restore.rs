@@ -51,14 +51,18 @@ pub struct Restored {
 /// # Errors
 /// When the folder is not empty or lies in the backup, the backup is damaged or of a newer program, or the folder cannot be
 /// written. Nothing is left behind then.
-pub fn restore(source: Source<'_>, folder: &Path, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
+pub fn restore(
+    source: Source<'_>,
+    folder: &Path,
+    report: &mut dyn FnMut(&Part),
+) -> Result<Restored> {
     let layout = Layout::new(Arc::new(Disk), folder, folder, None);
     match source {
         Source::Folder(dir) => {
             aside::outside_backup(folder, dir)?;
-            restore_at(&layout, Origin::Folder(&ReadOnly, dir), told)
+            restore_at(&layout, Origin::Folder(&ReadOnly, dir), report)
         }
-        Source::Stream(input) => restore_at(&layout, Origin::Stream(input), told),
+        Source::Stream(input) => restore_at(&layout, Origin::Stream(input), report),
     }
 }
 
@@ -71,7 +75,7 @@ pub(super) enum Origin<'a> {
 pub(super) fn restore_at(
     layout: &Layout,
     origin: Origin<'_>,
-    told: &mut dyn FnMut(&Part),
+    report: &mut dyn FnMut(&Part),
 ) -> Result<Restored> {
     let (io, dir) = (&*layout.io, layout.folder.as_path());
     let existed = layout.local.exists();
@@ -90,7 +94,7 @@ pub(super) fn restore_at(
         let dir = dir.display();
         return Err(Error::Refused(format!("{dir} is not empty: choose another folder")));
     }
-    let result = fill(layout, origin, told);
+    let result = fill(layout, origin, report);
     if result.is_err() {
         // The error that counts is the first one. The mark goes first, so that nothing is a store.
         mark::remove::<Ids>(io, dir).ok();
@@ -120,7 +124,7 @@ fn underway(layout: &Layout) -> PathBuf {
     layout.journal().join(UNDERWAY)
 }
 
-fn fill(layout: &Layout, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Result<Restored> {
+fn fill(layout: &Layout, origin: Origin<'_>, report: &mut dyn FnMut(&Part)) -> Result<Restored> {
     let (io, dir) = (&*layout.io, layout.folder.as_path());
     let underway = underway(layout);
     io.make_dir(&underway)?;
@@ -152,7 +156,7 @@ fn fill(layout: &Layout, origin: Origin<'_>, told: &mut dyn FnMut(&Part)) -> Res
     };
     for part in &manifest.files {
         writer.part(part)?;
-        told(part);
+        report(part);
     }
     if writer.end.or(writer.base).unwrap_or(0) != manifest.revision {
         let what = format!("the files do not end at revision {}", manifest.revision);

@@ -32,15 +32,15 @@ pub(in super::super) struct Import<'a> {
 
 impl Index {
     /// Hands on the requests and records of the revisions above the first up to the second, in order
-    /// of their keys; whether there was any record.
+    /// of their keys.
     pub(in super::super) fn export(
         &self,
         (after, last): (Revision, Revision),
         mut each: impl FnMut(Entry<'_>) -> Result<()>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let records = record_key(after + 1, 0)..=record_key(last, u32::MAX);
         let Some(first) = self.db.range(records.clone()).next() else {
-            return Ok(false);
+            return Ok(());
         };
         let (first, _) = self.record(revision_of(&first?.0, RECORDS.len())?)?;
         let oldest = oldest_request(self.head()?.time).max(request_key(first.time, 0));
@@ -55,16 +55,24 @@ impl Index {
             let (key, value) = self.db.note(item)?;
             each((&key, &self.whole((key.clone(), value))?))?;
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Bytes of the records of the revisions above the first up to the second, about.
-    pub(in super::super) fn bytes_of(&self, (after, last): (Revision, Revision)) -> Result<u64> {
+    /// Bytes of the records of the revisions above the first up to the second, about; once they are
+    /// more than the most that matters, they are not counted further.
+    pub(in super::super) fn bytes_of(
+        &self,
+        (after, last): (Revision, Revision),
+        most: u64,
+    ) -> Result<u64> {
         let mut bytes = 0;
         for item in self.db.range(record_key(after + 1, 0)..=record_key(last, u32::MAX)) {
             let (_, found) = self.db.note(item)?;
             let pieces = pieces::count(&found) as usize * pieces::PIECE;
             bytes += pieces.max(found.len()) as u64;
+            if bytes > most {
+                break;
+            }
         }
         Ok(bytes)
     }
@@ -186,6 +194,7 @@ impl Import<'_> {
         self.index.shorten_feed_to(self.head.trimmed)?;
         let mut head = self.index.lock()?;
         head.revision = head.revision.max(self.head.revision);
+        head.time = head.time.max(self.head.time);
         self.index.db.note(self.index.db.insert(b"m/head", head_value(&head)))?;
         Ok(())
     }

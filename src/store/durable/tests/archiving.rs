@@ -63,7 +63,7 @@ async fn neighbours_are_merged_while_they_are_small() {
     let store = Durable::open(folder.path(), settings).await.unwrap();
     let index = store.engine.indexer.index().unwrap();
     for pair in found.windows(2) {
-        let bytes = index.bytes_of((pair[0].after, pair[1].last)).unwrap();
+        let bytes = index.bytes_of((pair[0].after, pair[1].last), u64::MAX).unwrap();
         assert!(bytes > 4 << 10, "{pair:?}: {bytes}");
     }
     assert_eq!(history(&store).await, (1..=head).collect::<Vec<_>>());
