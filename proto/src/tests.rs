@@ -98,6 +98,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "ProductivityToolService",
             "ProfileService",
             "ProviderService",
+            "QueueService",
             "SessionTemplateService",
             "SettingsService",
             "VoiceService",

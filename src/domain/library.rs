@@ -15,6 +15,7 @@ pub mod channel;
 pub mod notification_template;
 pub mod profile;
 pub mod provider;
+pub mod queue;
 pub mod role;
 pub mod session_template;
 pub mod tab_template;
@@ -50,6 +51,9 @@ macro_rules! named_kinds {
             /// Channel.
             Channel: channel::Channel in channels
                 = "channels", Channel, ObjectNotFound, none;
+            /// Queue.
+            Queue: queue::Queue in queues
+                = "queues", Queue, ObjectNotFound, table;
             /// Security role.
             Role: role::SecurityRole in roles
                 = "securityRoles", SecurityRole, RoleNotFound, own;

@@ -14,6 +14,7 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         "SessionTemplateService",
         "ApplicationTabTemplateService",
         "ProductivityToolService",
+        "QueueService",
         "ProviderService",
     ];
     let read = method.starts_with("Get") || method.starts_with("List");

@@ -30,6 +30,7 @@ const PROFILE: &str = "ProfileService/CreateProfile";
 const SESSION: &str = "SessionTemplateService/CreateSessionTemplate";
 const TAB: &str = "ApplicationTabTemplateService/CreateApplicationTabTemplate";
 const TOOL: &str = "ProductivityToolService/CreateProductivityTool";
+const QUEUE: &str = "QueueService/CreateQueue";
 const PROVIDER: &str = "ProviderService/CreateChannelProvider";
 const USER: &str = "DirectoryService/UpsertUser";
 const TEAM: &str = "DirectoryService/UpsertTeam";
@@ -64,6 +65,7 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         (SESSION, "session_template/unique_name"),
         (TAB, "application_tab_template/unique_name"),
         (TOOL, "productivity_tool/unique_name"),
+        (QUEUE, "queue/unique_name"),
         (PROVIDER, "channel_provider/unique_name"),
         (ROLE, "role/unique_name"),
         ("ProfileService/CloneProfile", "unique_name"),
@@ -193,6 +195,7 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         ),
         (TAB, "application_tab_template/page_type", json!(8), "FIELD_INVALID", "page_type"),
         (TOOL, "productivity_tool/control_name", json!(""), "FIELD_INVALID", "control_name"),
+        (QUEUE, "queue/kind", json!("QUEUE_KIND_UNSPECIFIED"), "FIELD_INVALID", "kind"),
         (
             PROVIDER,
             "channel_provider/channel_order",
@@ -316,6 +319,7 @@ const LIMITS: &[(&str, &str, usize, &str)] = &[
     (TOOL, "productivity_tool/icon", 100, "icon"),
     (TOOL, "productivity_tool/learn_more", 100, "learn_more"),
     (TOOL, "productivity_tool/configuration_entity", 100, "configuration_entity"),
+    (QUEUE, "queue/description", 2_000, "description"),
     (PROVIDER, "channel_provider/label", 100, "label"),
     (PROVIDER, "channel_provider/custom_parameters", 2_000, "custom_parameters"),
     ("ProviderService/ReportProviderHealth", "detail", 500, "detail"),

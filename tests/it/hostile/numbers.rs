@@ -130,6 +130,7 @@ const IMMUTABLE: &[(&str, &str, &[&str])] = &[
         "productivity_tool",
         &["unique_name", "state", "org_gate", "required_role"],
     ),
+    ("QueueService/UpdateQueue", "queue", &["unique_name", "state"]),
     (
         "ProviderService/UpdateChannelProvider",
         "channel_provider",
