@@ -246,16 +246,26 @@ impl<'a> Recovery<'a> {
         (!self.unadopted).then(|| self.history.end())
     }
 
-    /// The revision that every way to the state, and to an index, can begin at: nothing, or a
+    /// The revisions that ways to the state, and to an index, begin at, rising: nothing, or a
     /// checkpoint, and the journal above it.
-    fn lowest(&self) -> Result<Revision> {
+    fn ways(&self) -> Result<Vec<Revision>> {
         let kept = self.checkpoints.iter().rev().take(checkpoint::KEPT).rev().copied();
         let nothing = (self.checkpoints.len() < checkpoint::KEPT).then_some(0);
-        let mut ways = nothing.into_iter().chain(kept);
         let segments = journal::list(&*self.layout.io, &self.layout.journal())?;
         let first = segments.first().copied().unwrap_or(0);
-        let state = ways.find(|way| *way >= first).unwrap_or(0);
-        Ok(self.unwritten_from().map_or(state, |from| from.min(state)))
+        let states = nothing.into_iter().chain(kept).filter(|way| *way >= first);
+        let from = |state| self.unwritten_from().map_or(state, |from: Revision| from.min(state));
+        let mut ways: Vec<_> = states.map(from).collect();
+        ways.dedup();
+        if ways.is_empty() {
+            ways.push(from(0));
+        }
+        Ok(ways)
+    }
+
+    /// The journal from the first of these ways on that has no gap behind it.
+    fn scan_from(&self, ways: &[Revision]) -> Result<Scan> {
+        Scan::read_by(&*self.layout.io, &self.layout.journal(), self.ids, ways)
     }
 
     /// The revision that a start begins at after a clean stop that waited for the index.
@@ -266,13 +276,14 @@ impl<'a> Recovery<'a> {
 
     /// Looks at the journal as far as it is needed, and checks it against the marks.
     pub(super) fn scan(&self) -> Result<Scan> {
-        let (io, dir) = (&*self.layout.io, self.layout.journal());
+        let dir = self.layout.journal();
         self.history.check(&self.layout.history())?;
-        let from = match self.closed_at {
-            Some(closed_at) if self.indexed => self.usual(closed_at),
-            _ => self.lowest()?,
+        let scan = match self.closed_at {
+            Some(closed_at) if self.indexed => {
+                Scan::read(&*self.layout.io, &dir, self.ids, self.usual(closed_at))?
+            }
+            _ => self.scan_from(&self.ways()?)?,
         };
-        let scan = Scan::read(io, &dir, self.ids, from)?;
         let ends = |known: &str, at: Revision| {
             let what =
                 format!("the journal ends at revision {}, but {known} revision {at}", scan.end);
@@ -298,11 +309,12 @@ impl<'a> Recovery<'a> {
 
     /// The journal as far as any way to the state needs it.
     fn lower(&self, scan: Scan) -> Result<Scan> {
-        let lowest = self.lowest()?;
-        if scan.from <= lowest {
+        let ways = self.ways()?;
+        if ways.first().is_some_and(|lowest| scan.from <= *lowest) {
             return Ok(scan);
         }
-        Scan::read(&*self.layout.io, &self.layout.journal(), self.ids, lowest)
+        let lower = self.scan_from(&ways)?;
+        Ok(if lower.from < scan.from { lower } else { scan })
     }
 
     /// The state. With an index only the blocks of the newest checkpoint that are needed are read;

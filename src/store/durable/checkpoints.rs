@@ -114,7 +114,7 @@ impl Checkpoints {
             return Ok(());
         }
         self.retain(|_| true)?;
-        if self.kept().len() < checkpoint::KEPT { Ok(()) } else { self.release() }
+        self.release()
     }
 
     /// Writes a checkpoint of the newest state, if the test wants one of its revision; it also gets
@@ -219,8 +219,14 @@ impl Checkpoints {
     }
 
     /// Removes the segments that lie below the oldest checkpoint, and whose records have gone to
-    /// history files.
+    /// history files. While there is one checkpoint alone the journal stays: it is the other way to
+    /// the state.
     pub(super) fn release(&self) -> Result<()> {
+        if self.kept().len() < checkpoint::KEPT { Ok(()) } else { self.release_damaged() }
+    }
+
+    /// The same, where what is released is damaged, and no other way.
+    pub(super) fn release_damaged(&self) -> Result<()> {
         let oldest = self.kept().first().copied().unwrap_or(0);
         self.appender.release(oldest.min(self.archive.end()))
     }

@@ -59,6 +59,14 @@ pub(super) struct Scan {
     tail: Option<Tail>,
 }
 
+/// Segments that are missing between others.
+#[derive(Debug)]
+struct Gap {
+    error: Error,
+    /// The revision after which the segments go on.
+    until: Revision,
+}
+
 /// The end of the last segment.
 #[derive(Debug)]
 struct Tail {
@@ -72,10 +80,44 @@ struct Tail {
 // === impl Scan ===
 
 impl Scan {
+    /// Reads the segments that are needed to go on from the first of these revisions, rising, behind
+    /// which no segment is missing.
+    ///
+    /// That released segments are removed is not made durable. After a loss of power some of them may
+    /// be there again, and others not: then a later revision lies behind the gaps.
+    pub(super) fn read_by(io: &dyn Io, dir: &Path, ids: Ids, ways: &[Revision]) -> Result<Self> {
+        let (mut from, mut others) = match ways.split_first() {
+            Some((first, others)) => (*first, others),
+            None => (0, ways),
+        };
+        loop {
+            match Self::read_or_gap(io, dir, ids, from)? {
+                Ok(scan) => return Ok(scan),
+                Err(Gap { error, until }) => {
+                    let behind = others.partition_point(|way| *way < until);
+                    let Some((way, rest)) = others[behind..].split_first() else {
+                        return Err(error);
+                    };
+                    tracing::info!(from = way, "segments that were released are there again");
+                    (from, others) = (*way, rest);
+                }
+            }
+        }
+    }
+
     /// Reads the segments that are needed to go on from a revision.
     ///
     /// Segments wholly below it are left alone: some of them may be gone already.
     pub(super) fn read(io: &dyn Io, dir: &Path, ids: Ids, from: Revision) -> Result<Self> {
+        Self::read_by(io, dir, ids, &[from])
+    }
+
+    fn read_or_gap(
+        io: &dyn Io,
+        dir: &Path,
+        ids: Ids,
+        from: Revision,
+    ) -> Result<std::result::Result<Self, Gap>> {
         let segments = list(io, dir)?;
         let start = segments.partition_point(|after| *after <= from).saturating_sub(1);
         let mut scan = Self { segments, from, end: from, sizes: Vec::new(), tail: None };
@@ -96,7 +138,8 @@ impl Scan {
             if segment.after != scan.end {
                 let what =
                     format!("a gap: revisions {} to {} are missing", scan.end + 1, segment.after);
-                return Err(damaged(&segment.path, 0, &what));
+                let error = damaged(&segment.path, 0, &what);
+                return Ok(Err(Gap { error, until: segment.after }));
             }
             if segment.torn && at + 1 < scan.segments.len() {
                 return Err(damaged(
@@ -115,7 +158,7 @@ impl Scan {
                 torn: segment.torn,
             });
         }
-        Ok(scan)
+        Ok(Ok(scan))
     }
 
     /// Whether a group that nobody was answered for ends the journal.

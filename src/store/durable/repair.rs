@@ -128,7 +128,7 @@ impl Repairs<'_> {
             checkpoint::read(&*self.context.layout.io, &path, self.context.ids, |_| Ok(()))?;
         }
         self.checkpoints.retain(|at| at == revision || at >= pending.last && !bad(at))?;
-        self.checkpoints.release()?;
+        self.checkpoints.release_damaged()?;
         Ok(revision)
     }
 }

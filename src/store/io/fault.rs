@@ -203,6 +203,14 @@ impl Faulty {
         self.shared().awaited = Some(Awaited(fault, Box::new(test)));
     }
 
+    /// Takes back every fault that did not come yet; whether the power is still on.
+    pub fn call_off(&self) -> bool {
+        let mut shared = self.shared();
+        shared.faults.clear();
+        shared.awaited = None;
+        !shared.off
+    }
+
     /// Answers what is left after a power cut now, with the power back on. Each unsynced page,
     /// length and name is kept with the probability `keep`: 0 drops them all, 1 keeps them all.
     #[must_use]

@@ -202,3 +202,61 @@ async fn checkpoints_and_commits_go_on_while_the_index_is_busy() {
     busy.join().unwrap();
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn one_checkpoint_alone_releases_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Durable::open(folder.path(), small()).await.unwrap();
+    store.attach_filled();
+    let engine = &store.engine;
+    // An index that archives while there is one checkpoint.
+    let mut archived = false;
+    for at in 1..=300 {
+        fill(&store, at..=at).await;
+        store.rested().await;
+        if engine.checkpoints.kept().len() >= checkpoint::KEPT {
+            break;
+        }
+        if engine.checkpoints.kept().len() == 1 {
+            let index = engine.indexer.index().unwrap();
+            archived |= engine.archive.update(&index).unwrap();
+            engine.checkpoints.release().unwrap();
+        }
+        let first = files_of(folder.path(), "journal", segment::ENDING).remove(0);
+        assert_eq!(files::number(&first), Some(1), "the journal is the other way to the state");
+    }
+    assert!(archived);
+}
+
+#[tokio::test]
+async fn segments_that_come_back_after_a_loss_of_power_refuse_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Durable::open(folder.path(), small()).await.unwrap();
+    store.attach_filled();
+    let segments = || files_of(folder.path(), "journal", segment::ENDING);
+    let (mut head, mut first) = (0, None);
+    while head < 300 || segments()[0].file_name() == first.as_ref().map(|(name, _)| *name) {
+        head += 1;
+        fill(&store, head..=head).await;
+        store.rested().await;
+        if let [one, _, ..] = &segments()[..]
+            && first.is_none()
+        {
+            let name: &std::ffi::OsStr = Box::leak(one.file_name().unwrap().into());
+            first = Some((name, std::fs::read(one).unwrap()));
+        }
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let (name, bytes) = first.unwrap();
+    std::fs::write(folder.path().join("journal").join(name), bytes).unwrap();
+    // One of the checkpoints was damaged and put aside.
+    let checkpoints = files_of(folder.path(), "checkpoint", "ckpt");
+    for older in &checkpoints[..checkpoints.len() - 1] {
+        std::fs::remove_file(older).unwrap();
+    }
+    lose_index(folder.path());
+    let store = open(folder.path()).await.unwrap();
+    assert_eq!(store.linearize().await.unwrap(), head);
+    assert_eq!(history(&store).await, (1..=head).collect::<Vec<_>>());
+}
