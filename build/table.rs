@@ -135,7 +135,7 @@ fn way(method: &MethodDescriptor) -> String {
         && has(&response, &["next_page_token", "revision"]);
     match &resources[..] {
         [(field, resource, true)] if name.starts_with("List") && paged => {
-            return format!("list [{resource} {field}]");
+            return format!("list [{resource} {}]", identifier(field));
         }
         _ => {}
     }
@@ -144,10 +144,15 @@ fn way(method: &MethodDescriptor) -> String {
     }
     match (&resources[..], response.fields().len()) {
         ([], 1) => "write [none]".to_owned(),
-        ([(field, _, false)], 2) => format!("write [one {field}]"),
-        ([(field, _, true)], 2) => format!("write [many {field}]"),
+        ([(field, _, false)], 2) => format!("write [one {}]", identifier(field)),
+        ([(field, _, true)], 2) => format!("write [many {}]", identifier(field)),
         _ => "write [own]".to_owned(),
     }
+}
+
+/// The name of a field in the generated code, where a keyword is escaped.
+fn identifier(field: &str) -> String {
+    if field == "macro" { format!("r#{field}") } else { field.to_owned() }
 }
 
 /// The verb in the name of a method that is one of the writes of a library kind, with its resource.

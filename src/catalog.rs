@@ -15,6 +15,7 @@ mod layered;
 mod liveness;
 mod mappings;
 mod memo;
+mod others;
 mod reach;
 mod references;
 mod seating;

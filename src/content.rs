@@ -3,7 +3,6 @@
 //!
 //! [`compile`] is a pure function of a catalog, a profile and the [`Gates`] of a role class. Users
 //! with equal gates share the answer, and equal state gives equal bytes whatever way led to it.
-//! Agent scripts are not stored yet, so what refers to them is left out.
 
 mod channels;
 mod compiled;
@@ -12,9 +11,12 @@ mod draft;
 mod gates;
 mod pane;
 mod parts;
+mod scripts;
 mod sections;
 mod sessions;
+mod text;
 pub(crate) mod wire;
+mod workstreams;
 
 use bytes::Bytes;
 use deskplane_proto::v1;
@@ -34,7 +36,7 @@ use crate::{
 };
 
 /// Version of the schema of the encoded content; part of the digest.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// Most bytes of an encoded resolved profile.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -72,12 +74,26 @@ pub fn profile_findings(catalog: &Catalog, profile: &Profile) -> Vec<Finding> {
 }
 
 fn content(draft: &mut Draft<'_>) -> v1::ProfileContent {
-    let session_templates = sessions::of_records(draft);
-    v1::ProfileContent { session_templates, ..without_templates(draft) }
+    let chosen = sessions::chosen(draft);
+    let own = own(draft);
+    let effective = own.channels.as_ref().is_some_and(|channels| channels.effective);
+    let conversations = effective.then(|| workstreams::section(draft)).unwrap_or_default();
+    let templates = chosen.iter().chain(conversations.templates.values()).copied();
+    let roots = scripts::roots(draft, templates);
+    let (scripts, macros) = scripts::section(draft, &roots);
+    v1::ProfileContent {
+        session_templates: chosen.iter().map(|t| sessions::expanded(draft, t)).collect(),
+        generic_session_templates: conversations.expanded(draft),
+        notification_templates: conversations.notifications(draft),
+        workstreams: conversations.workstreams,
+        scripts,
+        macros,
+        ..own
+    }
 }
 
-/// The content but for its session templates.
-fn without_templates(draft: &mut Draft<'_>) -> v1::ProfileContent {
+/// The sections that no other profile shares.
+fn own(draft: &mut Draft<'_>) -> v1::ProfileContent {
     let pane = pane::pane(draft);
     let copilot = copilot::features(draft);
     let channels = channels::channels(draft);
@@ -87,7 +103,6 @@ fn without_templates(draft: &mut Draft<'_>) -> v1::ProfileContent {
     v1::ProfileContent {
         schema_version: SCHEMA_VERSION,
         profile: Some(identity(draft.profile)),
-        session_templates: Vec::new(),
         pane: Some(pane),
         copilot,
         inbox: Some(inbox),
@@ -95,6 +110,7 @@ fn without_templates(draft: &mut Draft<'_>) -> v1::ProfileContent {
         providers,
         extension_libraries: loader.into_iter().collect(),
         limits: Some(limits()),
+        ..v1::ProfileContent::default()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod library;
 pub mod meta;
 pub mod name;
 pub mod object;
+pub mod others;
 pub mod refs;
 pub mod refusal;
 pub mod resource_name;
@@ -32,8 +33,8 @@ pub use self::{
     finding::{Finding, FindingCode},
     kinds::Kind,
     library::{
-        channel, notification_template, profile, provider, role, session_template, tab_template,
-        tool,
+        agent_script, channel, macros, notification_template, profile, provider, role,
+        session_template, smart_assist_bot, tab_template, tool, workstream,
     },
     meta::{Common, Origin, Stamp, State},
     name::{TeamId, UniqueName, UserId},

@@ -90,18 +90,24 @@ fn descriptor_set_holds_every_service_and_its_comments() {
     assert_eq!(
         services,
         [
+            "AgentScriptService",
             "AgentService",
             "ApplicationTabTemplateService",
             "ChannelProviderPlugin",
+            "ChannelService",
             "DirectoryService",
             "InsightService",
+            "MacroService",
+            "NotificationTemplateService",
             "ProductivityToolService",
             "ProfileService",
             "ProviderService",
             "QueueService",
             "SessionTemplateService",
             "SettingsService",
+            "SmartAssistBotService",
             "VoiceService",
+            "WorkstreamService",
         ]
     );
     for file in pool.files().filter(|file| file.package_name() == "deskplane.v1") {

@@ -32,9 +32,34 @@ struct Kind {
     mask: &'static str,
     /// Fields of the filter that only this kind has, each behind a comma.
     filters: &'static str,
+    /// Row of the table of operations and scopes that its writes have.
+    write: Write,
+}
+
+/// Who may write a kind.
+#[derive(Clone, Copy)]
+enum Write {
+    /// Administrators.
+    Admin,
+    /// Administrators of productivity tools too.
+    Productivity,
 }
 
 const KINDS: &[Kind] = &[
+    Kind {
+        message: "AgentScript",
+        article: "an",
+        example: "contoso_greeting",
+        about: "the library objects that guide agents step by step",
+        missing: "OBJECT_NOT_FOUND",
+        invalid: ", SLUG_SYNTAX, SCRIPT_SELF_REFERENCE",
+        create_rest: "; NOT_FOUND / OBJECT_NOT_FOUND for a macro or script it names; FAILED_PRECONDITION / LIMIT_REACHED",
+        update_precondition: ", LIMIT_REACHED",
+        update: "`steps` is replaced whole",
+        mask: "display_name,steps",
+        filters: "",
+        write: Write::Productivity,
+    },
     Kind {
         message: "ApplicationTabTemplate",
         article: "an",
@@ -47,6 +72,49 @@ const KINDS: &[Kind] = &[
         update: "`page_type` is immutable",
         mask: "title,can_close",
         filters: "",
+        write: Write::Admin,
+    },
+    Kind {
+        message: "Channel",
+        article: "a",
+        example: "contoso_webchat",
+        about: "the library objects through which customers reach the organization",
+        missing: "OBJECT_NOT_FOUND",
+        invalid: "",
+        create_rest: "",
+        update_precondition: "",
+        update: "`kind` is immutable",
+        mask: "display_name,description",
+        filters: "",
+        write: Write::Admin,
+    },
+    Kind {
+        message: "Macro",
+        article: "a",
+        example: "contoso_close_case",
+        about: "the library objects that clients run for agents",
+        missing: "OBJECT_NOT_FOUND",
+        invalid: ", SLUG_SYNTAX, MACRO_INPUT_REQUIRED",
+        create_rest: "; FAILED_PRECONDITION / LIMIT_REACHED",
+        update_precondition: ", LIMIT_REACHED",
+        update: "`actions` is replaced whole",
+        mask: "display_name,actions",
+        filters: "",
+        write: Write::Productivity,
+    },
+    Kind {
+        message: "NotificationTemplate",
+        article: "a",
+        example: "contoso_chat_alert",
+        about: "the library objects that say how work is announced",
+        missing: "TEMPLATE_NOT_FOUND",
+        invalid: ", SLUG_SYNTAX, AUTO_ACCEPT_NEEDS_AUTO_ASSIGN",
+        create_rest: "; FAILED_PRECONDITION / LIMIT_REACHED",
+        update_precondition: ", LIMIT_REACHED",
+        update: "`fields` is replaced whole",
+        mask: "title,countdown_seconds",
+        filters: "",
+        write: Write::Admin,
     },
     Kind {
         message: "ProductivityTool",
@@ -60,6 +128,7 @@ const KINDS: &[Kind] = &[
         update: "watchers whose content changes get a new snapshot",
         mask: "icon,category",
         filters: "",
+        write: Write::Admin,
     },
     Kind {
         message: "Queue",
@@ -73,6 +142,7 @@ const KINDS: &[Kind] = &[
         update: "`kind` may change",
         mask: "display_name,kind",
         filters: "",
+        write: Write::Admin,
     },
     Kind {
         message: "SessionTemplate",
@@ -87,8 +157,53 @@ const KINDS: &[Kind] = &[
         update: "`type` and `entity` are immutable",
         mask: "title,panel_mode",
         filters: ", `type`, `entity`",
+        write: Write::Admin,
+    },
+    Kind {
+        message: "SmartAssistBot",
+        article: "a",
+        example: "contoso_advisor",
+        about: "the library objects that suggest answers to agents",
+        missing: "OBJECT_NOT_FOUND",
+        invalid: "",
+        create_rest: "; NOT_FOUND / USER_NOT_FOUND",
+        update_precondition: "",
+        update: "a user that does not exist is NOT_FOUND / USER_NOT_FOUND",
+        mask: "knowledge",
+        filters: "",
+        write: Write::Admin,
+    },
+    Kind {
+        message: "Workstream",
+        article: "a",
+        example: "contoso_chat",
+        about: "the library objects that say how work of a channel reaches agents",
+        missing: "OBJECT_NOT_FOUND",
+        invalid: "",
+        create_rest: "; NOT_FOUND / TEMPLATE_NOT_FOUND or OBJECT_NOT_FOUND for what it names; FAILED_PRECONDITION / LIMIT_REACHED",
+        update_precondition: ", LIMIT_REACHED",
+        update: "`channel` is immutable",
+        mask: "session_template,queues",
+        filters: ", `channel`",
+        write: Write::Admin,
     },
 ];
+
+impl Write {
+    fn access(self) -> &'static str {
+        match self {
+            Self::Admin => "ACCESS_WRITE",
+            Self::Productivity => "ACCESS_WRITE_PRODUCTIVITY",
+        }
+    }
+
+    fn scopes(self) -> &'static str {
+        match self {
+            Self::Admin => "ADMIN",
+            Self::Productivity => "PRODUCTIVITY or ADMIN",
+        }
+    }
+}
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -143,6 +258,8 @@ fn render(template: &str, kind: &Kind) -> String {
         ("update", kind.update),
         ("mask", kind.mask),
         ("filters", kind.filters),
+        ("access", kind.write.access()),
+        ("writers", kind.write.scopes()),
     ] {
         text = text.replace(&format!("{{{name}}}"), value);
     }

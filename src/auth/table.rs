@@ -29,7 +29,7 @@ pub struct Access {
     pub admin: Cell,
     /// SERVICE.
     pub service: Cell,
-    /// PRODUCTIVITY: what AGENT may, and reading the library.
+    /// PRODUCTIVITY: what AGENT may, reading the library, and writing scripts and macros.
     pub productivity: Cell,
 }
 
@@ -87,6 +87,7 @@ const READ: Access = row(No, Yes, Yes, No, No);
 const READ_LIBRARY: Access = row(No, Yes, Yes, No, Yes);
 const READ_DIRECTORY: Access = row(No, Yes, Yes, Yes, No);
 const WRITE: Access = row(No, ValidateOnly, Yes, No, No);
+const WRITE_PRODUCTIVITY: Access = row(No, ValidateOnly, Yes, No, Yes);
 const WRITE_DIRECTORY: Access = row(No, No, Yes, Yes, No);
 const REPORT_HEALTH: Access = row(No, No, Yes, Yes, No);
 const ADAPTERS: Access = row(No, Yes, Yes, Yes, No);

@@ -1,5 +1,6 @@
 //! The built-in content: what every installation holds from its first start (SPEC §4).
 
+pub mod defaults;
 mod notifications;
 mod profiles;
 mod roles;

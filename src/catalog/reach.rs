@@ -44,6 +44,17 @@ impl Reach {
         if old.content_switches() != new.settings.content_switches() {
             return Self::every();
         }
+        // Built-in templates reach content without a reference: they stand in for those that a work
+        // stream does not name.
+        let stand_in = |key: &ObjectKey| {
+            matches!(
+                key.kind,
+                Kind::SessionTemplate | Kind::TabTemplate | Kind::NotificationTemplate
+            ) && UniqueName::parse(&key.name).is_ok_and(|name| name.is_reserved())
+        };
+        if changes.iter().any(|change| stand_in(&change.key())) {
+            return Self::every();
+        }
         let keys: Vec<_> = changes.iter().map(Change::key).collect();
         Self::of(new, &keys)
     }

@@ -57,7 +57,7 @@ macro_rules! tables {
                             self.references.replace(Kind::$variant, name, Some(old.as_ref()), None);
                         }
                     })+
-                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => {}
+                    Kind::User | Kind::Team | Kind::Settings => {}
                 }
             }
 
@@ -65,7 +65,7 @@ macro_rules! tables {
             pub fn spelling(&self, kind: Kind, name: &UniqueName) -> Option<&UniqueName> {
                 match kind {
                     $(Kind::$variant => self.$table.get(name).map(|o| &o.common.unique_name),)+
-                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
+                    Kind::User | Kind::Team | Kind::Settings => None,
                 }
             }
 
@@ -75,7 +75,7 @@ macro_rules! tables {
                     $(Kind::$variant => {
                         self.$table.find(&key.name).map(|o| Object::$variant(Arc::clone(o)))
                     })+
-                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
+                    Kind::User | Kind::Team | Kind::Settings => None,
                 }
             }
 
@@ -93,7 +93,7 @@ macro_rules! tables {
                         }
                         None => Box::new(self.$table.iter().cloned().map(Object::$variant)),
                     })+
-                    Kind::Script | Kind::User | Kind::Team | Kind::Settings => {
+                    Kind::User | Kind::Team | Kind::Settings => {
                         Box::new(std::iter::empty())
                     }
                 }

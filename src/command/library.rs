@@ -303,8 +303,12 @@ fn finish<T: Strategy>(
 ) -> Result<Plan, Refusal> {
     let mut references = References::new(catalog);
     references.edges(&mut next, before);
+    references.user_fields(&mut next, before);
     references.finish()?;
     next.dependencies(catalog)?;
+    let mut v = Violations::new();
+    next.validate_others(before, catalog, &mut v);
+    v.finish()?;
     let mut failed = Preconditions::new();
     next.preconditions(catalog, &mut failed);
     failed.finish()?;

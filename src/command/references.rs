@@ -5,8 +5,13 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use crate::{
     catalog::Catalog,
     domain::{
-        Kind, Reason, Refusal, TeamId, UniqueName, UserId, directory::User, profile::Profile,
-        refs::Refs, refusal::Preconditions, role::SecurityRole,
+        Kind, Reason, Refusal, TeamId, UniqueName, UserId,
+        directory::User,
+        field::{FieldType, Fields, Value},
+        profile::Profile,
+        refs::Refs,
+        refusal::Preconditions,
+        role::SecurityRole,
     },
 };
 
@@ -103,6 +108,24 @@ impl<'a> References<'a> {
                 }
                 Some(stored.unwrap_or(name).clone())
             });
+        }
+    }
+
+    /// Spells every user that a field of an object names as he is stored. One who is gone stays where
+    /// `before` names him already.
+    pub(super) fn user_fields<T: Fields>(&mut self, next: &mut T, before: Option<&T>) {
+        for field in T::FIELDS.iter().filter(|field| field.info.holds == FieldType::User) {
+            let Some(Value::Name(given)) = field.value(next).map(Value::into_owned) else {
+                continue;
+            };
+            let Ok(id) = UserId::parse(&given) else { continue };
+            let held = before.and_then(|before| field.value(before));
+            if self.catalog.user(&id).is_none() && held == Some(Value::Name(given)) {
+                continue;
+            }
+            if let Some(user) = self.user(field.info.path, &id) {
+                field.assign(next, Value::Name(user.id.as_str().into()));
+            }
         }
     }
 

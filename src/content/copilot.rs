@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// The features that are on, ascending by name. Needs the visible tools, so the pane comes before.
 pub(super) fn features(draft: &mut Draft<'_>) -> Vec<v1::CopilotFeature> {
-    let pane_tool = draft.tools.iter().any(|t| t.as_str().eq_ignore_ascii_case(PANE_TOOL));
+    let pane_tool = draft.shows(PANE_TOOL);
     let mut on: Vec<&Feature> = Vec::new();
     // A parent stands before the features that need it.
     for feature in FEATURES {

@@ -77,6 +77,11 @@ impl<'a> Draft<'a> {
         self.reports.push(GateReport { kind, subject: subject.to_owned(), gate });
     }
 
+    /// Whether a built-in tool is visible. Needs the pane, which comes before.
+    pub(super) fn shows(&self, tool: &str) -> bool {
+        self.tools.iter().any(|visible| visible.as_str().eq_ignore_ascii_case(tool))
+    }
+
     /// Whether texts are to be read for findings.
     pub(super) fn with_findings(&self) -> bool {
         self.with_findings

@@ -1,7 +1,7 @@
 //! The fields of an encoded content, and which of them differ.
 
 /// Fields of the encoded content by number, from 1 on.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 15] = [
     "schema_version",
     "profile",
     "session_templates",
@@ -12,6 +12,11 @@ const SECTIONS: [&str; 10] = [
     "providers",
     "extension_libraries",
     "limits",
+    "workstreams",
+    "generic_session_templates",
+    "scripts",
+    "macros",
+    "notification_templates",
 ];
 
 /// Names of the fields that differ between two encoded contents, in the order of their numbers.

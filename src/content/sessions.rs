@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deskplane_proto::v1;
 
-use super::{draft::Draft, wire::Coded as _};
+use super::{draft::Draft, scripts, text::report, wire::Coded as _};
 use crate::{
     domain::{
         FindingCode, UniqueName,
@@ -13,7 +13,7 @@ use crate::{
         tab_template::{PageType, TabParameter, TabTemplate},
     },
     render::{
-        slug::{Dialect, Lint, LintCode, lint},
+        slug::{Dialect, Lint, lint},
         targets::lint_json_data,
     },
 };
@@ -23,11 +23,6 @@ const PLAIN: [&str; 7] =
     ["dashboardId", "viewId", "formId", "validateRecord", "searchType", "webresourceName", "name"];
 
 /// The templates of records, one per entity, ascending by entity: the first active one counts.
-pub(super) fn of_records(draft: &mut Draft<'_>) -> Vec<v1::ResolvedSessionTemplate> {
-    chosen(draft).into_iter().map(|template| expanded(draft, template)).collect()
-}
-
-/// Which templates these are.
 pub(super) fn chosen<'a>(draft: &mut Draft<'a>) -> Vec<&'a SessionTemplate> {
     let (catalog, profile) = (draft.catalog, draft.profile);
     let mut chosen: BTreeMap<&str, &SessionTemplate> = BTreeMap::new();
@@ -52,15 +47,41 @@ pub(super) fn chosen<'a>(draft: &mut Draft<'a>) -> Vec<&'a SessionTemplate> {
     chosen.into_values().collect()
 }
 
-/// A template in full. Its anchor, the record itself, is not among the tabs.
+/// The active template of conversations of that name, unless its anchor is left out.
+pub(super) fn of_conversation<'a>(
+    draft: &mut Draft<'a>,
+    name: &UniqueName,
+) -> Option<&'a SessionTemplate> {
+    let catalog = draft.catalog;
+    let stored = catalog.tables.session_templates.get(name);
+    let Some(template) = stored.filter(|t| t.session_type == SessionType::Generic) else {
+        let message = format!("{name} is no session template of conversations and is left out.");
+        draft.find(FindingCode::TemplateMissing, name.as_str(), message);
+        return None;
+    };
+    if !template.common.is_active() {
+        let message = format!("{name} is inactive and is left out.");
+        draft.find(FindingCode::TemplateInactive, name.as_str(), message);
+        return None;
+    }
+    active_tab(draft, template.anchor_tab.as_ref()?).map(|_| template.as_ref())
+}
+
+/// A template in full. The anchor of a record, the record itself, is not among the tabs.
 pub(super) fn expanded(
     draft: &mut Draft<'_>,
     template: &SessionTemplate,
 ) -> v1::ResolvedSessionTemplate {
     let name = template.common.unique_name.as_str();
+    let mut active = Vec::new();
     for script in &template.scripts {
-        let message = format!("{script} is not an active script and is left out.");
-        draft.find(FindingCode::ScriptInactive, script.as_str(), message);
+        match scripts::active(draft.catalog, script) {
+            Some(found) => active.push(found.common.unique_name.as_str().to_owned()),
+            None => {
+                let message = format!("{script} is not an active script and is left out.");
+                draft.find(FindingCode::ScriptInactive, script.as_str(), message);
+            }
+        }
     }
     report(draft, name, || lint(&template.title, Dialect::Template));
     let expression = template
@@ -72,9 +93,10 @@ pub(super) fn expanded(
         title: template.title.clone(),
         panel_mode: template.panel_mode.wire().into(),
         title_on_anchor_tab: template.title_on_anchor_tab,
-        scripts: Vec::new(),
+        scripts: active,
         expression,
         tabs: tabs(draft, template),
+        icon: template.icon.clone(),
     }
 }
 
@@ -86,7 +108,11 @@ fn tabs(draft: &mut Draft<'_>, template: &SessionTemplate) -> Vec<v1::ResolvedTa
         let message = format!("{name} has more than {MAX_ADDITIONAL_TABS} additional tabs.");
         draft.find(FindingCode::TabsOverLimit, name, message);
     }
-    active.into_iter().take(MAX_ADDITIONAL_TABS).map(|tab| resolved(draft, tab)).collect()
+    let anchor = template.anchor_tab.as_ref().and_then(|name| active_tab(draft, name));
+    // Agents cannot close the anchor, whatever its template says.
+    let anchor = anchor.map(|tab| v1::ResolvedTab { can_close: false, ..resolved(draft, tab) });
+    let additional = active.into_iter().take(MAX_ADDITIONAL_TABS);
+    anchor.into_iter().chain(additional.map(|tab| resolved(draft, tab))).collect()
 }
 
 fn active_tab<'a>(draft: &mut Draft<'a>, name: &UniqueName) -> Option<&'a TabTemplate> {
@@ -131,18 +157,5 @@ fn lint_parameter(page: PageType, parameter: &TabParameter) -> Vec<Lint> {
         lint_json_data(&parameter.value)
     } else {
         lint(&parameter.value, Dialect::Template)
-    }
-}
-
-/// Notes a text with a malformed slug; an unknown key is no matter of the content.
-fn report(draft: &mut Draft<'_>, subject: &str, lints: impl FnOnce() -> Vec<Lint>) {
-    if !draft.with_findings() {
-        return;
-    }
-    let lints = lints();
-    let malformed = lints.iter().find(|lint| lint.code == LintCode::SlugSyntax);
-    if let Some(lint) = malformed {
-        let message = format!("A slug of {subject} is delivered as text: {}.", lint.detail);
-        draft.find(FindingCode::SlugSyntax, subject, message);
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 mod adapters;
+mod conversations;
 mod properties;
 
 use super::*;

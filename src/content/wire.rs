@@ -4,9 +4,12 @@ use deskplane_proto::v1;
 
 use crate::domain::{
     App, FindingCode, Method, Origin, State,
+    agent_script::ScriptAction,
     channel::ChannelKind,
     copilot::Setting,
     directory::UserKind,
+    macros::Connector,
+    notification_template::{DesktopNotification, Theme},
     profile::{InboxView, PaneMode},
     provider::{Capability, Failover},
     role::{Persona, RoleFamily},
@@ -56,6 +59,10 @@ coded! {
         EntityList, EntityRecord, WebResource, Control, Dashboard, Search, ThirdPartyWebsite,
         CustomPage,
     }
+    ScriptAction => ScriptAction { Text, Macro, Script }
+    Connector => MacroConnector { Productivity, Session, Omnichannel, Flow, BuiltIn }
+    DesktopNotification => DesktopNotification { Never, InBackground, Always }
+    Theme => NotificationTheme { Dark, Light }
     ToolCategory => ToolCategory {
         Uncategorized, AgentGuidance, Reference, Collaboration, AutomatedAction,
     }

@@ -11,7 +11,7 @@ mod values;
 
 pub use self::{
     table::{Access, COMMON, Field, Fields, Info},
-    value::{Choice, FieldType, FieldValue, Record, Value},
+    value::{Choice, FieldType, FieldValue, Parts, Record, Value},
     values::{Values, check},
 };
 pub(crate) use self::{

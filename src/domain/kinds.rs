@@ -15,8 +15,6 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Kind {
             $($(#[$doc])* $variant,)+
-            /// Agent script: referred to, but not stored yet.
-            Script,
             /// User.
             User,
             /// Team.
@@ -38,7 +36,6 @@ macro_rules! kinds {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($message),)+
-                    Self::Script => "AgentScript",
                     Self::User => "User",
                     Self::Team => "Team",
                     Self::Settings => "OrganizationSettings",
@@ -49,7 +46,6 @@ macro_rules! kinds {
             pub fn collection(self) -> &'static str {
                 match self {
                     $(Self::$variant => $collection,)+
-                    Self::Script => "agentScripts",
                     Self::User => "users",
                     Self::Team => "teams",
                     Self::Settings => "organizationSettings",
@@ -62,7 +58,7 @@ macro_rules! kinds {
                     $(Self::$variant => Reason::$missing,)+
                     Self::User => Reason::UserNotFound,
                     Self::Team => Reason::TeamNotFound,
-                    Self::Script | Self::Settings => Reason::ObjectNotFound,
+                    Self::Settings => Reason::ObjectNotFound,
                 }
             }
         }

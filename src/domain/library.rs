@@ -11,22 +11,26 @@
 //! [`Stored`]: super::stored::Stored
 //! [`Named`]: super::stored::Named
 
+pub mod agent_script;
 pub mod channel;
+pub mod macros;
 pub mod notification_template;
 pub mod profile;
 pub mod provider;
 pub mod queue;
 pub mod role;
 pub mod session_template;
+pub mod smart_assist_bot;
 pub mod tab_template;
 pub mod tool;
+pub mod workstream;
 
 /// Calls a macro with every kind that has a unique name:
 /// `variant: module::type in table = collection, message of the API, reason when it does not exist,
 /// how it is converted;`.
 ///
-/// The last is `table` when its message and its writes follow from the field table alone, `own` when
-/// they have code of their own, and `none` while the API has no message of it.
+/// The last is `table` when its message and its writes follow from the field table alone, and `own` when
+/// they have code of their own.
 macro_rules! named_kinds {
     ($callback:ident) => {
         $callback! {
@@ -41,7 +45,19 @@ macro_rules! named_kinds {
                 = "applicationTabTemplates", ApplicationTabTemplate, TemplateNotFound, table;
             /// Notification template.
             NotificationTemplate: notification_template::NotificationTemplate in notification_templates
-                = "notificationTemplates", NotificationTemplate, TemplateNotFound, none;
+                = "notificationTemplates", NotificationTemplate, TemplateNotFound, table;
+            /// Agent script.
+            Script: agent_script::AgentScript in scripts
+                = "agentScripts", AgentScript, ObjectNotFound, table;
+            /// Macro.
+            Macro: macros::Macro in macros
+                = "macros", Macro, ObjectNotFound, table;
+            /// Smart-assist bot.
+            Bot: smart_assist_bot::SmartAssistBot in bots
+                = "smartAssistBots", SmartAssistBot, ObjectNotFound, table;
+            /// Work stream.
+            Workstream: workstream::Workstream in workstreams
+                = "workstreams", Workstream, ObjectNotFound, table;
             /// Productivity tool.
             Tool: tool::ProductivityTool in tools
                 = "productivityTools", ProductivityTool, ObjectNotFound, table;
@@ -50,7 +66,7 @@ macro_rules! named_kinds {
                 = "channelProviders", ChannelProvider, ProviderNotFound, own;
             /// Channel.
             Channel: channel::Channel in channels
-                = "channels", Channel, ObjectNotFound, none;
+                = "channels", Channel, ObjectNotFound, table;
             /// Queue.
             Queue: queue::Queue in queues
                 = "queues", Queue, ObjectNotFound, table;

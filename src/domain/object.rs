@@ -40,7 +40,7 @@ macro_rules! objects {
                     $(Self::$variant => {
                         library::$module::$type::EDGES.iter().map(|edge| edge.kind).collect()
                     })+
-                    Self::Script | Self::User | Self::Team | Self::Settings => Vec::new(),
+                    Self::User | Self::Team | Self::Settings => Vec::new(),
                 };
                 targets.into_iter()
             }
@@ -52,7 +52,7 @@ macro_rules! objects {
                     $(Self::$variant => {
                         Box::new(library::$module::$type::FIELDS.iter().map(|field| &field.info))
                     })+
-                    Self::Script | Self::User | Self::Team | Self::Settings => {
+                    Self::User | Self::Team | Self::Settings => {
                         Box::new(std::iter::empty())
                     }
                 };

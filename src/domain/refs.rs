@@ -38,9 +38,15 @@ pub struct Edge<T> {
     pub on_delete: OnDelete,
     /// Whether what the target holds reaches clients through this reference.
     pub content: bool,
-    names: fn(&T) -> &dyn Names,
-    names_mut: fn(&mut T) -> &mut dyn Names,
+    each: Each<T>,
+    edit: Edit<T>,
 }
+
+/// Visits the names of a field.
+type Each<T> = for<'a> fn(&'a T, &mut dyn FnMut(&'a UniqueName));
+
+/// Replaces the names of a field; see [`Names::edit`].
+type Edit<T> = fn(&mut T, &mut dyn FnMut(&UniqueName) -> Option<UniqueName>);
 
 /// A kind whose objects may refer to others.
 pub trait Refs: Sized + 'static {
@@ -73,10 +79,10 @@ impl<T> Edge<T> {
     pub(super) const fn content(
         field: &'static str,
         kind: Kind,
-        names: fn(&T) -> &dyn Names,
-        names_mut: fn(&mut T) -> &mut dyn Names,
+        each: Each<T>,
+        edit: Edit<T>,
     ) -> Self {
-        Self { field, kind, on_delete: OnDelete::Detach, content: true, names, names_mut }
+        Self { field, kind, on_delete: OnDelete::Detach, content: true, each, edit }
     }
 
     /// The same, without any influence on content.
@@ -91,7 +97,7 @@ impl<T> Edge<T> {
 
     /// Visits the names that the field of an object holds.
     pub fn each<'a>(&self, object: &'a T, visit: &mut dyn FnMut(&'a UniqueName)) {
-        (self.names)(object).each(visit);
+        (self.each)(object, visit);
     }
 
     /// Whether the field of an object holds that name.
@@ -103,7 +109,7 @@ impl<T> Edge<T> {
 
     /// Replaces the names that the field of an object holds; see [`Names::edit`].
     pub fn edit(&self, object: &mut T, edit: &mut dyn FnMut(&UniqueName) -> Option<UniqueName>) {
-        (self.names_mut)(object).edit(edit);
+        (self.edit)(object, edit);
     }
 }
 
@@ -115,8 +121,8 @@ impl<T> fmt::Debug for Edge<T> {
 
 /// Visits every reference of an object.
 pub fn visit<'a, T: Refs>(object: &'a T, visit: &mut dyn FnMut(Reference<'a>)) {
-    for &Edge { field, kind, content, names, .. } in T::EDGES {
-        names(object).each(&mut |name| visit(Reference { field, kind, name, content }));
+    for &Edge { field, kind, content, each, .. } in T::EDGES {
+        each(object, &mut |name| visit(Reference { field, kind, name, content }));
     }
 }
 

@@ -1,8 +1,9 @@
-//! The rules of a kind that need nothing but its object.
+//! The rules of a kind.
 
 use super::{
     Common, Stamp, Violations,
     field::{Fields, Values},
+    others::Others,
     refs::Refs,
 };
 
@@ -27,6 +28,10 @@ pub trait Rules: Fields + Refs + Send + Sync + 'static {
     /// Notes every rule between fields that the object would break; `before` is the object that it
     /// replaces.
     fn validate(&self, _before: Option<&Self>, _values: &Values<Self>, _v: &mut Violations) {}
+
+    /// Notes every rule between the object and others that it would break; those that it refers to
+    /// exist.
+    fn validate_others(&self, _before: Option<&Self>, _others: &dyn Others, _v: &mut Violations) {}
 
     /// Removes from a clone what is not copied, or refuses an object that cannot be cloned.
     fn prepare_clone(&mut self, _v: &mut Violations) {}

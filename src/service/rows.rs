@@ -40,8 +40,8 @@ pub(super) fn schema(kind: Kind) -> Schema {
             ("create_time", Time),
             ("update_time", Time),
         ],
-        // Neither is listed.
-        Kind::Script | Kind::Settings => Vec::new(),
+        // There is one.
+        Kind::Settings => Vec::new(),
         _ => {
             let common = [
                 ("unique_name", Name(kind)),
@@ -70,8 +70,10 @@ fn compared(holds: field::FieldType) -> Option<FieldType> {
         field::FieldType::Time => Time,
         field::FieldType::Name(kind) => Name(kind),
         field::FieldType::Names(kind) => Names(kind),
+        field::FieldType::User => Name(Kind::User),
         field::FieldType::UniqueName
         | field::FieldType::UniqueNames
+        | field::FieldType::Map
         | field::FieldType::Records(_)
         | field::FieldType::Other => return None,
     })

@@ -77,5 +77,6 @@ fn field(header: &str, value: &str, order: i32) -> NotificationField {
         header: header.to_owned(),
         value: value.to_owned(),
         order,
+        unique_name: None,
     }
 }

@@ -41,7 +41,7 @@ macro_rules! referrers {
                     let object = catalog.tables.$table.get(name)?;
                     Some(without(catalog, object.as_ref(), target, context))
                 })+
-                Kind::Script | Kind::User | Kind::Team | Kind::Settings => None,
+                Kind::User | Kind::Team | Kind::Settings => None,
             }
         }
     };

@@ -42,7 +42,7 @@ macro_rules! operations {
                     deactivate: concat!("Deactivate", stringify!($message)),
                     delete: concat!("Delete", stringify!($message)),
                 },)+
-                Kind::Script | Kind::User | Kind::Team | Kind::Settings => {
+                Kind::User | Kind::Team | Kind::Settings => {
                     unreachable!("{} is not written by the generic commands", kind.as_str())
                 }
             }
@@ -96,6 +96,9 @@ pub trait Strategy: Fields + Tabled + Send + Sync + 'static {
     /// Takes out of a copy what does not travel, and notes why an object has no copies.
     fn prepare_clone(&mut self, _source: &Self, _v: &mut Violations) {}
 
+    /// Notes every rule between the object and those that it refers to that it would break.
+    fn validate_others(&self, _before: Option<&Self>, _catalog: &Catalog, _v: &mut Violations) {}
+
     /// Refuses when the object refers to what does not exist and is no stored object.
     fn dependencies(&self, _catalog: &Catalog) -> Result<(), Refusal> {
         Ok(())
@@ -139,6 +142,10 @@ impl<T: Rules + Tabled> Strategy for T {
 
     fn prepare_clone(&mut self, _: &Self, v: &mut Violations) {
         <T as Rules>::prepare_clone(self, v);
+    }
+
+    fn validate_others(&self, before: Option<&Self>, catalog: &Catalog, v: &mut Violations) {
+        <T as Rules>::validate_others(self, before, catalog, v);
     }
 
     fn preconditions(&self, _: &Catalog, failed: &mut Preconditions) {

@@ -1,5 +1,6 @@
 //! What holds for every kind of library object, and deletes of what others refer to.
 
+mod conversations;
 mod delete;
 mod provider;
 mod secrets;

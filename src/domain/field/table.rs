@@ -29,6 +29,8 @@ pub struct Info {
     pub required: bool,
     /// Least and greatest number of characters of a text.
     pub length: Option<(usize, usize)>,
+    /// Least and greatest value of a number.
+    pub range: Option<(i64, i64)>,
     /// Most elements of a list.
     pub max_elements: Option<usize>,
     /// Whether lists can be filtered by it.
@@ -179,6 +181,12 @@ impl<T> Field<T> {
         self.with(Info { length: Some((least, most)), ..self.info })
     }
 
+    /// The same number, within these bounds.
+    #[must_use]
+    pub const fn range(self, least: i64, most: i64) -> Self {
+        self.with(Info { range: Some((least, most)), ..self.info })
+    }
+
     /// The same list, of at most so many elements.
     #[must_use]
     pub const fn at_most(self, elements: usize) -> Self {
@@ -224,6 +232,7 @@ impl Info {
             access: Access::Mutable,
             required: false,
             length: None,
+            range: None,
             max_elements: None,
             filter: false,
             column: None,

@@ -1,8 +1,12 @@
 //! Values of fields, and the types that have them.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use crate::domain::{Kind, UniqueName};
+use crate::domain::{Kind, UniqueName, UserId};
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,20 @@ pub enum FieldType {
     Name(Kind),
     /// References to objects of that kind.
     Names(Kind),
+    /// A reference to a user.
+    User,
+    /// Texts of several lines by their names; the API has a map of them.
+    Map,
     /// Records of these parts; the API has a message of them.
-    Records(&'static [(&'static str, FieldType)]),
+    Records(Parts),
     /// What only the kind itself can read.
     Other,
 }
+
+/// The parts of a record: their names in the API, and what they hold. A record may have parts that are
+/// records like itself, so parts are told apart by their place and never looked through.
+#[derive(Clone, Copy)]
+pub struct Parts(pub &'static [(&'static str, FieldType)]);
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +61,9 @@ pub enum Value<'a> {
     Bool(bool),
     /// A point in time, in microseconds since 1970.
     Time(i64),
-    /// The bare name of an object; empty when there is none.
+    /// Texts by their names, ascending.
+    Map(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    /// The bare name of an object or the id of a user; empty when there is none.
     Name(Cow<'a, str>),
     /// The bare names of objects.
     Names(Vec<Cow<'a, str>>),
@@ -112,14 +127,30 @@ pub(crate) use choice;
 
 /// One element of a list of records.
 pub trait Record: Sized {
-    /// Its parts: names in the API, and what they hold.
-    const PARTS: &'static [(&'static str, FieldType)];
+    /// Its parts.
+    const PARTS: Parts;
 
     /// The values of its parts, in that order.
     fn values(&self) -> Vec<Value<'_>>;
 
     /// The record of such values.
     fn of(values: Vec<Value<'_>>) -> Option<Self>;
+}
+
+// ===== impl Parts =====
+
+impl PartialEq for Parts {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Parts {}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 // ===== impl Value =====
@@ -135,6 +166,9 @@ impl Value<'_> {
             Self::Bool(truth) => Value::Bool(truth),
             Self::Time(time) => Value::Time(time),
             Self::Name(name) => Value::Name(own(name)),
+            Self::Map(texts) => {
+                Value::Map(texts.into_iter().map(|(name, text)| (own(name), own(text))).collect())
+            }
             Self::Names(names) => Value::Names(names.into_iter().map(own).collect()),
             Self::Records(rows) => Value::Records(
                 rows.into_iter()
@@ -150,6 +184,7 @@ impl Value<'_> {
             Self::Text(text) | Self::Name(text) => text.is_empty(),
             Self::List(list) | Self::Names(list) => list.is_empty(),
             Self::Number(number) => number.is_none(),
+            Self::Map(texts) => texts.is_empty(),
             Self::Records(rows) => rows.is_empty(),
             Self::Bool(_) | Self::Time(_) => false,
         }
@@ -160,7 +195,9 @@ impl Value<'_> {
         let texts: &[Cow<'_, str>] = match self {
             Self::Text(text) | Self::Name(text) => std::slice::from_ref(text),
             Self::List(list) | Self::Names(list) => list,
-            Self::Number(_) | Self::Bool(_) | Self::Time(_) | Self::Records(_) => &[],
+            Self::Number(_) | Self::Bool(_) | Self::Time(_) | Self::Map(_) | Self::Records(_) => {
+                &[]
+            }
         };
         texts.iter().map(AsRef::as_ref)
     }
@@ -240,6 +277,38 @@ impl FieldValue for Option<UniqueName> {
             Value::Name(name) => UniqueName::parse(&name).ok().map(Some),
             _ => None,
         }
+    }
+}
+
+impl FieldValue for Option<UserId> {
+    const TYPE: FieldType = FieldType::User;
+
+    fn value(&self) -> Value<'_> {
+        Value::Name(Cow::Borrowed(self.as_ref().map(UserId::as_str).unwrap_or_default()))
+    }
+
+    fn of(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Name(id) if id.is_empty() => Some(None),
+            Value::Name(id) => UserId::parse(&id).ok().map(Some),
+            _ => None,
+        }
+    }
+}
+
+impl FieldValue for BTreeMap<String, String> {
+    const TYPE: FieldType = FieldType::Map;
+
+    fn value(&self) -> Value<'_> {
+        let borrowed = |(name, text)| (Cow::Borrowed(name), Cow::Borrowed(text));
+        Value::Map(
+            self.iter().map(|(name, text)| (name.as_str(), text.as_str())).map(borrowed).collect(),
+        )
+    }
+
+    fn of(value: Value<'_>) -> Option<Self> {
+        let Value::Map(texts) = value else { return None };
+        Some(texts.into_iter().map(|(name, text)| (name.into_owned(), text.into_owned())).collect())
     }
 }
 

@@ -127,6 +127,11 @@ impl<T: Fields> Values<T> {
 /// Notes every plain field rule that the values break.
 pub fn check<T: Fields>(values: &Values<T>, v: &mut Violations) {
     for Field { info, .. } in T::FIELDS {
+        if let (Some((least, most)), Some(Value::Number(Some(number)))) =
+            (info.range, values.find(info.path))
+        {
+            check::range(v, info.path, *number, least..=most);
+        }
         let (Some((least, most)), Some(text)) = (info.length, values.text(info.path)) else {
             continue;
         };

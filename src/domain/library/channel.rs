@@ -1,4 +1,4 @@
-//! Channels through which customers write and call (SPEC §3.10). No API yet: built-in channels only.
+//! Channels through which customers write and call (SPEC §3.10).
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ choice! {
 }
 
 impl Fields for Channel {
-    const FIELDS: &'static [Field<Self>] = &[field!(kind).immutable().required()];
+    const FIELDS: &'static [Field<Self>] = &[field!(kind).immutable().required().column("KIND")];
 }
 
 impl Rules for Channel {

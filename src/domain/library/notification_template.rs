@@ -1,15 +1,25 @@
 //! Notification templates (SPEC §3.7).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    Common, Stamp,
-    field::{Field, Fields, choice, field},
-    refs::{Edge, Refs},
-    rules::Rules,
+use crate::{
+    domain::{
+        Common, Reason, Stamp, UniqueName, Violations, check,
+        field::{
+            Field, FieldType, FieldValue, Fields, Parts, Record, Value, Values, choice, field,
+        },
+        refs::{Edge, Refs},
+        rules::Rules,
+    },
+    render::targets,
 };
 
-/// The notification that an agent gets when work arrives. No API yet: built-in templates only.
+/// Most fields of a template.
+pub const MAX_FIELDS: usize = 20;
+
+/// The notification that an agent gets when work arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationTemplate {
     /// Common fields.
@@ -77,6 +87,40 @@ pub struct NotificationField {
     pub value: String,
     /// Position; 0 first.
     pub order: i32,
+    /// Optional, unique in the template.
+    #[serde(default)]
+    pub unique_name: Option<UniqueName>,
+}
+
+impl Record for NotificationField {
+    const PARTS: Parts = Parts(&[
+        ("name", FieldType::Text),
+        ("header", FieldType::Text),
+        ("value", FieldType::Text),
+        ("order", FieldType::Number),
+        ("unique_name", FieldType::UniqueName),
+    ]);
+
+    fn values(&self) -> Vec<Value<'_>> {
+        vec![
+            self.name.value(),
+            self.header.value(),
+            self.value.value(),
+            self.order.value(),
+            self.unique_name.value(),
+        ]
+    }
+
+    fn of(values: Vec<Value<'_>>) -> Option<Self> {
+        let [name, header, value, order, unique_name] = values.try_into().ok()?;
+        Some(Self {
+            name: FieldValue::of(name)?,
+            header: FieldValue::of(header)?,
+            value: FieldValue::of(value)?,
+            order: FieldValue::of(order)?,
+            unique_name: FieldValue::of(unique_name)?,
+        })
+    }
 }
 
 choice! {
@@ -89,7 +133,7 @@ impl Fields for NotificationTemplate {
         field!(title).length(1, 100).required(),
         field!(icon).length(0, 1_024),
         field!(show_countdown),
-        field!(countdown_seconds),
+        field!(countdown_seconds).range(0, 500),
         field!(auto_assign),
         field!(auto_accept),
         field!(auto_popup_session),
@@ -98,7 +142,7 @@ impl Fields for NotificationTemplate {
         field!(show_reject),
         field!(desktop),
         field!(theme),
-        Field::described("fields"),
+        field!(fields).at_most(MAX_FIELDS),
     ];
 }
 
@@ -124,6 +168,46 @@ impl Rules for NotificationTemplate {
             desktop: DesktopNotification::default(),
             theme: Theme::default(),
             fields: Vec::new(),
+        }
+    }
+
+    fn syntax(values: &Values<Self>, v: &mut Violations) {
+        let mut text = |field: &str, text: &str| {
+            if let Err(error) = targets::check_title(text) {
+                v.add(Reason::SlugSyntax, field, error.to_string());
+            }
+        };
+        if let Some(title) = values.text("title") {
+            text("title", title);
+        }
+        let fields = values.get::<Vec<NotificationField>>("fields").unwrap_or_default();
+        for (at, field) in fields.iter().enumerate() {
+            text(&format!("fields[{at}].value"), &field.value);
+        }
+        if let Some(Err(error)) = values.text("icon").map(targets::check_no_slugs) {
+            v.add(Reason::SlugSyntax, "icon", error.to_string());
+        }
+        let mut names = BTreeSet::new();
+        for (at, field) in fields.iter().enumerate() {
+            let path = |part: &str| format!("fields[{at}].{part}");
+            check::line(v, &path("name"), &field.name, 0..=100);
+            check::line(v, &path("header"), &field.header, 1..=200);
+            check::line(v, &path("value"), &field.value, 0..=1_028);
+            check::range(v, &path("order"), field.order.into(), 0..=i32::MAX.into());
+            if let Some(name) = field.unique_name.as_ref().filter(|name| !names.insert(*name)) {
+                v.invalid(path("unique_name"), format!("`{name}` stands twice"));
+            }
+        }
+    }
+
+    fn canonicalize(&mut self) {
+        self.fields.sort_by_key(|field| field.order);
+    }
+
+    fn validate(&self, _: Option<&Self>, _: &Values<Self>, v: &mut Violations) {
+        if self.auto_accept && !self.auto_assign {
+            let rule = "needs auto_assign to be true as well";
+            v.add(Reason::AutoAcceptNeedsAutoAssign, "auto_accept", rule);
         }
     }
 }

@@ -223,33 +223,33 @@ impl Refs for Profile {
         Edge::content(
             "session_templates",
             Kind::SessionTemplate,
-            |profile| &profile.session_templates,
-            |profile| &mut profile.session_templates,
+            |profile, visit| profile.session_templates.each(visit),
+            |profile, edit| profile.session_templates.edit(edit),
         ),
         Edge::content(
             "pane.tools",
             Kind::Tool,
-            |profile| &profile.pane.tools,
-            |profile| &mut profile.pane.tools,
+            |profile, visit| profile.pane.tools.each(visit),
+            |profile, edit| profile.pane.tools.edit(edit),
         ),
         Edge::content(
             "providers",
             Kind::Provider,
-            |profile| &profile.providers,
-            |profile| &mut profile.providers,
+            |profile, visit| profile.providers.each(visit),
+            |profile, edit| profile.providers.edit(edit),
         ),
         // Roles choose the profile; what it holds does not depend on them.
         Edge::<Self>::content(
             "roles",
             Kind::Role,
-            |profile| &profile.roles,
-            |profile| &mut profile.roles,
+            |profile, visit| profile.roles.each(visit),
+            |profile, edit| profile.roles.edit(edit),
         )
         .no_content(),
     ];
 
     fn reads_every(&self) -> &'static [Kind] {
-        if self.all_active_channels { &[Kind::Channel] } else { &[] }
+        if self.all_active_channels { &[Kind::Channel, Kind::Workstream] } else { &[] }
     }
 }
 

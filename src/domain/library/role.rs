@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Common, Kind, Scope, Stamp, UniqueName,
     field::{Field, Fields, field},
-    refs::{Edge, Refs},
+    refs::{Edge, Names as _, Refs},
     rules::Rules,
 };
 
@@ -82,8 +82,8 @@ impl Refs for SecurityRole {
     const EDGES: &'static [Edge<Self>] = &[Edge::content(
         "root_role",
         Kind::Role,
-        |role| &role.root_role,
-        |role| &mut role.root_role,
+        |role, visit| role.root_role.each(visit),
+        |role, edit| role.root_role.edit(edit),
     )];
 }
 

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         Common, Kind, Reason, Stamp, UniqueName, Violations,
         field::{Field, Fields, Values, choice, field},
-        refs::{Edge, Refs},
+        refs::{Edge, Names as _, Refs},
         rules::Rules,
     },
     render::{expression, targets},
@@ -103,26 +103,24 @@ impl Fields for SessionTemplate {
 
 impl Refs for SessionTemplate {
     const EDGES: &'static [Edge<Self>] = &[
-        // Generic templates alone have an anchor tab, and no profile opens those.
         Edge::<Self>::content(
             "anchor_tab",
             Kind::TabTemplate,
-            |template| &template.anchor_tab,
-            |template| &mut template.anchor_tab,
+            |template, visit| template.anchor_tab.each(visit),
+            |template, edit| template.anchor_tab.edit(edit),
         )
-        .no_content()
         .restrict("needs it as its anchor tab"),
         Edge::content(
             "additional_tabs",
             Kind::TabTemplate,
-            |template| &template.additional_tabs,
-            |template| &mut template.additional_tabs,
+            |template, visit| template.additional_tabs.each(visit),
+            |template, edit| template.additional_tabs.edit(edit),
         ),
         Edge::content(
             "scripts",
             Kind::Script,
-            |template| &template.scripts,
-            |template| &mut template.scripts,
+            |template, visit| template.scripts.each(visit),
+            |template, edit| template.scripts.edit(edit),
         ),
     ];
 }
@@ -194,7 +192,7 @@ impl Rules for SessionTemplate {
     }
 }
 
-fn logical_name(v: &mut Violations, entity: &str) {
+pub(super) fn logical_name(v: &mut Violations, entity: &str) {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if !entity.starts_with(|c: char| c.is_ascii_lowercase()) || !entity.bytes().all(legal) {
         v.invalid("entity", "must be lower-case letters, digits and `_`, beginning with a letter");

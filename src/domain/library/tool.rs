@@ -7,9 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Common, Kind, Stamp, UniqueName, Violations,
     field::{Field, FieldType, FieldValue, Fields, Value, choice, field},
-    refs::{Edge, Refs},
+    refs::{Edge, Names as _, Refs},
     rules::Rules,
 };
+
+/// The built-in tool that shows scripts.
+pub const SCRIPTS_TOOL: &str = "msdyn_tool_scripts";
+/// The built-in tool that shows what smart-assist bots suggest.
+pub const SMART_ASSIST_TOOL: &str = "msdyn_tool_smart_assist";
 
 /// Shelf of the tool library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -88,8 +93,8 @@ impl Refs for ProductivityTool {
     const EDGES: &'static [Edge<Self>] = &[Edge::content(
         "required_role",
         Kind::Role,
-        |tool| &tool.required_role,
-        |tool| &mut tool.required_role,
+        |tool, visit| tool.required_role.each(visit),
+        |tool, edit| tool.required_role.edit(edit),
     )];
 }
 

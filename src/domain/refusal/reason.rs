@@ -83,6 +83,12 @@ reasons! {
     TabParameterUnknown = "TAB_PARAMETER_UNKNOWN", InvalidArgument;
     /// A tab parameter that its page type requires is missing.
     TabParameterRequired = "TAB_PARAMETER_REQUIRED", InvalidArgument;
+    /// A step of a script that goes on to the script itself.
+    ScriptSelfReference = "SCRIPT_SELF_REFERENCE", InvalidArgument;
+    /// A macro action lacks a mandatory input.
+    MacroInputRequired = "MACRO_INPUT_REQUIRED", InvalidArgument;
+    /// `auto_accept` without `auto_assign`.
+    AutoAcceptNeedsAutoAssign = "AUTO_ACCEPT_NEEDS_AUTO_ASSIGN", InvalidArgument;
     /// A provider URL that is not an absolute https URL with a host.
     ProviderUrlInvalid = "PROVIDER_URL_INVALID", InvalidArgument;
     /// Something that looks like a credential where every agent can read it.

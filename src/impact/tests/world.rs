@@ -23,7 +23,7 @@ use crate::{
         session_template::{SessionTemplate, SessionType},
         settings::Settings,
         tab_template::{PageType, TabTemplate},
-        tool::ProductivityTool,
+        tool::{ProductivityTool, SCRIPTS_TOOL, SMART_ASSIST_TOOL},
     },
 };
 
@@ -111,7 +111,8 @@ pub(super) fn profile(
     profile.is_default = number == 2;
     profile.session_templates = vec![name("contoso_case")];
     profile.pane.on = true;
-    profile.pane.tools = vec![tool(PANE_TOOL, 0)];
+    profile.pane.tools =
+        vec![tool(PANE_TOOL, 0), tool(SCRIPTS_TOOL, 2), tool(SMART_ASSIST_TOOL, 3)];
     if number == 0 {
         profile.pane.tools.push(tool("contoso_tool", 1));
     }
@@ -196,7 +197,7 @@ pub(super) fn session(title: u8, tabs: bool) -> Object {
         title_on_anchor_tab: false,
         anchor_tab: None,
         additional_tabs: tabs.then(|| name("contoso_tab")).into_iter().collect(),
-        scripts: Vec::new(),
+        scripts: vec![name("contoso_any")],
         expression_enabled: false,
         expression_tree: String::new(),
     }))
@@ -225,7 +226,7 @@ fn any_value(holds: FieldType, number: usize) -> FieldValue<'static> {
         Kind::Role => format!("role_{number}"),
         Kind::Tool => "contoso_tool".to_owned(),
         Kind::TabTemplate => "contoso_tab".to_owned(),
-        Kind::SessionTemplate => "contoso_case".to_owned(),
+        Kind::SessionTemplate if number.is_multiple_of(2) => "contoso_case".to_owned(),
         Kind::Provider => "contoso_voice".to_owned(),
         _ => "contoso_any".to_owned(),
     };
@@ -234,11 +235,22 @@ fn any_value(holds: FieldType, number: usize) -> FieldValue<'static> {
         FieldType::Bool => FieldValue::Bool(number.is_multiple_of(2)),
         FieldType::Time => FieldValue::Time(0),
         FieldType::Choice(words) => FieldValue::Text(words[number % words.len()].into()),
+        FieldType::Name(_) if number == 0 => FieldValue::Name("".into()),
         FieldType::Name(kind) => FieldValue::Name(target(kind).into()),
+        FieldType::User => FieldValue::Name(format!("u{number}").into()),
+        FieldType::Map => FieldValue::Map(vec![("entity".into(), format!("{number}").into())]),
         FieldType::Names(kind) if number > 0 => FieldValue::Names(vec![target(kind).into()]),
         FieldType::Names(_) => FieldValue::Names(Vec::new()),
         FieldType::List => FieldValue::List(Vec::new()),
-        FieldType::Records(_) => FieldValue::Records(Vec::new()),
+        FieldType::Records(_) if number == 0 => FieldValue::Records(Vec::new()),
+        FieldType::Records(parts) => {
+            // Records in records end here: a record may hold some like itself.
+            let part = |(at, (_, holds)): (usize, &(&str, FieldType))| match holds {
+                FieldType::Records(_) => FieldValue::Records(Vec::new()),
+                holds => any_value(*holds, (number + at) % 6),
+            };
+            FieldValue::Records(vec![parts.0.iter().enumerate().map(part).collect()])
+        }
         FieldType::UniqueName => FieldValue::Name("contoso_any".into()),
         FieldType::UniqueNames => FieldValue::Names(Vec::new()),
         FieldType::Text | FieldType::Lines | FieldType::Other => {

@@ -68,11 +68,16 @@ fn by_action<E: Entry>(r: &mut Reader<'_>, object: &E, stored: Option<&E::Object
     object.changed_by_action(r, stored);
 }
 
+/// The name that the API gives a field of the generated code, where keywords are escaped.
+fn field_name(identifier: &'static str) -> &'static str {
+    identifier.strip_prefix("r#").unwrap_or(identifier)
+}
+
 /// Expands to the reading of one of the six writes of a library kind; to nothing for other methods.
 macro_rules! library_write {
     (create [$resource:ident] [one $field:ident] $request:ident) => {
         writes! { $request => Create<Stored<v1::$resource>>, |q, r| {
-            let object = r.required(stringify!($field), q.$field);
+            let object = r.required(field_name(stringify!($field)), q.$field);
             create(r, &object)
         }; }
     };
@@ -84,7 +89,7 @@ macro_rules! library_write {
     };
     (update [$resource:ident] [one $field:ident] $request:ident) => {
         writes! { $request => Update<Stored<v1::$resource>>, |q, r| {
-            let object = r.required(stringify!($field), q.$field);
+            let object = r.required(field_name(stringify!($field)), q.$field);
             update(r, &object, q.update_mask.as_ref(), q.allow_missing)
         }; }
     };

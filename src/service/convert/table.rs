@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::LazyLock};
 use deskplane_proto::{FILE_DESCRIPTOR_SET, v1};
 use prost::Message as _;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind as Encoding,
+    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind as Encoding, MapKey,
     MessageDescriptor, ReflectMessage as _, Value as Encoded,
 };
 
@@ -119,6 +119,12 @@ fn encoded(field: &FieldDescriptor, holds: FieldType, value: Value<'_>) -> Optio
         Value::Time(_) => unreachable!("no field of a table is a time"),
         Value::Name(name) if name.is_empty() => return None,
         Value::Name(name) => Encoded::String(shown(holds, name)),
+        Value::Map(texts) => {
+            let entry = |(name, text): (Cow<'_, str>, Cow<'_, str>)| {
+                (MapKey::String(name.into_owned()), Encoded::String(text.into_owned()))
+            };
+            Encoded::Map(texts.into_iter().map(entry).collect())
+        }
         Value::Names(names) => {
             Encoded::List(names.into_iter().map(|n| Encoded::String(shown(holds, n))).collect())
         }
@@ -132,7 +138,7 @@ fn encoded(field: &FieldDescriptor, holds: FieldType, value: Value<'_>) -> Optio
             };
             let rows = rows.into_iter().map(|row| {
                 let mut message = DynamicMessage::new(record.clone());
-                for ((name, holds), value) in parts.iter().zip(row) {
+                for ((name, holds), value) in parts.0.iter().zip(row) {
                     write(&mut message, name, *holds, value);
                 }
                 Encoded::Message(message)
@@ -145,6 +151,7 @@ fn encoded(field: &FieldDescriptor, holds: FieldType, value: Value<'_>) -> Optio
 /// A name as the API shows it: the resource name where it is a reference.
 fn shown(holds: FieldType, name: Cow<'_, str>) -> String {
     match holds {
+        FieldType::User => resource_name(Kind::User, &name),
         FieldType::Name(kind) | FieldType::Names(kind) => resource_name(kind, &name),
         _ => name.into_owned(),
     }
@@ -232,6 +239,22 @@ fn decoded(
             Value::Names(each().map(read).collect())
         }
         FieldType::UniqueName => Value::Name(unique_name(path, &text(encoded), r).into()),
+        FieldType::User => {
+            let given = text(encoded);
+            let id = (!given.is_empty()).then(|| r.user(path, &given));
+            Value::Name(id.map(|id| id.as_str().to_owned()).unwrap_or_default().into())
+        }
+        FieldType::Map => {
+            let entries = encoded.as_map().into_iter().flatten();
+            let mut texts: Vec<(Cow<'_, str>, Cow<'_, str>)> = entries
+                .map(|(name, value)| {
+                    let name = name.as_str().unwrap_or_default().to_owned();
+                    (name.into(), check::lines(&text(value)).into())
+                })
+                .collect();
+            texts.sort();
+            Value::Map(texts)
+        }
         FieldType::Records(parts) => {
             let mut rows = Vec::new();
             for (at, row) in each() {
@@ -241,7 +264,7 @@ fn decoded(
                     let path = format!("{path}[{at}].{name}");
                     decoded(&path, *holds, &part, &message.get_field(&part), r)
                 };
-                rows.push(parts.iter().map(read).collect::<Option<_>>()?);
+                rows.push(parts.0.iter().map(read).collect::<Option<_>>()?);
             }
             Value::Records(rows)
         }

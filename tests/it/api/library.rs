@@ -63,6 +63,70 @@ fn libraries() -> Vec<Library> {
             absent: "OBJECT_NOT_FOUND",
         },
         Library {
+            kind: "NotificationTemplate",
+            field: "notification_template",
+            body: || json!({"title": "Chat with {customerName}", "fields": [{"header": "Who"}]}),
+            changed: ("countdown_seconds", 0.into()),
+            built_in: Some("msdyn_chat_consult"),
+            absent: "TEMPLATE_NOT_FOUND",
+        },
+        Library {
+            kind: "AgentScript",
+            field: "agent_script",
+            body: || {
+                json!({"language": 0, "steps": [
+                    {"name": "Greet", "order": 1, "action": "SCRIPT_ACTION_TEXT", "text": "Hello"},
+                ]})
+            },
+            changed: ("language", 1_033.into()),
+            built_in: None,
+            absent: "OBJECT_NOT_FOUND",
+        },
+        Library {
+            kind: "Macro",
+            field: "macro",
+            body: || {
+                json!({"actions": [
+                    {"connector": "MACRO_CONNECTOR_BUILT_IN", "operation": "start"},
+                    {"connector": "MACRO_CONNECTOR_BUILT_IN", "operation": "condition",
+                        "inputs": {"if": "${customerName}"},
+                        "then_actions": [{"connector": "MACRO_CONNECTOR_PRODUCTIVITY",
+                            "operation": "save_record"}]},
+                ]})
+            },
+            changed: (
+                "actions",
+                json!([{"connector": "MACRO_CONNECTOR_BUILT_IN", "operation": "start",
+                    "inputs": {}, "then_actions": [], "else_actions": []}]),
+            ),
+            built_in: None,
+            absent: "OBJECT_NOT_FOUND",
+        },
+        Library {
+            kind: "SmartAssistBot",
+            field: "smart_assist_bot",
+            body: || json!({"user": "users/contoso.bot"}),
+            changed: ("knowledge", true.into()),
+            built_in: None,
+            absent: "OBJECT_NOT_FOUND",
+        },
+        Library {
+            kind: "Channel",
+            field: "channel",
+            body: || json!({"kind": "CHANNEL_KIND_SMS"}),
+            changed: ("display_name", "Texts".into()),
+            built_in: Some("msdyn_channel_sms"),
+            absent: "OBJECT_NOT_FOUND",
+        },
+        Library {
+            kind: "Workstream",
+            field: "workstream",
+            body: || json!({"channel": "channels/msdyn_channel_chat"}),
+            changed: ("session_template", "sessionTemplates/msdyn_chat_session".into()),
+            built_in: None,
+            absent: "OBJECT_NOT_FOUND",
+        },
+        Library {
             kind: "ChannelProvider",
             field: "channel_provider",
             body: || json!({"label": "Voice", "channel_url": "https://voice.example/"}),
@@ -71,6 +135,15 @@ fn libraries() -> Vec<Library> {
             absent: "PROVIDER_NOT_FOUND",
         },
     ]
+}
+
+/// A server with a user that a bot can work as.
+async fn server() -> Running {
+    let server = Running::with(Vec::new()).await;
+    let user = json!({"id": "contoso.bot", "kind": "USER_KIND_APPLICATION",
+        "roles": ["msdyn_oc_agent", "msdyn_csr"]});
+    Api::admin(&server).ok("UpsertUser", json!({"user": user})).await;
+    server
 }
 
 impl Library {
@@ -121,7 +194,7 @@ async fn write(api: &Api, rpc: &str, field: &str, q: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_lives_from_create_to_delete() {
-    let server = Running::with(Vec::new()).await;
+    let server = server().await;
     let api = Api::admin(&server);
     for library in libraries() {
         let (rpc, field) = (|verb| library.rpc(verb), library.field);
@@ -184,7 +257,7 @@ async fn every_kind_lives_from_create_to_delete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn etags_guard_every_write_that_addresses_an_object() {
-    let server = Running::with(Vec::new()).await;
+    let server = server().await;
     let api = Api::admin(&server);
     let mismatch = (Code::Aborted, "ETAG_MISMATCH".to_owned());
     for library in libraries() {
@@ -213,7 +286,7 @@ async fn etags_guard_every_write_that_addresses_an_object() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn built_in_objects_are_read_only_and_say_so() {
-    let server = Running::with(Vec::new()).await;
+    let server = server().await;
     let api = Api::admin(&server);
     let before = api.revision().await;
     for library in libraries() {
@@ -240,7 +313,7 @@ async fn built_in_objects_are_read_only_and_say_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_create_what_is_missing_only_when_told_to() {
-    let server = Running::with(Vec::new()).await;
+    let server = server().await;
     let api = Api::admin(&server);
     for library in libraries() {
         let (field, rpc) = (library.field, library.rpc("Update"));
@@ -265,7 +338,7 @@ async fn updates_create_what_is_missing_only_when_told_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_mask_sets_every_mutable_field_back_that_is_not_sent() {
-    let server = Running::with(Vec::new()).await;
+    let server = server().await;
     let api = Api::admin(&server);
     for library in libraries() {
         let (field, rpc) = (library.field, library.rpc("Update"));

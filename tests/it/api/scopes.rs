@@ -15,6 +15,12 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         "ApplicationTabTemplateService",
         "ProductivityToolService",
         "QueueService",
+        "NotificationTemplateService",
+        "SmartAssistBotService",
+        "ChannelService",
+        "WorkstreamService",
+        "AgentScriptService",
+        "MacroService",
         "ProviderService",
     ];
     let read = method.starts_with("Get") || method.starts_with("List");
@@ -33,6 +39,7 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         ("DirectoryService", _) if read => ["-", "any", "any", "any", "-"],
         ("DirectoryService", _) => ["-", "-", "any", "any", "-"],
         (service, _) if read && LIBRARY.contains(&service) => ["-", "any", "any", "-", "any"],
+        ("AgentScriptService" | "MacroService", _) => ["-", "dry", "any", "-", "any"],
         _ if read => ["-", "any", "any", "-", "-"],
         _ => ["-", "dry", "any", "-", "-"],
     }

@@ -20,8 +20,8 @@ enum Expect {
 fn numbers(site: &Site) -> Vec<(Value, Expect)> {
     use Expect::{Accepted, Refused};
     let name = site.last().name();
-    // Large pages are lowered; an order among tools has no upper end.
-    let large = if matches!(name, "page_size" | "order") {
+    // Large pages are lowered; neither an order nor a language has an upper end.
+    let large = if matches!(name, "page_size" | "order" | "language") {
         Accepted
     } else if name == "rank" {
         Refused("RANK_OUT_OF_RANGE")
@@ -131,6 +131,16 @@ const IMMUTABLE: &[(&str, &str, &[&str])] = &[
         &["unique_name", "state", "org_gate", "required_role"],
     ),
     ("QueueService/UpdateQueue", "queue", &["unique_name", "state"]),
+    (
+        "NotificationTemplateService/UpdateNotificationTemplate",
+        "notification_template",
+        &["unique_name", "state"],
+    ),
+    ("AgentScriptService/UpdateAgentScript", "agent_script", &["unique_name", "state"]),
+    ("MacroService/UpdateMacro", "macro", &["unique_name", "state"]),
+    ("SmartAssistBotService/UpdateSmartAssistBot", "smart_assist_bot", &["unique_name", "state"]),
+    ("ChannelService/UpdateChannel", "channel", &["unique_name", "state", "kind"]),
+    ("WorkstreamService/UpdateWorkstream", "workstream", &["unique_name", "state", "channel"]),
     (
         "ProviderService/UpdateChannelProvider",
         "channel_provider",

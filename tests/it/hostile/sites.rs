@@ -47,6 +47,10 @@ pub(super) fn sites(message: &MessageDescriptor) -> Vec<Site> {
 
 fn walk(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, found: &mut Vec<Site>) {
     for field in message.fields() {
+        // A message that may hold others like itself is entered once by each of its fields.
+        if path.contains(&field) {
+            continue;
+        }
         path.push(field.clone());
         if field.is_map() {
             found.extend([true, false].map(|key| Site { path: path.clone(), key }));

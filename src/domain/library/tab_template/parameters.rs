@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         Reason, UniqueName, Violations, check,
-        field::{FieldType, FieldValue, Record, Value, choice},
+        field::{FieldType, FieldValue, Parts, Record, Value, choice},
     },
     render::targets::{self, TargetError},
 };
@@ -59,11 +59,11 @@ choice! {
 }
 
 impl Record for TabParameter {
-    const PARTS: &'static [(&'static str, FieldType)] = &[
+    const PARTS: Parts = Parts(&[
         ("name", FieldType::Text),
         ("value", FieldType::Text),
         ("unique_name", FieldType::UniqueName),
-    ];
+    ]);
 
     fn values(&self) -> Vec<Value<'_>> {
         vec![self.name.value(), self.value.value(), self.unique_name.value()]

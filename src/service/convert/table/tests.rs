@@ -100,8 +100,17 @@ fn other(holds: FieldType, before: &Value<'_>) -> Value<'static> {
         }
         FieldType::UniqueName | FieldType::Name(_) => Value::Name("contoso_one".into()),
         FieldType::Names(_) => Value::Names(vec!["contoso_one".into(), "contoso_two".into()]),
+        FieldType::User => Value::Name("contoso.bot".into()),
+        FieldType::Map => {
+            Value::Map(vec![("a".into(), "one\ntwo".into()), ("b".into(), "".into())])
+        }
         FieldType::Records(parts) => {
-            let row = |before| parts.iter().map(|(_, holds)| other(*holds, &before)).collect();
+            // Records in records end here: a record may hold some like itself.
+            let part = |holds, before: &Value<'_>| match holds {
+                FieldType::Records(_) => Value::Records(Vec::new()),
+                holds => other(holds, before),
+            };
+            let row = |before| parts.0.iter().map(|(_, holds)| part(*holds, &before)).collect();
             Value::Records(vec![row(Value::Bool(false)), row(Value::Bool(true))])
         }
         FieldType::Time | FieldType::UniqueNames | FieldType::Other => {
