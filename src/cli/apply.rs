@@ -1,6 +1,10 @@
 //! `apply`: makes resources as documents describe them, as often as one likes.
 
-use std::{collections::VecDeque, io, path::PathBuf};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    path::PathBuf,
+};
 
 use prost_reflect::DynamicMessage;
 use serde::Serialize;
@@ -29,7 +33,8 @@ pub(super) use flags::Flags;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A document is the YAML or JSON form of a resource with its kind beside it, \
-as `get -o yaml` shows it; a user's own kind is called userKind. Only fields that the document \
+as `get -o yaml` shows it; the own kind of a user is called userKind, that of a \
+queue queueKind, that of a channel channelKind. Only fields that the document \
 holds are changed. A Profile may list `users`, a User name a `profile`. Documents are sent in an \
 order in which one finds what it refers to. All files are checked before anything is sent: what is \
 said twice, in one file or in several, is refused with both places."
@@ -84,6 +89,8 @@ pub(super) enum Outcome {
 /// A document on its way.
 struct Job {
     document: Document,
+    /// Names of documents of the same kind that are sent later.
+    later: BTreeSet<String>,
     report: Report,
     links: Vec<Call>,
 }
@@ -133,6 +140,16 @@ pub(super) async fn all(
 ) -> Result<Vec<Report>> {
     documents.sort_by_key(|document| document.kind.stage());
     let mut jobs: VecDeque<_> = documents.into_iter().map(Job::new).collect();
+    let mut later = BTreeSet::new();
+    for at in (0..jobs.len()).rev() {
+        if jobs.get(at + 1).is_some_and(|next| next.document.kind != jobs[at].document.kind) {
+            later.clear();
+        }
+        if jobs[at].document.kind.refers_to_own {
+            jobs[at].later.clone_from(&later);
+            later.insert(jobs[at].document.id.to_ascii_lowercase());
+        }
+    }
     let (mut waiting, mut done) = (VecDeque::new(), Vec::new());
     loop {
         let mut job = match jobs.pop_front() {
@@ -180,7 +197,7 @@ impl Job {
             remarks: Vec::new(),
             refusal: Vec::new(),
         };
-        Self { document, report, links: Vec::new() }
+        Self { document, later: BTreeSet::new(), report, links: Vec::new() }
     }
 
     /// Makes the resource itself; what links it to others is left for later.
@@ -197,7 +214,7 @@ impl Job {
             Err(other) => return Err(other),
         };
         let Calls { mut own, links } =
-            calls::plan(client.api(), &self.document, existing.as_ref(), flags)?;
+            calls::plan(client.api(), &self.document, existing.as_ref(), &self.later, flags)?;
         if existing.is_none() && dry {
             // What follows a creation cannot be validated when nothing is created.
             own.truncate(1);

@@ -42,6 +42,8 @@ pub(super) struct Kind {
     pub actions: Vec<&'static str>,
     /// Fields that cannot change after creation, beside the id.
     pub immutable: Vec<&'static str>,
+    /// Whether one may refer to others of its kind.
+    pub refers_to_own: bool,
     /// Columns of a table: heading and field.
     pub columns: Vec<(&'static str, &'static str)>,
 }
@@ -54,10 +56,15 @@ pub(super) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)
         .unwrap_or_else(|error| unreachable!("the descriptors are those of this build: {error}"));
     let library = in_order(domain::Kind::NAMED).into_iter();
-    std::iter::once(settings())
-        .chain(library.filter_map(|kind| library_kind(&pool, kind)))
-        .chain([user(), team()])
-        .collect()
+    let mut kinds = vec![settings()];
+    for kind in library {
+        kinds.extend(library_kind(&pool, kind));
+        // Bots refer to users, and users to roles; what links a user to a profile comes later.
+        if kind == domain::Kind::Role {
+            kinds.extend([user(), team()]);
+        }
+    }
+    kinds
 });
 
 /// Other short forms of the names of kinds.
@@ -124,6 +131,7 @@ fn library_kind(pool: &DescriptorPool, kind: domain::Kind) -> Option<Kind> {
         read_only: with(|info| info.access == Access::Output).collect(),
         actions: state.chain(with(|info| matches!(info.access, Access::Action(_)))).collect(),
         immutable: with(|info| info.access == Access::Immutable).collect(),
+        refers_to_own: kind.targets().any(|target| target == kind),
         columns: common
             .chain(kind.fields().filter_map(|info| Some((info.column?, info.path))))
             .collect(),
@@ -171,6 +179,7 @@ fn settings() -> Kind {
         read_only: Vec::new(),
         actions: Vec::new(),
         immutable: Vec::new(),
+        refers_to_own: false,
         columns: vec![
             ("CHANNELS", "channels_provisioned"),
             ("COPILOT", "copilot_opt_in"),
@@ -193,6 +202,7 @@ fn user() -> Kind {
         read_only: vec!["team_roles", "direct"],
         actions: vec!["roles", "disabled"],
         immutable: vec!["kind"],
+        refers_to_own: false,
         columns: vec![
             ("ID", "id"),
             ("DISPLAY NAME", "display_name"),
@@ -219,6 +229,7 @@ fn team() -> Kind {
         read_only: Vec::new(),
         actions: Vec::new(),
         immutable: Vec::new(),
+        refers_to_own: false,
         columns: vec![
             ("ID", "id"),
             ("DISPLAY NAME", "display_name"),

@@ -154,14 +154,14 @@ async fn applying_twice_changes_nothing_more() {
     let expected = [
         ("settings", "changed"),
         ("role/contoso_agents", "created"),
+        ("user/john.doe", "created"),
+        ("team/billing", "created"),
         ("provider/contoso_voice", "created"),
         ("tool/contoso_loyalty", "created"),
         ("tab-template/contoso_orders_tab", "created"),
         ("session-template/contoso_order_session", "created"),
-        ("user/john.doe", "created"),
-        ("team/billing", "created"),
-        ("profile/contoso_rep", "created"),
         ("user/bot", "created"),
+        ("profile/contoso_rep", "created"),
     ];
     assert_eq!(outcomes(&first.out), expected, "{}", first.out);
 
@@ -181,8 +181,61 @@ async fn the_documented_example_can_be_applied() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/contoso.yaml");
     for outcome in ["created", "unchanged"] {
         let out = world.out(&["apply", "-f", example]).await;
-        assert!(outcomes(&out).iter().all(|(_, found)| *found == outcome), "{out}");
+        let mut kinds = std::collections::BTreeSet::new();
+        for (name, found) in outcomes(&out) {
+            kinds.insert(name.split('/').next().unwrap_or_default().to_owned());
+            // The settings are there already, and as the example has them.
+            assert_eq!(found, if name == "settings" { "unchanged" } else { outcome }, "{out}");
+        }
+        let missing: Vec<_> = KINDS.iter().filter(|kind| !kinds.contains(**kind)).collect();
+        assert!(missing.is_empty(), "{missing:?} are not in the example");
+        assert_eq!(kinds.len(), KINDS.len(), "{kinds:?}");
     }
+}
+
+/// Every kind that documents have.
+const KINDS: [&str; 16] = [
+    "settings",
+    "role",
+    "user",
+    "team",
+    "profile",
+    "session-template",
+    "tab-template",
+    "notification-template",
+    "script",
+    "macro",
+    "bot",
+    "workstream",
+    "tool",
+    "provider",
+    "channel",
+    "queue",
+];
+
+#[tokio::test]
+async fn scripts_that_lead_to_each_other_can_be_applied() {
+    let world = World::new().await;
+    let text = "
+kind: AgentScript
+uniqueName: contoso_a
+displayName: A
+language: 1033
+steps: [{name: On, order: 1, action: SCRIPT, script: contoso_B}]
+---
+kind: AgentScript
+uniqueName: contoso_b
+displayName: B
+language: 1033
+steps: [{name: Back, order: 1, action: SCRIPT, script: agentScripts/contoso_a}]
+";
+    for outcome in ["created", "unchanged"] {
+        let applied = world.apply(text, &[]).await;
+        assert_eq!(applied.code, 0, "{applied:?}");
+        assert!(outcomes(&applied.out).iter().all(|(_, found)| *found == outcome), "{applied:?}");
+    }
+    let shown = world.out(&["get", "script", "contoso_a", "-o", "yaml"]).await;
+    assert!(shown.contains("script: agentScripts/contoso_b"), "{shown}");
 }
 
 #[tokio::test]
@@ -286,7 +339,9 @@ profile: contoso_rep
         assert!(ended.out.contains(&format!("\n{line}")), "{line} is not in {}", ended.out);
     }
     let shifted = world.apply(text, &["--displace", "shift", "--fail-fast"]).await;
-    assert_eq!(outcomes(&shifted.out).len(), 1, "{shifted:?}");
+    let expected =
+        [("session-template/contoso_order_session", "refused"), ("user/jane.doe", "unchanged")];
+    assert_eq!(outcomes(&shifted.out), expected, "{shifted:?}");
     let swapped = "kind: Profile\nuniqueName: contoso_other\nrank: 3\nroles: [contoso_agents]\n";
     let swapped = world.apply(swapped, &["--displace", "shift"]).await;
     assert_eq!(outcomes(&swapped.out), [("profile/contoso_other", "changed")], "{swapped:?}");

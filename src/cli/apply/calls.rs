@@ -1,5 +1,7 @@
 //! From a document to the calls that make it so.
 
+use std::collections::BTreeSet;
+
 use prost_reflect::{DynamicMessage, ReflectMessage};
 use serde_json::{Map, Value, json};
 
@@ -23,16 +25,25 @@ pub(super) struct Calls {
     pub links: Vec<Call>,
 }
 
-/// Derives the calls; `existing` is what the server holds under that name.
+/// Derives the calls; `existing` is what the server holds under that name, `later` are the names of
+/// documents of the same kind that are sent later.
 pub(super) fn plan(
     api: &Api,
     document: &Document,
     existing: Option<&DynamicMessage>,
+    later: &BTreeSet<String>,
     flags: &Flags,
 ) -> Result<Calls> {
-    let mut own = Vec::new();
-    own.extend(definition(api, document, existing, flags)?);
-    let links = match document.kind.name {
+    let kind = document.kind;
+    let mut fields = document.fields.clone();
+    fields.retain(|name, _| !kind.actions.contains(&name.as_str()));
+    // What leads to one of these is sent when it is there.
+    let leads = |value: &Value| kind.refers_to_own && mentions(kind, value, later);
+    let (ahead, fields): (Map<_, _>, Map<_, _>) = fields
+        .into_iter()
+        .partition(|(name, value)| !kind.immutable.contains(&name.as_str()) && leads(value));
+    let mut own = definition(api, document, fields, existing, flags)?;
+    let mut links = match document.kind.name {
         "Profile" => {
             own.extend(assignment(document, flags));
             links(&document.id, document.users.as_deref(), flags)
@@ -45,20 +56,50 @@ pub(super) fn plan(
         }
         _ => Vec::new(),
     };
+    if !ahead.is_empty() {
+        links.push(update(api, kind, &document.id, ahead)?);
+    }
     own.extend(state(document, "INACTIVE", "Deactivate"));
     Ok(Calls { own, links })
+}
+
+/// Whether a value holds one of these names, bare or as a resource name.
+fn mentions(kind: &Kind, value: &Value, names: &BTreeSet<String>) -> bool {
+    match value {
+        Value::String(text) => names.contains(&kind.bare(text).to_ascii_lowercase()),
+        Value::Array(all) => all.iter().any(|value| mentions(kind, value, names)),
+        Value::Object(all) => all.values().any(|value| mentions(kind, value, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The change of some fields of a resource.
+fn update(
+    api: &Api,
+    kind: &'static Kind,
+    id: &str,
+    mut fields: Map<String, Value>,
+) -> Result<Call> {
+    let descriptor = api.message(kind.name)?;
+    let paths: Vec<_> = fields
+        .keys()
+        .filter_map(|name| descriptor.get_field_by_name(name))
+        .map(|field| field.json_name().to_owned())
+        .collect();
+    fields.insert("name".to_owned(), json!(kind.resource_name(id)));
+    let request = json!({ kind.field.as_str(): fields, "update_mask": paths.join(",") });
+    Ok(Call { service: &kind.service, method: kind.write.clone(), request })
 }
 
 /// Creates the resource, or changes the fields that the document holds.
 fn definition(
     api: &Api,
     document: &Document,
+    mut fields: Map<String, Value>,
     existing: Option<&DynamicMessage>,
     flags: &Flags,
 ) -> Result<Vec<Call>> {
     let kind = document.kind;
-    let mut fields = document.fields.clone();
-    fields.retain(|name, _| !kind.actions.contains(&name.as_str()));
     let mask = match existing {
         Some(existing) => Some(mask(api, kind, &fields, existing)?),
         None => None,

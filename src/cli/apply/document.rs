@@ -1,7 +1,8 @@
 //! Resources as documents: the canonical JSON form of their message with the `kind` beside its
 //! fields.
 //!
-//! A user has a field `kind` of its own; in a document it is called `userKind`. A profile may name
+//! A kind may have a field `kind` of its own; in a document that of a user is called `userKind`, that of
+//! a queue `queueKind`, and so on. A profile may name
 //! the `users` that are linked to it, and a user the `profile` that it is linked to.
 //!
 //! A document gives each value once (SPEC §2.4): [`fields`] finds what one document gives twice,
@@ -33,8 +34,11 @@ use located::{Located, Origin};
 /// Key of the kind in every document.
 const KIND: &str = "kind";
 
-/// What the field `kind` of a user is called in a document, in both spellings of a field.
-const USER_KIND: [&str; 2] = ["userKind", "user_kind"];
+/// What the field `kind` of a resource is called in a document, in both spellings of a field.
+fn own_kind(kind: &Kind) -> [String; 2] {
+    let (first, rest) = kind.name.split_at(1);
+    [format!("{}{rest}Kind", first.to_ascii_lowercase()), format!("{}_kind", kind.field)]
+}
 
 /// Kind of a document that holds others.
 const LIST: &str = "List";
@@ -204,7 +208,9 @@ fn one(
             _ => resource.push((key, node)),
         }
     }
-    let rename = |key: &Key| match kind.name == "User" && USER_KIND.contains(&&*key.scalar.text) {
+    let own = own_kind(kind);
+    let has_kind = descriptor.get_field_by_name(KIND).is_some();
+    let rename = |key: &Key| match has_kind && own.contains(&key.scalar.text) {
         true => KIND.to_owned(),
         false => key.scalar.text.clone(),
     };
@@ -278,7 +284,7 @@ pub(in crate::cli) fn show(kind: &Kind, message: &DynamicMessage) -> Result<Node
     let mut document = vec![(key(KIND), name)];
     if let Value::Map(fields) = value {
         document.extend(fields.into_iter().map(|(field, value)| match field.scalar.text == KIND {
-            true => (key(USER_KIND[0]), value),
+            true => (key(&own_kind(kind)[0]), value),
             false => (field, value),
         }));
     }

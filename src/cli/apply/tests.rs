@@ -16,7 +16,8 @@ fn calls(text: &str, existing: Option<serde_json::Value>, flags: &Flags) -> Vec<
     let document = read(text).remove(0);
     let existing = existing
         .map(|json| client::message(&api().message(document.kind.name).unwrap(), json).unwrap());
-    let Calls { own, links } = plan(&api(), &document, existing.as_ref(), flags).unwrap();
+    let Calls { own, links } =
+        plan(&api(), &document, existing.as_ref(), &BTreeSet::new(), flags).unwrap();
     own.iter().chain(&links).map(|call| format!("{} {}", call.method, call.request)).collect()
 }
 
@@ -197,7 +198,8 @@ fn ids_of_users_are_passed_on_untouched() {
         for text in [json, yaml] {
             let document = read(&text).remove(0);
             assert_eq!((document.id.as_str(), &document.fields["id"]), (id, &json!(id)));
-            let Calls { own, links } = plan(&api(), &document, None, &Flags::default()).unwrap();
+            let Calls { own, links } =
+                plan(&api(), &document, None, &BTreeSet::new(), &Flags::default()).unwrap();
             assert_eq!(own[0].request["user"]["id"], id);
             assert_eq!(links[0].request["users"], json!([id]));
         }
