@@ -23,6 +23,7 @@ mod kind;
 mod output;
 mod providers;
 mod read;
+mod render;
 mod resolve;
 mod restore;
 mod secrets;
@@ -99,6 +100,8 @@ enum Command {
     Apply(apply::Args),
     /// Shows the profile that applies to a user.
     Resolve(resolve::Args),
+    /// Shows what opens for a user when a record is opened or work arrives.
+    Render(render::Args),
     /// Shows why a profile applies to a user, and what lost.
     Explain(explain::Args),
     /// Shows the profile of a user whenever it changes.
@@ -170,6 +173,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::List(args) => read::list(&client, args, output, io).await,
         Command::Apply(args) => apply::run(client, args, documents, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
+        Command::Render(args) => render::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,
         Command::Providers(args) => providers::run(&client, args, output, io).await,

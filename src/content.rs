@@ -4,6 +4,7 @@
 //! [`compile`] is a pure function of a catalog, a profile and the [`Gates`] of a role class. Users
 //! with equal gates share the answer, and equal state gives equal bytes whatever way led to it.
 
+mod builtin;
 mod channels;
 mod compiled;
 mod copilot;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use self::draft::Draft;
 pub use self::{
+    builtin::{BuiltIn, built_in_of},
     compiled::Compiled,
     gates::{Gate, GateReport, GateSubject, Gates},
     parts::{Differing, Pair, Parts},

@@ -16,7 +16,11 @@ use crate::{
 /// READER, ADMIN, SERVICE and PRODUCTIVITY may: `any`, `self`, `explain` (self, if agents may Explain
 /// themselves), `dry` (validate_only), `-`. The first that fits counts; a library kind needs no row.
 const ROWS: &[(&str, &str, [&str; 5])] = &[
-    ("AgentService", "ResolveProfile WatchProfile", ["self", "any", "any", "any", "self"]),
+    (
+        "AgentService",
+        "ResolveProfile WatchProfile RenderSession",
+        ["self", "any", "any", "any", "self"],
+    ),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
     ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),
     ("InsightService", "SearchByUser ListFindings", ["-", "any", "any", "-", "-"]),

@@ -20,7 +20,7 @@ use super::{
 mod calls;
 pub(super) mod document;
 mod flags;
-mod input;
+pub(super) mod input;
 
 #[cfg(test)]
 mod tests;

@@ -39,20 +39,26 @@ impl Subject {
     }
 
     fn app(&self, client: &Client) -> Result<Option<String>> {
-        let Some(app) = &self.app else { return Ok(None) };
-        let wanted = prefix("App") + &app.to_ascii_uppercase().replace('-', "_");
-        let field = client.api().message("ResolveProfileRequest")?.get_field_by_name("app");
-        let apps = field.and_then(|field| field.kind().as_enum().cloned());
-        let mut known = apps.iter().flat_map(|apps| apps.values());
-        if known.any(|value| value.name() == wanted && value.number() != 0) {
-            return Ok(Some(wanted));
-        }
-        let all = apps.iter().flat_map(|apps| apps.values()).filter(|value| value.number() != 0);
-        let all =
-            all.map(|value| short(value.name(), "App").to_ascii_lowercase().replace('_', "-"));
-        let all = all.collect::<Vec<_>>().join(", ");
-        Err(Error::Usage(format!("there is no app `{app}`; there are {all}")))
+        let app = self.app.as_ref();
+        app.map(|word| choice(client, "ResolveProfileRequest", "app", word)).transpose()
     }
+}
+
+/// The value of an enum field of a request that a word of the command line means.
+pub(super) fn choice(client: &Client, message: &str, field: &str, word: &str) -> Result<String> {
+    let descriptor = client.api().message(message)?.get_field_by_name(field);
+    let values = descriptor.and_then(|field| field.kind().as_enum().cloned());
+    let kind = values.as_ref().map(|values| values.name().to_owned()).unwrap_or_default();
+    let values = || values.iter().flat_map(|all| all.values()).filter(|value| value.number() != 0);
+    let wanted = word.to_ascii_uppercase().replace('-', "_");
+    let mut known = values().map(|value| value.name().to_owned());
+    if let Some(value) = known.find(|name| *name == wanted || *name == prefix(&kind) + &wanted) {
+        return Ok(value);
+    }
+    let all = values()
+        .map(|value| short(value.name(), &kind).to_ascii_lowercase().replace('_', "-"))
+        .collect::<Vec<_>>();
+    Err(Error::Usage(format!("there is no {field} `{word}`; there are {}", all.join(", "))))
 }
 
 /// Resolves one user.

@@ -34,13 +34,8 @@ pub fn check_no_slugs(text: &str) -> Result<(), SyntaxError> {
 /// Scheme and host are static, so that a value of a customer never chooses the site that an agent sees.
 pub fn check_url(url: &str) -> Result<(), TargetError> {
     let first_slug = first_slug_offset(&slug::parse(url, Dialect::Template)?);
-    let after_scheme = url
-        .split_at_checked(SCHEME.len())
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(SCHEME));
-    let authority =
-        after_scheme.map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
-    let static_chars = SCHEME.len() + authority.map_or(0, |authority| authority.chars().count());
-    if let Some(offset) = first_slug.filter(|offset| *offset < static_chars) {
+    let authority = authority(url);
+    if let Some(offset) = first_slug.filter(|offset| *offset < host_end(authority)) {
         let message = "no slug may stand before the first `/`, `?` or `#` after the host";
         return Err(SyntaxError::new(offset, message).into());
     }
@@ -52,6 +47,26 @@ pub fn check_url(url: &str) -> Result<(), TargetError> {
         }
         Some(_) => Ok(()),
     }
+}
+
+/// Returns how many characters of a website address are static: no value is put in before the first
+/// `/`, `?` or `#` after the host. All of a text that is no `https` address is static.
+pub fn static_chars(url: &str) -> usize {
+    match authority(url) {
+        Some(authority) if is_authority(authority) => host_end(Some(authority)),
+        _ => usize::MAX,
+    }
+}
+
+/// Returns what stands between scheme and path, if the scheme is `https`.
+fn authority(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_at_checked(SCHEME.len())?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(authority)
+}
+
+fn host_end(authority: Option<&str>) -> usize {
+    SCHEME.len() + authority.map_or(0, |authority| authority.chars().count())
 }
 
 /// Checks the prefill data of a record: a JSON object with slugs inside string values only.

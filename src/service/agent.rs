@@ -137,6 +137,23 @@ impl Service {
         })
     }
 
+    /// Renders the session of one event for a user.
+    pub(super) async fn render_session(
+        &self,
+        context: &CallContext,
+        q: v1::RenderSessionRequest,
+    ) -> Result<v1::RenderSessionResponse, Refusal> {
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
+        let mut reader = Reader::new(&call.catalog);
+        let user = Self::about(&call, &mut reader, &q.user);
+        let app = reader.choice("app", q.app).unwrap_or_default();
+        let event = convert::session_event(&q, &mut reader);
+        reader.v.finish()?;
+        let user = user.ok_or_else(|| no_user(&q.user))?;
+        let resolved = self.resolved(&call.catalog, &user, app)?;
+        convert::rendered_session(&event, app, resolved.as_ref(), &call.catalog)
+    }
+
     /// Streams the profile of one user, whenever it changes.
     pub(super) async fn watch_profile(
         &self,

@@ -12,6 +12,7 @@ mod profile;
 mod provider;
 mod query;
 mod reader;
+mod render;
 mod resolved;
 mod settings;
 mod table;
@@ -35,6 +36,7 @@ pub(super) use self::{
     provider::report,
     query::{bulk, client, search},
     reader::Reader,
+    render::{rendered_session, session_event},
     resolved::{bulk_result, event, not_applicable, not_modified, resolved_profile},
     voice::{
         adapter, call, call_event, call_id, check, list_calls, mint, presence, start, timestamp_of,

@@ -5,6 +5,7 @@ mod ids;
 mod insight;
 mod library;
 mod lists;
+mod render;
 mod requests;
 mod scopes;
 mod select;

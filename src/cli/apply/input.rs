@@ -13,7 +13,7 @@ use crate::cli::{Error, Result, tree::MAX_BYTES};
 const STDIN: &str = "-";
 
 /// Reads all files, and nothing of a call in which one cannot be read.
-pub(super) fn read(files: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Source>> {
+pub(in crate::cli) fn read(files: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut left = MAX_BYTES;
     for file in files {

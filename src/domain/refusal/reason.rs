@@ -103,6 +103,8 @@ reasons! {
     AdapterSecretUnknown = "ADAPTER_SECRET_UNKNOWN", InvalidArgument;
     /// An address that is neither an E.164 number nor a SIP URI.
     AddressInvalid = "ADDRESS_INVALID", InvalidArgument;
+    /// The channel has several active work streams.
+    WorkstreamAmbiguous = "WORKSTREAM_AMBIGUOUS", InvalidArgument;
     /// A request id was used with another payload.
     RequestIdReused = "REQUEST_ID_REUSED", InvalidArgument;
     /// A thing of that name exists.
@@ -119,6 +121,8 @@ reasons! {
     TeamNotFound = "TEAM_NOT_FOUND", NotFound;
     /// No such session, tab or notification template.
     TemplateNotFound = "TEMPLATE_NOT_FOUND", NotFound;
+    /// The profile opens no session for the record type or the work stream.
+    NoSessionTemplate = "NO_SESSION_TEMPLATE", NotFound;
     /// No such provider.
     ProviderNotFound = "PROVIDER_NOT_FOUND", NotFound;
     /// No such object of another kind.
@@ -173,6 +177,8 @@ reasons! {
     KeyRingUnusable = "KEY_RING_UNUSABLE", FailedPrecondition;
     /// Profiles do not apply in the app.
     AppNotApplicable = "APP_NOT_APPLICABLE", FailedPrecondition;
+    /// Channels are not open for the user, or not this one.
+    ChannelsOff = "CHANNELS_OFF", FailedPrecondition;
     /// The provider is not in the user's resolved profile.
     ProviderNotInProfile = "PROVIDER_NOT_IN_PROFILE", FailedPrecondition;
     /// The adapter does not offer what is requested.

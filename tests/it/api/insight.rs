@@ -39,7 +39,8 @@ async fn organisation() -> Running {
     server
 }
 
-fn list(answer: &Value, rows: &str, fields: &[&str]) -> Vec<String> {
+/// Some fields of each of the rows of an answer.
+pub(super) fn list(answer: &Value, rows: &str, fields: &[&str]) -> Vec<String> {
     let row = |row: &Value| {
         let shown: Vec<_> = fields.iter().map(|field| row[field].as_str().unwrap()).collect();
         shown.join(" ")

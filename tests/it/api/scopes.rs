@@ -91,6 +91,7 @@ fn arguments(method: &str, has_dry: bool) -> Vec<(Value, bool, bool)> {
     const ABOUT_SOMEBODY: &[&str] = &[
         "ResolveProfile",
         "WatchProfile",
+        "RenderSession",
         "Explain",
         "MintClientToken",
         "StartCall",

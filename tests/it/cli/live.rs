@@ -9,8 +9,9 @@ use std::{
 
 use deskplane_proto::v1::{
     Bookmark, BulkResolveRequest, BulkResolveResponse, Drain, GetSettingsRequest, InSync,
-    OrganizationSettings, ResolveProfileRequest, ResolveProfileResponse, UpdateSettingsRequest,
-    UpdateSettingsResponse, WatchProfileRequest, WatchProfileResponse,
+    OrganizationSettings, RenderSessionRequest, RenderSessionResponse, ResolveProfileRequest,
+    ResolveProfileResponse, UpdateSettingsRequest, UpdateSettingsResponse, WatchProfileRequest,
+    WatchProfileResponse,
     agent_service_server::{AgentService, AgentServiceServer},
     settings_service_server::{SettingsService, SettingsServiceServer},
     watch_profile_response::Event,
@@ -112,6 +113,13 @@ impl AgentService for Draining {
         Err(Status::unimplemented("not part of the test"))
     }
 
+    async fn render_session(
+        &self,
+        _: Request<RenderSessionRequest>,
+    ) -> Result<Response<RenderSessionResponse>, Status> {
+        Err(Status::unimplemented("not part of the test"))
+    }
+
     async fn bulk_resolve(
         &self,
         _: Request<BulkResolveRequest>,
@@ -198,6 +206,13 @@ impl AgentService for Quiet {
         &self,
         _: Request<ResolveProfileRequest>,
     ) -> Result<Response<ResolveProfileResponse>, Status> {
+        Err(Status::unimplemented("not part of the test"))
+    }
+
+    async fn render_session(
+        &self,
+        _: Request<RenderSessionRequest>,
+    ) -> Result<Response<RenderSessionResponse>, Status> {
         Err(Status::unimplemented("not part of the test"))
     }
 

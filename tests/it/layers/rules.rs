@@ -26,7 +26,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
         "service",
         &[
             "auth", "catalog", "clock", "command", "content", "domain", "impact", "ledger", "live",
-            "read", "resolve", "voice",
+            "read", "render", "resolve", "voice",
         ],
     ),
     (
