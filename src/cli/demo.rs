@@ -19,6 +19,7 @@ use crate::{
     tasks::Tasks,
 };
 
+mod chat;
 mod tour;
 
 /// Address that is tried first: the default of every other command.
@@ -113,7 +114,13 @@ async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
     let server = format!("http://{address}");
     let connection = Connection { server, caller: None, scopes: None };
     let client = Client::connect(&connection).await?;
-    tour::run(&client, io).await?;
+    let mut surprises = tour::run(&client, io).await?;
+    io.line(format!("\n{}. A chat comes in\n", tour::STOPS_OF_TOUR + 1))?;
+    surprises.extend(chat::run(&client, io).await?);
+    if !surprises.is_empty() {
+        let all = surprises.join("\n  ");
+        return Err(Error::Partly(format!("this is not as documented:\n  {all}")));
+    }
     io.line(try_yourself(address))?;
     if !once {
         io.line("\nServing until Ctrl-C.")?;

@@ -16,6 +16,7 @@ use crate::domain::{
     session_template::{PanelMode, SessionType},
     tab_template::PageType,
     tool::ToolCategory,
+    workstream::Slot,
 };
 
 /// A closed set of values that has an enum of its own in the API.
@@ -60,6 +61,9 @@ coded! {
         CustomPage,
     }
     ScriptAction => ScriptAction { Text, Macro, Script }
+    Slot => NotificationSlot {
+        IncomingUnauthenticated, IncomingAuthenticated, Consult, Transfer, SupervisorAssign,
+    }
     Connector => MacroConnector { Productivity, Session, Omnichannel, Flow, BuiltIn }
     DesktopNotification => DesktopNotification { Never, InBackground, Always }
     Theme => NotificationTheme { Dark, Light }

@@ -134,7 +134,11 @@ fn bots(draft: &Draft<'_>, workstream: &Workstream) -> Vec<v1::ResolvedBot> {
     active.map(|stored| bot(&stored.common, stored.knowledge)).collect()
 }
 
-fn announced(draft: &mut Draft<'_>, template: &NotificationTemplate) -> v1::ResolvedNotification {
+/// A notification template in full.
+pub(super) fn announced(
+    draft: &mut Draft<'_>,
+    template: &NotificationTemplate,
+) -> v1::ResolvedNotification {
     let name = template.common.unique_name.as_str();
     text::report(draft, name, || lint(&template.title, Dialect::Template));
     for field in &template.fields {

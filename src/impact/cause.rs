@@ -82,7 +82,7 @@ fn note(causes: &mut Causes, [before, after]: [&Catalog; 2], Changed { key, old,
         }
         Kind::Settings => return causes.push((Concern::Everyone, CauseKind::SettingsChanged)),
         Kind::Provider => CauseKind::ProviderChanged,
-        Kind::Channel => CauseKind::WorkstreamChanged,
+        Kind::Channel | Kind::Workstream => CauseKind::WorkstreamChanged,
         _ => CauseKind::LibraryChanged,
     };
     // The same commit may have cut the references to it.
