@@ -79,7 +79,8 @@ fn content(draft: &mut Draft<'_>) -> v1::ProfileContent {
     let chosen = sessions::chosen(draft);
     let own = own(draft);
     let effective = own.channels.as_ref().is_some_and(|channels| channels.effective);
-    let conversations = effective.then(|| workstreams::section(draft)).unwrap_or_default();
+    let conversations =
+        if effective { workstreams::section(draft) } else { workstreams::Section::default() };
     let templates = chosen.iter().chain(conversations.templates.values()).copied();
     let roots = scripts::roots(draft, templates);
     let (scripts, macros) = scripts::section(draft, &roots);

@@ -10,6 +10,7 @@ use crate::server::Running;
 mod address;
 mod documents;
 mod live;
+mod render;
 mod voice;
 
 /// What a command left behind.

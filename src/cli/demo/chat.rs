@@ -45,7 +45,7 @@ pub(super) async fn run(client: &Client, io: &mut Io<'_>) -> Result<Vec<String>>
     surprises.extend(surprise(user, &session, TITLES[1], shows_script));
     let title = session.session.as_ref().map(|session| session.title.as_str());
     io.line(format!("\n  The same chat opens as \"{}\" now.", title.unwrap_or_default()))?;
-    if !digest(&pushed).is_some_and(|digest| digest == session.digest) {
+    if digest(&pushed).is_none_or(|digest| digest != session.digest) {
         surprises.push("Casey's client was not sent what the session was rendered from".to_owned());
     }
     Ok(surprises)

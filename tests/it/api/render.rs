@@ -183,3 +183,109 @@ async fn bad_fields_are_refused_together() {
         ]
     );
 }
+
+/// Adds a work stream of the chat channel with everything that it leads to.
+async fn chat(api: &Api, name: &str) {
+    let script = |name: &str| {
+        let step = json!({"name": "Say", "order": 1, "action": "SCRIPT_ACTION_TEXT", "text": "Hi"});
+        json!({"agent_script": {"unique_name": name, "display_name": name, "language": 1033,
+            "steps": [step]}})
+    };
+    for name in ["contoso_greet", "contoso_refund"] {
+        api.ok("CreateAgentScript", script(name)).await;
+    }
+    let tree = json!({"if": {"slug": "{caseTitle}", "op": "contains", "value": "REFUND"},
+        "then": {"script": "contoso_refund"}, "else": {"script": "contoso_greet"}});
+    let session = json!({"unique_name": "contoso_chat_session", "display_name": "Chat",
+        "type": "SESSION_TEMPLATE_TYPE_GENERIC", "title": "Chat with {customerName}",
+        "anchor_tab": "contoso_shop", "scripts": ["contoso_greet", "contoso_refund"],
+        "expression": {"enabled": true, "tree": tree.to_string()}});
+    api.ok("CreateSessionTemplate", json!({"session_template": session})).await;
+    let hello = json!({"unique_name": "contoso_hello", "display_name": "Hello",
+        "title": "Hello {customerName}", "auto_assign": true, "show_countdown": false,
+        "fields": [{"name": "case", "header": "Case", "value": "{caseTitle}", "order": 0}]});
+    api.ok("CreateNotificationTemplate", json!({"notification_template": hello})).await;
+    let stream = json!({"unique_name": name, "display_name": "Chat",
+        "channel": "channels/msdyn_channel_chat", "session_template": "contoso_chat_session",
+        "incoming_authenticated": "contoso_hello"});
+    api.ok("CreateWorkstream", json!({"workstream": stream})).await;
+    let pane = json!({"profile": {"name": "contoso_rep", "pane": {"on": true,
+        "tools": [{"tool": "msdyn_tool_scripts", "enabled": true}]}}});
+    api.ok("UpdateProfile", pane).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_stream_opens_its_session_and_announces_it() {
+    let server = desk().await;
+    let api = Api::admin(&server);
+    chat(&api, "contoso_chat").await;
+    let q = |title: &str| {
+        json!({"user": "ann", "workstream": "workstreams/Contoso_Chat",
+            "slot": "NOTIFICATION_SLOT_INCOMING_AUTHENTICATED",
+            "anchor": {"entity": "msdyn_ocliveworkitem", "attributes": {"accountnumber": "7"}},
+            "context": {"customerName": "Ann", "caseTitle": title, "caseId": null}})
+    };
+    let answer = api.ok("RenderSession", q("My refund")).await;
+    assert_eq!(answer["session"]["title"], "Chat with Ann");
+    let tabs = list(&answer, "tabs", &["template", "title"]);
+    assert_eq!(tabs, ["contoso_shop Orders of Ann"]);
+    assert_eq!(
+        (&answer["tabs"][0]["anchor"], &answer["tabs"][0]["can_close"]),
+        (&json!(true), &json!(false))
+    );
+    let shown = &answer["notification"];
+    assert_eq!(
+        (&shown["template"], &shown["title"]),
+        (&json!("contoso_hello"), &json!("Hello Ann"))
+    );
+    assert_eq!((&shown["accept_text"], &shown["reject_text"]), (&json!("Open"), &json!("")));
+    assert_eq!(shown["fields"], json!([{"header": "Case", "value": "My refund"}]));
+    assert_eq!(answer["scripts"], json!(["contoso_greet", "contoso_refund"]));
+    assert_eq!(answer["default_script"], "contoso_refund");
+    let other = api.ok("RenderSession", q("Hello")).await;
+    assert_eq!(other["default_script"], "contoso_greet");
+    // The named script is inactive: the first active one is shown.
+    api.ok("DeactivateAgentScript", json!({"name": "contoso_refund"})).await;
+    let inactive = api.ok("RenderSession", q("My refund")).await;
+    assert_eq!(inactive["scripts"], json!(["contoso_greet"]));
+    assert_eq!(inactive["default_script"], "contoso_greet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_stands_for_its_only_active_work_stream() {
+    let server = desk().await;
+    let api = Api::admin(&server);
+    chat(&api, "contoso_chat").await;
+    let q = json!({"user": "ann", "channel": "msdyn_channel_chat"});
+    let answer = api.ok("RenderSession", q.clone()).await;
+    assert_eq!(answer["session"]["template"], "contoso_chat_session");
+    let second = json!({"unique_name": "contoso_second", "display_name": "Second",
+        "channel": "msdyn_channel_chat"});
+    api.ok("CreateWorkstream", json!({"workstream": second})).await;
+    let status = api.call("RenderSession", q.clone()).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status)),
+        (Code::InvalidArgument, "WORKSTREAM_AMBIGUOUS".into())
+    );
+    let metadata = status.get_details_error_info().unwrap().metadata;
+    assert_eq!(metadata["workstreams"], "contoso_chat, contoso_second");
+    api.ok("DeactivateWorkstream", json!({"name": "contoso_second"})).await;
+    api.ok("RenderSession", q.clone()).await;
+    let second = json!({"user": "ann", "workstream": "contoso_second"});
+    let refused = api.refused("RenderSession", second).await;
+    assert_eq!(refused, (Code::FailedPrecondition, "CHANNELS_OFF".into()));
+    api.ok("DeactivateWorkstream", json!({"name": "contoso_chat"})).await;
+    let answer = api.ok("RenderSession", q).await;
+    assert_eq!(answer["session"]["template"], "msdyn_chat_session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_left_out_opens_nothing() {
+    let server = desk().await;
+    let api = Api::admin(&server);
+    chat(&api, "contoso_chat").await;
+    api.ok("DeactivateApplicationTabTemplate", json!({"name": "contoso_shop"})).await;
+    let q = json!({"user": "ann", "workstream": "contoso_chat"});
+    let refused = api.refused("RenderSession", q).await;
+    assert_eq!(refused, (Code::NotFound, "NO_SESSION_TEMPLATE".into()));
+}

@@ -4,17 +4,15 @@ use deskplane_proto::v1;
 use prost_types::{Struct, Value as ProtoValue, value::Kind as ValueKind};
 
 use crate::{
-    domain::{Kind, UniqueName, check},
+    domain::{Kind, UniqueName, check, workstream::Slot},
     render::session::{Value, Values},
-    service::convert::{Reader, Reference},
+    service::convert::Reader,
 };
 
 /// Most entries of context and attributes together.
 const MAX_ENTRIES: usize = 500;
 /// Most bytes of their keys and values together.
 const MAX_BYTES: usize = 256 * 1024;
-/// Collection of the resource names of work streams.
-const WORKSTREAMS: &str = "workstreams";
 /// Most characters of a key of the context, as a slug may have.
 const MAX_KEY: usize = 200;
 /// Most characters of the name of an attribute, with an annotation.
@@ -39,9 +37,9 @@ pub(super) enum Source {
     /// A record of this type.
     Entity(String),
     /// Work that arrives through a work stream.
-    Workstream(String, Option<v1::NotificationSlot>),
+    Workstream(UniqueName, Option<Slot>),
     /// Work that arrives through a channel.
-    Channel(UniqueName, Option<v1::NotificationSlot>),
+    Channel(UniqueName, Option<Slot>),
 }
 
 /// Reads the event of a request.
@@ -65,7 +63,7 @@ pub(in crate::service) fn session_event(q: &v1::RenderSessionRequest, r: &mut Re
 }
 
 fn source(q: &v1::RenderSessionRequest, r: &mut Reader<'_>) -> Source {
-    let slot = slot(q, r);
+    let slot = r.choice("slot", q.slot);
     let given = [("entity", &q.entity), ("workstream", &q.workstream), ("channel", &q.channel)];
     let mut given = given.into_iter().filter(|(_, text)| !text.is_empty()).map(|(field, _)| field);
     let first = given.next();
@@ -74,7 +72,9 @@ fn source(q: &v1::RenderSessionRequest, r: &mut Reader<'_>) -> Source {
         r.v.invalid(other, format!("must be empty, as `{first}` says what opens the session"));
     }
     match first {
-        Some("workstream") => Source::Workstream(workstream(&q.workstream, r), slot),
+        Some("workstream") => {
+            Source::Workstream(r.name("workstream", Kind::Workstream, &q.workstream), slot)
+        }
         Some("channel") => Source::Channel(r.name("channel", Kind::Channel, &q.channel), slot),
         Some(_) => {
             check::line(&mut r.v, "entity", &q.entity, 1..=100);
@@ -86,35 +86,6 @@ fn source(q: &v1::RenderSessionRequest, r: &mut Reader<'_>) -> Source {
         None => {
             r.v.invalid("entity", "is required, unless `workstream` or `channel` is given");
             Source::Entity(String::new())
-        }
-    }
-}
-
-fn slot(q: &v1::RenderSessionRequest, r: &mut Reader<'_>) -> Option<v1::NotificationSlot> {
-    match v1::NotificationSlot::try_from(q.slot) {
-        Ok(v1::NotificationSlot::Unspecified) => None,
-        Ok(slot) => Some(slot),
-        Err(_) => {
-            r.v.invalid("slot", format!("has no value {}", q.slot));
-            None
-        }
-    }
-}
-
-fn workstream(text: &str, r: &mut Reader<'_>) -> String {
-    let read = Reference::parse(text).map_err(str::to_owned).and_then(|reference| match reference
-        .collection
-    {
-        Some(other) if other != WORKSTREAMS => {
-            Err(format!("must be `{WORKSTREAMS}/…` or a bare name"))
-        }
-        _ => UniqueName::parse(&reference.id).map_err(|rule| rule.to_string()),
-    });
-    match read {
-        Ok(name) => name.as_str().to_owned(),
-        Err(rule) => {
-            r.v.invalid("workstream", rule);
-            String::new()
         }
     }
 }

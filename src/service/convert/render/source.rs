@@ -7,8 +7,9 @@ use deskplane_proto::v1;
 use super::event::Source;
 use crate::{
     catalog::Catalog,
-    content,
-    domain::{Kind, Reason, Refusal, UniqueName},
+    command::not_found,
+    content::{self, wire::Coded},
+    domain::{Kind, Reason, Refusal, channel::Channel, workstream::Slot},
 };
 
 /// What opens, and what announces it.
@@ -32,75 +33,71 @@ pub(super) fn find<'a>(
             Ok(Opened { template: Cow::Borrowed(template), notification: None })
         }
         Source::Workstream(name, slot) => {
+            let stored = catalog.tables.workstreams.get(name);
+            let stored = stored.ok_or_else(|| not_found(Kind::Workstream, name.as_str()))?;
             open(content)?;
-            let mut all = content.workstreams.iter();
-            let found = all.find(|workstream| workstream.unique_name.eq_ignore_ascii_case(name));
-            let found = found.ok_or_else(|| {
-                let message = format!("There is no active work stream {name}.");
-                let refusal = Refusal::new(Reason::ObjectNotFound, message);
-                refusal.resource("Workstream", name, "does not exist, or is inactive")
-            })?;
-            of_workstream(found, *slot, content)
+            let name = stored.common.unique_name.as_str();
+            let found = content.workstreams.iter().find(|stream| stream.unique_name == name);
+            let message = || format!("Work stream {name} is inactive, or its channel is.");
+            of_workstream(found.ok_or_else(|| off(&message(), name))?, *slot, content)
         }
-        Source::Channel(name, slot) => of_channel(name, *slot, content, catalog),
+        Source::Channel(name, slot) => {
+            let channel = catalog.tables.channels.get(name);
+            let channel = channel.ok_or_else(|| not_found(Kind::Channel, name.as_str()))?;
+            open(content)?;
+            if let Some(only) = of_channel(channel, content)? {
+                return of_workstream(only, *slot, content);
+            }
+            let built_in = content::built_in_of(catalog, channel.kind);
+            let name = channel.common.unique_name.as_str();
+            let template = built_in.session_template;
+            let template = template.ok_or_else(|| no_template("Channel", name))?;
+            let slot = slot.map(Coded::wire);
+            let mut notifications = built_in.notifications.into_iter();
+            let notification = notifications.find(|(of, _)| Some(*of) == slot);
+            let notification = notification.map(|(_, found)| Cow::Owned(found));
+            Ok(Opened { template: Cow::Owned(template), notification })
+        }
     }
 }
 
+/// The only work stream of a channel; none when it has none.
 fn of_channel<'a>(
-    name: &UniqueName,
-    slot: Option<v1::NotificationSlot>,
+    channel: &Channel,
     content: &'a v1::ProfileContent,
-    catalog: &Catalog,
-) -> Result<Opened<'a>, Refusal> {
-    let channel = catalog.tables.channels.get(name);
-    let channel = channel.ok_or_else(|| crate::command::not_found(Kind::Channel, name.as_str()))?;
-    open(content)?;
+) -> Result<Option<&'a v1::ResolvedWorkstream>, Refusal> {
     let name = channel.common.unique_name.as_str();
     if !channel.common.is_active() {
         return Err(off(&format!("Channel {name} is inactive."), name));
     }
-    let mut streams =
-        content.workstreams.iter().filter(|stream| stream.channel.eq_ignore_ascii_case(name));
-    let (first, second) = (streams.next(), streams.next());
-    match (first, second) {
-        (Some(only), None) => of_workstream(only, slot, content),
-        (Some(first), Some(second)) => {
-            let all = [first, second].into_iter().chain(streams);
-            let names: Vec<_> = all.map(|stream| stream.unique_name.as_str()).collect();
-            let names = names.join(", ");
-            let message = format!("Channel {name} has several active work streams: name one.");
-            Err(Refusal::new(Reason::WorkstreamAmbiguous, message)
-                .with("workstreams", &names)
-                .violation("channel", format!("has the active work streams {names}")))
-        }
-        (None, _) => {
-            let built_in = content::built_in_of(catalog, channel.kind);
-            let notifications = built_in.notifications.into_iter();
-            let mut of_slot = notifications.filter(|(of, _)| Some(*of) == slot);
-            let template = built_in.session_template.ok_or_else(|| no_template("Channel", name))?;
-            Ok(Opened {
-                template: Cow::Owned(template),
-                notification: of_slot.next().map(|(_, notification)| Cow::Owned(notification)),
-            })
-        }
+    let streams: Vec<_> =
+        content.workstreams.iter().filter(|stream| stream.channel == name).collect();
+    if streams.len() < 2 {
+        return Ok(streams.first().copied());
     }
+    let names: Vec<_> = streams.iter().map(|stream| stream.unique_name.as_str()).collect();
+    let names = names.join(", ");
+    let message = format!("Channel {name} has several active work streams: name one.");
+    Err(Refusal::new(Reason::WorkstreamAmbiguous, message)
+        .with("workstreams", &names)
+        .violation("channel", format!("has the active work streams {names}")))
 }
 
 fn of_workstream<'a>(
     stream: &v1::ResolvedWorkstream,
-    slot: Option<v1::NotificationSlot>,
+    slot: Option<Slot>,
     content: &'a v1::ProfileContent,
 ) -> Result<Opened<'a>, Refusal> {
     let mut templates = content.generic_session_templates.iter();
     let template = templates.find(|template| template.unique_name == stream.session_template);
     let template = template.ok_or_else(|| no_template("Workstream", &stream.unique_name))?;
     let name = match slot {
-        None | Some(v1::NotificationSlot::Unspecified) => "",
-        Some(v1::NotificationSlot::IncomingUnauthenticated) => &stream.incoming_unauthenticated,
-        Some(v1::NotificationSlot::IncomingAuthenticated) => &stream.incoming_authenticated,
-        Some(v1::NotificationSlot::Consult) => &stream.consult,
-        Some(v1::NotificationSlot::Transfer) => &stream.transfer,
-        Some(v1::NotificationSlot::SupervisorAssign) => &stream.supervisor_assign,
+        None => "",
+        Some(Slot::IncomingUnauthenticated) => &stream.incoming_unauthenticated,
+        Some(Slot::IncomingAuthenticated) => &stream.incoming_authenticated,
+        Some(Slot::Consult) => &stream.consult,
+        Some(Slot::Transfer) => &stream.transfer,
+        Some(Slot::SupervisorAssign) => &stream.supervisor_assign,
     };
     let mut notifications = content.notification_templates.iter();
     let notification = notifications.find(|n| !name.is_empty() && n.unique_name == name);

@@ -5,17 +5,31 @@ use prost_types::{Struct, Value as ProtoValue, value::Kind as ValueKind};
 use super::*;
 use crate::{
     catalog::builtin,
-    domain::{Object, State, Time, channel::ChannelKind, field::Choice as _},
+    domain::{
+        Common, Object, Stamp, State, Time, UniqueName, channel::ChannelKind, field::Choice as _,
+        rules::Rules as _, workstream::Workstream,
+    },
     service::convert::Reader,
 };
 
-fn catalog() -> Catalog {
-    Catalog::from_objects(builtin::objects(1, Time::default()), 1, Time::default())
+/// The built-in objects, and the work streams of the contents below.
+fn objects() -> Vec<Object> {
+    let stamp = || Stamp::new(uuid::Uuid::nil(), 1, Time::default(), "test");
+    let mut objects = builtin::objects(1, Time::default());
+    objects.extend(["con_chat", "con_voice", "con_a", "con_b", "con_c"].map(|name| {
+        let common = Common::custom(UniqueName::known(name), name);
+        Object::Workstream(Workstream::empty(common, stamp()).into())
+    }));
+    objects
 }
 
-/// The built-in objects with one channel switched off.
+fn catalog() -> Catalog {
+    Catalog::from_objects(objects(), 1, Time::default())
+}
+
+/// The same objects with one channel switched off.
 fn without_channel(name: &str) -> Catalog {
-    let objects = builtin::objects(1, Time::default()).into_iter().map(|object| match object {
+    let objects = objects().into_iter().map(|object| match object {
         Object::Channel(channel) if channel.common.unique_name.as_str() == name => {
             let mut channel = channel.as_ref().clone();
             channel.common.state = State::Inactive;
@@ -359,6 +373,8 @@ fn what_does_not_open_is_refused_by_reason() {
     assert_eq!(reason(&of_workstream("con_other", slot), &open), Reason::ObjectNotFound);
     assert_eq!(reason(&of_channel("con_other", slot), &off), Reason::ObjectNotFound);
     assert_eq!(reason(&stream, &off), Reason::ChannelsOff);
+    // A work stream that is stored and not delivered is inactive.
+    assert_eq!(reason(&of_workstream("con_voice", slot), &open), Reason::ChannelsOff);
     assert_eq!(reason(&of_channel("msdyn_channel_chat", slot), &off), Reason::ChannelsOff);
     assert_eq!(render(&of_entity(), &off).unwrap().session.unwrap().template, "con_case");
     let without = without_channel("msdyn_channel_chat");
