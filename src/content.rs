@@ -10,6 +10,7 @@ mod compiled;
 mod copilot;
 mod draft;
 mod gates;
+mod linter;
 mod pane;
 mod parts;
 mod scripts;
@@ -29,6 +30,7 @@ pub use self::{
     builtin::{BuiltIn, built_in_of},
     compiled::Compiled,
     gates::{Gate, GateReport, GateSubject, Gates},
+    linter::library_findings,
     parts::{Differing, Pair, Parts},
     sections::changed_sections,
 };

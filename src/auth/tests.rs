@@ -43,6 +43,16 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ("SettingsService", "Get*", ["-", "any", "any", "-", "-"]),
     ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-"]),
     ("*", "Get* List*", ["-", "any", "any", "-", "any"]),
+    (
+        "AgentScriptService",
+        "Create* Clone* Update* Delete* Activate* Deactivate*",
+        ["-", "dry", "any", "-", "any"],
+    ),
+    (
+        "MacroService",
+        "Create* Clone* Update* Delete* Activate* Deactivate*",
+        ["-", "dry", "any", "-", "any"],
+    ),
     ("*", "Create* Clone* Update* Delete* Activate* Deactivate*", ["-", "dry", "any", "-", "-"]),
 ];
 

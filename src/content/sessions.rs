@@ -149,7 +149,8 @@ fn resolved(draft: &mut Draft<'_>, tab: &TabTemplate) -> v1::ResolvedTab {
     }
 }
 
-fn lint_parameter(page: PageType, parameter: &TabParameter) -> Vec<Lint> {
+/// Remarks on a parameter, by what it accepts.
+pub(super) fn lint_parameter(page: PageType, parameter: &TabParameter) -> Vec<Lint> {
     let is = |name: &str| parameter.name.eq_ignore_ascii_case(name);
     if PLAIN.into_iter().any(is) {
         Vec::new()

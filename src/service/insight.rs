@@ -120,6 +120,7 @@ impl Service {
 /// Findings on the organisation and on the content of its profiles, ascending by code, then subject.
 fn findings(catalog: &Catalog) -> Vec<Finding> {
     let mut all = resolve::organisation_findings(catalog);
+    all.extend(content::library_findings(catalog));
     for profile in catalog.tables.profiles.iter() {
         all.extend(content::profile_findings(catalog, profile));
     }

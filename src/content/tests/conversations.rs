@@ -309,6 +309,45 @@ fn a_chain_of_scripts_longer_than_a_stack_is_followed() {
     assert!(Parts::new(&catalog).largest(&profile) >= compiled.bytes.len());
 }
 
+#[test]
+fn the_linter_remarks_on_the_texts_of_the_library() {
+    assert_eq!(super::library_findings(&catalog([])), [], "what is built in is in order");
+    let mut chat = generic("contoso_chat", "msdyn_active_conversation", &[]);
+    chat.title = "{customername} {orderId} {Mood} {orderId}".into();
+    let mut broken = alert("contoso_alert", true);
+    broken.title = "Chat {".into();
+    let Object::Script(mut greeting) = script("contoso_script", true, &[]) else { panic!() };
+    Arc::make_mut(&mut greeting).steps = vec![ScriptStep {
+        name: "Greet".into(),
+        order: 1,
+        action: ScriptAction::Text,
+        description: String::new(),
+        text: "${mood}".into(),
+        runs: None,
+        script: None,
+        unique_name: None,
+    }];
+    let objects = [
+        Object::SessionTemplate(chat.into()),
+        Object::NotificationTemplate(broken.into()),
+        Object::TabTemplate(
+            tab(0, true, &[("searchText", "{nothing}"), ("searchType", "{}")]).into(),
+        ),
+        Object::Script(greeting),
+        macro_("run_on", true),
+    ];
+    let found = super::library_findings(&catalog(objects));
+    let all: Vec<_> = found.iter().map(|f| (f.code.as_str(), f.subject.as_str())).collect();
+    let expected = [
+        ("UNKNOWN_SLUG", "contoso_chat"),
+        ("UNKNOWN_SLUG", "tab_0x"),
+        ("SLUG_SYNTAX", "contoso_alert"),
+        ("UNKNOWN_SLUG", "contoso_script"),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(found[0].message, "Mood, orderId are no keys that every conversation has.");
+}
+
 /// What a big contact centre has: 50 session templates, 100 scripts with macros, 200 work streams.
 fn big() -> (Catalog, Profile) {
     let many = |prefix: &str, count: usize| -> Vec<UniqueName> {

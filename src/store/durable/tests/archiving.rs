@@ -209,23 +209,21 @@ async fn one_checkpoint_alone_releases_nothing() {
     let store = Durable::open(folder.path(), small()).await.unwrap();
     store.attach_filled();
     let engine = &store.engine;
-    // An index that archives while there is one checkpoint.
-    let mut archived = false;
+    // The first archive is due as soon as the first checkpoint, and the second checkpoint later.
+    let mut alone = 0;
     for at in 1..=300 {
         fill(&store, at..=at).await;
         store.rested().await;
-        if engine.checkpoints.kept().len() >= checkpoint::KEPT {
-            break;
-        }
-        if engine.checkpoints.kept().len() == 1 {
-            let index = engine.indexer.index().unwrap();
-            archived |= engine.archive.update(&index).unwrap();
-            engine.checkpoints.release().unwrap();
-        }
+        let archived = !engine.archive.spans().is_empty();
         let first = files_of(folder.path(), "journal", segment::ENDING).remove(0);
+        match engine.checkpoints.kept().len() {
+            1 if archived => alone += 1,
+            checkpoint::KEPT => break,
+            _ => continue,
+        }
         assert_eq!(files::number(&first), Some(1), "the journal is the other way to the state");
     }
-    assert!(archived);
+    assert!(alone > 0);
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@ use crate::cli::kind::KINDS;
 fn lists(message: &MessageDescriptor, found: &mut Vec<MessageDescriptor>) {
     for field in message.fields() {
         let Type::Message(inner) = field.kind() else { continue };
-        if field.is_list() && !found.contains(&inner) {
+        // A message may hold others like itself.
+        if field.is_list() && found.contains(&inner) {
+            continue;
+        }
+        if field.is_list() {
             found.push(inner.clone());
         }
         if !field.is_map() && inner.package_name() != "google.protobuf" {
@@ -41,6 +45,7 @@ fn every_list_of_messages_knows_what_tells_its_elements_apart() {
 fn texts_of_json(message: &MessageDescriptor, found: &mut Vec<(String, String)>) {
     for field in message.fields() {
         if let Type::Message(inner) = field.kind()
+            && inner != *message
             && !field.is_map()
             && inner.package_name() != "google.protobuf"
         {
