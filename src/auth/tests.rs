@@ -42,9 +42,14 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ("ProfileService", "Get* List*", ["-", "any", "any", "-", "-"]),
     ("SettingsService", "Get*", ["-", "any", "any", "-", "-"]),
     ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-"]),
+    ("AgentScriptService", PRODUCTIVE, ["-", "dry", "any", "-", "any"]),
+    ("MacroService", PRODUCTIVE, ["-", "dry", "any", "-", "any"]),
     ("*", "Get* List*", ["-", "any", "any", "-", "any"]),
     ("*", "Create* Clone* Update* Delete* Activate* Deactivate*", ["-", "dry", "any", "-", "-"]),
 ];
+
+/// Writes of what productivity tools administrators look after.
+const PRODUCTIVE: &str = "Create* Clone* Update* Delete* Activate* Deactivate*";
 
 /// Whether a name is the one of a row.
 fn fits(pattern: &str, name: &str) -> bool {

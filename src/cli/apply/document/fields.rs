@@ -26,6 +26,10 @@ const IDENTITY: &[(&str, &[&[&str]])] = &[
     ("SortKey", &[&["entity", "attribute"]]),
     ("CardLayout", &[&["record_type"]]),
     ("TabParameter", &[&["name"], &["unique_name"]]),
+    ("NotificationField", &[&["unique_name"]]),
+    ("ScriptStep", &[&["unique_name"]]),
+    // A macro may do the same twice.
+    ("MacroAction", &[]),
     // What only the server writes.
     ("TeamRole", &[&["team", "role"]]),
     ("DirectAssignment", &[&["profile", "assign_time"]]),

@@ -7,7 +7,11 @@ use crate::cli::kind::KINDS;
 fn lists(message: &MessageDescriptor, found: &mut Vec<MessageDescriptor>) {
     for field in message.fields() {
         let Type::Message(inner) = field.kind() else { continue };
-        if field.is_list() && !found.contains(&inner) {
+        if field.is_list() {
+            // A message may hold a list of messages like itself.
+            if found.contains(&inner) {
+                continue;
+            }
             found.push(inner.clone());
         }
         if !field.is_map() && inner.package_name() != "google.protobuf" {
@@ -43,6 +47,7 @@ fn texts_of_json(message: &MessageDescriptor, found: &mut Vec<(String, String)>)
         if let Type::Message(inner) = field.kind()
             && !field.is_map()
             && inner.package_name() != "google.protobuf"
+            && inner != *message
         {
             texts_of_json(&inner, found);
         }
