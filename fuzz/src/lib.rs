@@ -4,7 +4,7 @@
 pub mod render;
 
 use render::{
-    expression,
+    expression::{self, Found},
     session::{
         self, Anchor, MAX_FIELD_CHARS, MAX_LISTED_BYTES, MAX_NOTIFICATION_TITLE_CHARS,
         MAX_TITLE_CHARS, MAX_VALUE_BYTES, Notification, Page, Rendered, Tab, Template, Value,
@@ -68,8 +68,9 @@ pub fn expressions(data: &[u8]) {
     let scripts = expression::scripts(tree);
     match parsed {
         Ok(expression) => {
+            let value = value.map(|text| Found::from(text.to_owned()));
             let resolve = |slug: &Body| match slug {
-                Body::Key(_) | Body::Anchor { .. } => value.map(str::to_owned),
+                Body::Key(_) | Body::Anchor { .. } => value.as_ref(),
                 _ => None,
             };
             let chosen = expression.evaluate(&resolve);

@@ -4,7 +4,7 @@ mod read;
 mod tree;
 
 pub use self::tree::{
-    Condition, ExprError, Expression, MAX_BYTES, MAX_DEPTH, MAX_NODES, Op, Operand,
+    Condition, ExprError, Expression, Found, MAX_BYTES, MAX_DEPTH, MAX_NODES, Op, Operand,
 };
 
 /// Parses a tree; all violations are reported together.
@@ -38,10 +38,12 @@ mod tests {
         let tree =
             format!(r#"{{"if":{condition},"then":{{"script":"yes"}},"else":{{"script":"no"}}}}"#);
         let expression = parse(&tree).unwrap_or_else(|errors| panic!("{tree}: {errors:?}"));
+        let context: Vec<_> =
+            context.iter().map(|(name, value)| (*name, Found::from((*value).to_owned()))).collect();
         let value = expression.evaluate(&|body| match body {
             Body::Key(key) => {
                 let found = context.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-                found.map(|(_, value)| (*value).to_owned())
+                found.map(|(_, value)| value)
             }
             _ => None,
         });

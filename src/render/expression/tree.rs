@@ -1,6 +1,6 @@
 //! The tree of an expression, and what it answers.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use super::super::slug::Body;
 
@@ -75,6 +75,14 @@ pub enum Op {
     Exists,
 }
 
+/// The value of a slug, as tests compare it. Its form without case is made once: a tree may test one
+/// long value two hundred times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    text: String,
+    folded: OnceLock<String>,
+}
+
 /// The right-hand side of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
@@ -88,7 +96,7 @@ pub enum Operand {
 
 impl Expression {
     /// Returns the script to open with; `resolve` gives the value of a slug, or none where there is none.
-    pub fn evaluate(&self, resolve: &dyn Fn(&Body) -> Option<String>) -> &str {
+    pub fn evaluate<'v>(&self, resolve: &dyn Fn(&Body) -> Option<&'v Found>) -> &str {
         match self {
             Self::Script(name) => name,
             Self::If { condition, then, .. } if condition.holds(resolve) => then.evaluate(resolve),
@@ -111,13 +119,13 @@ impl Expression {
 // ===== impl Condition =====
 
 impl Condition {
-    fn holds(&self, resolve: &dyn Fn(&Body) -> Option<String>) -> bool {
+    fn holds<'v>(&self, resolve: &dyn Fn(&Body) -> Option<&'v Found>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(resolve)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(resolve)),
             Self::Not(part) => !part.holds(resolve),
             Self::Test { slug, op, value } => match resolve(slug) {
-                Some(found) => op.compare(&found, value),
+                Some(found) => op.compare(found, value),
                 None => *op == Op::Ne,
             },
         }
@@ -141,30 +149,49 @@ impl Op {
         Self::ALL.into_iter().find_map(|(known, op)| (known == name).then_some(op))
     }
 
-    fn compare(self, found: &str, value: &Operand) -> bool {
+    fn compare(self, found: &Found, value: &Operand) -> bool {
         match self {
             Self::Exists => true,
             Self::Eq => value.equals(found),
             Self::Ne => !value.equals(found),
-            Self::Contains => found.to_lowercase().contains(&value.text().to_lowercase()),
-            Self::StartsWith => found.to_lowercase().starts_with(&value.text().to_lowercase()),
+            Self::Contains => found.folded().contains(&value.text().to_lowercase()),
+            Self::StartsWith => found.folded().starts_with(&value.text().to_lowercase()),
             Self::Gt => {
-                value.number().zip(number(found)).is_some_and(|(value, found)| found > value)
+                value.number().zip(number(&found.text)).is_some_and(|(value, found)| found > value)
             }
             Self::Lt => {
-                value.number().zip(number(found)).is_some_and(|(value, found)| found < value)
+                value.number().zip(number(&found.text)).is_some_and(|(value, found)| found < value)
             }
         }
+    }
+}
+
+// ===== impl Found =====
+
+impl Found {
+    /// The value as it is shown.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn folded(&self) -> &str {
+        self.folded.get_or_init(|| self.text.to_lowercase())
+    }
+}
+
+impl From<String> for Found {
+    fn from(text: String) -> Self {
+        Self { text, folded: OnceLock::new() }
     }
 }
 
 // ===== impl Operand =====
 
 impl Operand {
-    fn equals(&self, found: &str) -> bool {
-        match (self, number(found)) {
+    fn equals(&self, found: &Found) -> bool {
+        match (self, number(&found.text)) {
             (Self::Number(value), Some(found)) => *value == found,
-            _ => found.to_lowercase() == self.text().to_lowercase(),
+            _ => found.folded() == self.text().to_lowercase(),
         }
     }
 

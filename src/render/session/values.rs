@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::super::slug::Body;
+use super::super::{expression::Found, slug::Body};
 use super::{limits::MAX_FIELD_CHARS, shown::Shown};
 
 /// A value of the context or of the anchor record.
@@ -28,7 +28,7 @@ pub struct Values {
 /// A value as it is put in, before escaping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
-    text: String,
+    found: Found,
     /// As much of it as any text for people shows.
     shown: String,
     has_controls: bool,
@@ -94,11 +94,16 @@ impl Text {
         let text = value.into_text();
         let has_controls = text.contains(char::is_control);
         let shown = Shown(&text).take(MAX_FIELD_CHARS + 1).collect();
-        Self { text, shown, has_controls }
+        Self { found: text.into(), shown, has_controls }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.text
+        self.found.as_str()
+    }
+
+    /// The value as conditions compare it.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
     }
 
     /// The beginning of the value without control characters and line breaks: one character more than
