@@ -6,8 +6,10 @@ use std::{
 };
 
 mod adapters;
+mod big;
 mod conversations;
 mod properties;
+mod scripts;
 
 use super::*;
 use crate::{
