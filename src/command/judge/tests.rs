@@ -8,9 +8,13 @@ use crate::{
     content::COMPILED,
     domain::{
         Actor, Common, Stamp, Time, UniqueName,
-        profile::{InboxView, Profile},
+        agent_script::AgentScript,
+        profile::{InboxView, PaneTool, Profile},
+        rules::Rules as _,
         session_template::{SessionTemplate, SessionType},
         tab_template::{PageType, TabParameter, TabTemplate},
+        tool::SCRIPTS_TOOL,
+        workstream::Workstream,
     },
 };
 
@@ -153,4 +157,60 @@ fn a_profile_that_is_too_large_already_may_be_repaired_step_by_step() {
     let mut more = large;
     more.inbox.views.push(InboxView { name: "More".into(), ..InboxView::default() });
     assert!(write(&catalog, [put(more)]).is_err(), "larger, though hidden");
+}
+
+#[test]
+fn scripts_and_work_streams_count_where_they_are_shown() {
+    let script = |number: usize| {
+        let mut script = AgentScript::empty(common(&format!("script_{number}")), stamp());
+        script.common.description = "x".repeat(90_000);
+        Object::Script(script.into())
+    };
+    let Object::SessionTemplate(mut case) = session(0) else { unreachable!() };
+    Arc::make_mut(&mut case).scripts = (0..3).map(|at| name(&format!("script_{at}"))).collect();
+    let with = |text: &str, tools: &[&str], channels: bool| {
+        let mut profile = profile(text, Some("contoso_case"));
+        profile.pane.tools = tools
+            .iter()
+            .map(|tool| PaneTool {
+                tool: name(tool),
+                enabled: true,
+                order: 0,
+                label: String::new(),
+                tooltip: String::new(),
+                icon: String::new(),
+            })
+            .collect();
+        profile.all_active_channels = channels;
+        put(profile)
+    };
+    let seeded = builtin::objects(1, Time::default());
+    let objects = [
+        script(0),
+        script(1),
+        Object::SessionTemplate(case),
+        with("contoso_a", &[SCRIPTS_TOOL], false),
+        with("contoso_b", &[], false),
+        with("contoso_c", &[], true),
+    ];
+    let catalog = Catalog::from_objects(seeded.into_iter().chain(objects), 1, Time::default());
+    let too_large = |refusal: Refusal| -> Vec<String> {
+        assert_eq!(refusal.reason, Reason::ProfileTooLarge);
+        refusal.preconditions.into_iter().map(|profile| profile.subject).collect()
+    };
+    let refusal = write(&catalog, [script(2)]).unwrap_err();
+    assert_eq!(too_large(refusal), ["contoso_a"], "the others show no scripts");
+
+    // A work stream comes to every profile that opens channels, the built-in ones too.
+    let Object::SessionTemplate(mut chat) = session(4) else { unreachable!() };
+    let generic = Arc::make_mut(&mut chat);
+    (generic.session_type, generic.anchor_tab) = (SessionType::Generic, Some(name("tab_0")));
+    let mut stream = Workstream::empty(common("contoso_chat"), stamp());
+    stream.channel = Some(name("msdyn_channel_chat"));
+    stream.session_template = Some(name("contoso_case"));
+    let tabs = (0..4).map(|at| tab(at, 80_000));
+    let all = [Object::SessionTemplate(chat), Object::Workstream(stream.into())];
+    let refusal = write(&catalog, tabs.chain(all)).unwrap_err();
+    let builtin = ["msdyn_csw_channels_default_profile", "msdyn_omnichannel_default_profile"];
+    assert_eq!(too_large(refusal), ["contoso_c", builtin[0], builtin[1]]);
 }
