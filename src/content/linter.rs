@@ -1,4 +1,4 @@
-//! The linter: what the texts of the library are remarked on for, whoever shows them (SPEC §6.6,
+//! The linter: what the texts of the library are remarked on for, in any profile (SPEC §6.6,
 //! §9.2). Nothing here is refused by a write.
 
 use std::collections::BTreeSet;

@@ -44,7 +44,7 @@ pub enum FieldType {
 }
 
 /// The parts of a record: their names in the API, and what they hold. A record may have parts that are
-/// records like itself, so parts are told apart by their place and never looked through.
+/// records like itself, so parts are compared by address and never element by element.
 #[derive(Clone, Copy)]
 pub struct Parts(pub &'static [(&'static str, FieldType)]);
 

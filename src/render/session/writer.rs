@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
 
     /// Renders a text for people of at most `limit` characters.
     pub(super) fn text(&mut self, place: Place, template: &str, limit: usize) -> String {
-        // One more than is shown tells that something is cut, and bounds the work.
+        // One more than is shown marks that something is cut, and bounds the work.
         let mut draft = Draft::new(Target::Shown(limit + 1));
         self.append(&mut draft, &slug::parse_lenient(template, Dialect::Template));
         if draft.cut(limit) {

@@ -4,6 +4,8 @@ use serde_json::{Value as Json, json};
 
 use super::target::{Target, assert_refused};
 
+mod conversations;
+
 /// The valid request of an RPC with one value in its place; numbers in the pointer are list indexes.
 fn with(target: &Target, path: &str, pointer: &str, value: Json) -> Json {
     let mut request = target.json(path);
@@ -31,12 +33,6 @@ const SESSION: &str = "SessionTemplateService/CreateSessionTemplate";
 const TAB: &str = "ApplicationTabTemplateService/CreateApplicationTabTemplate";
 const TOOL: &str = "ProductivityToolService/CreateProductivityTool";
 const QUEUE: &str = "QueueService/CreateQueue";
-const ALERT: &str = "NotificationTemplateService/CreateNotificationTemplate";
-const SCRIPT: &str = "AgentScriptService/CreateAgentScript";
-const MACRO: &str = "MacroService/CreateMacro";
-const BOT: &str = "SmartAssistBotService/CreateSmartAssistBot";
-const CHANNEL: &str = "ChannelService/CreateChannel";
-const STREAM: &str = "WorkstreamService/CreateWorkstream";
 const PROVIDER: &str = "ProviderService/CreateChannelProvider";
 const USER: &str = "DirectoryService/UpsertUser";
 const TEAM: &str = "DirectoryService/UpsertTeam";
@@ -72,18 +68,16 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         (TAB, "application_tab_template/unique_name"),
         (TOOL, "productivity_tool/unique_name"),
         (QUEUE, "queue/unique_name"),
-        (ALERT, "notification_template/unique_name"),
-        (SCRIPT, "agent_script/unique_name"),
-        (MACRO, "macro/unique_name"),
-        (BOT, "smart_assist_bot/unique_name"),
-        (CHANNEL, "channel/unique_name"),
-        (STREAM, "workstream/unique_name"),
         (PROVIDER, "channel_provider/unique_name"),
         (ROLE, "role/unique_name"),
         ("ProfileService/CloneProfile", "unique_name"),
         ("SessionTemplateService/CloneSessionTemplate", "unique_name"),
         ("ProviderService/CloneChannelProvider", "unique_name"),
-    ] {
+    ]
+    .iter()
+    .chain(conversations::NAMES)
+    .copied()
+    {
         for name in names {
             all.push((path, field, json!(name), "UNIQUE_NAME_INVALID", "unique_name"));
         }
@@ -208,145 +202,6 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         (TAB, "application_tab_template/page_type", json!(8), "FIELD_INVALID", "page_type"),
         (TOOL, "productivity_tool/control_name", json!(""), "FIELD_INVALID", "control_name"),
         (QUEUE, "queue/kind", json!("QUEUE_KIND_UNSPECIFIED"), "FIELD_INVALID", "kind"),
-        (CHANNEL, "channel/kind", json!(0), "FIELD_INVALID", "kind"),
-        (BOT, "smart_assist_bot/user", json!(""), "FIELD_INVALID", "user"),
-        (BOT, "smart_assist_bot/user", json!("nobody"), "USER_NOT_FOUND", ""),
-        (BOT, "smart_assist_bot/user", json!("john.doe"), "FIELD_INVALID", "user"),
-        (STREAM, "workstream/channel", json!(""), "FIELD_INVALID", "channel"),
-        (STREAM, "workstream/channel", json!("contoso_none"), "OBJECT_NOT_FOUND", ""),
-        (STREAM, "workstream/session_template", json!("contoso_none"), "TEMPLATE_NOT_FOUND", ""),
-        (
-            STREAM,
-            "workstream/session_template",
-            json!("contoso_case"),
-            "FIELD_INVALID",
-            "session_template",
-        ),
-        (
-            STREAM,
-            "workstream/supervisor_assign",
-            json!("contoso_alert"),
-            "FIELD_INVALID",
-            "supervisor_assign",
-        ),
-        (STREAM, "workstream/entity", json!("incident"), "FIELD_INVALID", "entity"),
-        (STREAM, "workstream/entity", json!("Incident"), "FIELD_INVALID", "entity"),
-        (STREAM, "workstream/smart_assist_bots/0", json!("contoso_none"), "OBJECT_NOT_FOUND", ""),
-        (STREAM, "workstream/queues/0", json!("contoso_none"), "OBJECT_NOT_FOUND", ""),
-        (ALERT, "notification_template/title", json!(""), "FIELD_INVALID", "title"),
-        (ALERT, "notification_template/title", json!("{"), "SLUG_SYNTAX", "title"),
-        (ALERT, "notification_template/icon", json!("{a}"), "SLUG_SYNTAX", "icon"),
-        (
-            ALERT,
-            "notification_template/countdown_seconds",
-            json!(501),
-            "FIELD_INVALID",
-            "countdown_seconds",
-        ),
-        (
-            ALERT,
-            "notification_template/countdown_seconds",
-            json!(-1),
-            "FIELD_INVALID",
-            "countdown_seconds",
-        ),
-        (ALERT, "notification_template/accept_text", json!(""), "FIELD_INVALID", "accept_text"),
-        (
-            ALERT,
-            "notification_template/auto_accept",
-            json!(true),
-            "AUTO_ACCEPT_NEEDS_AUTO_ASSIGN",
-            "auto_accept",
-        ),
-        (
-            ALERT,
-            "notification_template/fields/0/header",
-            json!(""),
-            "FIELD_INVALID",
-            "fields[0].header",
-        ),
-        (
-            ALERT,
-            "notification_template/fields/0/order",
-            json!(-1),
-            "FIELD_INVALID",
-            "fields[0].order",
-        ),
-        (
-            ALERT,
-            "notification_template/fields/0/value",
-            json!("{}"),
-            "SLUG_SYNTAX",
-            "fields[0].value",
-        ),
-        (SCRIPT, "agent_script/language", json!(-1), "FIELD_INVALID", "language"),
-        (SCRIPT, "agent_script/language", Json::Null, "FIELD_INVALID", "language"),
-        (SCRIPT, "agent_script/steps/0/order", json!(0), "FIELD_INVALID", "steps[0].order"),
-        (SCRIPT, "agent_script/steps/0/action", json!(0), "FIELD_INVALID", "steps[0].action"),
-        (SCRIPT, "agent_script/steps/0/action", json!(2), "FIELD_INVALID", "steps[0].macro"),
-        (SCRIPT, "agent_script/steps/0/text", json!(""), "FIELD_INVALID", "steps[0].text"),
-        (SCRIPT, "agent_script/steps/0/text", json!("${"), "SLUG_SYNTAX", "steps[0].text"),
-        (SCRIPT, "agent_script/steps/0/name", json!("${}"), "SLUG_SYNTAX", "steps[0].name"),
-        (
-            SCRIPT,
-            "agent_script/steps/0/description",
-            json!("x"),
-            "FIELD_INVALID",
-            "steps[0].description",
-        ),
-        (
-            SCRIPT,
-            "agent_script/steps/0",
-            json!({"name": "x", "order": 1, "action": 3, "script": "CONTOSO_NEW"}),
-            "SCRIPT_SELF_REFERENCE",
-            "steps[0].script",
-        ),
-        (
-            SCRIPT,
-            "agent_script/steps/0",
-            json!({"name": "x", "order": 1, "action": 2, "macro": "contoso_none"}),
-            "OBJECT_NOT_FOUND",
-            "",
-        ),
-        (MACRO, "macro/actions", json!([]), "FIELD_INVALID", "actions"),
-        (MACRO, "macro/actions/0/operation", json!("condition"), "FIELD_INVALID", "actions[0]"),
-        (MACRO, "macro/actions/1/connector", json!(0), "FIELD_INVALID", "actions[1].connector"),
-        (
-            MACRO,
-            "macro/actions/1/operation",
-            json!("sing"),
-            "FIELD_INVALID",
-            "actions[1].operation",
-        ),
-        (MACRO, "macro/actions/1/inputs", json!({}), "MACRO_INPUT_REQUIRED", "actions[1].inputs"),
-        (
-            MACRO,
-            "macro/actions/1/inputs/phrase",
-            json!(""),
-            "MACRO_INPUT_REQUIRED",
-            "actions[1].inputs",
-        ),
-        (
-            MACRO,
-            "macro/actions/1/inputs/phrase",
-            json!("${"),
-            "SLUG_SYNTAX",
-            "actions[1].inputs[phrase]",
-        ),
-        (
-            MACRO,
-            "macro/actions/1/inputs/attribute.",
-            json!("x"),
-            "FIELD_INVALID",
-            "actions[1].inputs[attribute.]",
-        ),
-        (
-            MACRO,
-            "macro/actions/1/then_actions",
-            json!([{"connector": 1, "operation": "save_record"}]),
-            "FIELD_INVALID",
-            "actions[1].then_actions",
-        ),
         (
             PROVIDER,
             "channel_provider/channel_order",
@@ -398,6 +253,7 @@ fn cases() -> Vec<(&'static str, &'static str, Json, &'static str, &'static str)
         ("AgentService/ResolveProfile", "app", json!(99), "FIELD_INVALID", "app"),
         ("ProviderService/ReportProviderHealth", "state", json!(0), "FIELD_INVALID", "state"),
     ]);
+    all.extend(conversations::cases());
     for url in [
         "x",
         "http://a.example/",
@@ -471,18 +327,6 @@ const LIMITS: &[(&str, &str, usize, &str)] = &[
     (TOOL, "productivity_tool/learn_more", 100, "learn_more"),
     (TOOL, "productivity_tool/configuration_entity", 100, "configuration_entity"),
     (QUEUE, "queue/description", 2_000, "description"),
-    (ALERT, "notification_template/title", 100, "title"),
-    (ALERT, "notification_template/icon", 1_024, "icon"),
-    (ALERT, "notification_template/accept_text", 100, "accept_text"),
-    (ALERT, "notification_template/reject_text", 100, "reject_text"),
-    (ALERT, "notification_template/fields/0/name", 100, "fields[0].name"),
-    (ALERT, "notification_template/fields/0/header", 200, "fields[0].header"),
-    (ALERT, "notification_template/fields/0/value", 1_028, "fields[0].value"),
-    (SCRIPT, "agent_script/description", 100, "description"),
-    (SCRIPT, "agent_script/steps/0/name", 100, "steps[0].name"),
-    (SCRIPT, "agent_script/steps/0/text", 2_000, "steps[0].text"),
-    (MACRO, "macro/actions/1/inputs/phrase", 2_048, "actions[1].inputs[phrase]"),
-    (STREAM, "workstream/description", 2_000, "description"),
     (PROVIDER, "channel_provider/label", 100, "label"),
     (PROVIDER, "channel_provider/custom_parameters", 2_000, "custom_parameters"),
     ("ProviderService/ReportProviderHealth", "detail", 500, "detail"),
@@ -499,7 +343,7 @@ const LIMITS: &[(&str, &str, usize, &str)] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_count_characters_and_end_where_they_say() {
     let target = Target::start().await;
-    for &(path, pointer, limit, field) in LIMITS {
+    for &(path, pointer, limit, field) in LIMITS.iter().chain(conversations::LIMITS) {
         // Four bytes each: a limit in bytes would end early. It is a letter, for names of views.
         for (length, fits) in [(limit, true), (limit + 1, false)] {
             let text = "\u{20000}".repeat(length);
