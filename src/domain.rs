@@ -8,6 +8,7 @@ pub mod actor;
 pub mod app;
 pub mod check;
 pub mod copilot;
+pub mod delivery;
 pub mod directory;
 pub mod field;
 pub mod finding;
@@ -30,6 +31,7 @@ pub(crate) use self::library::named_kinds;
 pub use self::{
     actor::{Actor, Scope, Scopes},
     app::{App, Method},
+    delivery::{Delivery, DeliveryLog, NoDeliveryLog},
     finding::{Finding, FindingCode},
     kinds::Kind,
     library::{
