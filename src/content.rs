@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use self::draft::Draft;
 pub use self::{
     builtin::{BuiltIn, built_in_of},
-    compiled::Compiled,
+    compiled::{Compiled, ContentId},
     gates::{Gate, GateReport, GateSubject, Gates},
     linter::library_findings,
     parts::{Differing, Pair, Parts},

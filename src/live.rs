@@ -9,11 +9,14 @@
 //! whatever the kind, and finds the streams of profiles that the commit can concern: users of one
 //! seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken.
+//!
+//! The [`Fleet`] keeps what each client was sent, and what it reports of it.
 
 mod access;
 mod cause;
 mod compare;
 mod feed;
+mod fleet;
 mod group;
 mod hub;
 mod ids;
@@ -31,6 +34,10 @@ mod token;
 pub use self::{
     access::{Access, Recheck},
     cause::Cause,
+    fleet::{
+        ClientState, ClientStatus, Counts, Fleet, Held, Mark, Place, RejectReason, Rejection,
+        Report, ReportStatus, Statuses, Summary,
+    },
     hub::Hub,
     messages::{Health, HealthState, Message, Reset, Snapshot},
     profile::ProfileSlot,

@@ -29,9 +29,9 @@ use crate::{
     auth::RPCS,
     clock::Clock,
     command::CreateFingerprintKey,
-    domain::Actor,
+    domain::{Actor, NoDeliveryLog},
     ledger::{Committed, Ledger, Submission},
-    live::{self, Hub},
+    live::{self, Fleet, Hub},
     process::handles::FileHandles,
     read::Contents,
     service::Service,
@@ -252,6 +252,7 @@ async fn open(
         live::StoreId::from(&store.identity()),
         watch.clone(),
         Arc::clone(&contents),
+        Fleet::new(clock.clone(), Arc::new(NoDeliveryLog)),
         fastrand::Rng::new(),
     );
     let calls = CallStreams::new(watch, fastrand::Rng::new());

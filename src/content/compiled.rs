@@ -1,9 +1,20 @@
 //! The content of a profile, compiled.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::GateReport;
 use crate::domain::{Finding, UniqueName};
+
+/// What tells a content from any other: all that is kept of it for a client that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentId {
+    /// The digest.
+    pub digest: String,
+    /// The profile that it is the content of; none where only the digest is known.
+    pub profile: Option<UniqueName>,
+}
 
 /// The content of one profile for users with equal gates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +23,8 @@ pub struct Compiled {
     pub bytes: Bytes,
     /// `d1:` and the SHA-256 of the bytes in 64 lower-case hexadecimal digits.
     pub digest: String,
+    /// The digest with the profile, to be kept by those who do not keep the content.
+    pub id: Arc<ContentId>,
     /// Remarks of SPEC §8.5, ascending by code, then subject; one per pair.
     pub findings: Vec<Finding>,
     /// First closed gate of everything that does not reach the user: tools in the order of the

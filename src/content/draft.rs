@@ -1,10 +1,10 @@
 //! Content on its way: the input of every section, and what the sections remark.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Compiled, Gate, GateReport, GateSubject, Gates};
+use super::{Compiled, ContentId, Gate, GateReport, GateSubject, Gates};
 use crate::{
     catalog::Catalog,
     domain::{Finding, FindingCode, UniqueName, profile::Profile},
@@ -97,8 +97,10 @@ impl<'a> Draft<'a> {
 
     pub(super) fn finish(self, bytes: Bytes, digest: String) -> Compiled {
         let findings = self.findings.into_iter();
+        let profile = Some(self.profile.name().clone());
         Compiled {
             bytes,
+            id: Arc::new(ContentId { digest: digest.clone(), profile }),
             digest,
             findings: findings
                 .map(|((code, subject), message)| Finding { code, subject, message })

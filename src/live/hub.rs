@@ -13,8 +13,10 @@ use fastrand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
-    Health, HealthState, Payload, ProfileStream, Reset, Settings, StoreId, Streams, Subscription,
+    Fleet, Health, HealthState, Payload, ProfileStream, Reset, Settings, StoreId, Streams,
+    Subscription,
     feed::{Batch, Feed},
+    fleet::Presence,
     group::GroupKey,
     profile::{Opening, ProfileSlot, Subject},
     streams::{Follower, Wakers},
@@ -45,6 +47,7 @@ pub(super) struct Shared {
     /// Streams of other kinds.
     others: Mutex<Vec<Arc<dyn Follower>>>,
     health: Mutex<HashMap<UniqueName, (Health, String)>>,
+    fleet: Fleet,
     /// Revision up to which every stream of a profile was compared.
     compared: Arc<AtomicI64>,
     feed: Arc<Feed>,
@@ -57,12 +60,14 @@ impl Drop for Shared {
 }
 
 impl Hub {
-    /// A hub without streams, and its task. Must be called within a tokio runtime.
+    /// A hub without streams, and its task; what its streams deliver is noted in `fleet`. Must be
+    /// called within a tokio runtime.
     pub fn new(
         tasks: &Tasks,
         store: StoreId,
         settings: Settings,
         contents: Arc<Contents>,
+        fleet: Fleet,
         random: Rng,
     ) -> Self {
         let feed = Arc::new(Feed::default());
@@ -74,6 +79,7 @@ impl Hub {
             profiles: Streams::new(settings, random),
             others: Mutex::default(),
             health: Mutex::default(),
+            fleet,
             compared: Arc::default(),
             feed,
         });
@@ -147,7 +153,8 @@ impl Hub {
             compared: Arc::clone(&shared.compared),
         };
         let start = resolved.revision;
-        let slot = shared.slot(subject, sent, resolved, &variant, &mut registry.random);
+        let presence = shared.fleet.connect(&resolved.user, app, client_id.as_deref());
+        let slot = shared.slot((subject, presence), sent, resolved, &variant, &mut registry.random);
         let (watcher, id) =
             shared.profiles.insert(&mut registry, (access, app, client_id), start, slot);
         if registry.index.catalog.is_none() {
@@ -208,6 +215,16 @@ impl Hub {
     pub fn drain(&self) {
         let now = Instant::now();
         self.shared.each_kind(|streams| streams.drain(now));
+    }
+
+    /// What every client was sent, and what it reports of it.
+    pub fn fleet(&self) -> &Fleet {
+        &self.shared.fleet
+    }
+
+    /// Revision up to which every stream of a profile was compared: what differs waits in its stream.
+    pub fn compared(&self) -> i64 {
+        self.shared.compared.load(Ordering::Acquire)
     }
 
     /// Number of open streams of profiles.
@@ -295,7 +312,7 @@ impl Shared {
     /// The slot of a new stream: what the client sent decides the first message (SPEC §10.2).
     fn slot(
         &self,
-        subject: Subject,
+        (subject, presence): (Subject, Presence),
         sent: Sent,
         resolved: Resolved,
         held: &Variant,
@@ -313,6 +330,7 @@ impl Shared {
         let health = listed.filter_map(|p| Some((p.clone(), known.get(p)?.0))).collect();
         drop(known);
         let settings = self.profiles.settings();
-        ProfileSlot::new(subject, opening, held.clone(), health, settings, random)
+        let held = held.clone();
+        ProfileSlot::new((subject, presence), opening, held, health, settings, random)
     }
 }

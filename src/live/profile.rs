@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Cause, CauseKind, Health, Message, Payload, Reset, Settings, StoreId, Turn,
+    Cause, CauseKind, Health, Message, Payload, Reset, Settings, StoreId, Turn, fleet::Presence,
     index::ProfileIndex, slot::about,
 };
 use crate::{
@@ -77,6 +77,8 @@ struct Pending {
 #[derive(Debug)]
 pub struct ProfileSlot {
     subject: Subject,
+    /// Where deliveries are noted.
+    presence: Presence,
     opening: Option<Box<Opening>>,
     pending: Option<Pending>,
     health: BTreeMap<UniqueName, Health>,
@@ -92,7 +94,7 @@ pub struct ProfileSlot {
 impl ProfileSlot {
     /// The slot of a stream that opens; `health` is what a client that gets no snapshot gets first.
     pub(super) fn new(
-        subject: Subject,
+        (subject, presence): (Subject, Presence),
         opening: Opening,
         held: Variant,
         health: BTreeMap<UniqueName, Health>,
@@ -102,6 +104,7 @@ impl ProfileSlot {
         let now = opening.since;
         Self {
             subject,
+            presence,
             sent: opening.resolved.revision,
             opening: Some(Box::new(opening)),
             pending: None,
@@ -123,6 +126,7 @@ impl ProfileSlot {
         let digest = &offer.variant.content.digest;
         if *digest == self.held.content.digest {
             self.pending = None;
+            self.presence.withdrawn();
             return false;
         }
         if *digest == self.newest().content.digest {
@@ -146,6 +150,7 @@ impl ProfileSlot {
         while pending.causes.len() > MAX_CAUSES {
             pending.causes.pop_first();
         }
+        self.presence.offered(offer.revision);
         true
     }
 
@@ -207,6 +212,7 @@ impl Payload for ProfileSlot {
     fn clear(&mut self) {
         self.opening = None;
         self.pending = None;
+        self.presence.end();
     }
 }
 

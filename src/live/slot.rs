@@ -36,7 +36,7 @@ pub trait Payload: fmt::Debug + Send + 'static {
     /// The announcement of a planned end.
     fn drain(reconnect_after: Duration, deadline: Duration) -> Self::Message;
 
-    /// Drops all that waits.
+    /// Drops all that waits, for the stream has ended.
     fn clear(&mut self);
 }
 

@@ -134,6 +134,7 @@ fn code(refusal: &Refusal) -> Code {
         Canonical::PermissionDenied => Code::PermissionDenied,
         Canonical::Unauthenticated => Code::Unauthenticated,
         Canonical::ResourceExhausted => Code::ResourceExhausted,
+        Canonical::OutOfRange => Code::OutOfRange,
         Canonical::Unavailable => Code::Unavailable,
         Canonical::DeadlineExceeded => Code::DeadlineExceeded,
         Canonical::Unimplemented => Code::Unimplemented,

@@ -25,8 +25,9 @@ pub(super) async fn service() -> Service {
     let id = live::StoreId::from(&store.identity());
     let times = live::Settings::default();
     let rng = fastrand::Rng::with_seed(7);
-    let hub =
-        Hub::new(&crate::tasks::Tasks::default(), id, times.clone(), Arc::clone(&contents), rng);
+    let tasks = crate::tasks::Tasks::default();
+    let fleet = live::Fleet::new(Clock::system(), Arc::new(crate::domain::NoDeliveryLog));
+    let hub = Hub::new(&tasks, id, times.clone(), Arc::clone(&contents), fleet, rng);
     let (feed, adapters) = (hub.clone(), Arc::new(Registry::builtin()));
     let publish = move |committed: &crate::ledger::Committed| feed.committed(committed);
     let streams = voice::CallStreams::new(times, fastrand::Rng::with_seed(7));

@@ -19,6 +19,8 @@ pub enum Code {
     Unauthenticated,
     /// A limit of the server is reached.
     ResourceExhausted,
+    /// What is named lies beyond what is kept.
+    OutOfRange,
     /// The server cannot answer now.
     Unavailable,
     /// The caller's deadline passed.
@@ -189,6 +191,12 @@ reasons! {
     ProviderRefused = "PROVIDER_REFUSED", FailedPrecondition;
     /// The state of the call forbids it.
     CallState = "CALL_STATE", FailedPrecondition;
+    /// The reported content was not delivered to this client.
+    NotSent = "NOT_SENT", FailedPrecondition;
+    /// The object has no such revision, or it is not kept any more.
+    RevisionNotFound = "REVISION_NOT_FOUND", OutOfRange;
+    /// The feed of changes does not go back so far any more.
+    RevisionCompacted = "REVISION_COMPACTED", OutOfRange;
     /// The vendor may have carried out the request.
     OutcomeUnknown = "OUTCOME_UNKNOWN", Aborted;
     /// The sent etag is not the current one.

@@ -44,6 +44,7 @@ impl ProfileSlot {
         };
         self.sent = resolved.revision;
         if in_sync {
+            self.presence.confirms(&resolved);
             return Message::InSync {
                 revision: self.sent,
                 digest: self.held.content.digest.clone(),
@@ -81,6 +82,7 @@ impl ProfileSlot {
         causes: Causes,
         changed_sections: Vec<&'static str>,
     ) -> Message {
+        self.presence.sends(&resolved);
         let shown = |request_id: Option<Uuid>| request_id.filter(|_| self.subject.admin);
         let causes = causes.into_iter().map(|((revision, kind), request_id)| Cause {
             kind,

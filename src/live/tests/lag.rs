@@ -49,6 +49,7 @@ async fn a_hub_that_is_gone_leaves_no_task_behind() {
         store,
         settings,
         contents,
+        world.hub.fleet().clone(),
         fastrand::Rng::with_seed(1),
     );
     assert_eq!(tasks(), before + 1);

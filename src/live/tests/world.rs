@@ -23,7 +23,7 @@ use crate::{
         UpdateProfile,
     },
     domain::{
-        Change, Common, Kind, Object, ObjectKey, Scopes, Stamp, State,
+        Change, Common, Delivery, DeliveryLog, Kind, Object, ObjectKey, Scopes, Stamp, State,
         directory::{User, UserKind},
         provider::{ChannelProvider, Failover, WIDGET},
     },
@@ -50,10 +50,29 @@ impl Command for Put {
     }
 }
 
+/// A log of deliveries that tests read.
+#[derive(Debug, Default)]
+pub(super) struct Delivered(pub(super) Mutex<Vec<Delivery>>);
+
+impl DeliveryLog for Arc<Delivered> {
+    fn delivered(&self, delivery: Delivery) {
+        self.0.lock().unwrap().push(delivery);
+    }
+}
+
+/// A clock that goes by the time of the executor.
+pub(super) fn clock() -> Clock {
+    let start = Instant::now();
+    let now = move || Time::from_micros(1_000_000_000 + start.elapsed().as_micros() as i64);
+    Clock::new(now, Uuid::new_v4)
+}
+
 pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) hub: Hub,
     pub(super) contents: Arc<Contents>,
+    /// What the log of deliveries was given.
+    pub(super) delivered: Arc<Delivered>,
     /// Commits that the hub is not told of yet, while a test holds them back.
     held: Arc<Mutex<Option<VecDeque<Committed>>>>,
 }
@@ -141,12 +160,14 @@ impl World {
 
     pub(super) async fn with(settings: Settings) -> Self {
         let contents = Arc::new(Contents::new());
+        let delivered = Arc::<Delivered>::default();
         let store = StoreId { store: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
         let hub = Hub::new(
             &crate::tasks::Tasks::default(),
             store,
             settings,
             Arc::clone(&contents),
+            Fleet::new(clock(), Arc::new(Arc::clone(&delivered))),
             fastrand::Rng::with_seed(7),
         );
         let held: Arc<Mutex<Option<VecDeque<Committed>>>> = Arc::default();
@@ -158,7 +179,7 @@ impl World {
         let memory = Arc::new(Memory::new());
         let adapters = Arc::new(deskplane_providers::Registry::builtin());
         let ledger = Ledger::open_here(memory, Clock::system(), adapters, publish).await.unwrap();
-        let world = Self { ledger, hub, contents, held };
+        let world = Self { ledger, hub, contents, delivered, held };
         let users = ["ann", "bob"].map(|u| put_user(user(u, &["msdyn_csr"])));
         world.put(users.to_vec()).await;
         world

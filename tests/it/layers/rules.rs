@@ -19,7 +19,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("read", &["catalog", "content", "domain", "resolve"]),
     (
         "live",
-        &["catalog", "content", "domain", "impact", "ledger", "read", "resolve", "store", "tasks"],
+        &[
+            "catalog", "clock", "content", "domain", "impact", "ledger", "read", "resolve",
+            "store", "tasks",
+        ],
     ),
     ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"]),
     (
