@@ -24,6 +24,7 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 ///         response: UpdateSettingsResponse,
 ///         answer: [$crate::v1::UpdateSettingsResponse],
 ///         access: WRITE,
+///         audit: None,
 ///         secrets: false,
 ///     }
 ///     …
@@ -32,7 +33,7 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// ```
 ///
 /// `answer` is what the method of the generated trait answers. `access` is the option
-/// `(deskplane.v1.access)`. `secrets` says whether the request may hold a field with `debug_redact`.
+/// `(deskplane.v1.access)`, `audit` the option `(deskplane.v1.audit)`: `None`, `Always` or `Others`. `secrets` says whether the request may hold a field with `debug_redact`.
 /// `way` follows from the form of the messages:
 ///
 /// * `get [Resource]`: answers a resource that has an `etag`, by its `name`;
@@ -52,11 +53,25 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 
 type Error = Box<dyn std::error::Error>;
 
+/// The options of methods that the table hands on.
+struct Options {
+    access: ExtensionDescriptor,
+    audit: ExtensionDescriptor,
+}
+
+impl Options {
+    fn find(pool: &DescriptorPool, package: &str) -> Result<Self, Error> {
+        let find = |name: &str| {
+            let found = pool.get_extension_by_name(&format!("{package}.{name}"));
+            found.ok_or_else(|| format!("there is no option `{name}`"))
+        };
+        Ok(Self { access: find("access")?, audit: find("audit")? })
+    }
+}
+
 /// The source of the macro `for_each_service` over the services of a package.
 pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Error> {
-    let access = pool
-        .get_extension_by_name(&format!("{package}.access"))
-        .ok_or("there is no option `access`")?;
+    let options = Options::find(pool, package)?;
     let of_package =
         pool.services().filter(|service| service.parent_file().package_name() == package);
     let mut services: Vec<_> = of_package.collect();
@@ -74,7 +89,7 @@ pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Err
         let mut methods: Vec<_> = service.methods().collect();
         methods.sort_by_key(|method| method.name().to_owned());
         for method in &methods {
-            code.push_str(&rpc(method, &access)?);
+            code.push_str(&rpc(method, &options)?);
         }
         code.push_str("            }\n");
     }
@@ -82,7 +97,7 @@ pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Err
     Ok(code)
 }
 
-fn rpc(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String, Error> {
+fn rpc(method: &MethodDescriptor, options: &Options) -> Result<String, Error> {
     let (name, service) = (method.name(), method.parent_service());
     let (request, response) = (method.input(), method.output());
     let (request_name, response_name) = (request.name(), response.name());
@@ -101,13 +116,15 @@ fn rpc(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String
                     response: {response_name},
                     answer: [{answer}],
                     access: {access},
+                    audit: {audit},
                     secrets: {secrets},
                 }}
 "#,
         path = service.full_name(),
         method_name = snake(name),
         verb = verb(method),
-        access = access_of(method, access)?,
+        access = access_of(method, &options.access)?,
+        audit = audit_of(method, &options.audit)?,
         secrets = may_hold_secrets(&request, &mut Vec::new()),
     ))
 }
@@ -169,16 +186,32 @@ fn verb(method: &MethodDescriptor) -> String {
 
 /// Who may call the method: the name of the option's value, without its prefix.
 fn access_of(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String, Error> {
+    let given = value_of(method, access, "ACCESS_")?;
+    given.ok_or_else(|| format!("{} does not say who may call it", method.full_name()).into())
+}
+
+/// Which calls of the method are audited: `AUDIT_ALWAYS` as `Always`, and `None` where it says nothing.
+fn audit_of(method: &MethodDescriptor, audit: &ExtensionDescriptor) -> Result<String, Error> {
+    let given = value_of(method, audit, "AUDIT_")?.unwrap_or_else(|| "NONE".to_owned());
+    let (first, rest) = given.split_at(1);
+    Ok(format!("{first}{}", rest.to_ascii_lowercase()))
+}
+
+/// The name of the value that a method gives an option, without its prefix; none for the zero value.
+fn value_of(
+    method: &MethodDescriptor,
+    option: &ExtensionDescriptor,
+    prefix: &str,
+) -> Result<Option<String>, Error> {
     let options: DynamicMessage = method.options();
-    let full_name = method.full_name();
-    let value = match (access.kind(), options.get_extension(access).as_ref()) {
+    let value = match (option.kind(), options.get_extension(option).as_ref()) {
         (Kind::Enum(kind), Value::EnumNumber(number)) => kind.get_value(*number),
-        _ => return Err("the option `access` must be an enum".into()),
+        _ => return Err(format!("the option `{}` must be an enum", option.name()).into()),
     };
-    let given = value.filter(|value| value.number() != 0);
-    let given = given.ok_or_else(|| format!("{full_name} does not say who may call it"))?;
-    let name = given.name().strip_prefix("ACCESS_");
-    Ok(name.ok_or("a value of `access` has another prefix")?.to_owned())
+    let Some(value) = value.filter(|value| value.number() != 0) else { return Ok(None) };
+    let name = value.name().strip_prefix(prefix);
+    let name = name.ok_or_else(|| format!("a value of `{}` has another prefix", option.name()))?;
+    Ok(Some(name.to_owned()))
 }
 
 /// Whether a message, or one that it holds, has a field that is not to be printed.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 pub use self::{
     credential::{Credential, LOCAL_ADMINISTRATOR, LOCAL_CALLER, SCOPES_KEY, USER_KEY},
-    table::{Access, Cell, RPCS, Rpc},
+    table::{Access, Audit, Cell, RPCS, Rpc},
 };
 
 use crate::{
@@ -55,10 +55,11 @@ pub fn may_call(rpc: &Rpc, actor: &Actor) -> Result<(), Refusal> {
     Err(scope_required(rpc, actor, beyond_validation))
 }
 
-/// Refuses a call for which the caller holds no scope that allows it.
+/// Answers the scope that allows the call: the first one, in the order of [`Scope::ALL`], of those
+/// that the caller holds. Refuses a caller who holds none.
 ///
 /// The refusal of an agent who names another user does not reveal whether that user exists.
-pub fn authorize(rpc: &Rpc, actor: &Actor, attributes: &Attributes<'_>) -> Result<(), Refusal> {
+pub fn authorize(rpc: &Rpc, actor: &Actor, attributes: &Attributes<'_>) -> Result<Scope, Refusal> {
     let other = attributes.other_user(actor);
     let allowed = rpc.access.scopes(|cell| match cell {
         Cell::No => false,
@@ -67,8 +68,8 @@ pub fn authorize(rpc: &Rpc, actor: &Actor, attributes: &Attributes<'_>) -> Resul
         Cell::OwnIfExplained => attributes.agent_explain && other.is_none(),
         Cell::ValidateOnly => attributes.validate_only,
     });
-    if actor.scopes.meets(allowed) {
-        return Ok(());
+    if let Some(scope) = actor.scopes.first_common(allowed) {
+        return Ok(scope);
     }
     let own = rpc.access.scopes(|cell| {
         cell == Cell::Own || cell == Cell::OwnIfExplained && attributes.agent_explain

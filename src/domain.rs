@@ -29,7 +29,7 @@ pub mod time;
 
 pub(crate) use self::library::named_kinds;
 pub use self::{
-    actor::{Actor, Scope, Scopes},
+    actor::{Actor, Provenance, Scope, Scopes},
     app::{App, Method},
     delivery::{Delivery, DeliveryLog, NoDeliveryLog},
     finding::{Finding, FindingCode},

@@ -29,7 +29,7 @@ use crate::{
     auth::RPCS,
     clock::Clock,
     command::CreateFingerprintKey,
-    domain::{Actor, NoDeliveryLog},
+    domain::{Actor, NoDeliveryLog, Provenance},
     ledger::{Committed, Ledger, Submission},
     live::{self, Fleet, Hub},
     process::handles::FileHandles,
@@ -331,6 +331,7 @@ async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
     let submission = Submission {
         command: Box::new(CreateFingerprintKey { replaces, sealed }),
         actor: Actor::system(),
+        provenance: Provenance::default(),
         request: None,
         validate_only: false,
         reason: String::new(),

@@ -113,6 +113,7 @@ impl Service {
         let submission = Submission {
             command,
             actor: call.actor.clone(),
+            provenance: context.provenance(call.scope),
             request,
             validate_only: envelope.validate_only,
             reason: envelope.reason,

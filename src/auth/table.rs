@@ -52,6 +52,18 @@ impl Access {
     }
 }
 
+/// Which calls of an operation are audited as reads (SPEC §11.3), by the names that the option
+/// `(deskplane.v1.audit)` gives. A write is audited by its own record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// None.
+    None,
+    /// Every call.
+    Always,
+    /// Calls of READER and ADMIN about another user than the caller's own.
+    Others,
+}
+
 /// An operation of the API, as its definition describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rpc {
@@ -59,6 +71,8 @@ pub struct Rpc {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Which of its calls are audited, beside refusals by scope.
+    pub audit: Audit,
     /// Whether its requests may hold secrets.
     pub may_hold_secrets: bool,
     /// Whether it answers a stream.
@@ -120,6 +134,7 @@ macro_rules! rpcs {
             response: $response:ident,
             answer: $answer:tt,
             access: $access:ident,
+            audit: $audit:ident,
             secrets: $secrets:literal,
         })+
     })+) => {
@@ -128,6 +143,7 @@ macro_rules! rpcs {
             Rpc {
                 path: $path,
                 access: $access,
+                audit: Audit::$audit,
                 may_hold_secrets: $secrets,
                 streams: streams!($way),
             },

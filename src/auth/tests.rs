@@ -134,6 +134,18 @@ fn requests_that_carry_a_provider_may_hold_secrets() {
 }
 
 #[test]
+fn s11_3_the_reads_that_are_audited_are_those_of_the_specification() {
+    let audited = |audit| {
+        let rpcs = RPCS.iter().filter(move |rpc| rpc.audit == audit);
+        rpcs.map(|rpc| rpc.path.rsplit('/').next().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let always = ["BulkResolve", "Explain", "Export", "PreviewChanges", "PreviewUser"];
+    let always = always.into_iter().filter(|name| RPCS.iter().any(|rpc| rpc.path.ends_with(name)));
+    assert_eq!(audited(Audit::Always), always.collect());
+    assert_eq!(audited(Audit::Others), BTreeSet::from(["ResolveProfile", "WatchProfile"]));
+}
+
+#[test]
 fn scopes_add_up_and_none_allows_nothing() {
     let call = Attributes { subject: Some("jane"), ..Attributes::default() };
     for rpc in RPCS {

@@ -65,6 +65,12 @@ impl Scopes {
         Self(self.0 | other.0)
     }
 
+    /// The first scope, in the order of [`Scope::ALL`], that is in both sets.
+    pub fn first_common(self, other: Self) -> Option<Scope> {
+        let both = self.0 & other.0;
+        Scope::ALL.iter().copied().find(|scope| both & scope.bit() != 0)
+    }
+
     /// Whether the sets have a scope in common.
     pub fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -80,6 +86,26 @@ pub struct Actor {
     pub user: Option<UserId>,
     /// What the caller may do.
     pub scopes: Scopes,
+}
+
+/// Where a call came from, and what let it in (SPEC §11.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The scope by which the call was let in; none for what the server does by itself, and in records
+    /// of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// Address and port of the other end of the connection, `127.0.0.1:51234`; empty where there is
+    /// none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+}
+
+impl Provenance {
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        self.scope.is_none() && self.address.is_empty()
+    }
 }
 
 impl Actor {

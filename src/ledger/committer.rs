@@ -332,6 +332,7 @@ fn record(
         time: context.time,
         operation: submission.command.operation().to_owned(),
         actor: submission.actor.clone(),
+        provenance: submission.provenance.clone(),
         reason: submission.reason.clone(),
         flags: submission.command.flags().iter().map(|&flag| flag.to_owned()).collect(),
         request,

@@ -4,7 +4,7 @@
 use crate::{
     catalog::{Catalog, Delta, builtin},
     clock::Clock,
-    domain::{Actor, Change, Object, Stamp, Time},
+    domain::{Actor, Change, Object, Provenance, Stamp, Time},
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
@@ -44,6 +44,7 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         time,
         operation: "SeedBuiltIns".to_owned(),
         actor: Actor::system(),
+        provenance: Provenance::default(),
         reason: String::new(),
         flags: Vec::new(),
         request: None,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{job::Judged, *};
 use crate::{
     command::{Command, CreateProfile, ProfilePatch, SetDefault},
-    domain::{Actor, UniqueName, UserId, profile::InboxView},
+    domain::{Actor, Provenance, UniqueName, UserId, profile::InboxView},
     store::{Durable, Memory, durable},
 };
 
@@ -41,7 +41,8 @@ fn create(name: &str) -> Submission {
 
 pub(crate) fn submission(command: Box<dyn Command>) -> Submission {
     let actor = Actor::system();
-    Submission { command, actor, request: None, validate_only: false, reason: String::new() }
+    let (provenance, reason) = (Provenance::default(), String::new());
+    Submission { command, actor, provenance, request: None, validate_only: false, reason }
 }
 
 #[tokio::test]

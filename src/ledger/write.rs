@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     catalog::Catalog,
     command::{Command, Warning},
-    domain::{Actor, Finding, Object, UserId},
+    domain::{Actor, Finding, Object, Provenance, UserId},
     impact::{Affected, Impact},
     store::Record,
 };
@@ -21,6 +21,8 @@ pub struct Submission {
     pub command: Box<dyn Command>,
     /// Who asks.
     pub actor: Actor,
+    /// From where, and by which scope; kept with the write.
+    pub provenance: Provenance,
     /// How a repetition is recognised; ignored with `validate_only`.
     pub request: Option<Idempotency>,
     /// Judge, answer and do nothing.

@@ -17,7 +17,7 @@ use super::deadline::{self, Deadline};
 use crate::{
     auth::{self, Credential, Rpc},
     catalog::Catalog,
-    domain::{Actor, Reason, Refusal},
+    domain::{Actor, Provenance, Reason, Refusal, Scope},
     ledger::{Accepted, Ledger, Submission},
 };
 
@@ -81,6 +81,12 @@ impl CallContext {
         self.0.peer
     }
 
+    /// Where the call comes from, let in by that scope.
+    pub(super) fn provenance(&self, scope: Scope) -> Provenance {
+        let address = self.peer().map(|peer| peer.to_string()).unwrap_or_default();
+        Provenance { scope: Some(scope), address }
+    }
+
     /// Time since the call began.
     pub(super) fn elapsed(&self) -> Duration {
         self.0.start.elapsed()
@@ -123,7 +129,7 @@ impl CallContext {
             let actor = context.0.credential.actor(catalog)?;
             let attributes =
                 auth::Attributes { subject: Some(&subject), ..auth::Attributes::default() };
-            auth::authorize(context.0.rpc, &actor, &attributes).map_err(auth::revoked)
+            auth::authorize(context.0.rpc, &actor, &attributes).map(drop).map_err(auth::revoked)
         }
     }
 }
@@ -152,6 +158,8 @@ pub(super) struct Admitted {
     pub(super) catalog: Arc<Catalog>,
     /// The caller.
     pub(super) actor: Actor,
+    /// The scope that let the call in.
+    pub(super) scope: Scope,
     /// Keeps others from making one.
     _checked: (),
 }
@@ -201,8 +209,8 @@ impl Data {
         let MessageAttributes { subject, validate_only } = attributes;
         let agent_explain = catalog.settings.allow_agent_explain;
         let attributes = auth::Attributes { subject, validate_only, agent_explain };
-        auth::authorize(head.rpc, &actor, &attributes)?;
-        Ok(Admitted { catalog, actor, _checked: () })
+        let scope = auth::authorize(head.rpc, &actor, &attributes)?;
+        Ok(Admitted { catalog, actor, scope, _checked: () })
     }
 
     /// Submits the write of an admitted call. From then on its outcome does not depend on whether the

@@ -51,6 +51,7 @@ macro_rules! services {
             response: $response:ident,
             answer: [$($answer:tt)+],
             access: $access:ident,
+            audit: $audit:ident,
             secrets: $secrets:literal,
         })+
     })+) => {$(

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use self::format::{decode, encode};
 pub use self::request::{Header, RequestKey};
 use super::{Error, Result, Revision};
-use crate::domain::{Actor, Change, Object, ObjectKey, Time};
+use crate::domain::{Actor, Change, Object, ObjectKey, Provenance, Time};
 
 /// Format version of records that is written. Both are JSON: in format 1 the answer to a request id
 /// holds every object that it shows, in format 2 those alone that the record does not change.
@@ -29,6 +29,9 @@ pub struct Record {
     pub operation: String,
     /// Who called.
     pub actor: Actor,
+    /// From where the call came, and by which scope; unknown in records of older programs.
+    #[serde(default)]
+    pub provenance: Provenance,
     /// Why, in the caller's words; may be empty.
     #[serde(default)]
     pub reason: String,
@@ -60,6 +63,8 @@ struct Written<'a> {
     time: Time,
     operation: &'a str,
     actor: &'a Actor,
+    #[serde(skip_serializing_if = "Provenance::is_unknown")]
+    provenance: &'a Provenance,
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -102,7 +107,8 @@ impl Record {
         if changes.len() != self.changes.len() || objects.next().is_some() {
             return Err(Error::Engine("a record needs the encoding of each object".to_owned()));
         }
-        let Self { revision, time, operation, actor, reason, flags, request, .. } = self;
+        let Self { revision, time, operation, actor, provenance, reason, flags, request, .. } =
+            self;
         let request = request.as_ref();
         encode(
             FORMAT,
@@ -111,6 +117,7 @@ impl Record {
                 time: *time,
                 operation,
                 actor,
+                provenance,
                 reason,
                 flags,
                 request,
@@ -150,7 +157,7 @@ pub(super) fn decode_object(bytes: &[u8]) -> Result<Object> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Kind, ObjectKey},
+        domain::{Kind, ObjectKey, Scope},
         store::conformance::fixtures,
     };
 
@@ -159,6 +166,9 @@ mod tests {
         include_bytes!("../../tests/data/records/format-1.record"),
         include_bytes!("../../tests/data/records/format-2.record"),
     ];
+
+    /// The newest format with the provenance of its call, which older programs pass over.
+    const PROVENANCE: &[u8] = include_bytes!("../../tests/data/records/format-2-provenance.record");
 
     #[test]
     fn every_format_is_read_and_the_newest_written_as_ever() {
@@ -172,6 +182,17 @@ mod tests {
             assert_eq!(record.changes[0].key(), ObjectKey::new(Kind::User, "KENDALL"));
             assert_eq!(record.encode().unwrap(), FIXTURES[FIXTURES.len() - 1]);
         }
+    }
+
+    #[test]
+    fn provenance_is_kept_and_unknown_in_records_that_have_none() {
+        let without = Record::decode(FIXTURES[FIXTURES.len() - 1]).unwrap();
+        assert!(without.provenance.is_unknown());
+        let record = Record::decode(PROVENANCE).unwrap();
+        let address = "127.0.0.1:51234".to_owned();
+        assert_eq!(record.provenance, Provenance { scope: Some(Scope::Admin), address });
+        assert_eq!(record.encode().unwrap(), PROVENANCE);
+        assert_eq!(Record { provenance: Provenance::default(), ..record }, without);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
-    domain::{Actor, Change, Object, Time},
+    domain::{Actor, Change, Object, Provenance, Time},
     live,
     server::{Limits, Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
@@ -191,6 +191,7 @@ pub(crate) async fn load(store: &dyn Store, objects: Vec<Object>) {
         time: Time::from_micros(1),
         operation: "Load".to_owned(),
         actor: Actor::system(),
+        provenance: Provenance::default(),
         reason: String::new(),
         flags: Vec::new(),
         request: None,

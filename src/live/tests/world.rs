@@ -13,7 +13,7 @@ pub(super) use uuid::Uuid;
 use super::super::*;
 pub(super) use crate::{
     catalog::Catalog,
-    domain::{Actor, App, Reason, Refusal, Time, UniqueName, UserId},
+    domain::{Actor, App, Provenance, Reason, Refusal, Time, UniqueName, UserId},
     read::{Contents, Resolved, resolved},
 };
 use crate::{
@@ -204,6 +204,7 @@ impl World {
         let submission = Submission {
             command: Box::new(command),
             actor: Actor::system(),
+            provenance: Provenance::default(),
             request,
             validate_only: false,
             reason: String::new(),

@@ -77,6 +77,7 @@ macro_rules! answers {
             response: $response:ident,
             answer: $answer:tt,
             access: $access:ident,
+            audit: $audit:ident,
             secrets: $secrets:literal,
         })+
     })+) => {

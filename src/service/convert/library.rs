@@ -128,6 +128,7 @@ macro_rules! library_writes {
             response: $response:ident,
             answer: $answer:tt,
             access: $access:ident,
+            audit: $audit:ident,
             secrets: $secrets:literal,
         })+
     })+) => {

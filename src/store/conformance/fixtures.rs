@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        Actor, Change, Kind, Object, ObjectKey, Stamp, Time, UserId,
+        Actor, Change, Kind, Object, ObjectKey, Provenance, Stamp, Time, UserId,
         directory::{User, UserKind},
         settings::Settings,
     },
@@ -48,6 +48,7 @@ pub(crate) fn record(revision: Revision, changes: Vec<Change>) -> Record {
         time: Time::from_micros(revision),
         operation: "UpdateUser".to_owned(),
         actor: Actor::system(),
+        provenance: Provenance::default(),
         reason: String::new(),
         flags: vec!["move".to_owned()],
         request: None,

@@ -12,7 +12,7 @@ use deskplane::{
         SetUserDisabled, SetUserRoles, SettingsPatch, TeamPatch, UpdateProfile, UpdateSettings,
         UpsertRole, UpsertTeam, UserPatch, UserRow, judge,
     },
-    domain::{Actor, App, Object, Origin, State, TeamId, Time, UniqueName, UserId},
+    domain::{Actor, App, Object, Origin, Provenance, State, TeamId, Time, UniqueName, UserId},
     ledger::{Ledger, Submission},
     read::{Contents, resolved},
     store::Memory,
@@ -276,6 +276,7 @@ async fn asked_first(steps: &[Step]) -> Result<(), TestCaseError> {
         let submission = |validate_only| Submission {
             command: step.command(),
             actor: Actor::system(),
+            provenance: Provenance::default(),
             request: None,
             validate_only,
             reason: String::new(),
