@@ -20,6 +20,7 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 ///         method: update_settings,
 ///         way: write [one settings],
 ///         verb: other [],
+///         input: unary,
 ///         request: UpdateSettingsRequest,
 ///         response: UpdateSettingsResponse,
 ///         answer: [$crate::v1::UpdateSettingsResponse],
@@ -41,7 +42,10 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// * `write [one field]`, `write [many field]`, `write [none]`: answers what it did, beside the
 ///   resource or the resources in that field, if any; `write [own]`: beside something else;
 /// * `stream [Type]`: answers a stream, the associated type of the generated trait;
+/// * `upload []`: takes a stream of messages and answers one;
 /// * `own []`: everything else.
+///
+/// `input` is `stream` where the method takes a stream of messages, else `unary`.
 ///
 /// `verb` is one of the six writes of a library kind, by the form of the name: `create [Profile]` for
 /// `CreateProfile`; so `clone`, `update`, `delete`, `activate` and `deactivate`. A resource has a
@@ -101,17 +105,20 @@ fn rpc(method: &MethodDescriptor, options: &Options) -> Result<String, Error> {
     let (name, service) = (method.name(), method.parent_service());
     let (request, response) = (method.input(), method.output());
     let (request_name, response_name) = (request.name(), response.name());
-    let (way, answer) = if method.is_server_streaming() {
-        (format!("stream [{name}Stream]"), format!("Self::{name}Stream"))
-    } else {
-        (way(method), format!("$crate::v1::{response_name}"))
+    let (way, answer) = match (method.is_server_streaming(), method.is_client_streaming()) {
+        (true, true) => return Err(format!("{name} streams in both directions").into()),
+        (true, false) => (format!("stream [{name}Stream]"), format!("Self::{name}Stream")),
+        (false, true) => ("upload []".to_owned(), format!("$crate::v1::{response_name}")),
+        (false, false) => (way(method), format!("$crate::v1::{response_name}")),
     };
+    let input = if method.is_client_streaming() { "stream" } else { "unary" };
     Ok(format!(
         r#"                rpc {name} {{
                     path: "{path}/{name}",
                     method: {method_name},
                     way: {way},
                     verb: {verb},
+                    input: {input},
                     request: {request_name},
                     response: {response_name},
                     answer: [{answer}],

@@ -130,6 +130,7 @@ macro_rules! rpcs {
             method: $method:ident,
             way: $way:ident $detail:tt,
             verb: $verb:ident $noun:tt,
+            input: $input:ident,
             request: $request:ident,
             response: $response:ident,
             answer: $answer:tt,

@@ -91,14 +91,17 @@ coded! {
         Teams, UnifiedServiceDesk, OnPremises, CustomApp,
     }
     FindingCode => FindingCode {
-        AdapterMissing, ChannelsNotProvisioned, CopilotGatedByOrg, CopilotGatedByPane,
-        CopilotGatedByParent, CopilotUnset, DanglingDirect, DefaultHasRoles, DefaultInactive,
-        DuplicateEntityTemplate, DuplicateRank, InactiveSkipped, InboxViewNeedsChannels,
-        MacroInactive, MultipleDefaults, MultipleDirect, NoSecurityRole, PresenceRoleMissing,
-        ProfileWithoutRole, ProviderInactive, ProviderMissing, ProviderUrlDrift, RankMissing,
-        RoleOnlyViaTeam, RoleUnmatched, ScriptCycle, ScriptInactive, SlugSyntax, TabsOverLimit,
-        TabInactive, TemplateInactive, TemplateMissing, ToolGatedByOrg, ToolGatedByPane,
-        ToolGatedByRole, UnknownSlug, UserDisabled,
+        AdapterMissing, AdapterSecretMissing, BuiltInAdopted, ChannelsNotProvisioned,
+        CopilotGatedByOrg, CopilotGatedByPane, CopilotGatedByParent, CopilotUnset,
+        DanglingDirect, DefaultHasRoles, DefaultInactive, DefaultNotImported,
+        DefaultReplaced, DuplicateEntityTemplate, DuplicateRank, InactiveSkipped,
+        InboxViewNeedsChannels, MacroInactive, MultipleDefaults, MultipleDirect,
+        NoSecurityRole, PresenceRoleMissing, ProfileWithoutRole, ProviderInactive,
+        ProviderMissing, ProviderUrlDrift, RankAndRolesDropped, RankMissing,
+        RankReassigned, RoleOnlyViaTeam, RoleUnmatched, ScriptCycle, ScriptInactive,
+        SkippedExisting, SlugSyntax, TabsOverLimit, TabInactive, TemplateInactive,
+        TemplateMissing, ToolGatedByOrg, ToolGatedByPane, ToolGatedByRole, UnknownSlug,
+        UserDisabled,
     }
 }
 

@@ -25,6 +25,10 @@ codes! {
     FindingCode {
         /// A provider's adapter kind is not part of this server.
         AdapterMissing = "ADAPTER_MISSING",
+        /// An imported provider lacks a secret that its adapter needs.
+        AdapterSecretMissing = "ADAPTER_SECRET_MISSING",
+        /// The settings of a built-in profile are those of an imported bundle.
+        BuiltInAdopted = "BUILT_IN_ADOPTED",
         /// The channels setting counts for nothing while channels are not provisioned.
         ChannelsNotProvisioned = "CHANNELS_NOT_PROVISIONED",
         /// A Copilot feature is switched off by the organisation.
@@ -41,6 +45,10 @@ codes! {
         DefaultHasRoles = "DEFAULT_HAS_ROLES",
         /// A profile flagged default is inactive.
         DefaultInactive = "DEFAULT_INACTIVE",
+        /// An import left the default flag of a profile behind.
+        DefaultNotImported = "DEFAULT_NOT_IMPORTED",
+        /// An import took the default flag from a profile.
+        DefaultReplaced = "DEFAULT_REPLACED",
         /// A profile has a further active template for an entity.
         DuplicateEntityTemplate = "DUPLICATE_ENTITY_TEMPLATE",
         /// Two profiles share a rank.
@@ -67,8 +75,12 @@ codes! {
         ProviderMissing = "PROVIDER_MISSING",
         /// An import tried to change a pinned URL.
         ProviderUrlDrift = "PROVIDER_URL_DRIFT",
+        /// An imported default profile lost its rank and roles.
+        RankAndRolesDropped = "RANK_AND_ROLES_DROPPED",
         /// A profile has roles and no rank.
         RankMissing = "RANK_MISSING",
+        /// An import gave a profile another rank.
+        RankReassigned = "RANK_REASSIGNED",
         /// A role would matter, but is held only through a team.
         RoleOnlyViaTeam = "ROLE_ONLY_VIA_TEAM",
         /// A profile maps roles of an import that do not exist here.
@@ -77,6 +89,8 @@ codes! {
         ScriptCycle = "SCRIPT_CYCLE",
         /// A script is inactive and left out.
         ScriptInactive = "SCRIPT_INACTIVE",
+        /// An import left an object as it was.
+        SkippedExisting = "SKIPPED_EXISTING",
         /// Malformed slug, delivered literally.
         SlugSyntax = "SLUG_SYNTAX",
         /// More additional tabs than a session holds.

@@ -1,5 +1,5 @@
 //! The generated services, expanded from the table of RPCs: every method takes the context of its
-//! call and goes one of five ways.
+//! call and goes one of six ways.
 
 use deskplane_proto::v1;
 use tonic::{Request, Response, Status};
@@ -14,8 +14,14 @@ macro_rules! stream_type {
     ($way:ident $detail:tt $response:ident) => {};
 }
 
-/// The body of a method. `write`, `get` and `list` are generic; `own` and `stream` call a method of
-/// [`Service`] of the same name.
+/// What a method takes: one message, or a stream of them.
+macro_rules! input_type {
+    (unary $request:ident) => { v1::$request };
+    (stream $request:ident) => { tonic::Streaming<v1::$request> };
+}
+
+/// The body of a method. `write`, `get` and `list` are generic; `own`, `stream` and `upload` call a method
+/// of [`Service`] of the same name.
 macro_rules! answered {
     (write $detail:tt $service:ident, $context:ident, $message:ident, $method:ident, $response:ident) => {
         Ok(Response::new($service.write(&$context, $message).await?))
@@ -47,6 +53,7 @@ macro_rules! services {
             method: $method:ident,
             way: $way:ident $detail:tt,
             verb: $verb:ident $noun:tt,
+            input: $input:ident,
             request: $request:ident,
             response: $response:ident,
             answer: [$($answer:tt)+],
@@ -62,7 +69,7 @@ macro_rules! services {
 
                 async fn $method(
                     &self,
-                    request: Request<v1::$request>,
+                    request: Request<input_type!($input $request)>,
                 ) -> Result<Response<$($answer)+>, Status> {
                     let (context, message) = CallContext::split(request)?;
                     answered!($way $detail self, context, message, $method, $response)

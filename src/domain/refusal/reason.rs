@@ -145,6 +145,10 @@ reasons! {
     ProfileInUse = "PROFILE_IN_USE", FailedPrecondition;
     /// A count limit.
     LimitReached = "LIMIT_REACHED", FailedPrecondition;
+    /// Built-in profiles were adopted before, or there are custom profiles.
+    AlreadyAdopted = "ALREADY_ADOPTED", FailedPrecondition;
+    /// An import would change the pinned URL of a provider.
+    ProviderUrlDrift = "PROVIDER_URL_DRIFT", FailedPrecondition;
     /// The profile is inactive.
     ProfileInactive = "PROFILE_INACTIVE", FailedPrecondition;
     /// Another profile is the default.
@@ -227,6 +231,8 @@ reasons! {
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
+    /// The next part of an upload does not come.
+    UploadStalled = "UPLOAD_STALLED", ResourceExhausted;
     /// The message is longer than the server accepts.
     RequestTooLarge = "REQUEST_TOO_LARGE", ResourceExhausted;
     /// The headers of the call are longer than the server accepts.

@@ -73,6 +73,7 @@ macro_rules! answers {
             method: $method:ident,
             way: $way:ident $detail:tt,
             verb: $verb:ident $noun:tt,
+            input: $input:ident,
             request: $request:ident,
             response: $response:ident,
             answer: $answer:tt,

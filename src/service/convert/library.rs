@@ -124,6 +124,7 @@ macro_rules! library_writes {
             method: $method:ident,
             way: $way:ident $detail:tt,
             verb: $verb:ident $noun:tt,
+            input: $input:ident,
             request: $request:ident,
             response: $response:ident,
             answer: $answer:tt,
