@@ -17,6 +17,7 @@ mod profile;
 mod rank;
 mod references;
 mod secret_keys;
+mod sequence;
 mod settings;
 
 use crate::{catalog::Catalog, domain::Refusal};
@@ -31,10 +32,11 @@ pub use self::{
     },
     judge::{Judgement, judge},
     patch::ProfilePatch,
-    plan::{Command, Context, Plan, Warning},
+    plan::{Command, Context, Plan, Step, Warning},
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
     secret_keys::{CreateFingerprintKey, RotateSecretKeys},
+    sequence::Sequence,
     settings::{SettingsPatch, UpdateSettings},
 };
 

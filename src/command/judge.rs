@@ -39,11 +39,32 @@ pub fn judge(
         let (next, impact) = (catalog.clone(), Impact::default());
         return Ok(Judgement { plan, next, impact, encoded: Vec::new() });
     }
-    let encoded = resources(&plan.changes)?;
-    let (next, delta) = catalog.advance(&plan.changes, context.revision, context.time);
-    profiles(catalog, &next, &delta)?;
+    let Applied { next, delta, encoded } = apply(catalog, &plan.changes, context)?;
     let impact = Impact::of(catalog, &next, &delta);
     Ok(Judgement { plan, next, impact, encoded })
+}
+
+/// Changes that exceed no size, applied.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// The catalog that follows.
+    pub(super) next: Catalog,
+    /// What they change.
+    pub(super) delta: Delta,
+    /// The encodings of the objects that they put, in order.
+    pub(super) encoded: Vec<Box<RawValue>>,
+}
+
+/// Applies changes, or refuses them for the size of what they leave.
+pub(super) fn apply(
+    catalog: &Catalog,
+    changes: &[Change],
+    context: &Context,
+) -> Result<Applied, Refusal> {
+    let encoded = resources(changes)?;
+    let (next, delta) = catalog.advance(changes, context.revision, context.time);
+    profiles(catalog, &next, &delta)?;
+    Ok(Applied { next, delta, encoded })
 }
 
 /// Encodes what is put, and refuses resources that are too large, all of them together.

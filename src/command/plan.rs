@@ -47,6 +47,28 @@ pub struct Warning {
     pub message: String,
 }
 
+/// What one command of a [`Sequence`](super::Sequence) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Step {
+    /// Name of the operation: `SetDefault`.
+    pub operation: String,
+    /// Whether it changed anything of what the commands before it left.
+    pub changed: bool,
+    /// Resource names of the objects that it is about; none after a delete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// Remarks for the caller.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// Findings of the command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// Users whom RemoveUsers was given and who were not linked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_assigned: Vec<UserId>,
+}
+
 /// What an accepted command does. Without changes it is a no-op.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -62,6 +84,8 @@ pub struct Plan {
     pub not_assigned: Vec<UserId>,
     /// Secrets whose keys are under another key of the ring now.
     pub resealed: i32,
+    /// What each command did, where the write is a [`Sequence`](super::Sequence) of several.
+    pub steps: Vec<Step>,
 }
 
 impl Plan {
