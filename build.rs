@@ -19,7 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
-    fs::write(out.join("rpcs.rs"), table::render(&compiler.descriptor_pool(), "deskplane.v1")?)?;
+    let pool = compiler.descriptor_pool();
+    fs::write(out.join("rpcs.rs"), table::render(&pool, "deskplane.v1")?)?;
+    let operations = table::render_operations(&pool, "deskplane.v1")?;
+    fs::write(out.join("operations.rs"), operations)?;
 
     let mut files = compiler.file_descriptor_set();
     prepared(&mut files, "ResolvedProfile", "content")?;

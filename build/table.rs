@@ -55,6 +55,16 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// `for_each_service!(callback with these)`.
 "#;
 
+/// What stands before the macro of operations.
+const OPERATIONS_HEAD: &str = r#"/// Expands to `callback! { … }` with every write that a list of writes may hold, in the order of the
+/// message `Operation`: its variant, its request and the path of its method.
+///
+/// ```text
+/// SetDefault: SetDefaultRequest = "deskplane.v1.ProfileService/SetDefault";
+/// …
+/// ```
+"#;
+
 type Error = Box<dyn std::error::Error>;
 
 /// The options of methods that the table hands on.
@@ -96,6 +106,33 @@ pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Err
             code.push_str(&rpc(method, &options)?);
         }
         code.push_str("            }\n");
+    }
+    code.push_str("        }\n    };\n}\n");
+    Ok(code)
+}
+
+/// The source of the macro `for_each_operation` over the fields of the message `Operation`.
+pub(crate) fn render_operations(pool: &DescriptorPool, package: &str) -> Result<String, Error> {
+    let operation = pool
+        .get_message_by_name(&format!("{package}.Operation"))
+        .ok_or("there is no message `Operation`")?;
+    let mut code = format!(
+        "{OPERATIONS_HEAD}#[macro_export]\nmacro_rules! for_each_operation {{\n    \
+         ($callback:ident) => {{\n        $callback! {{\n"
+    );
+    for field in operation.fields() {
+        let Kind::Message(request) = field.kind() else {
+            return Err(format!("{} is no request", field.full_name()).into());
+        };
+        let mut methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+        let method = methods.find(|method| method.input() == request);
+        let method = method.ok_or_else(|| format!("no method takes {}", request.full_name()))?;
+        let (name, service) = (method.name(), method.parent_service());
+        if snake(name) != field.name() {
+            return Err(format!("{} must be called {}", field.full_name(), snake(name)).into());
+        }
+        let (request, path) = (request.name(), service.full_name());
+        writeln!(code, "            {name}: {request} = \"{path}/{name}\";")?;
     }
     code.push_str("        }\n    };\n}\n");
     Ok(code)

@@ -6,10 +6,12 @@
 mod assignment;
 mod default;
 mod directory;
+mod hypothetical;
 mod inbox;
 mod judge;
 pub mod library;
 mod new_name;
+mod operations;
 mod patch;
 mod plan;
 mod preconditions;
@@ -30,7 +32,9 @@ pub use self::{
         BatchUpsertUsers, DeleteRole, DeleteTeam, DeleteUser, RolePatch, SetUserDisabled,
         SetUserRoles, TeamPatch, UpsertRole, UpsertTeam, UpsertUser, UserPatch, UserRow,
     },
-    judge::{Judgement, judge},
+    hypothetical::HypotheticalUser,
+    judge::{Judgement, judge, preview},
+    operations::{ApplyChanges, MAX_OPERATIONS, field as operation_field, moved_on, of_operation},
     patch::ProfilePatch,
     plan::{Command, Context, Plan, Step, Warning},
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},

@@ -30,7 +30,7 @@ pub use self::{
     builtin::{BuiltIn, built_in_of},
     compiled::{Compiled, ContentId},
     gates::{Gate, GateReport, GateSubject, Gates},
-    linter::library_findings,
+    linter::{library_findings, object_findings},
     parts::{Differing, Pair, Parts},
     sections::changed_sections,
 };

@@ -8,8 +8,10 @@
 
 mod affected;
 mod cause;
+mod findings;
 mod first;
 mod leads;
+mod preview;
 mod sides;
 mod touched;
 
@@ -19,6 +21,8 @@ use self::{affected::Comparison, leads::Leads, sides::Sides};
 pub use self::{
     affected::{Affected, AffectedUser},
     cause::{CauseKind, Concern},
+    findings::{FindingChanges, all_findings},
+    preview::Preview,
     touched::{Classes, Touched},
 };
 
@@ -39,7 +43,7 @@ impl Impact {
         let leads = Leads::of(old, new, delta);
         let mut sides = Sides::new(old, new, delta);
         let touched = Touched::of(&mut sides, &leads, delta);
-        let affected = Comparison::new(sides, &leads, &touched).affected();
+        let affected = Comparison::new(sides, &leads, &touched).compared().affected();
         Self { touched, causes: cause::of(old, new, delta), affected }
     }
 }

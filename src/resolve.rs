@@ -23,7 +23,7 @@ use crate::{
 pub use self::{
     answer::{Outcome, Resolution},
     explain::{Explanation, LosingRoute, explain},
-    organisation::organisation_findings,
+    organisation::{assignment_findings, link_findings, object_finding, organisation_findings},
     route::{LossReason, Route},
 };
 

@@ -11,6 +11,7 @@ pub mod filter;
 mod insight;
 mod layer;
 mod page;
+mod preview;
 mod rows;
 mod rpcs;
 mod status;
@@ -20,6 +21,7 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use self::{
@@ -47,6 +49,10 @@ use crate::{
 /// Header of answers that are a bare resource: the revision that they were read at.
 const REVISION: &str = "deskplane-revision";
 
+/// Previews that are worked out at the same time; others wait. Processors are left to the calls of
+/// agents.
+const PREVIEWS: usize = 2;
+
 /// What a method that streams answers.
 type EventStream<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
 
@@ -59,6 +65,8 @@ pub struct Service {
     voice: Voice,
     clock: Clock,
     vault: Arc<Vault>,
+    /// Places of previews that are worked out.
+    previews: Arc<Semaphore>,
 }
 
 impl Service {
@@ -71,7 +79,8 @@ impl Service {
         clock: Clock,
         vault: Arc<Vault>,
     ) -> Self {
-        Self { data: Data::new(ledger), hub, contents, voice, clock, vault }
+        let previews = Arc::new(Semaphore::new(PREVIEWS));
+        Self { data: Data::new(ledger), hub, contents, voice, clock, vault, previews }
     }
 
     /// The layer that stands in front of the services: without it they refuse every call.

@@ -9,6 +9,7 @@
 pub mod codec;
 
 include!(concat!(env!("OUT_DIR"), "/rpcs.rs"));
+include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
 /// Messages, clients and servers of the package `deskplane.v1`.
 #[allow(

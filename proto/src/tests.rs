@@ -93,6 +93,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "AgentScriptService",
             "AgentService",
             "ApplicationTabTemplateService",
+            "ChangeService",
             "ChannelProviderPlugin",
             "ChannelService",
             "DirectoryService",
@@ -139,6 +140,30 @@ fn every_write_request_has_the_common_arguments() {
             );
         }
     }
+}
+
+/// Writes that no list of writes may hold.
+const NO_OPERATIONS: &[&str] = &["ApplyChanges", "RotateSecretKeys"];
+
+#[test]
+fn a_list_may_hold_every_write_but_those_of_keys_bundles_and_history() {
+    let pool = pool();
+    let writes = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let writes = writes.filter(|method| method.output().get_field_by_name("write").is_some());
+    let mut writes: Vec<_> = writes.map(|method| method.name().to_owned()).collect();
+    writes.retain(|name| !NO_OPERATIONS.contains(&name.as_str()));
+    writes.sort();
+    let operation = pool.get_message_by_name("deskplane.v1.Operation").unwrap();
+    let mut held: Vec<_> = operation
+        .fields()
+        .map(|field| match field.kind() {
+            Kind::Message(request) => request.name().strip_suffix("Request").unwrap().to_owned(),
+            kind => panic!("{kind:?}"),
+        })
+        .collect();
+    held.sort();
+    assert_eq!(held, writes);
+    assert_eq!(operation.oneofs().count(), 1);
 }
 
 fn assert_malformed(status: &Status) {

@@ -23,7 +23,9 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
     ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),
-    ("InsightService", "SearchByUser ListFindings", ["-", "any", "any", "-", "-"]),
+    ("InsightService", "SearchByUser ListFindings PreviewUser", ["-", "any", "any", "-", "-"]),
+    ("ChangeService", "PreviewChanges", ["-", "any", "any", "-", "-"]),
+    ("ChangeService", "ApplyChanges", ["-", "dry", "any", "-", "-"]),
     ("DirectoryService", "Get* List*", ["-", "any", "any", "any", "-"]),
     (
         "DirectoryService",
@@ -122,6 +124,8 @@ fn requests_that_carry_a_provider_may_hold_secrets() {
     assert_eq!(
         may_hold.collect::<Vec<_>>(),
         [
+            "deskplane.v1.ChangeService/ApplyChanges",
+            "deskplane.v1.ChangeService/PreviewChanges",
             "deskplane.v1.ProviderService/CreateChannelProvider",
             "deskplane.v1.ProviderService/UpdateChannelProvider",
         ]

@@ -277,6 +277,16 @@ impl Catalog {
         users
     }
 
+    /// Users with a direct link that may lead to a profile of that name, whatever generation of it the
+    /// link was made to: no fewer than [`Self::linked`].
+    pub fn link_holders(&self, profile: &UniqueName) -> impl Iterator<Item = &UserId> {
+        let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
+        let uids = [None, uid].into_iter().take(1 + usize::from(uid.is_some()));
+        let links = uids.map(|uid| Link { name: profile.clone(), uid });
+        let sets: Vec<_> = links.filter_map(|link| self.users.linked.get(&link)).collect();
+        sets.into_iter().flatten()
+    }
+
     /// Users with direct links, by what the links lead to.
     pub fn links(&self) -> impl Iterator<Item = (&Link, &Set<UserId>)> {
         self.users.linked.iter()

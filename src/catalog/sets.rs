@@ -19,6 +19,11 @@ impl<T: Ord + Clone> Set<T> {
         Members(self.0.iter())
     }
 
+    /// All members behind that item, ascending.
+    pub fn after(&self, item: &T) -> Members<'_, T> {
+        Members(self.0.range_after(item))
+    }
+
     /// Number of members.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -6,8 +6,8 @@ use super::plan::{Command, Context, Plan};
 use crate::{
     catalog::{Catalog, Delta, Reach},
     content::{self, Parts},
-    domain::{Change, Kind, Object, Reason, Refusal, refusal::Preconditions},
-    impact::Impact,
+    domain::{Change, Kind, Object, Reason, Refusal, UserId, refusal::Preconditions},
+    impact::{Impact, Preview},
 };
 
 /// Most bytes of any resource but a team, as it is stored (SPEC §2.1).
@@ -42,6 +42,24 @@ pub fn judge(
     let Applied { next, delta, encoded } = apply(catalog, &plan.changes, context)?;
     let impact = Impact::of(catalog, &next, &delta);
     Ok(Judgement { plan, next, impact, encoded })
+}
+
+/// Judges a write as [`judge`] does, and answers what it would mean with the users behind `after` whom
+/// it would lead to another profile, at most `most` of them.
+pub fn preview(
+    command: &dyn Command,
+    catalog: &Catalog,
+    context: &Context,
+    after: Option<&UserId>,
+    most: usize,
+) -> Result<(Plan, Preview), Refusal> {
+    let plan = command.plan(catalog, context)?;
+    if !plan.changed() {
+        return Ok((plan, Preview::default()));
+    }
+    let Applied { next, delta, .. } = apply(catalog, &plan.changes, context)?;
+    let preview = Preview::of(catalog, &next, &delta, after, most);
+    Ok((plan, preview))
 }
 
 /// Changes that exceed no size, applied.

@@ -58,6 +58,11 @@ impl<'a> Sequence<'a> {
         &self.catalog
     }
 
+    /// The catalog that the commands leave, where nothing else of them is needed.
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
     /// What each command so far did.
     pub fn steps(&self) -> &[Step] {
         &self.steps

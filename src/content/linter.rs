@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     catalog::Catalog,
-    domain::{Common, Finding, FindingCode, macros::MacroAction},
+    domain::{Common, Finding, FindingCode, Kind, Object, macros::MacroAction},
     render::slug::{Dialect, Lint, LintCode, lint},
 };
 
@@ -13,32 +13,50 @@ use super::sessions::lint_parameter;
 
 /// Remarks on session, tab and notification templates, scripts and macros.
 pub fn library_findings(catalog: &Catalog) -> Vec<Finding> {
-    let mut found = Vec::new();
     let tables = &catalog.tables;
-    for template in tables.session_templates.iter() {
-        report(&mut found, &template.common, lint(&template.title, Dialect::Template));
+    LINTED
+        .iter()
+        .flat_map(|kind| tables.after(*kind, None))
+        .flat_map(|o| object_findings(&o))
+        .collect()
+}
+
+/// The kinds whose texts may hold slugs.
+const LINTED: [Kind; 5] = [
+    Kind::SessionTemplate,
+    Kind::TabTemplate,
+    Kind::NotificationTemplate,
+    Kind::Script,
+    Kind::Macro,
+];
+
+/// Remarks on the texts of one object.
+pub fn object_findings(object: &Object) -> Vec<Finding> {
+    match object {
+        Object::SessionTemplate(template) => {
+            report(&template.common, lint(&template.title, Dialect::Template))
+        }
+        Object::TabTemplate(tab) => {
+            let parameters = tab.parameters.iter();
+            let lints = parameters.flat_map(|parameter| lint_parameter(tab.page_type, parameter));
+            report(&tab.common, lint(&tab.title, Dialect::Template).into_iter().chain(lints))
+        }
+        Object::NotificationTemplate(template) => {
+            let values = template.fields.iter().map(|field| &field.value);
+            let texts = std::iter::once(&template.title).chain(values);
+            report(&template.common, texts.flat_map(|text| lint(text, Dialect::Template)))
+        }
+        Object::Script(script) => {
+            let texts = script.steps.iter().flat_map(|step| [&step.name, &step.text]);
+            report(&script.common, texts.flat_map(|text| lint(text, Dialect::Script)))
+        }
+        Object::Macro(stored) => {
+            let mut lints = Vec::new();
+            of_actions(&stored.actions, &mut lints);
+            report(&stored.common, lints)
+        }
+        _ => Vec::new(),
     }
-    for tab in tables.tab_templates.iter() {
-        let parameters = tab.parameters.iter();
-        let lints = parameters.flat_map(|parameter| lint_parameter(tab.page_type, parameter));
-        let lints = lint(&tab.title, Dialect::Template).into_iter().chain(lints);
-        report(&mut found, &tab.common, lints);
-    }
-    for template in tables.notification_templates.iter() {
-        let values = template.fields.iter().map(|field| &field.value);
-        let texts = std::iter::once(&template.title).chain(values);
-        report(&mut found, &template.common, texts.flat_map(|text| lint(text, Dialect::Template)));
-    }
-    for script in tables.scripts.iter() {
-        let texts = script.steps.iter().flat_map(|step| [&step.name, &step.text]);
-        report(&mut found, &script.common, texts.flat_map(|text| lint(text, Dialect::Script)));
-    }
-    for stored in tables.macros.iter() {
-        let mut lints = Vec::new();
-        of_actions(&stored.actions, &mut lints);
-        report(&mut found, &stored.common, lints);
-    }
-    found
 }
 
 fn of_actions(actions: &[MacroAction], lints: &mut Vec<Lint>) {
@@ -50,8 +68,8 @@ fn of_actions(actions: &[MacroAction], lints: &mut Vec<Lint>) {
 }
 
 /// One finding a code: what is wrong first, and every unknown key.
-fn report(found: &mut Vec<Finding>, common: &Common, lints: impl IntoIterator<Item = Lint>) {
-    let (mut keys, mut malformed) = (BTreeSet::new(), None);
+fn report(common: &Common, lints: impl IntoIterator<Item = Lint>) -> Vec<Finding> {
+    let (mut found, mut keys, mut malformed) = (Vec::new(), BTreeSet::new(), None);
     for lint in lints {
         match lint.code {
             LintCode::UnknownSlug => drop(keys.insert(lint.detail)),
@@ -69,4 +87,5 @@ fn report(found: &mut Vec<Finding>, common: &Common, lints: impl IntoIterator<It
         let message = format!("{} {verb} that every conversation has.", keys.join(", "));
         found.push(Finding::new(FindingCode::UnknownSlug, subject, message));
     }
+    found
 }

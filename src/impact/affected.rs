@@ -44,10 +44,43 @@ pub struct Affected {
 }
 
 /// Users who get another profile: from which one to which one.
+#[derive(Debug)]
 struct Led<'a> {
     from: UniqueName,
     to: UniqueName,
-    users: Box<dyn Iterator<Item = &'a UserId> + 'a>,
+    count: u64,
+    users: Users<'a>,
+}
+
+/// Users who are compared as one, ascending.
+#[derive(Debug, Clone, Copy)]
+enum Users<'a> {
+    One(&'a UserId),
+    /// Those in a seat, but for those whom the commit itself changed.
+    Seat(&'a Set<UserId>, &'a BTreeSet<UserId>),
+}
+
+impl<'a> Users<'a> {
+    /// Those behind a user, or all.
+    fn after(self, user: Option<&UserId>) -> Box<dyn Iterator<Item = &'a UserId> + 'a> {
+        match self {
+            Self::One(id) => {
+                Box::new(Some(id).filter(|id| user.is_none_or(|u| *id > u)).into_iter())
+            }
+            Self::Seat(ids, changed) => {
+                let ids = user.map_or_else(|| ids.iter(), |user| ids.after(user));
+                Box::new(ids.filter(|id| !changed.contains(*id)))
+            }
+        }
+    }
+}
+
+/// A finished comparison.
+#[derive(Debug)]
+pub(super) struct Compared<'a> {
+    /// How many users are affected; lists none of them.
+    pub(super) counts: Affected,
+    led: Vec<Led<'a>>,
 }
 
 /// A comparison in progress.
@@ -64,8 +97,8 @@ impl<'a> Comparison<'a> {
         Self { sides, leads, touched, counts: Affected::default(), led: Vec::new() }
     }
 
-    /// Counts all, and lists the first.
-    pub(super) fn affected(mut self) -> Affected {
+    /// Compares every user whom the commit may concern.
+    pub(super) fn compared(mut self) -> Compared<'a> {
         let old = self.sides.old.catalog;
         if self.touched.everyone {
             old.user_ids().for_each(|id| self.one_user(id));
@@ -76,14 +109,7 @@ impl<'a> Comparison<'a> {
                 self.seats();
             }
         }
-        let (led, counts) = (self.led, self.counts);
-        let (names, users): (Vec<_>, Vec<_>) =
-            led.into_iter().map(|led| ((led.from, led.to), led.users)).unzip();
-        let users = first(users, LISTED).into_iter().map(|(user, at)| {
-            let (from, to) = names[at].clone();
-            AffectedUser { user: user.clone(), from, to }
-        });
-        Affected { users: users.collect(), ..counts }
+        Compared { counts: self.counts, led: self.led }
     }
 
     fn one_user(&mut self, id: &'a UserId) {
@@ -92,7 +118,7 @@ impl<'a> Comparison<'a> {
             && before.user.is_counted()
             && after.user.is_counted()
         {
-            self.compare(&before, &after, 1, || Box::new([id].into_iter()));
+            self.compare(&before, &after, 1, Users::One(id));
         }
     }
 
@@ -127,12 +153,12 @@ impl<'a> Comparison<'a> {
     /// Compares the users of a seat, but for those of them who changed.
     fn seat(&mut self, ids: &'a Set<UserId>, changed: usize) {
         let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
-        let rest = move || ids.iter().filter(|id| !touched.users.contains(*id));
-        if let Some(sample) = rest().next()
+        let rest = Users::Seat(ids, &touched.users);
+        if let Some(sample) = rest.after(None).next()
             && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
         {
             let count = (ids.len() - changed) as u64;
-            self.compare(&before, &after, count, || Box::new(rest()));
+            self.compare(&before, &after, count, rest);
         }
     }
 
@@ -168,17 +194,11 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares one user before and after, for all users of his seat, who ascend.
-    fn compare(
-        &mut self,
-        before: &Seated<'_>,
-        after: &Seated<'_>,
-        count: u64,
-        users: impl FnOnce() -> Box<dyn Iterator<Item = &'a UserId> + 'a>,
-    ) {
+    fn compare(&mut self, before: &Seated<'_>, after: &Seated<'_>, count: u64, users: Users<'a>) {
         let (from, to) = (self.sides.old.winner(before), self.sides.new.winner(after));
         if from.0 != to.0 {
             self.counts.total_count += count;
-            self.led.push(Led { from: from.0, to: to.0, users: users() });
+            self.led.push(Led { from: from.0, to: to.0, count, users });
             return;
         }
         if from.1 != to.1 {
@@ -189,5 +209,33 @@ impl<'a> Comparison<'a> {
         if self.sides.content_differs(&to.0, classes, may_differ) {
             self.counts.content_only += count;
         }
+    }
+}
+
+impl Compared<'_> {
+    /// The counts with the first users.
+    pub(super) fn affected(self) -> Affected {
+        let users = self.users(None, LISTED);
+        Affected { users, ..self.counts }
+    }
+
+    /// At most `most` users who get another profile, those behind a user where one is given;
+    /// ascending by id.
+    pub(super) fn users(&self, after: Option<&UserId>, most: usize) -> Vec<AffectedUser> {
+        let groups = self.led.iter().map(|led| led.users.after(after));
+        let users = first(groups, most).into_iter().map(|(user, at)| {
+            let Led { from, to, .. } = &self.led[at];
+            AffectedUser { user: user.clone(), from: from.clone(), to: to.clone() }
+        });
+        users.collect()
+    }
+
+    /// How many users get which profile in place of which one.
+    pub(super) fn moves(&self) -> BTreeMap<(UniqueName, UniqueName), u64> {
+        let mut moves = BTreeMap::new();
+        for Led { from, to, count, .. } in &self.led {
+            *moves.entry((from.clone(), to.clone())).or_default() += count;
+        }
+        moves
     }
 }

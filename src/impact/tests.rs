@@ -1,6 +1,7 @@
 //! The answer by seats is the answer user by user, whatever a commit holds.
 
 mod cost;
+mod preview;
 mod world;
 
 use proptest::prelude::*;

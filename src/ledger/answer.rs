@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::write::Outcome;
 use crate::{
-    command::Warning,
+    command::{Step, Warning},
     domain::{Change, Finding, Object, Reason, Refusal, UserId},
     impact::Affected,
     store::Record,
@@ -34,6 +34,8 @@ struct Kept {
     not_assigned: Vec<UserId>,
     #[serde(skip_serializing_if = "is_default")]
     resealed: i32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Step>,
 }
 
 /// Objects of an answer, in order.
@@ -80,6 +82,7 @@ pub(super) fn keep(outcome: &Outcome, changes: &[Change]) -> serde_json::Result<
         findings: outcome.findings.clone(),
         not_assigned: outcome.not_assigned.clone(),
         resealed: outcome.resealed,
+        steps: outcome.steps.clone(),
     })
 }
 
@@ -114,6 +117,7 @@ pub(super) fn restore(record: Record) -> Result<Outcome, Refusal> {
         findings: kept.findings,
         not_assigned: kept.not_assigned,
         resealed: kept.resealed,
+        steps: kept.steps,
     })
 }
 
@@ -139,6 +143,7 @@ mod tests {
             findings: Vec::new(),
             not_assigned: vec![UserId::parse("nobody").unwrap()],
             resealed: 2,
+            steps: vec![Step { operation: "SetDefault".into(), changed: true, ..Step::default() }],
         }
     }
 

@@ -352,6 +352,7 @@ fn outcome(catalog: &Catalog, plan: Plan, revision: i64, affected: Affected) -> 
         findings: plan.findings,
         not_assigned: plan.not_assigned,
         resealed: plan.resealed,
+        steps: plan.steps,
     }
 }
 

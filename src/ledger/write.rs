@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::Catalog,
-    command::{Command, Warning},
+    command::{Command, Step, Warning},
     domain::{Actor, Finding, Object, Provenance, UserId},
     impact::{Affected, Impact},
     store::Record,
@@ -79,6 +79,9 @@ pub struct Outcome {
     /// Secrets that were put under another key, for RotateSecretKeys.
     #[serde(default)]
     pub resealed: i32,
+    /// What each operation of a list of writes did.
+    #[serde(default)]
+    pub steps: Vec<Step>,
 }
 
 /// A group of writes that is durable: the catalog after it beside the one before.

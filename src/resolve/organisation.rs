@@ -4,24 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::Catalog,
-    domain::{Finding, FindingCode, directory::DirectLink},
+    domain::{
+        Finding, FindingCode, Object, UserId, directory::DirectLink, provider::ChannelProvider,
+    },
 };
 
 /// Evaluates the whole store, independent of users' outcomes; ascending by code, then subject.
 pub fn organisation_findings(catalog: &Catalog) -> Vec<Finding> {
-    let mut found = BTreeSet::new();
-    profiles(catalog, &mut found);
-    users(catalog, &mut found);
+    let mut found: BTreeSet<_> = assignment_findings(catalog).into_iter().collect();
+    let linked: BTreeSet<_> = catalog.links().flat_map(|(_, ids)| ids.iter()).cloned().collect();
+    found.extend(link_findings(catalog, &linked));
     for provider in catalog.tables.providers.iter() {
-        if let Some(url) = &provider.refused_url {
-            found.insert(Finding::new(
-                FindingCode::ProviderUrlDrift,
-                provider.common.unique_name.as_str(),
-                format!("The pinned URL was kept; {url} was refused."),
-            ));
-        }
+        found.extend(refused_url(provider));
     }
     found.into_iter().collect()
+}
+
+/// Findings on ranks, roles and default flags of profiles.
+pub fn assignment_findings(catalog: &Catalog) -> Vec<Finding> {
+    let mut found = BTreeSet::new();
+    profiles(catalog, &mut found);
+    found.into_iter().collect()
+}
+
+/// The finding that one object of the library has by itself, texts aside.
+pub fn object_finding(object: &Object) -> Option<Finding> {
+    match object {
+        Object::Provider(provider) => refused_url(provider),
+        _ => None,
+    }
+}
+
+fn refused_url(provider: &ChannelProvider) -> Option<Finding> {
+    let url = provider.refused_url.as_ref()?;
+    let message = format!("The pinned URL was kept; {url} was refused.");
+    let subject = provider.common.unique_name.as_str();
+    Some(Finding::new(FindingCode::ProviderUrlDrift, subject, message))
 }
 
 fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
@@ -62,20 +80,23 @@ fn profiles(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
     }
 }
 
-fn users(catalog: &Catalog, found: &mut BTreeSet<Finding>) {
-    let linked: BTreeSet<_> = catalog.links().flat_map(|(_, ids)| ids.iter()).collect();
-    for id in linked {
+/// Findings on the direct links of these users.
+pub fn link_findings(catalog: &Catalog, users: &BTreeSet<UserId>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for id in users {
         let Some(seated) = catalog.user(id) else { continue };
         let links = &seated.user.direct;
         let leads = |link: &&DirectLink| catalog.linked_profile(&seated.user, link).is_some();
         let existing = links.iter().filter(leads).count();
+        let subject = seated.user.id.as_str();
         if existing > 1 {
             let message = "More than one direct link leads to an existing profile.";
-            found.insert(Finding::new(FindingCode::MultipleDirect, id.as_str(), message));
+            found.push(Finding::new(FindingCode::MultipleDirect, subject, message));
         }
         if existing < links.len() {
             let message = "A direct link leads to a profile that does not exist.";
-            found.insert(Finding::new(FindingCode::DanglingDirect, id.as_str(), message));
+            found.push(Finding::new(FindingCode::DanglingDirect, subject, message));
         }
     }
+    found
 }

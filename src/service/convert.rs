@@ -8,6 +8,8 @@ mod directory;
 mod explanation;
 mod library;
 mod mask;
+mod operations;
+mod preview;
 mod profile;
 mod provider;
 mod query;
@@ -24,7 +26,7 @@ use crate::{
     command::{Command, Warning},
     content::wire::Coded as _,
     domain::{Finding, Kind, Object, Origin, Stamp, Time},
-    impact::Affected,
+    impact::{Affected, AffectedUser},
 };
 
 // For every message alike: only these write and read resource names.
@@ -33,6 +35,8 @@ pub(super) use crate::domain::resource_name::{Reference, resource_name};
 pub(super) use self::{
     answer::Answer,
     explanation::{explanation, user_match},
+    operations::operations,
+    preview::{hypothetical_user, previewed, previewed_user},
     provider::report,
     query::{bulk, client, search},
     reader::Reader,
@@ -164,21 +168,26 @@ pub(super) fn finding(finding: &Finding) -> v1::Finding {
 }
 
 fn affected(affected: &Affected) -> v1::Affected {
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     v1::Affected {
         total_count: count(affected.total_count),
-        users: affected
-            .users
-            .iter()
-            .map(|user| v1::AffectedUser {
-                user: user.user.as_str().to_owned(),
-                from: user.from.as_str().to_owned(),
-                to: user.to.as_str().to_owned(),
-            })
-            .collect(),
+        users: affected.users.iter().map(affected_user).collect(),
         method_only: count(affected.method_only),
         content_only: count(affected.content_only),
     }
+}
+
+/// A user who gets another profile.
+pub(super) fn affected_user(user: &AffectedUser) -> v1::AffectedUser {
+    v1::AffectedUser {
+        user: user.user.as_str().to_owned(),
+        from: user.from.as_str().to_owned(),
+        to: user.to.as_str().to_owned(),
+    }
+}
+
+/// A number of users.
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn warning(warning: &Warning) -> v1::Warning {

@@ -13,9 +13,8 @@ use super::{
     page::{self, Position},
 };
 use crate::{
-    catalog::Catalog,
-    content,
-    domain::{App, Finding, Kind, Object, ObjectKey, Refusal, provider::WIDGET},
+    domain::{App, Kind, Object, ObjectKey, Refusal, provider::WIDGET},
+    impact,
     resolve::{self, Outcome},
 };
 
@@ -78,7 +77,7 @@ impl Service {
         let arguments = [context.rpc().path];
         let asked = self.page_request(&arguments, q.page_size, &q.page_token);
         let (size, after) = page::read(&asked, Default::default())?;
-        let rows = findings(catalog).into_iter().map(|found| {
+        let rows = impact::all_findings(catalog).into_iter().map(|found| {
             let position = format!("{} {}", found.code.as_str(), found.subject);
             (Position::named(&position), convert::finding(&found))
         });
@@ -115,17 +114,4 @@ impl Service {
             v1::ChannelProvider::of(&object, self.resource_context(&call.catalog));
         Ok(v1::ReportProviderHealthResponse { channel_provider, changed })
     }
-}
-
-/// Findings on the organisation and on the content of its profiles, ascending by code, then subject.
-fn findings(catalog: &Catalog) -> Vec<Finding> {
-    let mut all = resolve::organisation_findings(catalog);
-    all.extend(content::library_findings(catalog));
-    for profile in catalog.tables.profiles.iter() {
-        all.extend(content::profile_findings(catalog, profile));
-    }
-    // Names ascend without case, as the positions of pages do.
-    all.sort_by_cached_key(|found| (found.code, found.subject.to_ascii_lowercase()));
-    all.dedup_by(|a, b| (a.code, &a.subject) == (b.code, &b.subject));
-    all
 }

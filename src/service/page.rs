@@ -68,6 +68,14 @@ impl Position {
         Self { key, name: name.to_ascii_lowercase() }
     }
 
+    /// The number of a position in a list that is ordered by one.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self.key {
+            Key::Number(number) => Some(number),
+            Key::None | Key::Text(_) => None,
+        }
+    }
+
     /// The name part: where a list ordered by name goes on.
     pub(super) fn name(&self) -> &str {
         &self.name

@@ -18,6 +18,7 @@ mod hostile;
 mod lacks;
 mod layers;
 mod metrics;
+mod operations;
 mod process;
 mod program;
 mod properties;

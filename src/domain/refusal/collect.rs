@@ -34,6 +34,16 @@ impl Violations {
         self.found.is_empty()
     }
 
+    /// Takes out all that was found.
+    pub fn take(&mut self) -> Vec<Violation> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Adds all that another collection found.
+    pub fn extend(&mut self, other: Self) {
+        self.found.extend(other.found);
+    }
+
     /// Refuses with all that was found; the first decides the reason.
     pub fn finish(self) -> Result<(), Refusal> {
         let Some(first) = self.found.first() else { return Ok(()) };

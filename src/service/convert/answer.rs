@@ -2,7 +2,7 @@
 
 use deskplane_proto::v1;
 
-use super::{Resource, ResourceContext, affected, finding, warning};
+use super::{Resource, ResourceContext, affected, finding, operations::results, warning};
 use crate::ledger::Outcome;
 
 /// An accepted write, about to be answered.
@@ -91,6 +91,12 @@ deskplane_proto::for_each_service!(answers);
 impl From<Answer<'_>> for v1::RotateSecretKeysResponse {
     fn from(answer: Answer<'_>) -> Self {
         Self { resealed: answer.outcome.resealed, write: answer.write() }
+    }
+}
+
+impl From<Answer<'_>> for v1::ApplyChangesResponse {
+    fn from(answer: Answer<'_>) -> Self {
+        Self { results: results(&answer.outcome.steps), write: answer.write() }
     }
 }
 

@@ -46,6 +46,14 @@ impl<'a> Reader<'a> {
         Self { vault: Some(vault), ..self }
     }
 
+    /// Nothing read yet of a request that comes after others, which leave that catalog.
+    pub(super) fn on<'b>(&self, catalog: &'b Catalog) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader { catalog, v: Violations::new(), vault: self.vault }
+    }
+
     /// The stored form of a secret; `None` when it is to be removed.
     pub(super) fn secret(
         &mut self,

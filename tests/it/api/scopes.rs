@@ -28,7 +28,9 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-"],
         ("AgentService", _) => ["self", "any", "any", "any", "self"],
         ("InsightService", "Explain") => ["explain", "any", "any", "any", "explain"],
-        ("InsightService", _) => ["-", "any", "any", "-", "-"],
+        ("InsightService", _) | ("ChangeService", "PreviewChanges") => {
+            ["-", "any", "any", "-", "-"]
+        }
         ("ProviderService", "ReportProviderHealth" | "VerifyProvider") => {
             ["-", "-", "any", "any", "-"]
         }

@@ -39,6 +39,9 @@ fn numbers(site: &Site) -> Vec<(Value, Expect)> {
         Kind::Int64 if name == "seconds" => {
             [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
         }
+        Kind::Int64 if name == "expected_revision" => {
+            [-1, i64::MIN].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
+        }
         Kind::Int64 => [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Accepted)).to_vec(),
         Kind::Enum(_) => [99, -1, i32::MIN, i32::MAX]
             .map(|n| (Value::EnumNumber(n), Refused("FIELD_INVALID")))

@@ -38,6 +38,12 @@ const IGNORED: &[&str] = &[
     "digest",
 ];
 
+/// One write of a list, which may be any: each is attacked as the request of its own method.
+const OPERATION: &str = "deskplane.v1.Operation";
+
+/// The write that is attacked as one of a list, too. The requests of the table hold it.
+const OF_LISTS: &str = "add_users";
+
 /// Every place in messages of a type.
 pub(super) fn sites(message: &MessageDescriptor) -> Vec<Site> {
     let mut found = Vec::new();
@@ -49,6 +55,9 @@ fn walk(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, found: &mu
     for field in message.fields() {
         // A message that may hold others like itself is entered once by each of its fields.
         if path.contains(&field) {
+            continue;
+        }
+        if message.full_name() == OPERATION && field.name() != OF_LISTS {
             continue;
         }
         path.push(field.clone());

@@ -152,5 +152,6 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::server", "registers the services, and writes as the system"),
     ("deskplane::service::agent", "written by hand: like no other call"),
     ("deskplane::service::insight", "written by hand: like no other call"),
+    ("deskplane::service::preview", "written by hand: like no other call"),
     ("deskplane::service::voice", "written by hand: like no other call"),
 ];
