@@ -18,6 +18,7 @@ mod preconditions;
 mod profile;
 mod rank;
 mod references;
+mod rollback;
 mod secret_keys;
 mod sequence;
 mod settings;
@@ -39,6 +40,7 @@ pub use self::{
     plan::{Command, Context, Plan, Step, Warning},
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
+    rollback::{MAX_TARGETS as MAX_ROLLBACK_TARGETS, Rollback, Target as RollbackTarget},
     secret_keys::{CreateFingerprintKey, RotateSecretKeys},
     sequence::Sequence,
     settings::{SettingsPatch, UpdateSettings},

@@ -7,6 +7,7 @@
 mod answer;
 mod committer;
 mod group;
+mod history;
 mod job;
 mod requests;
 mod seed;

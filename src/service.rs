@@ -17,7 +17,7 @@ mod rpcs;
 mod status;
 mod voice;
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
-    domain::{Kind, ObjectKey, Refusal, Violations, check},
+    domain::{Kind, Object, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
     read::Contents,
@@ -104,7 +104,8 @@ impl Service {
             ..MessageAttributes::default()
         };
         let call = self.data.admit(context, attributes)?;
-        let mut reader = Reader::new(&call.catalog).sealing(&self.vault);
+        let recalled = self.recall(&call, &message).await;
+        let mut reader = Reader::new(&call.catalog).sealing(&self.vault).recalling(recalled);
         let request = (!envelope.request_id.is_empty())
             .then(|| uuid::Uuid::try_parse(&envelope.request_id))
             .and_then(|parsed| {
@@ -130,6 +131,22 @@ impl Service {
         let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
         let context = self.resource_context(&catalog);
         Ok(A::from(Answer { outcome: &outcome, context }))
+    }
+
+    /// The earlier states that a request asks for. What is not kept is part of the command, so that a
+    /// repetition gets its answer all the same.
+    async fn recall<R: WriteRequest>(
+        &self,
+        call: &Admitted,
+        message: &R,
+    ) -> BTreeMap<ObjectKey, Result<Object, Refusal>> {
+        let (keys, revision) = message.recalls(&mut Reader::new(&call.catalog));
+        let mut recalled = BTreeMap::new();
+        for key in keys {
+            let state = self.data.state_at(call, &key, revision).await;
+            recalled.insert(key, state);
+        }
+        recalled
     }
 
     /// The idempotency key of a request. Its hash is stored, so a request that may hold secrets gets a

@@ -97,6 +97,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "ChannelProviderPlugin",
             "ChannelService",
             "DirectoryService",
+            "HistoryService",
             "InsightService",
             "MacroService",
             "NotificationTemplateService",

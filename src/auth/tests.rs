@@ -42,6 +42,7 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
         ["self", "-", "-", "any", "self"],
     ),
     ("ProfileService", "Get* List*", ["-", "any", "any", "-", "-"]),
+    ("HistoryService", "Rollback", ["-", "dry", "any", "-", "-"]),
     ("SettingsService", "Get*", ["-", "any", "any", "-", "-"]),
     ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-"]),
     ("*", "Get* List*", ["-", "any", "any", "-", "any"]),

@@ -8,6 +8,7 @@ mod credential;
 mod patch;
 mod provider;
 mod referrer;
+pub(super) mod restore;
 mod strategy;
 
 use std::marker::PhantomData;

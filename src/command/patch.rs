@@ -62,6 +62,25 @@ pub struct ProfilePatch {
 }
 
 impl Patch<Profile> for ProfilePatch {
+    fn of(profile: &Profile) -> Self {
+        Self {
+            display_name: Some(profile.common.display_name.clone()),
+            description: Some(profile.common.description.clone()),
+            owner: Some(profile.common.owner.clone()),
+            app_module: Some(profile.app_module.clone()),
+            session_templates: Some(profile.session_templates.clone()),
+            pane_on: Some(profile.pane.on),
+            pane_mode: Some(profile.pane.mode),
+            pane_tools: Some(profile.pane.tools.clone()),
+            copilot: Some(profile.copilot.clone()),
+            inbox_enabled: Some(profile.inbox.enabled),
+            inbox_views: Some(profile.inbox.views.clone()),
+            all_active_channels: Some(profile.all_active_channels),
+            providers: Some(profile.providers.clone()),
+            ..Self::default()
+        }
+    }
+
     fn display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
     }

@@ -17,7 +17,7 @@ use super::deadline::{self, Deadline};
 use crate::{
     auth::{self, Credential, Rpc},
     catalog::Catalog,
-    domain::{Actor, Provenance, Reason, Refusal, Scope},
+    domain::{Actor, Object, ObjectKey, Provenance, Reason, Refusal, Scope},
     ledger::{Accepted, Ledger, Submission},
 };
 
@@ -225,6 +225,16 @@ impl Data {
             context.mark_dispatched();
         }
         self.ledger.write(submission).await
+    }
+
+    /// What an object was at a revision, for a call that was admitted.
+    pub(super) async fn state_at(
+        &self,
+        _: &Admitted,
+        key: &ObjectKey,
+        revision: i64,
+    ) -> Result<Object, Refusal> {
+        self.ledger.state_at(key, revision).await
     }
 
     /// The newest catalog at any later time, for a stream that was admitted.

@@ -16,6 +16,7 @@ mod query;
 mod reader;
 mod render;
 mod resolved;
+mod rollback;
 mod settings;
 mod table;
 mod voice;
@@ -25,7 +26,7 @@ use deskplane_proto::v1;
 use crate::{
     command::{Command, Warning},
     content::wire::Coded as _,
-    domain::{Finding, Kind, Object, Origin, Stamp, Time},
+    domain::{Finding, Kind, Object, ObjectKey, Origin, Stamp, Time, named_kinds},
     impact::{Affected, AffectedUser},
 };
 
@@ -66,6 +67,11 @@ pub(super) trait WriteRequest: prost::Message + Default {
 
     /// Takes what every write carries; what is left identifies the payload (SPEC §7.1 rule 6).
     fn take_envelope(&mut self) -> Envelope;
+
+    /// The objects whose states at an earlier revision the command needs, if any.
+    fn recalls(&self, _: &mut Reader<'_>) -> (Vec<ObjectKey>, i64) {
+        (Vec::new(), 0)
+    }
 
     /// Reads the arguments; the command is of use only when no field was bad.
     fn read(self, reader: &mut Reader<'_>) -> Self::Command;
@@ -139,6 +145,37 @@ macro_rules! resource {
     }};
 }
 pub(super) use resource;
+
+/// Expands to [`any`].
+macro_rules! any {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident: $module:ident::$type:ident in $table:ident
+            = $collection:literal, $message:ident, $missing:ident, $api:ident;
+    )+) => {
+        /// The resource of a stored object of whatever kind, without what a client would have to know
+        /// before.
+        pub(super) fn any(
+            object: &Object,
+            context: ResourceContext<'_>,
+        ) -> Option<prost_types::Any> {
+            let value = match object {
+                $(Object::$variant(_) => encoded::<v1::$message>(object, context),)+
+                Object::User(_) => encoded::<v1::User>(object, context),
+                Object::Team(_) => encoded::<v1::Team>(object, context),
+                Object::Settings(_) => encoded::<v1::OrganizationSettings>(object, context),
+            };
+            let type_url = format!("type.googleapis.com/deskplane.v1.{}", object.kind().as_str());
+            Some(prost_types::Any { type_url, value: value? })
+        }
+    };
+}
+
+named_kinds!(any);
+
+fn encoded<R: Resource>(object: &Object, context: ResourceContext<'_>) -> Option<Vec<u8>> {
+    R::of(object, context).map(|resource| resource.encode_to_vec())
+}
 
 fn resource_names<'a, N: AsRef<str> + 'a>(
     kind: Kind,

@@ -7,6 +7,7 @@ mod library;
 mod lists;
 mod render;
 mod requests;
+mod rollback;
 mod scopes;
 mod select;
 mod system;

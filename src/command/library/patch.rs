@@ -4,11 +4,15 @@ use std::fmt::Debug;
 
 use crate::domain::{
     Violations,
-    field::{Fields, Values},
+    field::{Access, Fields, Values},
 };
 
 /// New values of the fields of an object; what is not given stays.
 pub trait Patch<T>: Clone + Default + Debug + Send + Sync + 'static {
+    /// What an object has in the fields that a caller may set. Secrets are left out: whoever writes
+    /// the values leaves those that are stored.
+    fn of(object: &T) -> Self;
+
     /// The display name, if it is given.
     fn display_name(&self) -> Option<&str>;
 
@@ -26,6 +30,21 @@ pub trait Patch<T>: Clone + Default + Debug + Send + Sync + 'static {
 }
 
 impl<T: Fields + 'static> Patch<T> for Values<T> {
+    fn of(object: &T) -> Self {
+        let common = object.common();
+        let start = Self::default()
+            .with("display_name", &common.display_name)
+            .with("description", &common.description)
+            .with("owner", &common.owner);
+        T::FIELDS.iter().fold(start, |mut values, field| {
+            let settable = matches!(field.info.access, Access::Mutable | Access::Immutable);
+            if let Some(value) = field.value(object).filter(|_| settable) {
+                values.set(field.info.path, value.into_owned());
+            }
+            values
+        })
+    }
+
     fn display_name(&self) -> Option<&str> {
         self.text("display_name")
     }

@@ -110,6 +110,12 @@ impl Strategy for ChannelProvider {
         }
     }
 
+    fn keep_secrets(old: &Self, patch: &mut ProviderPatch) {
+        let secrets = old.secrets.iter();
+        patch.secrets =
+            secrets.map(|(name, kept)| (name.clone(), Some(kept.value.clone()))).collect();
+    }
+
     fn dependencies(&self, catalog: &Catalog) -> Result<(), Refusal> {
         if catalog.adapters.find(&self.adapter).is_some() {
             return Ok(());

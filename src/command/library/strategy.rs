@@ -96,6 +96,9 @@ pub trait Strategy: Fields + Tabled + Send + Sync + 'static {
     /// Takes out of a copy what does not travel, and notes why an object has no copies.
     fn prepare_clone(&mut self, _source: &Self, _v: &mut Violations) {}
 
+    /// Adds the secrets of an earlier state to its values, for an object that is created anew.
+    fn keep_secrets(_old: &Self, _values: &mut Self::Patch) {}
+
     /// Notes every rule between the object and those that it refers to that it would break.
     fn validate_others(&self, _before: Option<&Self>, _catalog: &Catalog, _v: &mut Violations) {}
 

@@ -25,7 +25,7 @@ impl Answer<'_> {
         self.resources().next()
     }
 
-    fn write(&self) -> Option<v1::WriteResult> {
+    pub(super) fn write(&self) -> Option<v1::WriteResult> {
         let outcome = self.outcome;
         Some(v1::WriteResult {
             revision: outcome.revision,

@@ -1,13 +1,13 @@
 //! Reads requests: every bad field is noted, and a stand-in takes its place until the call is
 //! refused for it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     catalog::Catalog,
     content::wire::Coded,
     domain::{
-        Kind, ObjectKey, Reason, Refusal, TeamId, UniqueName, UserId, Violations, check,
+        Kind, Object, ObjectKey, Reason, Refusal, TeamId, UniqueName, UserId, Violations, check,
         secret::{Resealed, SecretValue},
     },
     voice::vault::Vault,
@@ -27,6 +27,8 @@ pub(in crate::service) struct Reader<'a> {
     pub v: Violations,
     /// Seals secrets; none where a request has none.
     vault: Option<&'a Vault>,
+    /// The earlier states that the request asks for, or why there are none.
+    recalled: BTreeMap<ObjectKey, Result<Object, Refusal>>,
 }
 
 /// Resource name of the one settings object.
@@ -38,7 +40,7 @@ const STAND_IN: &str = "refused_name";
 impl<'a> Reader<'a> {
     /// Nothing read yet.
     pub(in crate::service) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, v: Violations::new(), vault: None }
+        Self { catalog, v: Violations::new(), vault: None, recalled: BTreeMap::new() }
     }
 
     /// The same, able to seal.
@@ -51,7 +53,32 @@ impl<'a> Reader<'a> {
     where
         'a: 'b,
     {
-        Reader { catalog, v: Violations::new(), vault: self.vault }
+        Reader { catalog, v: Violations::new(), vault: self.vault, recalled: BTreeMap::new() }
+    }
+
+    /// The same, with the earlier states that [`WriteRequest::recalls`](super::WriteRequest::recalls)
+    /// asked for.
+    pub(in crate::service) fn recalling(
+        self,
+        recalled: BTreeMap<ObjectKey, Result<Object, Refusal>>,
+    ) -> Self {
+        Self { recalled, ..self }
+    }
+
+    /// The earlier state of an object, or why there is none.
+    pub(super) fn recalled(&self, key: &ObjectKey) -> Option<Result<Object, Refusal>> {
+        self.recalled.get(key).cloned()
+    }
+
+    /// The key of the object of a resource name, whatever its kind.
+    pub(in crate::service) fn any_key(&mut self, field: &str, text: &str) -> ObjectKey {
+        let collection = text.split_once('/').map_or(text, |(collection, _)| collection);
+        let found = Kind::all().find(|kind| kind.collection() == collection);
+        let Some(kind) = found.filter(|kind| *kind == Kind::Settings || collection != text) else {
+            self.v.invalid(field, "must be a resource name, such as `profiles/contoso_rep`");
+            return ObjectKey::new(Kind::Profile, STAND_IN);
+        };
+        self.key(field, kind, text)
     }
 
     /// The stored form of a secret; `None` when it is to be removed.

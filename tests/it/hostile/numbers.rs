@@ -3,6 +3,7 @@
 use prost::Message;
 use prost_reflect::{Kind, MethodDescriptor, Value};
 use serde_json::json;
+use tonic::Code;
 
 use super::{
     sites::{Site, sites},
@@ -42,6 +43,12 @@ fn numbers(site: &Site) -> Vec<(Value, Expect)> {
         Kind::Int64 if name == "expected_revision" => {
             [-1, i64::MIN].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
         }
+        // A revision that is asked for: there is none of that number, or history has it no more.
+        Kind::Int64 if site.name() == "revision" => vec![
+            (Value::I64(-1), Refused("FIELD_INVALID")),
+            (Value::I64(i64::MIN), Refused("FIELD_INVALID")),
+            (Value::I64(i64::MAX), Refused("REVISION_NOT_FOUND")),
+        ],
         Kind::Int64 => [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Accepted)).to_vec(),
         Kind::Enum(_) => [99, -1, i32::MIN, i32::MAX]
             .map(|n| (Value::EnumNumber(n), Refused("FIELD_INVALID")))
@@ -66,7 +73,9 @@ async fn attack(
         (Err(status), Expect::Accepted) => Err(format!("refused: {:?}", read(&status)?)),
         (Err(status), Expect::Refused(reason)) => {
             let found = read(&status)?;
-            let named = found.fields.iter().any(|(field, _)| site.is_named_by(field));
+            // What is out of range is no bad field.
+            let named = found.code == Code::OutOfRange
+                || found.fields.iter().any(|(field, _)| site.is_named_by(field));
             let right = found.reason == reason && named;
             right.then_some(()).ok_or_else(|| format!("not {reason} but {found:?}"))
         }

@@ -8,7 +8,7 @@ use std::{
 use super::super::patch::{Patch, set};
 use crate::domain::{
     Reason, Violations,
-    provider::{ApiVersion, Capability, ChannelProvider, Failover},
+    provider::{ApiVersion, Capability, ChannelProvider, Failover, WIDGET},
     secret::SecretValue,
 };
 
@@ -54,6 +54,30 @@ pub struct ProviderPatch {
 }
 
 impl Patch<ChannelProvider> for ProviderPatch {
+    fn of(provider: &ChannelProvider) -> Self {
+        Self {
+            display_name: Some(provider.common.display_name.clone()),
+            description: Some(provider.common.description.clone()),
+            owner: Some(provider.common.owner.clone()),
+            adapter: Some(provider.adapter.clone()),
+            label: Some(provider.label.clone()),
+            channel_url: Some(provider.channel_url.clone()),
+            pinned_url: Some(provider.pinned_url),
+            outbound: Some(provider.outbound),
+            channel_order: Some(provider.channel_order),
+            trusted_domains: Some(provider.trusted_domains.clone()),
+            custom_parameters: Some(provider.custom_parameters.clone()),
+            sandbox: Some(provider.sandbox.clone()),
+            analytics: Some(provider.analytics),
+            // Any other adapter declares them.
+            capabilities: (provider.adapter == WIDGET).then(|| provider.capabilities.clone()),
+            failover: Some(provider.failover),
+            config: Some(provider.config.clone()),
+            api_version: None,
+            secrets: BTreeMap::new(),
+        }
+    }
+
     fn display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
     }
