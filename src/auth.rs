@@ -82,6 +82,36 @@ pub fn authorize(rpc: &Rpc, actor: &Actor, attributes: &Attributes<'_>) -> Resul
     Err(scope_required(rpc, actor, allowed))
 }
 
+/// What is recorded of a call that is let in (SPEC §11.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audited<'a> {
+    /// Nothing.
+    No,
+    /// That there was one: SERVICE resolves others all day.
+    Counted,
+    /// An entry, about that user if the call names one.
+    Read(Option<Cow<'a, str>>),
+}
+
+/// What is recorded of a call that a scope lets in.
+pub fn audited<'a>(
+    rpc: &Rpc,
+    actor: &'a Actor,
+    scope: Scope,
+    attributes: &Attributes<'a>,
+) -> Audited<'a> {
+    let own = || attributes.subject.and(actor.user.as_ref()).map(|id| Cow::Borrowed(id.as_str()));
+    match rpc.audit {
+        Audit::None => Audited::No,
+        Audit::Always => Audited::Read(attributes.other_user(actor).or_else(own)),
+        Audit::Others => match (attributes.other_user(actor), scope) {
+            (Some(_), Scope::Service) => Audited::Counted,
+            (Some(other), Scope::Reader | Scope::Admin) => Audited::Read(Some(other)),
+            _ => Audited::No,
+        },
+    }
+}
+
 /// Whether the caller may call this about any user, and so about all at once.
 pub fn about_anybody(rpc: &Rpc, actor: &Actor) -> bool {
     actor.scopes.meets(rpc.access.scopes(|cell| cell == Cell::Yes))

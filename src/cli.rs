@@ -9,6 +9,7 @@ use crate::{process::environment, telemetry};
 
 mod address;
 mod apply;
+mod audit;
 mod backoff;
 mod backup;
 mod calls;
@@ -30,6 +31,7 @@ mod secrets;
 mod serve;
 mod stream;
 mod tree;
+mod users;
 mod watch;
 
 pub use client::{Api, Client, Connection, WriteOptions};
@@ -106,6 +108,13 @@ enum Command {
     Explain(explain::Args),
     /// Shows the profile of a user whenever it changes.
     Watch(watch::Args),
+    /// Shows who did what, newest first, or writes it to a file.
+    Audit(audit::Args),
+    /// Shows what a user saw at a time.
+    Seen(audit::SeenArgs),
+    /// Imports users from a file.
+    #[command(subcommand)]
+    Users(users::Command),
     /// Checks voice providers, and shows what adapters take.
     Providers(providers::Args),
     /// Starts, lists and watches calls.
@@ -176,6 +185,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Render(args) => render::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
         Command::Watch(args) => watch::run(&client, args, output, io).await,
+        Command::Audit(args) => audit::run(&client, args, output, io).await,
+        Command::Seen(args) => audit::seen(&client, args, output, io).await,
+        Command::Users(command) => users::run(&client, command, io).await,
         Command::Providers(args) => providers::run(&client, args, output, io).await,
         Command::Calls(args) => calls::run(&client, args, output, io).await,
         Command::Secrets(secrets::Command::Rotate(args)) => {

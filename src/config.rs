@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{live, process::handles::FileHandles, server, store::durable, telemetry};
 
+mod audit;
 mod differences;
 mod injected;
 mod layer;
@@ -19,6 +20,7 @@ mod names;
 mod range;
 pub mod voice;
 
+pub use audit::{Audit, ResolutionLog};
 use layer::Layer;
 pub use names::PREFIX;
 use range::{DAY_S, HOUR_S, range};
@@ -57,6 +59,10 @@ pub struct Config {
     pub store: Store,
     /// Voice providers.
     pub voice: Voice,
+    /// Audited reads and refusals.
+    pub audit: Audit,
+    /// The resolution log.
+    pub resolution_log: ResolutionLog,
 }
 
 /// Limits of the transport; none of them can be switched off.
@@ -129,6 +135,8 @@ impl Default for Config {
             watch: Watch::default(),
             store: Store::default(),
             voice: Voice::default(),
+            audit: Audit::default(),
+            resolution_log: ResolutionLog::default(),
         }
     }
 }
@@ -264,6 +272,11 @@ impl Config {
         toml::to_string(self)
     }
 
+    /// What is kept of reads, refusals and deliveries, for the server.
+    pub fn audit(&self) -> crate::audit::Settings {
+        audit::settings(&self.audit, &self.resolution_log)
+    }
+
     /// Judges what no single value shows.
     fn check(self) -> Result<Self, Mistakes> {
         let mut mistakes = Vec::new();
@@ -285,6 +298,7 @@ impl Config {
         self.watch.check(&mut mistakes);
         self.store.check(&mut mistakes);
         self.voice.check(&mut mistakes);
+        audit::check(&self.audit, &self.resolution_log, &mut mistakes);
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
     }
 }

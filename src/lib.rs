@@ -4,11 +4,12 @@
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`impact`] what a commit means for users, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
-//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`live`] sends
+//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
 //! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
+pub mod audit;
 pub mod auth;
 pub mod catalog;
 pub mod cli;

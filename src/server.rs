@@ -18,7 +18,7 @@ use std::{
 };
 
 use deskplane_proto::v1;
-use tokio::{net::TcpListener, sync::watch as changes};
+use tokio::{net::TcpListener, sync::watch as changes, time::timeout};
 use tonic::{service::Routes, transport::Server};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::util::MapResponseLayer;
@@ -26,10 +26,11 @@ use tower::util::MapResponseLayer;
 pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
 use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
 use crate::{
+    audit::{self, Audit},
     auth::RPCS,
     clock::Clock,
     command::CreateFingerprintKey,
-    domain::{Actor, NoDeliveryLog, Provenance},
+    domain::{Actor, Provenance},
     ledger::{Committed, Ledger, Submission},
     live::{self, Fleet, Hub},
     process::handles::FileHandles,
@@ -58,6 +59,9 @@ const HEADER_SLACK: u32 = 8;
 /// Time in which the writes that wait at the end are answered; those that are left get
 /// STORE_UNAVAILABLE, for their outcome is not known.
 const LEDGER_CLOSE: Duration = Duration::from_secs(5);
+
+/// Time in which the last entries of audit and resolution log are written.
+const AUDIT_CLOSE: Duration = Duration::from_secs(2);
 
 /// Time in which cancelled tasks must be gone; each ends where it waits next.
 const TASKS_CLOSE: Duration = Duration::from_secs(1);
@@ -108,6 +112,8 @@ pub struct Parts {
     pub watch: live::Settings,
     /// What drives voice providers.
     pub voice: Voice,
+    /// What is kept of reads, refusals and deliveries.
+    pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
     /// The scope of the tasks of the server. They are cancelled at its end.
@@ -146,9 +152,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let Parts { store, clock, limits, watch, voice, monitor, tasks } = parts;
+    let Parts { store, clock, limits, watch, voice, audit, monitor, tasks } = parts;
     let condition = store.condition();
-    let Opened { hub, ledger, voice, service } = open(store, clock, watch, voice, &tasks).await?;
+    let audit = Audit::new(Arc::clone(&store), clock.clone(), audit);
+    let recorder = audit.recorder.clone();
+    recorder.start(&tasks);
+    let Opened { hub, ledger, voice, service } =
+        open(store, clock, watch, voice, audit, &tasks).await?;
     let (health, health_service) = health::reporter();
     let routes = routes(&service, &voice, &health, health_service)?;
 
@@ -174,7 +184,7 @@ pub async fn serve(
     let report = report_condition(Arc::clone(&health), condition.clone());
     report_tasks.spawn("health", OnPanic::EndProcess, report);
     if let Some(monitor) = &monitor {
-        monitor.serving(ledger.clone(), hub.clone(), voice.clone(), condition);
+        monitor.serving(ledger.clone(), hub.clone(), voice.clone(), recorder.clone(), condition);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
@@ -221,6 +231,9 @@ pub async fn serve(
     }
     voice.close();
     ledger.close_within(LEDGER_CLOSE).await;
+    if timeout(AUDIT_CLOSE, recorder.close()).await.is_err() {
+        tracing::warn!("the last entries of the audit are not written");
+    }
     if !tasks.shutdown(TASKS_CLOSE).await {
         tracing::warn!("tasks are left to the end of the process");
     }
@@ -244,6 +257,7 @@ async fn open(
     clock: Clock,
     watch: live::Settings,
     voice: Voice,
+    audit: Audit,
     tasks: &Tasks,
 ) -> Result<Opened, Error> {
     let contents = Arc::new(Contents::new());
@@ -252,7 +266,7 @@ async fn open(
         live::StoreId::from(&store.identity()),
         watch.clone(),
         Arc::clone(&contents),
-        Fleet::new(clock.clone(), Arc::new(NoDeliveryLog)),
+        Fleet::new(clock.clone(), Arc::new(audit.recorder.clone())),
         fastrand::Rng::new(),
     );
     let calls = CallStreams::new(watch, fastrand::Rng::new());
@@ -280,7 +294,8 @@ async fn open(
     let _ = driven.set(voice.clone());
     // What was committed meanwhile reached nobody.
     voice.committed(&ledger.catalog(), true);
-    let service = Service::new(ledger.clone(), hub.clone(), contents, voice.clone(), clock, vault);
+    let (writer, feed, calls) = (ledger.clone(), hub.clone(), voice.clone());
+    let service = Service::new(writer, feed, contents, calls, clock, vault, audit);
     Ok(Opened { hub, ledger, voice, service })
 }
 

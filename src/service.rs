@@ -4,6 +4,8 @@
 //! services by three generic ways, write, get and list, and by methods for the calls that need one.
 
 mod agent;
+mod audit;
+mod audited;
 mod context;
 mod convert;
 mod deadline;
@@ -35,6 +37,7 @@ pub use self::{
     status::{refused, status},
 };
 use crate::{
+    audit::Audit,
     auth::Rpc,
     catalog::Catalog,
     clock::Clock,
@@ -67,6 +70,7 @@ pub struct Service {
     vault: Arc<Vault>,
     /// Places of previews that are worked out.
     previews: Arc<Semaphore>,
+    audit: Audit,
 }
 
 impl Service {
@@ -78,9 +82,11 @@ impl Service {
         voice: Voice,
         clock: Clock,
         vault: Arc<Vault>,
+        audit: Audit,
     ) -> Self {
         let previews = Arc::new(Semaphore::new(PREVIEWS));
-        Self { data: Data::new(ledger), hub, contents, voice, clock, vault, previews }
+        let data = Data::new(ledger, audit.recorder.clone());
+        Self { data, hub, contents, voice, clock, vault, audit, previews }
     }
 
     /// The layer that stands in front of the services: without it they refuse every call.

@@ -10,6 +10,7 @@ pub(crate) mod conformance;
 pub mod durable;
 mod error;
 pub mod io;
+mod log;
 mod memory;
 mod record;
 mod revision;
@@ -25,6 +26,7 @@ pub use self::{
     condition::{Condition, Lack, Writes},
     durable::Durable,
     error::{Error, Result},
+    log::{Log, LogEntry, LogKind, LogQuery, Logged, MemoryLog, Visit},
     memory::Memory,
     record::{FORMAT, Header, Record, Request, RequestKey},
     revision::Revision,
@@ -187,6 +189,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Answers a revision at least as new as every commit acknowledged before the call.
     async fn linearize(&self) -> Result<Revision>;
+
+    /// The logs that no commit waits for. They last as long as the store, and are no part of its
+    /// backups.
+    fn log(&self) -> Arc<dyn Log>;
 
     /// Follows how the store is. The receiver ends with the store.
     fn condition(&self) -> watch::Receiver<Condition>;

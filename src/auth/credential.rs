@@ -54,6 +54,16 @@ impl Credential {
         Ok(Self::Local { user, scopes })
     }
 
+    /// Name of the caller, also of one who is refused.
+    pub fn name(&self) -> &str {
+        let Self::Local { user, scopes } = self;
+        match (user, scopes) {
+            (Some(id), _) => id.as_str(),
+            (None, Some(_)) => LOCAL_CALLER,
+            (None, None) => LOCAL_ADMINISTRATOR,
+        }
+    }
+
     /// The caller, by the users and roles of a catalog.
     ///
     /// Neither user nor scopes: an administrator. A user alone: the user's own credential, with the

@@ -80,6 +80,11 @@ pub struct Rpc {
 }
 
 impl Rpc {
+    /// Name of the method: `SetDefault`.
+    pub fn method(&self) -> &'static str {
+        self.path.rsplit_once('/').map_or(self.path, |(_, method)| method)
+    }
+
     /// The operation of that path, with or without the slash that requests put in front.
     pub fn find(path: &str) -> Option<&'static Self> {
         let path = path.strip_prefix('/').unwrap_or(path);

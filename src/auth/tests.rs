@@ -26,6 +26,7 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ("InsightService", "SearchByUser ListFindings PreviewUser", ["-", "any", "any", "-", "-"]),
     ("ChangeService", "PreviewChanges", ["-", "any", "any", "-", "-"]),
     ("ChangeService", "ApplyChanges", ["-", "dry", "any", "-", "-"]),
+    ("AuditService", "List*", ["-", "any", "any", "-", "-"]),
     ("DirectoryService", "Get* List*", ["-", "any", "any", "any", "-"]),
     (
         "DirectoryService",

@@ -17,7 +17,8 @@ pub(super) const STREAM: &str = "-";
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "The server may be running; it is not disturbed. The backup holds every \
-write that was acknowledged before the command, and is whole once it has a manifest.json.")]
+write that was acknowledged before the command, and is whole once it has a manifest.json. Calls, and \
+the logs of reads and deliveries (`log/`), are not in it: see `deskplane audit export`.")]
 pub(super) struct Args {
     /// Folder of the store.
     #[arg(long, value_name = "DIR")]

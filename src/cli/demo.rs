@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{Client, Connection, Error, Io, Result, serve};
 use crate::{
+    audit,
     clock::Clock,
     config, live,
     process::{Watchdog, environment, signals::Signals},
@@ -69,6 +70,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         limits: Limits::default(),
         watch,
         voice,
+        audit: audit::Settings::default(),
         monitor: None,
         tasks: Tasks::default(),
     };

@@ -209,6 +209,7 @@ async fn serve(
         limits: config.limits.settings(),
         watch,
         voice: voice(config, vault, tasks)?,
+        audit: config.audit(),
         monitor,
         tasks: tasks.child(),
     };

@@ -163,6 +163,8 @@ fn rules_across_values_are_judged_together() {
         ("DESKPLANE_LIMITS__STREAMS_PER_CONNECTION", "0"),
         ("DESKPLANE_STORE__SEGMENT_MIB", "0"),
         ("DESKPLANE_STORE__VERIFY_HOURS", "9000"),
+        ("DESKPLANE_AUDIT__RETENTION_DAYS", "0"),
+        ("DESKPLANE_RESOLUTION_LOG__MAX_MIB", "0"),
     ];
     let mistakes = load(Some(file), &env, Flags::default()).unwrap_err();
     let keys: Vec<_> = mistakes.iter().map(|m| m.split(':').next().unwrap()).collect();
@@ -176,7 +178,9 @@ fn rules_across_values_are_judged_together() {
             "`watch.bookmark_s`",
             "`watch.longest_ms`",
             "`store.segment_mib`",
-            "`store.verify_hours`"
+            "`store.verify_hours`",
+            "`audit.retention_days`",
+            "`resolution_log.max_mib`"
         ],
         "{mistakes:#?}"
     );
@@ -208,6 +212,12 @@ fn the_settings_say_what_the_file_says() {
     let store = Store { segment_mib: 2, keep_records: 5, ..Store::default() }.settings();
     assert_eq!((store.segment_bytes, store.retention.records), (2 << 20, 5));
     assert_eq!(Store::default().settings(), durable::Settings::default());
+    let audit = Audit { retention_days: 2, max_mib: 3, ..Audit::default() };
+    let resolution_log = ResolutionLog { enabled: false, ..ResolutionLog::default() };
+    let kept = Config { audit, resolution_log, ..Config::default() }.audit();
+    assert_eq!((kept.reads.age, kept.reads.bytes), (Duration::from_secs(172_800), 3 << 20));
+    assert!(kept.reads.enabled && !kept.deliveries.enabled);
+    assert_eq!(Config::default().audit(), crate::audit::Settings::default());
     let verify = |hours| Store { verify_hours: hours, ..Store::default() }.verify();
     assert_eq!((verify(0), verify(2)), (None, Some(Duration::from_secs(7_200))));
 }

@@ -26,6 +26,7 @@ use self::{
 };
 use super::accept::ConnectionMeters;
 use crate::{
+    audit::Recorder,
     ledger::Ledger,
     live::Hub,
     store::{
@@ -117,9 +118,10 @@ impl Monitor {
         ledger: Ledger,
         hub: Hub,
         voice: Voice,
+        recorder: Recorder,
         condition: watch::Receiver<Condition>,
     ) {
-        *self.shared.phase() = Phase::Serving(Live { ledger, hub, voice, condition });
+        *self.shared.phase() = Phase::Serving(Live { ledger, hub, voice, recorder, condition });
     }
 
     /// The server ends.

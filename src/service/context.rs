@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -13,8 +13,12 @@ use std::{
 use tokio::time::Instant;
 use tonic::Request;
 
-use super::deadline::{self, Deadline};
+use super::{
+    audited::Call,
+    deadline::{self, Deadline},
+};
 use crate::{
+    audit::{Outcome, Read, Recorder},
     auth::{self, Credential, Rpc},
     catalog::Catalog,
     domain::{Actor, Object, ObjectKey, Provenance, Reason, Refusal, Scope},
@@ -37,6 +41,8 @@ struct Head {
     peer: Option<SocketAddr>,
     start: Instant,
     deadline: Option<Deadline>,
+    /// The entry of an audited read, until the call has ended.
+    audited: OnceLock<Read>,
     /// Whether a request was dispatched that takes effect whether or not the caller waits.
     dispatched: AtomicBool,
 }
@@ -49,12 +55,25 @@ impl CallContext {
         catalog: &Catalog,
         peer: Option<SocketAddr>,
         (start, deadline): (Instant, Option<Deadline>),
+        recorder: &Recorder,
     ) -> Result<Self, Refusal> {
-        let actor = credential.actor(catalog)?;
-        auth::may_call(rpc, &actor)?;
-        let (revision, dispatched) = (catalog.revision, AtomicBool::new(false));
-        let head = Head { rpc, credential, actor, revision, peer, start, deadline, dispatched };
-        Ok(Self(Arc::new(head)))
+        let denied = |subject: &str, refusal: &Refusal| {
+            let call = Call { rpc, subject, peer, revision: catalog.revision };
+            call.denied(recorder, None, refusal);
+        };
+        let actor = credential.actor(catalog).inspect_err(|no| denied(credential.name(), no))?;
+        auth::may_call(rpc, &actor).inspect_err(|refusal| denied(&actor.subject, refusal))?;
+        Ok(Self(Arc::new(Head {
+            rpc,
+            credential,
+            actor,
+            revision: catalog.revision,
+            peer,
+            start,
+            deadline,
+            audited: OnceLock::new(),
+            dispatched: AtomicBool::new(false),
+        })))
     }
 
     /// Splits a request; handlers use nothing else of its head.
@@ -90,6 +109,13 @@ impl CallContext {
     /// Time since the call began.
     pub(super) fn elapsed(&self) -> Duration {
         self.0.start.elapsed()
+    }
+
+    /// Ends the read, if it is an audited one.
+    pub(super) fn end_read(&self, outcome: impl FnOnce() -> Outcome) {
+        if let Some(read) = self.0.audited.get() {
+            read.end(outcome());
+        }
     }
 
     /// The caller's deadline, where it sent one.
@@ -176,11 +202,12 @@ impl Admitted {
 #[derive(Clone)]
 pub(super) struct Data {
     ledger: Ledger,
+    recorder: Recorder,
 }
 
 impl Data {
-    pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    pub(super) fn new(ledger: Ledger, recorder: Recorder) -> Self {
+        Self { ledger, recorder }
     }
 
     /// Makes the context of a call whose head has been read.
@@ -191,7 +218,8 @@ impl Data {
         peer: Option<SocketAddr>,
         times: (Instant, Option<Deadline>),
     ) -> Result<CallContext, Refusal> {
-        CallContext::new(rpc, credential, &self.ledger.catalog(), peer, times)
+        let catalog = self.ledger.catalog();
+        CallContext::new(rpc, credential, &catalog, peer, times, &self.recorder)
     }
 
     /// Admits a call if the caller may send its message (SPEC §12.2), by the newest catalog.
@@ -209,7 +237,14 @@ impl Data {
         let MessageAttributes { subject, validate_only } = attributes;
         let agent_explain = catalog.settings.allow_agent_explain;
         let attributes = auth::Attributes { subject, validate_only, agent_explain };
-        let scope = auth::authorize(head.rpc, &actor, &attributes)?;
+        let (rpc, subject) = (head.rpc, actor.subject.as_str());
+        let call = Call { rpc, subject, peer: head.peer, revision: catalog.revision };
+        let scope = auth::authorize(rpc, &actor, &attributes)
+            .inspect_err(|refusal| call.denied(&self.recorder, attributes.subject, refusal))?;
+        if let Some(read) = call.admitted(&self.recorder, (&actor, scope), &attributes) {
+            // A call is admitted once.
+            head.audited.set(read).ok();
+        }
         Ok(Admitted { catalog, actor, scope, _checked: () })
     }
 

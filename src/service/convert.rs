@@ -4,6 +4,7 @@
 //! stopping at the first; domain objects become resources by [`Resource`].
 
 mod answer;
+mod audit;
 mod directory;
 mod explanation;
 mod library;
@@ -35,6 +36,7 @@ pub(super) use crate::domain::resource_name::{Reference, resource_name};
 
 pub(super) use self::{
     answer::Answer,
+    audit::{audit_entry, audit_query, bounds, delivery_query, resolution_log_entry},
     explanation::{explanation, user_match},
     operations::operations,
     preview::{hypothetical_user, previewed, previewed_user},

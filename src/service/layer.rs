@@ -18,7 +18,7 @@ use http::{HeaderMap, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
+use tonic::{Code, Status, body::Body, transport::server::TcpConnectInfo};
 use tonic_types::StatusExt as _;
 use tower::{Layer, Service};
 
@@ -28,6 +28,7 @@ use super::{
     status::refused,
 };
 use crate::{
+    audit::Outcome,
     auth::{Credential, Rpc, SCOPES_KEY, USER_KEY},
     domain::{Refusal, Violations},
 };
@@ -161,6 +162,18 @@ fn record_if_refused(context: &CallContext, headers: &HeaderMap) {
     }
 }
 
+/// How a read ended, by the head of its answer.
+fn outcome(headers: &HeaderMap) -> Outcome {
+    let Some(status) = Status::from_header_map(headers) else { return Outcome::Answered };
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    match status.code() {
+        Code::Ok => Outcome::Answered,
+        Code::PermissionDenied => Outcome::Denied(reason.unwrap_or_default()),
+        code => Outcome::Failed(reason.unwrap_or_else(|| format!("{code:?}"))),
+    }
+}
+
 pin_project! {
     /// A call until the head of its answer, at most until its deadline. Its handler is
     /// dropped then.
@@ -195,6 +208,7 @@ where
         };
         this.inner.set(None);
         record_if_refused(this.context, answer.headers());
+        this.context.end_read(|| outcome(answer.headers()));
         // Only streams live on after the head of their answer.
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
         Poll::Ready(Ok(match streams {

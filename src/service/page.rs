@@ -139,7 +139,8 @@ impl PageRequest<'_> {
         }
     }
 
-    fn token(&self, after: Position) -> String {
+    /// The token of the page behind a position.
+    pub(super) fn token(&self, after: Position) -> String {
         let token = Token { expires: self.now.micros() + MAX_AGE, after };
         // A struct of numbers and texts always encodes.
         let token = serde_json::to_vec(&token).unwrap_or_default();

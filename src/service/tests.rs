@@ -22,6 +22,7 @@ use crate::{
 pub(super) async fn service() -> Service {
     let store = Arc::new(Memory::new());
     let contents = Arc::new(Contents::new());
+    let kept = Arc::<Memory>::clone(&store);
     let id = live::StoreId::from(&store.identity());
     let times = live::Settings::default();
     let rng = fastrand::Rng::with_seed(7);
@@ -56,7 +57,8 @@ pub(super) async fn service() -> Service {
     };
     let log = voice::Log::in_memory();
     let voice = voice::Voice::open(settings, clock.clone(), log, Vec::new(), ledger.catalog());
-    Service::new(ledger, hub, contents, voice, clock, vault)
+    let audit = Audit::new(kept, clock.clone(), crate::audit::Settings::default());
+    Service::new(ledger, hub, contents, voice, clock, vault, audit)
 }
 
 /// A request as it leaves the layer, of a caller without a credential.

@@ -10,6 +10,7 @@
 //!          journal/*.seg        every acknowledged group of records: the truth
 //!          checkpoint/*.ckpt    the state at a revision; the two newest are kept
 //!          history/*.hist       the records that the journal has let go
+//!          log/*.log            audit of reads and refusals, and the resolution log
 //!          index/               what reads of the past want; rebuilt whenever in doubt
 //! ```
 //!
@@ -39,6 +40,7 @@ mod index;
 mod indexer;
 mod journal;
 mod layout;
+mod logs;
 mod manifest;
 mod mark;
 mod meters;
@@ -82,11 +84,12 @@ use self::{
     engine::Engine,
     ids::Ids,
     layout::{Layout, boot_id},
+    logs::Logs,
     scrub::Unpaced,
     worker::{AT_ONCE, Worker},
 };
 use super::{
-    Batch, ChangeStream, Commit, Condition, Error, Header, HistoryQuery, Identity, Loaded,
+    Batch, ChangeStream, Commit, Condition, Error, Header, HistoryQuery, Identity, Loaded, Log,
     MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, Record, RequestKey, Result, Revision, States, Store,
     Writes,
 };
@@ -98,6 +101,7 @@ use super::{
 #[derive(Debug)]
 pub struct Durable {
     engine: Arc<Engine>,
+    logs: Arc<Logs>,
     /// Revision of the last durable commit. Change streams end when it goes.
     durable: watch::Sender<Revision>,
     /// Carries what is durable to the index, and to history files.
@@ -142,6 +146,7 @@ impl Durable {
             let durable = watch::Sender::new(booted.revision);
             let (engine, upkeep) = Engine::new(layout, settings, booted, meters);
             let engine = Arc::new(engine);
+            let logs = Arc::new(Logs::new(&engine.context));
             // A server says from the start whether it takes writes.
             engine.appender.look_for_room();
             let indexer = Arc::clone(&engine.indexer);
@@ -150,7 +155,7 @@ impl Durable {
             let checkpoints = Worker::spawn("deskplane-checkpoint", move || checkpoints.run())?;
             let (indexer, checkpoints) = (Mutex::new(Some(indexer)), Mutex::new(Some(checkpoints)));
             let scrubber = Mutex::default();
-            Ok(Self { engine, durable, indexer, checkpoints, scrubber, at_once: AT_ONCE })
+            Ok(Self { engine, logs, durable, indexer, checkpoints, scrubber, at_once: AT_ONCE })
         })
         .await?
     }
@@ -272,6 +277,10 @@ impl Store for Durable {
 
     async fn linearize(&self) -> Result<Revision> {
         Ok(*self.durable.borrow())
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::<Logs>::clone(&self.logs)
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {

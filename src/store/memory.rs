@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded,
-    MAX_BATCH_BYTES, MAX_RECORD_BYTES, Page, REQUEST_AGE, Record, RequestKey, Result, Revision,
-    States, Store,
+    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded, Log,
+    MAX_BATCH_BYTES, MAX_RECORD_BYTES, MemoryLog, Page, REQUEST_AGE, Record, RequestKey, Result,
+    Revision, States, Store,
 };
 use crate::domain::Change;
 
@@ -25,6 +25,7 @@ pub struct Memory {
     records: Arc<Mutex<Vec<Record>>>,
     head: watch::Sender<Revision>,
     condition: watch::Sender<Condition>,
+    log: Arc<MemoryLog>,
 }
 
 impl Memory {
@@ -36,6 +37,7 @@ impl Memory {
             records: Arc::default(),
             head: watch::Sender::new(0),
             condition: watch::Sender::default(),
+            log: Arc::default(),
         }
     }
 
@@ -151,6 +153,10 @@ impl Store for Memory {
 
     async fn linearize(&self) -> Result<Revision> {
         Ok(*self.head.borrow())
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::<MemoryLog>::clone(&self.log)
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {

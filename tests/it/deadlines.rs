@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use deskplane::store::{
-    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded, Memory, Page,
-    Record, RequestKey, Result, Revision, States, Store,
+    Batch, ChangeStream, Commit, Condition, Header, HistoryQuery, Identity, Loaded, Log, Memory,
+    Page, Record, RequestKey, Result, Revision, States, Store,
 };
 use deskplane_proto::v1::{
     GetSettingsRequest, OrganizationSettings, UpdateSettingsRequest, UpdateSettingsResponse,
@@ -74,6 +74,10 @@ impl Store for Held {
 
     async fn linearize(&self) -> Result<Revision> {
         self.inner.linearize().await
+    }
+
+    fn log(&self) -> Arc<dyn Log> {
+        self.inner.log()
     }
 
     fn condition(&self) -> watch::Receiver<Condition> {

@@ -4,6 +4,7 @@
 
 mod agent_client;
 mod api;
+mod audit;
 mod auth;
 mod backup;
 mod big_writes;
@@ -26,4 +27,5 @@ mod secrets;
 mod server;
 mod soak;
 mod supervision;
+mod users_import;
 mod voice;

@@ -118,7 +118,8 @@ impl Running {
         let (clock, limits) = (Clock::system(), Limits::default());
         let tasks = Tasks::default();
         let scope = tasks.child();
-        let parts = Parts { store, clock, limits, watch, voice, monitor, tasks: scope };
+        let audit = deskplane::audit::Settings::default();
+        let parts = Parts { store, clock, limits, watch, voice, audit, monitor, tasks: scope };
         let task = tokio::spawn(serve(parts, listener, async {
             let _ = stopped.await;
         }));

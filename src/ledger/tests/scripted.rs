@@ -122,6 +122,10 @@ impl Store for Scripted {
         self.inner.linearize().await
     }
 
+    fn log(&self) -> Arc<dyn store::Log> {
+        self.inner.log()
+    }
+
     fn condition(&self) -> watch::Receiver<Condition> {
         self.condition.subscribe()
     }

@@ -6,7 +6,7 @@ use metrics::{
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
 use super::phase::Live;
-use crate::{domain::Reason, tasks::Tasks, voice::Voice};
+use crate::{audit, domain::Reason, store::LogKind, tasks::Tasks, voice::Voice};
 
 /// Reasons for which open streams end.
 const ENDS: [Reason; 7] = [
@@ -30,6 +30,7 @@ pub(super) struct Figures {
     profile_ends: EndMeters,
     call_ends: EndMeters,
     voice: VoiceMeters,
+    audit: AuditMeters,
 }
 
 /// Ends of streams of one kind, by reason.
@@ -44,6 +45,17 @@ struct VoiceMeters {
     /// Applied, repeated, late, of nobody.
     events: [Counter; 4],
     refused: Counter,
+}
+
+/// Figures of audit and resolution log.
+#[derive(Debug)]
+struct AuditMeters {
+    /// By the order of [`LogKind::ALL`].
+    entries: [Counter; LogKind::ALL.len()],
+    dropped: [Counter; LogKind::ALL.len()],
+    suppressed: Counter,
+    service_reads: Counter,
+    lag: Gauge,
 }
 
 /// Counts connections for probes and metrics that could not be accepted.
@@ -75,8 +87,9 @@ impl Figures {
         let ends = |kind| EndMeters::new(&recorder, kind);
         let (profile_ends, call_ends) = (ends("profile"), ends("calls"));
         let voice = VoiceMeters::new(&recorder);
+        let audit = AuditMeters::new(&recorder);
         let handle = recorder.handle();
-        Self { handle, recorder, tasks, revision, streams, profile_ends, call_ends, voice }
+        Self { handle, recorder, tasks, revision, streams, profile_ends, call_ends, voice, audit }
     }
 
     /// All figures; without a server at work those of its start.
@@ -87,6 +100,7 @@ impl Figures {
             self.profile_ends.set(&live.hub.ends());
             self.call_ends.set(&live.voice.stream_ends());
             self.voice.set(&live.voice);
+            self.audit.set(&live.recorder);
         }
         with_local_recorder(&self.recorder, || {
             for (task, panics) in self.tasks.panics() {
@@ -153,5 +167,56 @@ impl VoiceMeters {
         let events = [now.applied, now.repeated, now.late, now.unknown];
         self.events.iter().zip(events).for_each(|(counter, count)| counter.absolute(count));
         self.refused.absolute(now.refused);
+    }
+}
+
+impl AuditMeters {
+    fn new(recorder: &dyn Recorder) -> Self {
+        with_local_recorder(recorder, || {
+            describe_counter!(
+                "deskplane_audit_entries_total",
+                "Entries that were written in the background, by log: audit of reads and refusals, \
+                 resolution log"
+            );
+            describe_counter!(
+                "deskplane_audit_dropped_total",
+                "Entries that were lost, by log: too many waited, or the log could not be written"
+            );
+            describe_counter!(
+                "deskplane_audit_suppressed_total",
+                "Refusals that another one's entry counts, for the rate limit of their caller"
+            );
+            describe_counter!(
+                "deskplane_audit_service_reads_total",
+                "Resolutions and watches of others by SERVICE, which have no entry"
+            );
+            describe_gauge!(
+                "deskplane_audit_lag_seconds",
+                "How long the oldest entry of the last batch waited until it was durable"
+            );
+            let entries =
+                |kind: LogKind| counter!("deskplane_audit_entries_total", "log" => kind.as_str());
+            let dropped =
+                |kind: LogKind| counter!("deskplane_audit_dropped_total", "log" => kind.as_str());
+            Self {
+                entries: LogKind::ALL.map(entries),
+                dropped: LogKind::ALL.map(dropped),
+                suppressed: counter!("deskplane_audit_suppressed_total"),
+                service_reads: counter!("deskplane_audit_service_reads_total"),
+                lag: gauge!("deskplane_audit_lag_seconds"),
+            }
+        })
+    }
+
+    fn set(&self, recorder: &audit::Recorder) {
+        let now = recorder.figures();
+        let set = |counters: &[Counter], counts: [u64; LogKind::ALL.len()]| {
+            counters.iter().zip(counts).for_each(|(counter, count)| counter.absolute(count));
+        };
+        set(&self.entries, [now.audited, now.delivered]);
+        set(&self.dropped, now.dropped);
+        self.suppressed.absolute(now.suppressed);
+        self.service_reads.absolute(now.service_reads);
+        self.lag.set(now.lag_micros as f64 / 1e6);
     }
 }

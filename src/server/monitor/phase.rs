@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::{ledger::Ledger, live::Hub, store::Condition, voice::Voice};
+use crate::{audit::Recorder, ledger::Ledger, live::Hub, store::Condition, voice::Voice};
 
 /// Where a server is in its life.
 #[derive(Debug, Clone)]
@@ -18,5 +18,6 @@ pub(super) struct Live {
     pub(super) ledger: Ledger,
     pub(super) hub: Hub,
     pub(super) voice: Voice,
+    pub(super) recorder: Recorder,
     pub(super) condition: watch::Receiver<Condition>,
 }

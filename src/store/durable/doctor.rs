@@ -1,6 +1,7 @@
 //! The doctor: looks at every file of a store that no server uses, says what the next start would
 //! do, and repairs only when told.
 
+mod logs;
 mod repair;
 
 use std::{
@@ -52,7 +53,7 @@ pub struct Report {
     pub store: Option<Uuid>,
     /// The incarnation of the store.
     pub incarnation: Option<Uuid>,
-    /// Its marks, checkpoints, history files and segments.
+    /// Its marks, checkpoints, history files, segments and logs.
     pub files: Vec<Examined>,
     /// How it is.
     pub health: Health,
@@ -183,6 +184,7 @@ impl Found {
             let last = nth + 1 == listed.len();
             found.segment(layout, ids, segment::path(&dir, *after), *after, last)?;
         }
+        found.logs(layout, ids)?;
         Ok(found)
     }
 

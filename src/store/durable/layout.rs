@@ -48,6 +48,11 @@ impl Layout {
         self.folder.join(history::FOLDER)
     }
 
+    /// The logs that no commit waits for.
+    pub(super) fn logs(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     pub(super) fn index(&self) -> PathBuf {
         self.local.join("index")
     }

@@ -28,7 +28,7 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-"],
         ("AgentService", _) => ["self", "any", "any", "any", "self"],
         ("InsightService", "Explain") => ["explain", "any", "any", "any", "explain"],
-        ("InsightService", _) | ("ChangeService", "PreviewChanges") => {
+        ("InsightService" | "AuditService", _) | ("ChangeService", "PreviewChanges") => {
             ["-", "any", "any", "-", "-"]
         }
         ("ProviderService", "ReportProviderHealth" | "VerifyProvider") => {

@@ -15,6 +15,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("command", &["catalog", "content", "domain", "impact", "render"]),
     ("auth", &["catalog", "domain"]),
     ("store", &["domain"]),
+    ("audit", &["clock", "domain", "store", "tasks"]),
     ("ledger", &["catalog", "clock", "command", "domain", "impact", "store", "tasks"]),
     ("read", &["catalog", "content", "domain", "resolve"]),
     (
@@ -28,23 +29,24 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "auth", "catalog", "clock", "command", "content", "domain", "impact", "ledger", "live",
-            "read", "render", "resolve", "voice",
+            "audit", "auth", "catalog", "clock", "command", "content", "domain", "impact",
+            "ledger", "live", "read", "render", "resolve", "voice",
         ],
     ),
     (
         "server",
         &[
-            "auth", "clock", "command", "domain", "ledger", "live", "process", "read", "service",
-            "store", "tasks", "voice",
+            "audit", "auth", "clock", "command", "domain", "ledger", "live", "process", "read",
+            "service", "store", "tasks", "voice",
         ],
     ),
-    ("config", &["live", "process", "server", "store", "telemetry", "voice"]),
+    ("config", &["audit", "live", "process", "server", "store", "telemetry", "voice"]),
     ("telemetry", &["process"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (
         "cli",
         &[
+            "audit",
             "clock",
             "config",
             "domain",
@@ -66,7 +68,7 @@ pub(super) const VENDORS: &[&str] = &["asterisk", "external", "fake", "twilio", 
 /// speak to a server as any client does.
 pub(super) const HOSTS: (&[&str], &[&str]) = (
     &["serve", "demo", "backup", "restore", "doctor", "secrets"],
-    &["clock", "live", "server", "store", "tasks", "voice"],
+    &["audit", "clock", "live", "server", "store", "tasks", "voice"],
 );
 
 /// The file of the command line that reads the list of kinds and their field tables, which are data.
@@ -150,6 +152,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
 /// its reason. What it names of messages has to become an argument of a conversion.
 pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::server", "registers the services, and writes as the system"),
+    ("deskplane::service::audit", "written by hand: like no other call"),
     ("deskplane::service::agent", "written by hand: like no other call"),
     ("deskplane::service::insight", "written by hand: like no other call"),
     ("deskplane::service::preview", "written by hand: like no other call"),

@@ -76,3 +76,48 @@ async fn files_of_a_newer_program_are_named_and_never_repaired() {
     assert_eq!(examine(folder, false).unwrap().health, Health::Healthy);
     assert_eq!(history(&open(folder).await.unwrap()).await, [1, 2, 3, 4, 5]);
 }
+
+#[tokio::test]
+async fn logs_are_listed_and_never_keep_a_store_from_starting() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    let store = open(folder).await.unwrap();
+    fill(&store, 1..=2).await;
+    let entry = |text: &str| crate::store::LogEntry {
+        time: crate::domain::Time::from_micros(7),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let (log, kind) = (store.log(), crate::store::LogKind::Deliveries);
+    log.append(kind, &[entry("one"), entry("two")]).unwrap();
+    log.append(kind, &[entry("three")]).unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let file = files_of(folder, "log", "log").remove(0);
+    let name = file.strip_prefix(folder).unwrap().to_str().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let examined = || {
+        let report = examine(folder, false).unwrap();
+        assert_eq!(report.health, Health::Healthy, "{report:#?}");
+        let file = report.files.iter().find(|found| found.file == name).unwrap();
+        (file.records, file.state.clone())
+    };
+    assert_eq!(examined(), (Some(3), "ok".to_owned()));
+    flip(&file, 60);
+    let (records, state) = examined();
+    assert!(records == Some(1) && state.starts_with("damaged at byte 48"), "{state}");
+    std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    let (records, state) = examined();
+    assert!(records == Some(2) && state.starts_with("torn tail at byte"), "{state}");
+    flip(&file, 3);
+    assert_eq!(examined().1, "no log of this store");
+    let store = open(folder).await.unwrap();
+    assert_eq!(history(&store).await, [1, 2]);
+    let backup = tempfile::tempdir().unwrap();
+    let target = Target::Folder(backup.path());
+    let made = durable_backup(folder, target);
+    assert!(made.files.iter().all(|part| !part.name.ends_with(".log")), "{made:?}");
+}
+
+fn durable_backup(folder: &Path, target: Target<'_>) -> Manifest {
+    backup(folder, target, crate::domain::Time::from_micros(1), &mut |_| ()).unwrap()
+}
