@@ -17,11 +17,14 @@ mod client;
 #[cfg(feature = "external")]
 mod conformance;
 mod demo;
+mod diff;
 mod doctor;
 mod error;
 mod explain;
+mod findings;
 mod kind;
 mod output;
+mod preview;
 mod providers;
 mod read;
 mod render;
@@ -100,6 +103,12 @@ enum Command {
     List(read::ListArgs),
     /// Creates or changes resources as YAML or JSON documents describe them.
     Apply(apply::Args),
+    /// Shows what applying documents would change, and for whom; commits nothing.
+    Preview(preview::Args),
+    /// Shows where documents differ from what the server holds.
+    Diff(diff::Args),
+    /// Lists what is odd about the configuration.
+    Findings(findings::Args),
     /// Shows the profile that applies to a user.
     Resolve(resolve::Args),
     /// Shows what opens for a user when a record is opened or work arrives.
@@ -171,6 +180,8 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
     // Documents are checked first: a mistake in them needs no server.
     let documents = match &command {
         Command::Apply(args) => apply::prepare(args, io)?,
+        Command::Preview(args) => preview::prepare(&args.files)?,
+        Command::Diff(args) => preview::prepare(&args.files)?,
         _ => Vec::new(),
     };
     let client = Client::connect(&connection).await?;
@@ -181,6 +192,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Get(args) => read::get(&client, args, output, io).await,
         Command::List(args) => read::list(&client, args, output, io).await,
         Command::Apply(args) => apply::run(client, args, documents, output, io).await,
+        Command::Preview(args) => preview::run(&client, args, documents, output, io).await,
+        Command::Diff(args) => diff::run(&client, args, documents, output, io).await,
+        Command::Findings(args) => findings::run(&client, args, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Render(args) => render::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,

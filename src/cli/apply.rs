@@ -2,25 +2,27 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io,
+    io::{self, IsTerminal as _},
     path::PathBuf,
 };
 
 use prost_reflect::DynamicMessage;
-use serde::Serialize;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use super::{
     Api, Client, Error, Format, Io, Result, WriteOptions,
     error::{lines, reason},
     output::cell,
-    read,
+    preview,
 };
 
 mod calls;
 pub(super) mod document;
 mod flags;
 pub(super) mod input;
+pub(super) mod list;
+mod report;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,8 @@ mod tests;
 use calls::{Call, Calls};
 use document::Document;
 pub(super) use flags::Flags;
+use list::{List, later};
+pub(super) use report::{Outcome, Report};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +41,9 @@ as `get -o yaml` shows it; the own kind of a user is called userKind, that of a 
 queue queueKind, that of a channel channelKind. Only fields that the document \
 holds are changed. A Profile may list `users`, a User name a `profile`. Documents are sent in an \
 order in which one finds what it refers to. All files are checked before anything is sent: what is \
-said twice, in one file or in several, is refused with both places."
+said twice, in one file or in several, is refused with both places. Up to 50 writes are committed \
+together, as one revision; where the server refuses that, or there are more, documents are sent one \
+after the other, unless --atomic is given."
 )]
 pub(super) struct Args {
     /// File to read, `-` for standard input; may be given more than once.
@@ -48,42 +54,18 @@ pub(super) struct Args {
     #[command(flatten)]
     flags: Flags,
     /// Stop at the first refusal.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "atomic")]
     fail_fast: bool,
-}
-
-/// What became of one document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Report {
-    /// `profile/contoso_rep`.
-    pub name: String,
-    /// What happened.
-    pub outcome: Outcome,
-    /// Highest revision that a change of it took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
-    /// Users who got another profile.
-    pub affected: i64,
-    /// Remarks and findings of the server.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub remarks: Vec<String>,
-    /// The refusal, and its details.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refusal: Vec<String>,
-}
-
-/// What became of a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
-    /// It is new.
-    Created,
-    /// It was different before.
-    Changed,
-    /// It already was as described.
-    Unchanged,
-    /// The server did not do it, or not all of it.
-    Refused,
+    /// Commit all documents together or none of them; at most 50 writes.
+    #[arg(long)]
+    atomic: bool,
+    /// Delete what has this `owner`, is of a library kind that the files describe, and is in none of
+    /// them; implies --atomic.
+    #[arg(long, value_name = "OWNER", conflicts_with = "fail_fast")]
+    prune: Option<String>,
+    /// Do not ask before something is written. Only a terminal is asked.
+    #[arg(short, long)]
+    yes: bool,
 }
 
 /// A document on its way.
@@ -114,12 +96,117 @@ pub(super) async fn run(
     io: &mut Io<'_>,
 ) -> Result<()> {
     let client = client.with(&args.write);
-    let output = match format {
-        Format::Table => Some(&mut *io),
-        _ => None,
+    let reports = match together(&client, &args, documents.clone(), io).await? {
+        Together::Done(reports) => reports,
+        Together::Declined => return io.note("nothing was applied"),
+        Together::OneByOne => {
+            let output = (format == Format::Table).then_some(&mut *io);
+            let dry = args.write.validate_only;
+            let reports = all(&client, documents, &args.flags, dry, args.fail_fast, output).await?;
+            return end(&reports, format, format != Format::Table, io);
+        }
     };
-    let dry = args.write.validate_only;
-    let reports = all(&client, documents, &args.flags, dry, args.fail_fast, output).await?;
+    end(&reports, format, true, io)
+}
+
+/// What became of the attempt to commit all documents together.
+enum Together {
+    /// It was answered.
+    Done(Vec<Report>),
+    /// A person said no.
+    Declined,
+    /// They have to be sent one after the other.
+    OneByOne,
+}
+
+/// Commits all documents as one list of writes, once a person at a terminal agrees.
+async fn together(
+    client: &Client,
+    args: &Args,
+    documents: Vec<Document>,
+    io: &mut Io<'_>,
+) -> Result<Together> {
+    let asks = !args.yes && !args.write.validate_only && io::stdin().is_terminal();
+    let mut atomic = args.atomic || args.prune.is_some();
+    let mut list = match List::read(client, documents, &args.flags).await {
+        Ok(list) => list,
+        // Each document is answered for itself.
+        Err(Error::Refused(_)) if !atomic => return one_by_one(asks, io),
+        Err(other) => return Err(other),
+    };
+    if let Some(owner) = &args.prune {
+        list.prune(client, owner).await?;
+    }
+    if list.is_empty() {
+        return Ok(Together::OneByOne);
+    }
+    if !list.fits() && !atomic {
+        return one_by_one(asks, io);
+    }
+    let mut request = list.request()?;
+    if asks {
+        let answer = match preview::ask(client, &list, "").await {
+            Ok(answer) => answer,
+            Err(Error::Refused(status)) if !atomic && falls_back(&status) => {
+                return one_by_one(asks, io);
+            }
+            Err(other) => return Err(other),
+        };
+        preview::show(&list, &answer, io)?;
+        if !agreed(io)? {
+            return Ok(Together::Declined);
+        }
+        // What was agreed to happens, or nothing.
+        request["expected_revision"] = serde_json::json!(cell(&answer, "revision"));
+        atomic = true;
+    }
+    match client.call("ChangeService", "ApplyChanges", request).await {
+        Ok(answer) => Ok(Together::Done(list.reports(&answer))),
+        Err(Error::Refused(status)) if falls_back(&status) => Ok(match atomic {
+            true => Together::Done(list.refused(&status, index(&status))),
+            false => Together::OneByOne,
+        }),
+        Err(other) => Err(other),
+    }
+}
+
+/// Documents that do not go together, once a person at a terminal agrees.
+fn one_by_one(asks: bool, io: &mut Io<'_>) -> Result<Together> {
+    if !asks {
+        return Ok(Together::OneByOne);
+    }
+    io.note("not all of it can be committed together; documents are sent one after the other")?;
+    Ok(if agreed(io)? { Together::OneByOne } else { Together::Declined })
+}
+
+/// Whether nothing was done, so that documents may be sent one after the other.
+fn falls_back(status: &tonic::Status) -> bool {
+    !matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Unauthenticated | Code::Unknown
+    )
+}
+
+/// The write of a list that is to blame for its refusal.
+fn index(status: &tonic::Status) -> Option<usize> {
+    let info = status.get_details_error_info()?;
+    info.metadata.get("operation_index")?.parse().ok()
+}
+
+/// Asks the person at the terminal.
+fn agreed(io: &mut Io<'_>) -> Result<bool> {
+    write!(io.err, "apply this? [y/N] ")?;
+    io.err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Writes what was not written on the way, and counts the refused.
+fn end(reports: &[Report], format: Format, write: bool, io: &mut Io<'_>) -> Result<()> {
+    if format == Format::Table && write {
+        reports.iter().try_for_each(|report| report.write(io))?;
+    }
     if format != Format::Table {
         io.value(format, &reports)?;
     }
@@ -139,17 +226,9 @@ pub(super) async fn all(
     mut output: Option<&mut Io<'_>>,
 ) -> Result<Vec<Report>> {
     documents.sort_by_key(|document| document.kind.stage());
-    let mut jobs: VecDeque<_> = documents.into_iter().map(Job::new).collect();
-    let mut later = BTreeSet::new();
-    for at in (0..jobs.len()).rev() {
-        if jobs.get(at + 1).is_some_and(|next| next.document.kind != jobs[at].document.kind) {
-            later.clear();
-        }
-        if jobs[at].document.kind.refers_to_own {
-            jobs[at].later.clone_from(&later);
-            later.insert(jobs[at].document.id.to_ascii_lowercase());
-        }
-    }
+    let later = later(&documents);
+    let jobs = documents.into_iter().zip(later).map(|(document, later)| Job::new(document, later));
+    let mut jobs: VecDeque<_> = jobs.collect();
     let (mut waiting, mut done) = (VecDeque::new(), Vec::new());
     loop {
         let mut job = match jobs.pop_front() {
@@ -188,28 +267,15 @@ pub(super) async fn all(
 }
 
 impl Job {
-    fn new(document: Document) -> Self {
-        let report = Report {
-            name: document.kind.label(&document.id),
-            outcome: Outcome::Unchanged,
-            revision: None,
-            affected: 0,
-            remarks: Vec::new(),
-            refusal: Vec::new(),
-        };
-        Self { document, later: BTreeSet::new(), report, links: Vec::new() }
+    fn new(document: Document, later: BTreeSet<String>) -> Self {
+        let report = Report::of(&document);
+        Self { document, later, report, links: Vec::new() }
     }
 
     /// Makes the resource itself; what links it to others is left for later.
     async fn start(&mut self, client: &Client, flags: &Flags, dry: bool) -> Result<()> {
-        let existing = match read::read(client, self.document.kind, &self.document.id).await {
-            Ok(found) => Some(found),
-            // The write reports what is wrong with a name, together with all other mistakes.
-            Err(Error::Refused(status))
-                if matches!(status.code(), Code::NotFound | Code::InvalidArgument) =>
-            {
-                None
-            }
+        let existing = match list::existing(client, &self.document).await {
+            Ok(existing) => existing,
             Err(Error::Refused(status)) => return self.refuse(&status),
             Err(other) => return Err(other),
         };
@@ -255,16 +321,10 @@ impl Job {
             }
         }
         report.affected += cell(answer, "write.affected.total_count").parse().unwrap_or(0);
-        let Some(write) = answer.get_field_by_name("write") else { return };
-        let Some(write) = write.as_message() else { return };
-        for list in ["warnings", "findings"] {
-            let field = write.get_field_by_name(list);
-            for remark in field.as_deref().and_then(|list| list.as_list()).unwrap_or_default() {
-                let Some(remark) = remark.as_message() else { continue };
-                let part = |name| cell(remark, name);
-                let (code, subject, text) = (part("code"), part("subject"), part("message"));
-                report.remarks.push(format!("{code} {subject}: {text}"));
-            }
+        if let Some(write) = answer.get_field_by_name("write").as_deref()
+            && let Some(write) = write.as_message()
+        {
+            report.note(write);
         }
     }
 
@@ -275,23 +335,5 @@ impl Job {
             return Err(status.clone().into());
         }
         Ok(())
-    }
-}
-
-impl Report {
-    fn write(&self, io: &mut Io<'_>) -> Result<()> {
-        let outcome = match self.outcome {
-            Outcome::Created => "created",
-            Outcome::Changed => "changed",
-            Outcome::Unchanged => "unchanged",
-            Outcome::Refused => "refused",
-        };
-        let affected = match self.affected {
-            0 => String::new(),
-            1 => ", 1 user gets another profile".to_owned(),
-            many => format!(", {many} users get another profile"),
-        };
-        io.line(format!("{} {outcome}{affected}", self.name))?;
-        self.refusal.iter().chain(&self.remarks).try_for_each(|line| io.line(format!("  {line}")))
     }
 }

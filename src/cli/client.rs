@@ -118,7 +118,11 @@ impl Api {
         found.ok_or_else(|| Error::Usage(format!("the API has no message `{name}`")))
     }
 
-    fn method(&self, service: &str, method: &str) -> Result<(MethodDescriptor, PathAndQuery)> {
+    pub(super) fn method(
+        &self,
+        service: &str,
+        method: &str,
+    ) -> Result<(MethodDescriptor, PathAndQuery)> {
         let full = format!("deskplane.v1.{service}");
         let found = self.0.get_service_by_name(&full);
         let found = found.and_then(|s| s.methods().find(|m| m.name() == method));

@@ -154,7 +154,7 @@ fn names(kind: domain::Kind) -> Vec<String> {
 }
 
 /// `SessionTemplate` as `session-template`.
-fn separated(name: &str, separator: char) -> String {
+pub(super) fn separated(name: &str, separator: char) -> String {
     let mut separated = String::new();
     for letter in name.chars() {
         if letter.is_ascii_uppercase() && !separated.is_empty() {

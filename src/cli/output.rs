@@ -115,6 +115,13 @@ where
     table.trim_fmt()
 }
 
+/// The messages of a list.
+pub(super) fn messages(message: &DynamicMessage, field: &str) -> Vec<DynamicMessage> {
+    let list = message.get_field_by_name(field);
+    let list = list.as_deref().and_then(Value::as_list).unwrap_or_default();
+    list.iter().filter_map(Value::as_message).cloned().collect()
+}
+
 /// The value at a dotted path, in words; of a list every element, empty when it is not set.
 pub(super) fn cell(message: &DynamicMessage, path: &str) -> String {
     let (name, rest) = path.split_once('.').unwrap_or((path, ""));

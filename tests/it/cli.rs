@@ -8,6 +8,7 @@ use deskplane::cli::{self, Cli, Io};
 use crate::server::Running;
 
 mod address;
+mod changes;
 mod documents;
 mod library;
 mod live;
