@@ -13,6 +13,7 @@ mod audit;
 mod backoff;
 mod backup;
 mod calls;
+mod changes;
 mod client;
 #[cfg(feature = "external")]
 mod conformance;
@@ -22,6 +23,7 @@ mod doctor;
 mod error;
 mod explain;
 mod findings;
+mod fleet;
 mod kind;
 mod output;
 mod preview;
@@ -30,6 +32,7 @@ mod read;
 mod render;
 mod resolve;
 mod restore;
+mod revisions;
 mod secrets;
 mod serve;
 mod stream;
@@ -105,7 +108,7 @@ enum Command {
     Apply(apply::Args),
     /// Shows what applying documents would change, and for whom; commits nothing.
     Preview(preview::Args),
-    /// Shows where documents differ from what the server holds.
+    /// Shows where documents differ from what the server holds, or two revisions of a resource.
     Diff(diff::Args),
     /// Lists what is odd about the configuration.
     Findings(findings::Args),
@@ -124,6 +127,12 @@ enum Command {
     /// Imports users from a file.
     #[command(subcommand)]
     Users(users::Command),
+    /// Shows which clients work with the profile that they should work with.
+    Fleet(fleet::Args),
+    /// Shows what was committed, once or as it happens.
+    Changes(changes::Args),
+    /// Shows the revisions of a resource, or one of them.
+    History(revisions::Args),
     /// Checks voice providers, and shows what adapters take.
     Providers(providers::Args),
     /// Starts, lists and watches calls.
@@ -181,7 +190,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
     let documents = match &command {
         Command::Apply(args) => apply::prepare(args, io)?,
         Command::Preview(args) => preview::prepare(&args.files)?,
-        Command::Diff(args) => preview::prepare(&args.files)?,
+        Command::Diff(args) if args.name.is_none() => preview::prepare(&args.files)?,
         _ => Vec::new(),
     };
     let client = Client::connect(&connection).await?;
@@ -202,6 +211,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Audit(args) => audit::run(&client, args, output, io).await,
         Command::Seen(args) => audit::seen(&client, args, output, io).await,
         Command::Users(command) => users::run(&client, command, io).await,
+        Command::Fleet(args) => fleet::run(&client, args, output, io).await,
+        Command::Changes(args) => changes::run(&client, args, output, io).await,
+        Command::History(args) => revisions::run(&client, args, output, io).await,
         Command::Providers(args) => providers::run(&client, args, output, io).await,
         Command::Calls(args) => calls::run(&client, args, output, io).await,
         Command::Secrets(secrets::Command::Rotate(args)) => {

@@ -37,6 +37,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     domain::{Reason, Refusal},
+    history::History,
     store::{self, Error, RequestKey, Revision, Store},
     tasks::{Task, Tasks},
 };
@@ -156,6 +157,11 @@ impl Ledger {
     /// The newest catalog.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.current.load_full()
+    }
+
+    /// What the past is read by.
+    pub fn past(&self) -> History {
+        History::of(Weak::clone(&self.store))
     }
 
     /// Hands in a write and waits for its answer.

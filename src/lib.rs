@@ -4,7 +4,7 @@
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`impact`] what a commit means for users, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
-//! random number. [`store`] keeps what was committed, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
+//! random number. [`store`] keeps what was committed, [`history`] reads the past of it, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
 //! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
@@ -18,6 +18,7 @@ pub mod command;
 pub mod config;
 pub mod content;
 pub mod domain;
+pub mod history;
 pub mod impact;
 pub mod ledger;
 pub mod live;

@@ -10,10 +10,13 @@
 //! seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken.
 //!
+//! Streams of transactions are told each commit, and read the transactions from the store.
+//!
 //! The [`Fleet`] keeps what each client was sent, and what it reports of it.
 
 mod access;
 mod cause;
+mod changes;
 mod compare;
 mod feed;
 mod fleet;
@@ -34,11 +37,12 @@ mod token;
 pub use self::{
     access::{Access, Recheck},
     cause::Cause,
+    changes::{ChangeMessage, ChangeSlot, ChangeStream, ChangeStreams},
     fleet::{
         ClientState, ClientStatus, Counts, Fleet, Held, Mark, Place, RejectReason, Rejection,
         Report, ReportStatus, Statuses, Summary,
     },
-    hub::Hub,
+    hub::{Hub, not_applicable},
     messages::{Health, HealthState, Message, Reset, Snapshot},
     profile::ProfileSlot,
     settings::Settings,
@@ -46,7 +50,7 @@ pub use self::{
     stream::Stream,
     streams::Streams,
     subscription::{StoreId, Subscription},
-    token::MAX_TOKEN,
+    token::{ChangeToken, MAX_TOKEN, TokenError},
 };
 
 pub use crate::impact::CauseKind;

@@ -10,12 +10,15 @@ mod context;
 mod convert;
 mod deadline;
 pub mod filter;
+mod fleet;
+mod history;
 mod insight;
 mod layer;
 mod page;
 mod preview;
 mod rows;
 mod rpcs;
+mod scans;
 mod status;
 mod voice;
 
@@ -31,6 +34,7 @@ use self::{
     convert::{Answer, Reader, Resource, ResourceContext, WriteRequest},
     page::{PageRequest, Selection},
     rows::Row,
+    scans::Scans,
 };
 pub use self::{
     layer::CallLayer,
@@ -71,6 +75,7 @@ pub struct Service {
     /// Places of previews that are worked out.
     previews: Arc<Semaphore>,
     audit: Audit,
+    scans: Scans,
 }
 
 impl Service {
@@ -86,7 +91,8 @@ impl Service {
     ) -> Self {
         let previews = Arc::new(Semaphore::new(PREVIEWS));
         let data = Data::new(ledger, audit.recorder.clone());
-        Self { data, hub, contents, voice, clock, vault, audit, previews }
+        let scans = Scans::default();
+        Self { data, hub, contents, voice, clock, vault, audit, previews, scans }
     }
 
     /// The layer that stands in front of the services: without it they refuse every call.

@@ -112,6 +112,7 @@ const REPORT_HEALTH: Access = row(No, No, Yes, Yes, No);
 const ADAPTERS: Access = row(No, Yes, Yes, Yes, No);
 const VOICE: Access = row(Own, No, No, Yes, Own);
 const LIST_CALLS: Access = row(Own, Yes, Yes, Yes, Own);
+const REPORT_STATUS: Access = row(Own, No, No, No, Own);
 const ROTATE_KEYS: Access = row(No, No, Yes, No, No);
 
 /// Whether a way of answering is a stream.

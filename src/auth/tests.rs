@@ -22,6 +22,9 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
         ["self", "any", "any", "any", "self"],
     ),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
+    ("AgentService", "ReportProfileStatus", ["self", "-", "-", "-", "self"]),
+    ("FleetService", "List* Get*", ["-", "any", "any", "-", "-"]),
+    ("HistoryService", "List* Get* Watch* Diff*", ["-", "any", "any", "-", "-"]),
     ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),
     ("InsightService", "SearchByUser ListFindings PreviewUser", ["-", "any", "any", "-", "-"]),
     ("ChangeService", "PreviewChanges", ["-", "any", "any", "-", "-"]),
@@ -135,7 +138,11 @@ fn requests_that_carry_a_provider_may_hold_secrets() {
     let streams = RPCS.iter().filter(|rpc| rpc.streams).map(|rpc| rpc.path);
     assert_eq!(
         streams.collect::<Vec<_>>(),
-        ["deskplane.v1.AgentService/WatchProfile", "deskplane.v1.VoiceService/WatchCalls"]
+        [
+            "deskplane.v1.AgentService/WatchProfile",
+            "deskplane.v1.HistoryService/WatchChanges",
+            "deskplane.v1.VoiceService/WatchCalls",
+        ]
     );
 }
 
@@ -159,6 +166,9 @@ fn scopes_add_up_and_none_allows_nothing() {
         assert!(authorize(rpc, &actor(&[]), &call).is_err(), "{}", rpc.path);
         let all = actor(&[Scope::Agent, Scope::Admin, Scope::Service]);
         assert!(may_call(rpc, &all).is_ok(), "{}", rpc.path);
+        // Nobody reports for another.
+        let own = rpc.path.ends_with("/ReportProfileStatus");
+        let call = if own { Attributes { subject: None, ..call } } else { call };
         assert!(authorize(rpc, &all, &call).is_ok(), "{}", rpc.path);
     }
 }

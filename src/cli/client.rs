@@ -235,8 +235,10 @@ impl Client {
     /// Fills in what every write has.
     fn complete(&self, mut request: DynamicMessage) -> DynamicMessage {
         let mut set = |name: &str, value: Field| {
+            // The reason of a report is another thing than the reason of a write.
             if let Some(field) = request.descriptor().get_field_by_name(name)
                 && !request.has_field(&field)
+                && value.is_valid_for_field(&field)
             {
                 request.set_field(&field, value);
             }

@@ -1,4 +1,4 @@
-//! `diff`: where documents differ from what the server holds.
+//! `diff`: where documents differ from what the server holds, or two revisions of a resource.
 
 use std::path::PathBuf;
 
@@ -14,16 +14,31 @@ use super::{
     },
     client,
     output::cell,
-    preview,
+    preview, revisions,
 };
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Ends with exit code 1 when applying the files would change something.")]
+#[command(
+    after_help = "Ends with exit code 1 when applying the files would change something, or when the revisions differ."
+)]
 pub(super) struct Args {
     /// File to read, `-` for standard input; may be given more than once.
-    #[arg(short, long = "file", required = true, value_name = "FILE")]
+    #[arg(
+        short,
+        long = "file",
+        required_unless_present = "name",
+        conflicts_with = "name",
+        value_name = "FILE"
+    )]
     pub files: Vec<PathBuf>,
+    /// Resource name, e.g. profiles/contoso_rep, of which two revisions are compared.
+    #[arg(requires = "old")]
+    pub name: Option<String>,
+    /// Revision of the store of the old state.
+    old: Option<i64>,
+    /// Revision of the store of the new state. Default: the newest.
+    new: Option<i64>,
     #[command(flatten)]
     flags: Flags,
 }
@@ -56,6 +71,9 @@ pub(super) async fn run(
     format: Format,
     io: &mut Io<'_>,
 ) -> Result<()> {
+    if let Some((name, old)) = args.name.zip(args.old) {
+        return revisions::diff(client, (&name, old, args.new), format, io).await;
+    }
     let list = List::read(client, documents, &args.flags).await?;
     let mut found = Vec::new();
     if !list.is_empty() {

@@ -8,7 +8,7 @@ use time::{OffsetDateTime, macros::format_description};
 use tonic::{Status, Streaming};
 
 use super::{
-    Client, Format, Io, Result,
+    Client, Error, Format, Io, Result,
     output::{self, short},
     resolve::Subject,
     stream::{self, Source, StreamProgress},
@@ -22,6 +22,10 @@ pub(super) struct Args {
     /// Name of this client, stable over reconnects; a new stream of the same name ends the old one.
     #[arg(long, value_name = "NAME")]
     client_id: Option<String>,
+    /// Report each profile as received and applied, as a client of the user does; needs the rights of
+    /// an agent and --client-id.
+    #[arg(long, requires = "client_id")]
+    report: bool,
     /// End after the first event.
     #[arg(long, conflicts_with = "count")]
     once: bool,
@@ -36,6 +40,8 @@ pub(super) struct Args {
 struct Profiles {
     client: Client,
     request: serde_json::Value,
+    /// Whether each profile is reported as applied.
+    report: bool,
     format: Format,
     left: u64,
     stream: Option<Streaming<DynamicMessage>>,
@@ -57,8 +63,9 @@ pub(super) async fn run(
     if left == 0 {
         return Ok(());
     }
-    let client = client.clone();
-    let mut profiles = Profiles { client, request, format, left, stream: None, opened: false };
+    let (client, report) = (client.clone(), args.report);
+    let mut profiles =
+        Profiles { client, request, report, format, left, stream: None, opened: false };
     stream::follow(&mut profiles, args.silence.limit(), io).await
 }
 
@@ -76,10 +83,12 @@ impl Source for Profiles {
     }
 
     async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
-        match &mut self.stream {
-            Some(stream) => stream.message().await,
-            None => Ok(None),
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let message = stream.message().await?;
+        if let Some(message) = message.as_ref().filter(|_| self.report) {
+            self.report(message).await?;
         }
+        Ok(message)
     }
 
     fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
@@ -102,6 +111,38 @@ impl Source for Profiles {
                 _ => None,
             },
         })
+    }
+}
+
+impl Profiles {
+    /// Reports a profile that came, or that the client holds already, as received and applied.
+    async fn report(&self, message: &DynamicMessage) -> Result<(), Status> {
+        let failed = |error: &dyn std::fmt::Display| Status::internal(error.to_string());
+        let event = message.transcode_to::<v1::WatchProfileResponse>();
+        let (revision, digest) = match event.map_err(|error| failed(&error))?.event {
+            Some(Event::Snapshot(snapshot)) => {
+                let profile = snapshot.profile.unwrap_or_default();
+                (profile.revision, profile.digest)
+            }
+            Some(Event::InSync(in_sync)) => (in_sync.revision, in_sync.digest),
+            _ => return Ok(()),
+        };
+        for status in ["REPORTED_STATUS_RECEIVED", "REPORTED_STATUS_APPLIED"] {
+            let report = json!({
+                "user": self.request["user"],
+                "app": self.request["app"],
+                "clientId": self.request["clientId"],
+                "revision": revision.to_string(),
+                "digest": digest,
+                "status": status,
+            });
+            let sent = self.client.call("AgentService", "ReportProfileStatus", report).await;
+            sent.map_err(|error| match error {
+                Error::Refused(status) => *status,
+                other => failed(&other),
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Access {
     pub own_credential: bool,
     /// Asked again when the caller's user or a role changes; refuses with SCOPE_REVOKED.
     pub recheck: Recheck,
-    /// The watched user.
+    /// The watched user; of a stream about the organisation a stand-in, by which the streams of one
+    /// caller are counted.
     pub user: UserId,
 }
 

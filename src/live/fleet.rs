@@ -7,25 +7,33 @@
 mod client;
 mod index;
 mod mark;
+mod place;
 mod presence;
 mod report;
+mod shared;
 mod status;
+mod statuses;
 mod summary;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 pub(super) use self::presence::Presence;
-use self::{client::Client, index::Index, mark::Changes};
+use self::{
+    client::{Client, PENDING},
+    shared::Shared,
+};
 pub use self::{
     mark::Mark,
+    place::Place,
     report::{RejectReason, Report, ReportStatus},
-    status::{ClientState, ClientStatus, Held, Place, Rejection, Statuses},
+    status::{ClientState, ClientStatus, Held, Rejection},
+    statuses::Statuses,
     summary::{Counts, Summary},
 };
 use crate::{
     clock::Clock,
     content::ContentId,
-    domain::{App, Delivery, DeliveryLog, Refusal, UserId},
+    domain::{App, DeliveryLog, Refusal, UserId},
     read::Resolved,
 };
 
@@ -35,38 +43,31 @@ pub struct Fleet {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    clock: Clock,
-    log: Arc<dyn DeliveryLog>,
-    index: Mutex<Index>,
-    changes: Changes,
-}
-
 impl Fleet {
     /// A fleet without clients. `log` is given each delivery whose digest differs from the one
     /// delivered before to the same user, app and client.
     pub fn new(clock: Clock, log: Arc<dyn DeliveryLog>) -> Self {
-        let changes = Changes::new(clock.uid());
-        Self { shared: Arc::new(Shared { clock, log, index: Mutex::default(), changes }) }
+        Self { shared: Arc::new(Shared::new(clock, log)) }
     }
 
     /// Notes that a stream of a client opens; it is connected until the answer is dropped. A stream
     /// without a client id is no part of the fleet, its deliveries are logged all the same.
     pub(super) fn connect(&self, user: &UserId, app: App, client_id: Option<&str>) -> Presence {
-        let Some(client_id) = client_id else { return Presence::nameless(self.clone()) };
+        let Some(client_id) = client_id else {
+            return Presence::nameless(Arc::clone(&self.shared));
+        };
         let now = self.shared.clock.now();
-        let client = self.index().connect(Client::new(user.clone(), app, client_id), now);
+        let client = self.shared.index().connect(Client::new(user.clone(), app, client_id), now);
         self.shared.changes.note();
-        Presence::of(self.clone(), client)
+        Presence::of(Arc::clone(&self.shared), client)
     }
 
     /// Notes that the answer to a call of a client without a stream carries this profile.
     pub fn answered(&self, resolved: &Resolved, client_id: &str) {
         let now = self.shared.clock.now();
         let client = Client::new(resolved.user.clone(), resolved.app, client_id);
-        let client = self.index().find_or_add(client, now);
-        self.deliver(Some(&client), resolved, true);
+        let client = self.shared.index().find_or_add(client, now);
+        self.shared.deliver(Some(&client), resolved, true);
     }
 
     /// Takes the report of a client; answers whether it was stale, which changes nothing. `newest`
@@ -85,7 +86,7 @@ impl Fleet {
         }
         let now = self.shared.clock.now();
         let probe = Client::new(report.user.clone(), report.app, &report.client_id);
-        let client = self.index().find_or_add(probe, now);
+        let client = self.shared.index().find_or_add(probe, now);
         let stale = client.report(report, current)?;
         if !stale {
             self.shared.changes.note();
@@ -98,60 +99,21 @@ impl Fleet {
     /// answers it before.
     pub fn statuses(&self, after: Option<Place>, compared: i64) -> Statuses {
         let now = self.shared.clock.now();
-        self.expire();
-        Statuses::new(self.clone(), after, now, compared)
+        self.shared.expire();
+        Statuses::new(Arc::clone(&self.shared), after, now, compared)
     }
 
     /// What an answer of now stands for.
     pub fn mark(&self, compared: i64) -> Mark {
-        self.expire();
+        self.shared.expire();
         self.shared.changes.mark(self.shared.clock.now(), compared)
     }
 
     /// Whether answers of now differ from those of a mark. It may say so of equal ones, never
     /// otherwise.
     pub fn changed_since(&self, mark: &Mark, compared: i64) -> bool {
-        self.expire();
+        self.shared.expire();
         self.shared.changes.since(mark, self.shared.clock.now(), compared)
-    }
-
-    /// Takes note of what goes out to a client, and hands it to the log if the client did not hold it;
-    /// `whole` is false where the client shows that it holds it already.
-    fn deliver(&self, client: Option<&Arc<Client>>, resolved: &Resolved, whole: bool) {
-        let now = self.shared.clock.now();
-        let differs = client.is_none_or(|client| {
-            self.shared.changes.note_delivery(now);
-            client.deliver(&resolved.content.id, resolved.revision, now)
-        });
-        if differs && whole {
-            self.shared.log.delivered(Delivery {
-                user: resolved.user.clone(),
-                app: resolved.app,
-                client_id: client.map(|client| client.client_id.to_string()).unwrap_or_default(),
-                time: now,
-                revision: resolved.revision,
-                digest: resolved.content.digest.clone(),
-                profile: resolved.resolution.profile.clone(),
-                method: resolved.resolution.method,
-            });
-        }
-    }
-
-    fn disconnect(&self, client: &Arc<Client>) {
-        let now = self.shared.clock.now();
-        self.index().disconnect(client, now);
-        self.shared.changes.note();
-    }
-
-    /// Forgets clients that have been away for too long.
-    fn expire(&self) {
-        if self.index().expire(self.shared.clock.now()) {
-            self.shared.changes.note();
-        }
-    }
-
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.shared.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

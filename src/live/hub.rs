@@ -13,8 +13,8 @@ use fastrand::Rng;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{
-    Fleet, Health, HealthState, Payload, ProfileStream, Reset, Settings, StoreId, Streams,
-    Subscription,
+    Access, ChangeSlot, ChangeStream, ChangeStreams, Fleet, Health, HealthState, Payload,
+    ProfileStream, Reset, Settings, StoreId, Streams, Subscription, changes,
     feed::{Batch, Feed},
     fleet::Presence,
     group::GroupKey,
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     store: StoreId,
     pub(super) contents: Arc<Contents>,
     pub(super) profiles: Streams<ProfileSlot>,
+    /// Streams of transactions; they are among the others.
+    changes: ChangeStreams,
     /// Streams of other kinds.
     others: Mutex<Vec<Arc<dyn Follower>>>,
     health: Mutex<HashMap<UniqueName, (Health, String)>>,
@@ -73,11 +75,14 @@ impl Hub {
         let feed = Arc::new(Feed::default());
         let commits = Arc::clone(&feed);
         let pace = settings.stalled.min(settings.drain_deadline) / SWEEPS;
+        let mut random = random;
+        let changes = ChangeStreams::new(changes::settings(&settings), random.fork());
         let shared = Arc::new(Shared {
             store,
             contents,
+            others: Mutex::new(vec![Arc::new(changes.clone())]),
+            changes,
             profiles: Streams::new(settings, random),
-            others: Mutex::default(),
             health: Mutex::default(),
             fleet,
             compared: Arc::default(),
@@ -171,6 +176,31 @@ impl Hub {
         Ok(shared.profiles.stream(watcher, id))
     }
 
+    /// Opens a stream of the transactions behind a revision. `catalog` answers the newest catalog.
+    ///
+    /// # Errors
+    /// DRAINING, TOO_MANY_STREAMS, SERVER_BUSY, and what the access check says.
+    pub fn watch_changes(
+        &self,
+        catalog: impl Fn() -> Arc<Catalog>,
+        access: Access,
+        after: i64,
+    ) -> Result<ChangeStream, Refusal> {
+        let slot = ChangeSlot::new(after);
+        let mut stream = self.shared.changes.open(&catalog, access, (), slot)?;
+        // What is committed from here on is told to the stream as well.
+        let newest = catalog().revision;
+        stream.prepare(|slot| {
+            slot.committed(newest, Instant::now());
+        });
+        Ok(stream)
+    }
+
+    /// The store that is served, as tokens know it.
+    pub fn store(&self) -> &StoreId {
+        &self.shared.store
+    }
+
     /// Takes the health of a provider as it was seen at `time`; answers whether state or detail
     /// changed. A new state goes to the watchers whose content lists the provider.
     pub fn report(
@@ -261,6 +291,12 @@ async fn run(hub: Weak<Shared>, commits: Arc<Feed>, pace: Duration) {
     }
 }
 
+/// The refusal because profiles do not apply in an app.
+pub fn not_applicable(app: App) -> Refusal {
+    let message = format!("Profiles do not apply in {}.", app.as_str());
+    Refusal::new(Reason::AppNotApplicable, message).with("app", app.as_str())
+}
+
 /// What a client sent of what it holds.
 struct Sent {
     resume_token: String,
@@ -275,6 +311,7 @@ impl Shared {
         self.contents.drop_obsolete(&changes.touched.contents, &after);
         for streams in self.others().iter() {
             streams.recheck(&changes.touched, &after);
+            streams.committed(after.revision);
         }
         self.compare(changes, &after);
     }
@@ -303,10 +340,8 @@ impl Shared {
         user: &UserId,
         app: App,
     ) -> Result<(Resolved, Variant), Refusal> {
-        resolved_variant(catalog, &self.contents, user, app)?.ok_or_else(|| {
-            let message = format!("Profiles do not apply in {}.", app.as_str());
-            Refusal::new(Reason::AppNotApplicable, message).with("app", app.as_str())
-        })
+        let found = resolved_variant(catalog, &self.contents, user, app)?;
+        found.ok_or_else(|| not_applicable(app))
     }
 
     /// The slot of a new stream: what the client sent decides the first message (SPEC §10.2).

@@ -179,6 +179,12 @@ impl Payload for ProfileSlot {
     type Topic = App;
     type Index = ProfileIndex;
 
+    const ORGANISATION: bool = false;
+
+    fn committed(&mut self, _: i64, _: Instant) -> bool {
+        false
+    }
+
     fn due_since(&self, settings: &Settings) -> Option<Instant> {
         let due = [
             self.opening.as_ref().map(|opening| opening.since),

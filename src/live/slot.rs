@@ -21,6 +21,14 @@ pub trait Payload: fmt::Debug + Send + 'static {
     /// By what streams of this kind are found, beside the users that they concern.
     type Index: Index;
 
+    /// Whether streams of this kind are about the whole organisation instead of a user: every commit
+    /// is told to them, and no user needs to exist for them.
+    const ORGANISATION: bool;
+
+    /// Notes that a revision was committed, which streams about the organisation are told; answers
+    /// whether the stream is to be woken.
+    fn committed(&mut self, revision: i64, now: Instant) -> bool;
+
     /// Since when a message is due that was not taken; a time to come when nothing is.
     fn due_since(&self, settings: &Settings) -> Option<Instant>;
 

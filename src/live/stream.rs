@@ -31,7 +31,7 @@ impl<P: Payload> Stream<P> {
         Self { shared, watcher, id, timer }
     }
 
-    /// Changes what waits before the stream is first read.
+    /// Changes what waits, while nobody reads the stream.
     pub fn prepare(&mut self, change: impl FnOnce(&mut P)) {
         let changed = |payload: &mut P| {
             change(payload);

@@ -34,6 +34,9 @@ pub(super) trait Follower: fmt::Debug + Send + Sync {
     /// Visits those alone that a changed user concerns, or whose caller may have other rights.
     fn recheck(&self, touched: &Touched, catalog: &Catalog);
 
+    /// Tells streams about the organisation that a revision was committed.
+    fn committed(&self, revision: i64);
+
     /// Ends streams that nobody reads, and those that a drain left over.
     fn sweep(&self, now: Instant);
 
@@ -66,7 +69,7 @@ impl<P: Payload> Streams<P> {
         // Commits are followed under the same lock: none slips between this catalog and the registry.
         let catalog = catalog();
         access.permitted(&catalog)?;
-        if catalog.user(&access.user).is_none() {
+        if !P::ORGANISATION && catalog.user(&access.user).is_none() {
             let message = format!("User {} does not exist.", access.user);
             return Err(Refusal::new(Reason::UserNotFound, message));
         }
@@ -157,13 +160,26 @@ impl<P: Payload> Follower for Streams<P> {
             if watcher.start >= catalog.revision {
                 continue;
             }
-            let allowed = match catalog.user(&watcher.access.user) {
-                Some(_) => watcher.access.still_permitted(touched, catalog),
-                None => Err(watcher.access.user_deleted()),
+            let exists = P::ORGANISATION || catalog.user(&watcher.access.user).is_some();
+            let allowed = match exists {
+                true => watcher.access.still_permitted(touched, catalog),
+                false => Err(watcher.access.user_deleted()),
             };
             if let Err(refusal) = allowed {
                 wakers.add(registry.end(id, refusal));
             }
+        }
+        drop(registry);
+    }
+
+    fn committed(&self, revision: i64) {
+        if !P::ORGANISATION {
+            return;
+        }
+        let (mut wakers, now) = (Wakers::default(), Instant::now());
+        let registry = self.registry();
+        for (_, watcher) in registry.iter() {
+            wakers.add(watcher.slot().update(|slot| slot.committed(revision, now)));
         }
         drop(registry);
     }

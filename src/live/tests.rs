@@ -2,7 +2,9 @@
 //! the rules of SPEC §10.
 
 mod calls;
+mod changes;
 mod ends;
+mod fleet;
 mod lag;
 mod messages;
 mod model;

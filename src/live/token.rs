@@ -43,7 +43,7 @@ impl Binding<'_> {
 
     /// The digest that a sent token stands for, or why it cannot be used.
     pub(super) fn read(&self, token: &str, newest: i64) -> Result<String, Reset> {
-        let text = decode(token).ok_or(Reset::TokenInvalid)?;
+        let text = decode(token, VERSION).ok_or(Reset::TokenInvalid)?;
         // The user comes last and takes the rest: ids may hold the separator, nothing else does.
         let fields: Vec<_> = text.splitn(FIELDS, '|').collect();
         let [_, store, incarnation, revision, schema, digest, app, user] = fields[..] else {
@@ -64,18 +64,59 @@ impl Binding<'_> {
     }
 }
 
+/// A place in the stream of transactions: behind a revision of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeToken;
+
+/// Why a token of a stream of transactions cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenError {
+    /// Damaged or made up.
+    Invalid,
+    /// Of another store, or of this one before it was restored.
+    Foreign,
+}
+
+/// Version of the tokens of transactions; no token of a profile has it.
+const CHANGES: &str = "c1";
+
+impl ChangeToken {
+    /// The text of the token of a client that has everything up to a revision.
+    pub fn issue(StoreId { store, incarnation }: &StoreId, revision: i64) -> String {
+        let body = format!("{CHANGES}|{}|{}|{revision}", store.simple(), incarnation.simple());
+        URL_SAFE_NO_PAD.encode(format!("{body}|{}", checksum(&body)))
+    }
+
+    /// The revision behind which a client goes on.
+    ///
+    /// # Errors
+    /// When the text is no such token, or one of another store.
+    pub fn read(id: &StoreId, token: &str) -> Result<i64, TokenError> {
+        let text = decode(token, CHANGES).ok_or(TokenError::Invalid)?;
+        let fields: Vec<_> = text.split('|').collect();
+        let [_, store, incarnation, revision] = fields[..] else {
+            return Err(TokenError::Invalid);
+        };
+        let revision: i64 = revision.parse().map_err(|_| TokenError::Invalid)?;
+        match same(store, id.store) && same(incarnation, id.incarnation) {
+            true => Ok(revision),
+            false => Err(TokenError::Foreign),
+        }
+    }
+}
+
 fn same(text: &str, id: Uuid) -> bool {
     text == id.simple().to_string()
 }
 
 /// The text of a whole token of this version, without its checksum.
-fn decode(token: &str) -> Option<String> {
+fn decode(token: &str, version: &str) -> Option<String> {
     if token.len() > MAX_TOKEN {
         return None;
     }
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     let (body, sum) = text.rsplit_once('|')?;
-    let whole = sum == checksum(body) && body.split('|').next() == Some(VERSION);
+    let whole = sum == checksum(body) && body.split('|').next() == Some(version);
     whole.then(|| body.to_owned())
 }
 
@@ -109,6 +150,26 @@ mod tests {
         let restored = StoreId { incarnation: Uuid::from_u128(3), ..store.clone() };
         let other = Binding { store: &restored, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::StoreRestored));
+    }
+
+    #[test]
+    fn s11_2_a_token_of_transactions_is_bound_to_its_store() {
+        let store = StoreId { store: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
+        let token = ChangeToken::issue(&store, i64::MAX);
+        assert!(token.len() <= MAX_TOKEN);
+        assert_eq!(ChangeToken::read(&store, &token), Ok(i64::MAX));
+        for other in [
+            StoreId { store: Uuid::from_u128(3), ..store.clone() },
+            StoreId { incarnation: Uuid::from_u128(3), ..store.clone() },
+        ] {
+            assert_eq!(ChangeToken::read(&other, &token), Err(TokenError::Foreign));
+        }
+        let ann = UserId::parse("ann").unwrap();
+        let profile = Binding { store: &store, user: &ann, app: App::Workspace };
+        for bad in ["", "x", &token[1..], &profile.issue(7, "d1:0")] {
+            assert_eq!(ChangeToken::read(&store, bad), Err(TokenError::Invalid), "{bad}");
+        }
+        assert_eq!(profile.read(&token, 7), Err(Reset::TokenInvalid));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalog::{Catalog, Seated},
     domain::{App, Refusal, UserId},
-    live::Subscription,
+    live::{self, Subscription},
     read::{self, Resolved},
 };
 
@@ -121,9 +121,14 @@ impl Service {
         q: v1::ResolveProfileRequest,
     ) -> Result<v1::ResolveProfileResponse, Refusal> {
         let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
-        let reader = Reader::new(&call.catalog);
+        let mut reader = Reader::new(&call.catalog);
+        let client_id = convert::client_id(&q.client_id, &mut reader);
         let (user, app) = Self::user_and_app(&call, reader, &q.user, q.app)?;
-        Ok(match self.resolved(&call.catalog, &user, app)? {
+        let resolved = self.resolved(&call.catalog, &user, app)?;
+        if let (Some(resolved), Some(client_id)) = (&resolved, client_id) {
+            self.hub.fleet().answered(resolved, &client_id);
+        }
+        Ok(match resolved {
             None => convert::not_applicable(call.catalog.revision),
             Some(resolved) if resolved.content.digest == q.if_digest_matches => {
                 convert::not_modified(&resolved)
@@ -135,6 +140,25 @@ impl Service {
                 revision: resolved.revision,
             },
         })
+    }
+
+    /// Takes what became of a profile that was delivered to a client.
+    pub(super) async fn report_profile_status(
+        &self,
+        context: &CallContext,
+        q: v1::ReportProfileStatusRequest,
+    ) -> Result<v1::ReportProfileStatusResponse, Refusal> {
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
+        let mut reader = Reader::new(&call.catalog);
+        let (user, app) = (q.user.clone(), q.app);
+        let report = convert::status_report(q, &mut reader);
+        let (user, app) = Self::user_and_app(&call, reader, &user, app)?;
+        let current = self.resolved(&call.catalog, &user, app)?;
+        let current = current.ok_or_else(|| live::not_applicable(app))?;
+        let report = report.of(current.user, app);
+        let (newest, current) = (call.catalog.revision, &current.content.id);
+        let stale = self.hub.fleet().report(report, newest, Some(current))?;
+        Ok(v1::ReportProfileStatusResponse { stale })
     }
 
     /// Renders the session of one event for a user.

@@ -22,6 +22,7 @@ use crate::{
     auth::{self, Credential, Rpc},
     catalog::Catalog,
     domain::{Actor, Object, ObjectKey, Provenance, Reason, Refusal, Scope},
+    history::History,
     ledger::{Accepted, Ledger, Submission},
 };
 
@@ -270,6 +271,11 @@ impl Data {
         revision: i64,
     ) -> Result<Object, Refusal> {
         self.ledger.state_at(key, revision).await
+    }
+
+    /// What an admitted call reads the past by.
+    pub(super) fn history(&self, _: &Admitted) -> History {
+        self.ledger.past()
     }
 
     /// The newest catalog at any later time, for a stream that was admitted.

@@ -7,6 +7,8 @@ mod answer;
 mod audit;
 mod directory;
 mod explanation;
+mod fleet;
+mod history;
 mod library;
 mod mask;
 mod operations;
@@ -38,6 +40,14 @@ pub(super) use self::{
     answer::Answer,
     audit::{audit_entry, audit_query, bounds, delivery_query, resolution_log_entry},
     explanation::{explanation, user_match},
+    fleet::{
+        FLEET_FIELDS, FleetRow, client_id, client_status, fleet_summary, place, position, revision,
+        status_report,
+    },
+    history::{
+        any_resource, change_record, differences, internal, resource_revision, timestamp_after,
+        watch_from,
+    },
     operations::operations,
     preview::{hypothetical_user, previewed, previewed_user},
     provider::report,

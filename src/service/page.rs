@@ -1,5 +1,7 @@
 //! Pages of lists (SPEC §2.4).
 
+use std::ops::ControlFlow;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,11 @@ impl Position {
         Self { key: Key::Number(number), name: name.to_ascii_lowercase() }
     }
 
+    /// The position of a row in a list that tells cases apart.
+    pub(super) fn exact(name: String) -> Self {
+        Self { key: Key::None, name }
+    }
+
     /// The position of a row in a list that is ordered by one of its fields.
     fn of(row: &impl Fields, order: Option<&Order>, name: &str) -> Self {
         let Some(order) = order else { return Self::named(name) };
@@ -101,6 +108,11 @@ fn sum(arguments: &[&str], token: &[u8]) -> [u8; SUM] {
     let mut sum = [0; SUM];
     sum.copy_from_slice(&hash.finalize()[..SUM]);
     sum
+}
+
+/// A short text that stands for arguments.
+pub(super) fn fingerprint(arguments: &[&str]) -> String {
+    URL_SAFE_NO_PAD.encode(&sum(arguments, &[])[..6])
 }
 
 impl PageRequest<'_> {
@@ -159,6 +171,36 @@ pub(super) struct Page<M> {
     pub next: String,
 }
 
+/// Rows that come one by one, in the order of the list, until they are more than a page holds.
+#[derive(Debug)]
+pub(super) struct Rows<M> {
+    rows: Vec<(Position, M)>,
+    size: usize,
+    bytes: usize,
+}
+
+impl<M: Message> Rows<M> {
+    /// No row yet, of a page of that size.
+    pub(super) fn new(size: usize) -> Self {
+        Self { rows: Vec::new(), size, bytes: 0 }
+    }
+
+    /// Adds a row; breaks when no further one can be part of the page.
+    pub(super) fn push(&mut self, position: Position, row: M) -> ControlFlow<()> {
+        self.bytes += row.encoded_len();
+        self.rows.push((position, row));
+        match self.rows.len() > self.size || self.bytes > MAX_BYTES {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The page.
+    pub(super) fn page(self, asked: &PageRequest<'_>) -> Page<M> {
+        cut(asked, self.size, self.rows.into_iter())
+    }
+}
+
 /// Cuts a page out of rows in the order of the list, after the requested position.
 pub(super) fn cut<M: Message>(
     asked: &PageRequest<'_>,
@@ -184,6 +226,15 @@ pub(super) fn cut<M: Message>(
 pub(super) struct Selection {
     filter: Filter,
     order: Option<Order>,
+}
+
+/// Reads a filter alone, noting what is wrong.
+pub(super) fn filter(
+    v: &mut Violations,
+    filter: &str,
+    schema: &[(&str, super::filter::FieldType)],
+) -> Filter {
+    Selection::read(v, filter, "", schema, &[]).filter
 }
 
 impl Selection {

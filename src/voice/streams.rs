@@ -71,6 +71,12 @@ impl Payload for CallSlot {
     type Topic = ();
     type Index = ();
 
+    const ORGANISATION: bool = false;
+
+    fn committed(&mut self, _: i64, _: Instant) -> bool {
+        false
+    }
+
     fn due_since(&self, _: &Settings) -> Option<Instant> {
         self.since
     }

@@ -10,6 +10,7 @@ use crate::server::Running;
 mod address;
 mod changes;
 mod documents;
+mod fleet;
 mod library;
 mod live;
 mod render;

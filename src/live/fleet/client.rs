@@ -15,6 +15,10 @@ use crate::{
     domain::{App, Refusal, Time, UserId},
 };
 
+/// How long a client that has said nothing is pending, in microseconds (SPEC §10.8).
+pub(super) const PENDING: i64 = 10 * 1_000_000;
+/// Microseconds of a second.
+const SECOND: i64 = 1_000_000;
 /// So many deliveries back a client may report on (SPEC §10.7).
 pub(super) const RECENT: usize = 8;
 
@@ -29,7 +33,7 @@ pub(super) struct Client {
     state: Mutex<State>,
 }
 
-/// What a client was sent and has said.
+/// What a client was sent and has said. Each field counts: see the tests.
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// Content of the newest delivery.
@@ -43,12 +47,12 @@ pub(super) struct State {
     pub(super) applied_until: i64,
     /// What is rarely there.
     pub(super) more: Option<Box<More>>,
-    /// When the newest stream opened or, without one, when the last was seen.
-    pub(super) since: Time,
     /// Short hashes of the newest deliveries, in a ring.
     recent: [u32; RECENT],
+    /// See [`Self::since`], in whole seconds.
+    since: u32,
     /// Open streams.
-    pub(super) streams: u32,
+    pub(super) streams: u16,
     /// Deliveries so far, as far as they tell how full the ring is and where it goes on.
     deliveries: u8,
     pub(super) reported: bool,
@@ -145,6 +149,15 @@ impl Client {
 }
 
 impl State {
+    /// When the newest stream opened or, without one, when the last was seen.
+    pub(super) fn since(&self) -> Time {
+        Time::from_micros(i64::from(self.since) * SECOND)
+    }
+
+    pub(super) fn set_since(&mut self, now: Time) {
+        self.since = u32::try_from(now.micros().div_euclid(SECOND)).unwrap_or_default();
+    }
+
     /// Whether what the client applied is what it was sent last.
     pub(super) fn has_applied_newest(&self) -> bool {
         self.applied.as_ref().is_some_and(|applied| is(self.sent.as_ref(), &applied.digest))

@@ -36,10 +36,10 @@ impl Index {
         let (client, _) = self.find(client);
         let mut state = client.state();
         if state.streams == 0 {
-            self.away.remove(&(state.since, ByKey(Arc::clone(&client))));
+            self.away.remove(&(state.since(), ByKey(Arc::clone(&client))));
         }
-        state.streams += 1;
-        state.since = now;
+        state.streams = state.streams.saturating_add(1);
+        state.set_since(now);
         drop(state);
         self.bound(&client);
         client
@@ -53,9 +53,10 @@ impl Index {
             return;
         }
         client.clear_waiting();
-        state.since = now;
+        state.set_since(now);
+        let since = state.since();
         drop(state);
-        self.away.insert((now, ByKey(Arc::clone(client))));
+        self.away.insert((since, ByKey(Arc::clone(client))));
         self.bound(client);
         self.expire(now);
     }
@@ -64,8 +65,10 @@ impl Index {
     pub(super) fn find_or_add(&mut self, client: Client, now: Time) -> Arc<Client> {
         let (client, added) = self.find(client);
         if added {
-            client.state().since = now;
-            self.away.insert((now, ByKey(Arc::clone(&client))));
+            let mut state = client.state();
+            state.set_since(now);
+            self.away.insert((state.since(), ByKey(Arc::clone(&client))));
+            drop(state);
             self.bound(&client);
             self.expire(now);
         }
@@ -124,8 +127,9 @@ impl Index {
         for known in of_user.take(2 * MAX_OF_USER) {
             count += 1;
             let state = known.0.state();
-            if state.streams == 0 && oldest.as_ref().is_none_or(|(left, _)| state.since < *left) {
-                oldest = Some((state.since, known.clone()));
+            let since = state.since();
+            if state.streams == 0 && oldest.as_ref().is_none_or(|(left, _)| since < *left) {
+                oldest = Some((since, known.clone()));
             }
         }
         if let Some(oldest) = oldest.filter(|_| count > MAX_OF_USER) {

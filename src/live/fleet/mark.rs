@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::status::PENDING;
+use super::PENDING;
 use crate::domain::Time;
 
 const SECOND: i64 = 1_000_000;

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use super::{Client, Fleet};
+use super::{Client, shared::Shared};
 use crate::read::Resolved;
 
 /// What a stream tells the fleet of its deliveries by.
 #[derive(Debug)]
 pub(in crate::live) struct Presence {
-    fleet: Fleet,
+    fleet: Arc<Shared>,
     /// None of a stream without a client id.
     client: Option<Arc<Client>>,
 }
 
 impl Presence {
-    pub(super) fn of(fleet: Fleet, client: Arc<Client>) -> Self {
+    pub(super) fn of(fleet: Arc<Shared>, client: Arc<Client>) -> Self {
         Self { fleet, client: Some(client) }
     }
 
-    pub(super) fn nameless(fleet: Fleet) -> Self {
+    pub(super) fn nameless(fleet: Arc<Shared>) -> Self {
         Self { fleet, client: None }
     }
 

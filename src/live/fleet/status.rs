@@ -1,20 +1,15 @@
 //! Clients as they are listed (SPEC §10.8).
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Client, Fleet, RejectReason,
+    Client, PENDING, Place, RejectReason,
     client::{Rejected, State},
 };
 use crate::{
     content::ContentId,
     domain::{App, Time, UniqueName, UserId},
 };
-
-/// How long a client that has said nothing is pending, in microseconds.
-pub(super) const PENDING: i64 = 10 * 1_000_000;
-/// Clients that are looked up at once, while nobody comes or goes.
-const CHUNK: usize = 256;
 
 /// How a client stands; the first that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,28 +52,6 @@ impl ClientState {
     }
 }
 
-/// Where a client stands in the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The user.
-    pub user: UserId,
-    /// The app.
-    pub app: App,
-    /// The client; empty for the place before the first of the user in the app.
-    pub client_id: String,
-}
-
-impl Place {
-    /// The place before the first client of a user.
-    pub(super) fn first_of(user: UserId) -> Self {
-        Self { user, app: App::Unspecified, client_id: String::new() }
-    }
-
-    pub(super) fn client(&self) -> Client {
-        Client::new(self.user.clone(), self.app, &self.client_id)
-    }
-}
-
 /// Content that a client was sent or has reported on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -110,7 +83,7 @@ pub struct ClientStatus {
     pub client_id: String,
     /// How it stands.
     pub state: ClientState,
-    /// Since when it is connected or, without a stream, away.
+    /// Since when it is connected or, without a stream, away; in whole seconds.
     pub since: Time,
     /// The newest delivery.
     pub sent: Option<Held>,
@@ -146,7 +119,7 @@ impl ClientStatus {
         Place { user: self.user.clone(), app: self.app, client_id: self.client_id.clone() }
     }
 
-    fn of(client: &Client, now: Time, compared: i64) -> Self {
+    pub(super) fn of(client: &Client, now: Time, compared: i64) -> Self {
         let state = client.state();
         let waited = now.micros().saturating_sub(state.sent_time.micros()).max(0);
         let found = state.judge(waited);
@@ -168,7 +141,7 @@ impl ClientStatus {
             app: client.app,
             client_id: client.client_id.to_string(),
             state: found,
-            since: state.since,
+            since: state.since(),
             sent: state.sent.as_ref().map(|content| held(state.sent_revision, content)),
             sent_time: state.sent.as_ref().map(|_| state.sent_time),
             received: state.received().map(|(revision, content)| held(revision, content)),
@@ -205,37 +178,5 @@ impl State {
         } else {
             ClientState::Stale
         }
-    }
-}
-
-/// Clients in order, looked up some at a time: no lock is held while they are read.
-#[derive(Debug)]
-pub struct Statuses {
-    fleet: Fleet,
-    after: Option<Place>,
-    now: Time,
-    compared: i64,
-    ready: VecDeque<Arc<Client>>,
-}
-
-impl Statuses {
-    pub(super) fn new(fleet: Fleet, after: Option<Place>, now: Time, compared: i64) -> Self {
-        Self { fleet, after, now, compared, ready: VecDeque::new() }
-    }
-}
-
-impl Iterator for Statuses {
-    type Item = ClientStatus;
-
-    fn next(&mut self) -> Option<ClientStatus> {
-        if self.ready.is_empty() {
-            self.ready = self.fleet.index().after(self.after.as_ref(), CHUNK).into();
-        }
-        let client = self.ready.pop_front()?;
-        let status = ClientStatus::of(&client, self.now, self.compared);
-        if self.ready.is_empty() {
-            self.after = Some(status.place());
-        }
-        Some(status)
     }
 }

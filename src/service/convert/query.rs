@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use deskplane_proto::v1;
 
-use super::Reader;
+use super::{Reader, fleet::client_id};
 use crate::{
     catalog::Seated,
     domain::{App, Kind, Method, UniqueName, UserId, check},
@@ -19,12 +19,8 @@ pub(in crate::service) fn client(
     q: &v1::WatchProfileRequest,
     r: &mut Reader<'_>,
 ) -> Option<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if q.client_id.len() > 64 || !q.client_id.chars().all(legal) {
-        r.v.invalid("client_id", "must be 1 to 64 letters, digits, `.`, `_` or `-`");
-    }
     check::line(&mut r.v, "client_version", &q.client_version, 0..=64);
-    (!q.client_id.is_empty()).then(|| q.client_id.clone())
+    client_id(&q.client_id, r)
 }
 
 /// What BulkResolve asks for.

@@ -34,7 +34,7 @@ fn request(rpc: &Rpc, headers: &[(&'static str, &'static str)]) -> Request<()> {
 }
 
 /// The scopes that together may call everything.
-const EVERYTHING: (&str, &str) = (SCOPES_KEY, "admin,service");
+const EVERYTHING: (&str, &str) = (SCOPES_KEY, "admin,service,agent");
 
 /// Code, reason and metadata `outcome` of a status in headers or trailers.
 fn refusal(headers: &HeaderMap) -> (Code, String, Option<String>) {

@@ -26,6 +26,9 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
     let read = method.starts_with("Get") || method.starts_with("List");
     match (service, method) {
         ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-"],
+        ("AgentService", "ReportProfileStatus") => ["self", "-", "-", "-", "self"],
+        ("HistoryService", "Rollback") => ["-", "dry", "any", "-", "-"],
+        ("FleetService" | "HistoryService", _) => ["-", "any", "any", "-", "-"],
         ("AgentService", _) => ["self", "any", "any", "any", "self"],
         ("InsightService", "Explain") => ["explain", "any", "any", "any", "explain"],
         ("InsightService" | "AuditService", _) | ("ChangeService", "PreviewChanges") => {
@@ -94,6 +97,7 @@ fn arguments(method: &str, has_dry: bool) -> Vec<(Value, bool, bool)> {
         "ResolveProfile",
         "WatchProfile",
         "RenderSession",
+        "ReportProfileStatus",
         "Explain",
         "MintClientToken",
         "StartCall",

@@ -9,9 +9,9 @@ use std::{
 
 use deskplane_proto::v1::{
     Bookmark, BulkResolveRequest, BulkResolveResponse, Drain, GetSettingsRequest, InSync,
-    OrganizationSettings, RenderSessionRequest, RenderSessionResponse, ResolveProfileRequest,
-    ResolveProfileResponse, UpdateSettingsRequest, UpdateSettingsResponse, WatchProfileRequest,
-    WatchProfileResponse,
+    OrganizationSettings, RenderSessionRequest, RenderSessionResponse, ReportProfileStatusRequest,
+    ReportProfileStatusResponse, ResolveProfileRequest, ResolveProfileResponse,
+    UpdateSettingsRequest, UpdateSettingsResponse, WatchProfileRequest, WatchProfileResponse,
     agent_service_server::{AgentService, AgentServiceServer},
     settings_service_server::{SettingsService, SettingsServiceServer},
     watch_profile_response::Event,
@@ -120,6 +120,13 @@ impl AgentService for Draining {
         Err(Status::unimplemented("not part of the test"))
     }
 
+    async fn report_profile_status(
+        &self,
+        _: Request<ReportProfileStatusRequest>,
+    ) -> Result<Response<ReportProfileStatusResponse>, Status> {
+        Err(Status::unimplemented("not part of the test"))
+    }
+
     async fn bulk_resolve(
         &self,
         _: Request<BulkResolveRequest>,
@@ -213,6 +220,13 @@ impl AgentService for Quiet {
         &self,
         _: Request<RenderSessionRequest>,
     ) -> Result<Response<RenderSessionResponse>, Status> {
+        Err(Status::unimplemented("not part of the test"))
+    }
+
+    async fn report_profile_status(
+        &self,
+        _: Request<ReportProfileStatusRequest>,
+    ) -> Result<Response<ReportProfileStatusResponse>, Status> {
         Err(Status::unimplemented("not part of the test"))
     }
 

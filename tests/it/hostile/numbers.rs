@@ -44,11 +44,15 @@ fn numbers(site: &Site) -> Vec<(Value, Expect)> {
             [-1, i64::MIN].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
         }
         // A revision that is asked for: there is none of that number, or history has it no more.
-        Kind::Int64 if site.name() == "revision" => vec![
+        Kind::Int64 if site.is_of_a_rollback() => vec![
             (Value::I64(-1), Refused("FIELD_INVALID")),
             (Value::I64(i64::MIN), Refused("FIELD_INVALID")),
             (Value::I64(i64::MAX), Refused("REVISION_NOT_FOUND")),
         ],
+        // Revisions of the past, below 2^53 as all are.
+        Kind::Int64 if site.is_of_the_past() => {
+            [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Refused("FIELD_INVALID"))).to_vec()
+        }
         Kind::Int64 => [-1, i64::MIN, i64::MAX].map(|n| (Value::I64(n), Accepted)).to_vec(),
         Kind::Enum(_) => [99, -1, i32::MIN, i32::MAX]
             .map(|n| (Value::EnumNumber(n), Refused("FIELD_INVALID")))

@@ -55,11 +55,11 @@ async fn tokens_that_no_call_gave_are_refused_by_every_list() {
         }
         let path = Target::path(&rpc);
         for bad in &made_up {
-            let answer = target.ask(&path, &with(&json!({}), bad)).await;
+            let answer = target.ask(&path, &with(&target.json(&path), bad)).await;
             assert_bad_token(answer, &format!("{path} {:.40}", bad.escape_debug()));
         }
         if path != LIST {
-            let answer = target.ask(&path, &with(&first, &good)).await;
+            let answer = target.ask(&path, &with(&target.json(&path), &good)).await;
             assert_bad_token(answer, &format!("{path} with a token of {LIST}"));
         }
     }

@@ -34,9 +34,13 @@ const IGNORED: &[&str] = &[
     "org_gate",
     "required_role",
     "if_digest_matches",
+    "if_changed_since",
     "resume_token",
     "digest",
 ];
+
+/// Of these the server does take notice in requests about the past.
+const NOTICED: &[&str] = &["revision"];
 
 /// One write of a list, which may be any: each is attacked as the request of its own method.
 const OPERATION: &str = "deskplane.v1.Operation";
@@ -93,7 +97,21 @@ impl Site {
     pub(super) fn is_ignored(&self, rpc: &MethodDescriptor) -> bool {
         let created = rpc.name().starts_with("Create")
             && matches!(self.path[1..], [ref field] if matches!(field.name(), "name" | "etag"));
-        created || self.path.iter().any(|field| IGNORED.contains(&field.name()))
+        // Whoever names another user is told no more than that it is another.
+        let own = rpc.name() == "ReportProfileStatus" && self.last().name() == "user";
+        let noticed = self.path.len() == 1 && NOTICED.contains(&self.last().name());
+        let ignored = self.path.iter().any(|field| IGNORED.contains(&field.name()));
+        created || own || (ignored && !noticed)
+    }
+
+    /// Whether it is the revision that a Rollback goes back to.
+    pub(super) fn is_of_a_rollback(&self) -> bool {
+        self.is_of_the_past() && self.last().parent_message().name() == "RollbackRequest"
+    }
+
+    /// Whether it is a revision that a request about the past names.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        self.path.len() == 1 && self.last().name().ends_with("revision")
     }
 
     /// Which field it is, wherever it stands: those that many requests have in common are one.

@@ -16,7 +16,8 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["catalog", "domain"]),
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
-    ("ledger", &["catalog", "clock", "command", "domain", "impact", "store", "tasks"]),
+    ("history", &["domain", "store"]),
+    ("ledger", &["catalog", "clock", "command", "domain", "history", "impact", "store", "tasks"]),
     ("read", &["catalog", "content", "domain", "resolve"]),
     (
         "live",
@@ -29,8 +30,8 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "audit", "auth", "catalog", "clock", "command", "content", "domain", "impact",
-            "ledger", "live", "read", "render", "resolve", "voice",
+            "audit", "auth", "catalog", "clock", "command", "content", "domain", "history",
+            "impact", "ledger", "live", "read", "render", "resolve", "voice",
         ],
     ),
     (
@@ -154,6 +155,9 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::server", "registers the services, and writes as the system"),
     ("deskplane::service::audit", "written by hand: like no other call"),
     ("deskplane::service::agent", "written by hand: like no other call"),
+    ("deskplane::service::fleet", "written by hand: like no other call"),
+    ("deskplane::service::history", "written by hand: like no other call"),
+    ("deskplane::service::history::feed", "written by hand: like no other call"),
     ("deskplane::service::insight", "written by hand: like no other call"),
     ("deskplane::service::preview", "written by hand: like no other call"),
     ("deskplane::service::voice", "written by hand: like no other call"),
