@@ -146,7 +146,8 @@ fn every_write_request_has_the_common_arguments() {
 }
 
 /// Writes that no list of writes may hold.
-const NO_OPERATIONS: &[&str] = &["ApplyChanges", "RotateSecretKeys"];
+const NO_OPERATIONS: &[&str] =
+    &["ApplyChanges", "Import", "Rollback", "RotateSecretKeys", "UninstallBundle"];
 
 #[test]
 fn a_list_may_hold_every_write_but_those_of_keys_bundles_and_history() {
