@@ -36,6 +36,7 @@ mod revisions;
 mod secrets;
 mod serve;
 mod stream;
+mod transfer;
 mod tree;
 mod users;
 mod watch;
@@ -112,6 +113,12 @@ enum Command {
     Diff(diff::Args),
     /// Lists what is odd about the configuration.
     Findings(findings::Args),
+    /// Writes profiles and library objects to a bundle.
+    Export(transfer::ExportArgs),
+    /// Writes what a bundle holds, all of it or nothing.
+    Import(transfer::ImportArgs),
+    /// Removes what a managed import of a bundle brought.
+    Uninstall(transfer::UninstallArgs),
     /// Shows the profile that applies to a user.
     Resolve(resolve::Args),
     /// Shows what opens for a user when a record is opened or work arrives.
@@ -193,6 +200,10 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Diff(args) if args.name.is_none() => preview::prepare(&args.files)?,
         _ => Vec::new(),
     };
+    let bundle = match &command {
+        Command::Import(args) => transfer::read(args)?,
+        _ => Vec::new(),
+    };
     let client = Client::connect(&connection).await?;
     if let Some(warning) = client.warning() {
         io.note(warning)?;
@@ -204,6 +215,9 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Preview(args) => preview::run(&client, args, documents, output, io).await,
         Command::Diff(args) => diff::run(&client, args, documents, output, io).await,
         Command::Findings(args) => findings::run(&client, args, output, io).await,
+        Command::Export(args) => transfer::export(&client, args, io).await,
+        Command::Import(args) => transfer::import(client, args, bundle, output, io).await,
+        Command::Uninstall(args) => transfer::uninstall(client, args, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Render(args) => render::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,

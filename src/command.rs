@@ -4,6 +4,7 @@
 //! context brings time and identity, so a preview runs the very same code as a commit.
 
 mod assignment;
+pub mod bundle;
 mod default;
 mod directory;
 mod hypothetical;
@@ -25,9 +26,10 @@ mod settings;
 
 use crate::{catalog::Catalog, domain::Refusal};
 
-pub(crate) use self::preconditions::not_found;
+pub(crate) use self::preconditions::{no_bundle, not_found};
 pub use self::{
     assignment::{AddUsers, RemoveUsers},
+    bundle::{ImportBundle, UninstallBundle},
     default::{RemoveDefault, SetDefault},
     directory::{
         BatchUpsertUsers, DeleteRole, DeleteTeam, DeleteUser, RolePatch, SetUserDisabled,
@@ -90,6 +92,7 @@ commands! {
     UpdateSettings => "UpdateSettings";
     RotateSecretKeys => "RotateSecretKeys";
     CreateFingerprintKey => "CreateFingerprintKey";
+    UninstallBundle => "UninstallBundle", |c| [("force", c.force)];
 }
 
 #[cfg(test)]

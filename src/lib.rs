@@ -3,7 +3,7 @@
 //! Dependencies point one way: `service -> command -> { resolve, content, render } -> catalog -> domain`.
 //! [`domain`] holds the nouns and their field rules, [`catalog`] all configuration at one revision,
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`impact`] what a commit means for users, [`read`] looks up both for an answer, [`render`] reads texts with
-//! placeholders, [`auth`] says who may call what; none of these does I/O, reads a clock or draws a
+//! placeholders, [`auth`] says who may call what, [`transfer`] what a bundle is; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`history`] reads the past of it, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
 //! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
@@ -31,4 +31,5 @@ pub mod service;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod transfer;
 pub mod voice;

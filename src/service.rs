@@ -20,6 +20,7 @@ mod rows;
 mod rpcs;
 mod scans;
 mod status;
+mod transfer;
 mod voice;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -31,10 +32,11 @@ use tonic::Status;
 
 use self::{
     context::{Admitted, CallContext, Data, MessageAttributes},
-    convert::{Answer, Reader, Resource, ResourceContext, WriteRequest},
+    convert::{Answer, Envelope, Reader, Resource, ResourceContext, WriteRequest},
     page::{PageRequest, Selection},
     rows::Row,
     scans::Scans,
+    transfer::Places,
 };
 pub use self::{
     layer::CallLayer,
@@ -76,6 +78,8 @@ pub struct Service {
     previews: Arc<Semaphore>,
     audit: Audit,
     scans: Scans,
+    /// Places of bundles that are under way.
+    places: Places,
 }
 
 impl Service {
@@ -90,9 +94,9 @@ impl Service {
         audit: Audit,
     ) -> Self {
         let previews = Arc::new(Semaphore::new(PREVIEWS));
-        let data = Data::new(ledger, audit.recorder.clone());
+        let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
         let scans = Scans::default();
-        Self { data, hub, contents, voice, clock, vault, audit, previews, scans }
+        Self { data, hub, contents, voice, clock, vault, audit, previews, scans, places }
     }
 
     /// The layer that stands in front of the services: without it they refuse every call.
@@ -118,13 +122,8 @@ impl Service {
         let call = self.data.admit(context, attributes)?;
         let recalled = self.recall(&call, &message).await;
         let mut reader = Reader::new(&call.catalog).sealing(&self.vault).recalling(recalled);
-        let request = (!envelope.request_id.is_empty())
-            .then(|| uuid::Uuid::try_parse(&envelope.request_id))
-            .and_then(|parsed| {
-                parsed.map_err(|_| reader.v.invalid("request_id", "must be a UUID")).ok()
-            })
-            .map(|id| self.request_key(id, context.rpc(), &message.encode_to_vec(), &call.catalog));
-        check::line(&mut reader.v, "reason", &envelope.reason, 0..=500);
+        let payload = message.encode_to_vec();
+        let request = self.idempotency(context, &envelope, &payload, &call.catalog, &mut reader.v);
         let command = message.read(&mut reader);
         let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
             None => Box::new(command),
@@ -132,17 +131,45 @@ impl Service {
             Some(bad) if request.is_some() => Box::new(InvalidRequest(bad)),
             Some(bad) => return Err(bad),
         };
-        let submission = Submission {
+        let Envelope { validate_only, reason, .. } = envelope;
+        let submission =
+            Self::submission(context, &call, command, (request, validate_only, reason));
+        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
+        let context = self.resource_context(&catalog);
+        Ok(A::from(Answer { outcome: &outcome, context }))
+    }
+
+    /// The idempotency key of a write, if it has one; what is wrong with its envelope is noted.
+    fn idempotency(
+        &self,
+        context: &CallContext,
+        envelope: &Envelope,
+        payload: &[u8],
+        catalog: &Catalog,
+        v: &mut Violations,
+    ) -> Option<Idempotency> {
+        let id = (!envelope.request_id.is_empty())
+            .then(|| uuid::Uuid::try_parse(&envelope.request_id))
+            .and_then(|parsed| parsed.map_err(|_| v.invalid("request_id", "must be a UUID")).ok());
+        check::line(v, "reason", &envelope.reason, 0..=500);
+        id.map(|id| self.request_key(id, context.rpc(), payload, catalog))
+    }
+
+    /// A write of an admitted call.
+    fn submission(
+        context: &CallContext,
+        call: &Admitted,
+        command: Box<dyn Command>,
+        (request, validate_only, reason): (Option<Idempotency>, bool, String),
+    ) -> Submission {
+        Submission {
             command,
             actor: call.actor.clone(),
             provenance: context.provenance(call.scope),
             request,
-            validate_only: envelope.validate_only,
-            reason: envelope.reason,
-        };
-        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
-        let context = self.resource_context(&catalog);
-        Ok(A::from(Answer { outcome: &outcome, context }))
+            validate_only,
+            reason,
+        }
     }
 
     /// The earlier states that a request asks for. What is not kept is part of the command, so that a

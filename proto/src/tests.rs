@@ -110,6 +110,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "SessionTemplateService",
             "SettingsService",
             "SmartAssistBotService",
+            "TransferService",
             "VoiceService",
             "WorkstreamService",
         ]

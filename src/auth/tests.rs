@@ -49,6 +49,8 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ("HistoryService", "Rollback", ["-", "dry", "any", "-", "-"]),
     ("SettingsService", "Get*", ["-", "any", "any", "-", "-"]),
     ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-"]),
+    ("TransferService", "Export", ["-", "any", "any", "-", "-"]),
+    ("TransferService", "Import UninstallBundle", ["-", "dry", "any", "-", "-"]),
     ("*", "Get* List*", ["-", "any", "any", "-", "any"]),
     (
         "AgentScriptService",
@@ -141,6 +143,7 @@ fn requests_that_carry_a_provider_may_hold_secrets() {
         [
             "deskplane.v1.AgentService/WatchProfile",
             "deskplane.v1.HistoryService/WatchChanges",
+            "deskplane.v1.TransferService/Export",
             "deskplane.v1.VoiceService/WatchCalls",
         ]
     );

@@ -1,10 +1,14 @@
 //! A client of the public API that knows no message: everything comes from the descriptor set.
 
+mod codec;
+
 use std::{fmt, time::Duration};
 
+use bytes::Bytes;
 use deskplane_proto::FILE_DESCRIPTOR_SET;
+use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
 use http::uri::PathAndQuery;
-use prost::Message;
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor,
     ReflectMessage, Value as Field,
@@ -13,12 +17,12 @@ use serde_json::Value;
 use tonic::{
     Code, Request, Status, Streaming,
     client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::{Ascii, MetadataKey, MetadataValue},
     transport::{Channel, Endpoint},
 };
 use uuid::Uuid;
 
+use self::codec::DynamicCodec;
 use super::{
     Error, Result,
     address::{Address, Scheme},
@@ -31,6 +35,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a connection on which calls are open is asked whether the other end lives, and how long
 /// the answer may take: a peer or a proxy that stopped is noticed in less than a minute.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// Bytes of one message of an upload.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// How often a call is sent again that the server did not carry out.
 const MAX_RETRIES: u32 = 3;
@@ -84,7 +91,7 @@ impl fmt::Debug for Connection {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct WriteOptions {
     /// Let the server check everything and change nothing.
-    #[arg(long)]
+    #[arg(long, visible_alias = "dry-run")]
     pub validate_only: bool,
     /// Why the change is made, for the audit log.
     #[arg(long, value_name = "TEXT")]
@@ -189,15 +196,44 @@ impl Client {
         method: &str,
         request: Value,
     ) -> Result<DynamicMessage> {
+        self.send(service, method, request, None).await
+    }
+
+    /// The same for a method that takes a stream: `first` is the first message, and the bytes are the
+    /// field `chunk` of those behind it.
+    pub async fn upload(
+        &self,
+        service: &str,
+        method: &str,
+        first: Value,
+        bytes: Bytes,
+    ) -> Result<DynamicMessage> {
+        self.send(service, method, first, Some(bytes)).await
+    }
+
+    async fn send(
+        &self,
+        service: &str,
+        method: &str,
+        request: Value,
+        bytes: Option<Bytes>,
+    ) -> Result<DynamicMessage> {
         let (method, path) = self.api.method(service, method)?;
         let request = self.complete(message(&method.input(), request)?);
         let codec = || DynamicCodec(method.output());
         let mut grpc = Grpc::new(self.channel.clone());
         let (mut back_off, mut left) = (BackOff::new(backoff::CALL), MAX_RETRIES);
         loop {
-            let sent = match ready(&mut grpc).await {
-                Ok(()) => grpc.unary(self.request(request.clone()), path.clone(), codec()).await,
-                Err(status) => Err(status),
+            let sent = match (ready(&mut grpc).await, &bytes) {
+                (Ok(()), None) => {
+                    grpc.unary(self.request(request.clone()), path.clone(), codec()).await
+                }
+                (Ok(()), Some(bytes)) => {
+                    let first = stream::iter([request.clone()]);
+                    let all = first.chain(chunks(method.input(), bytes.clone()));
+                    grpc.client_streaming(self.request(all), path.clone(), codec()).await
+                }
+                (Err(status), _) => Err(status),
             };
             match sent {
                 Err(status) if left > 0 && is_transient(&status) => {
@@ -257,6 +293,19 @@ pub(super) fn message(descriptor: &MessageDescriptor, json: Value) -> Result<Dyn
         .map_err(|error| Error::Usage(format!("this is no {}: {error}", descriptor.name())))
 }
 
+/// Messages of a type with these bytes in their field `chunk`.
+fn chunks(
+    message: MessageDescriptor,
+    mut bytes: Bytes,
+) -> impl Stream<Item = DynamicMessage> + Send + 'static {
+    stream::iter(std::iter::from_fn(move || {
+        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+        let mut message = DynamicMessage::new(message.clone());
+        message.set_field_by_name("chunk", Field::Bytes(chunk.clone()));
+        (!chunk.is_empty()).then_some(message)
+    }))
+}
+
 async fn ready(grpc: &mut Grpc<Channel>) -> Result<(), Status> {
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))
 }
@@ -287,50 +336,6 @@ fn metadata(connection: &Connection) -> Result<Vec<(MetadataKey<Ascii>, Metadata
         }
     }
     Ok(metadata)
-}
-
-/// Encodes and decodes messages that only their descriptors describe.
-#[derive(Debug)]
-struct DynamicCodec(MessageDescriptor);
-
-impl Codec for DynamicCodec {
-    type Encode = DynamicMessage;
-    type Decode = DynamicMessage;
-    type Encoder = DynamicEncoder;
-    type Decoder = DynamicDecoder;
-
-    fn encoder(&mut self) -> DynamicEncoder {
-        DynamicEncoder
-    }
-
-    fn decoder(&mut self) -> DynamicDecoder {
-        DynamicDecoder(self.0.clone())
-    }
-}
-
-#[derive(Debug)]
-struct DynamicEncoder;
-
-impl Encoder for DynamicEncoder {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn encode(&mut self, item: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(buffer).map_err(|error| Status::internal(error.to_string()))
-    }
-}
-
-#[derive(Debug)]
-struct DynamicDecoder(MessageDescriptor);
-
-impl Decoder for DynamicDecoder {
-    type Item = DynamicMessage;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        let message = DynamicMessage::decode(self.0.clone(), buffer);
-        message.map(Some).map_err(|error| Status::internal(error.to_string()))
-    }
 }
 
 #[cfg(test)]

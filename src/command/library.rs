@@ -13,11 +13,11 @@ mod strategy;
 
 use std::marker::PhantomData;
 
-pub(super) use self::patch::set;
 use self::strategy::operations;
 #[cfg(test)]
 pub(crate) use self::strategy::samples;
 pub use self::{patch::Patch, provider::ProviderPatch, strategy::Strategy};
+pub(super) use self::{patch::set, referrer::release};
 use super::{
     Command, Context, Plan,
     new_name::{accepted_name, new_name, not_taken},
@@ -257,7 +257,7 @@ fn unlocked<T: Named>(target: &T, operation: &str, etag: Option<&str>) -> Result
     same_etag(target, etag)
 }
 
-fn syntax<T: Strategy>(patch: &T::Patch, v: &mut Violations) {
+pub(super) fn syntax<T: Strategy>(patch: &T::Patch, v: &mut Violations) {
     if let Some(name) = patch.display_name() {
         check::display_name(v, "display_name", name, 100);
     }

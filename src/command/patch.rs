@@ -243,6 +243,22 @@ fn limits(profile: &Profile, failed: &mut Preconditions) {
     }
 }
 
+/// Entity templates of a profile behind another one for the same entity.
+pub(super) fn second_templates<'a>(catalog: &Catalog, profile: &'a Profile) -> Vec<&'a UniqueName> {
+    let mut first: BTreeMap<String, &UniqueName> = BTreeMap::new();
+    let mut second = Vec::new();
+    for name in &profile.session_templates {
+        let Some(template) = catalog.tables.session_templates.get(name) else { continue };
+        if template.session_type == SessionType::Generic {
+            continue;
+        }
+        if *first.entry(template.entity.clone()).or_insert(name) != name {
+            second.push(name);
+        }
+    }
+    second
+}
+
 fn templates(catalog: &Catalog, profile: &Profile, failed: &mut Preconditions) {
     let mut entities: BTreeMap<&str, &UniqueName> = BTreeMap::new();
     for name in &profile.session_templates {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bundle::ImportSummary;
 use crate::{
     catalog::Catalog,
     domain::{
@@ -86,6 +87,8 @@ pub struct Plan {
     pub resealed: i32,
     /// What each command did, where the write is a [`Sequence`](super::Sequence) of several.
     pub steps: Vec<Step>,
+    /// What became of the objects of a bundle.
+    pub imported: Option<Box<ImportSummary>>,
 }
 
 impl Plan {

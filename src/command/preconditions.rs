@@ -85,6 +85,12 @@ pub(crate) fn not_found(kind: Kind, name: &str) -> Refusal {
     Refusal::new(kind.not_found(), message).resource(kind.as_str(), name, "does not exist")
 }
 
+/// The refusal because no managed object is of a bundle.
+pub(crate) fn no_bundle(bundle: &UniqueName) -> Refusal {
+    let message = format!("No managed object is of bundle {bundle}.");
+    Refusal::new(Reason::ObjectNotFound, message).resource("Bundle", bundle, "is not installed")
+}
+
 /// Refuses a change of a built-in object that can be cloned.
 pub(super) fn not_built_in<T: Named>(object: &T, operation: &str) -> Result<(), Refusal> {
     not_built_in_but(object, operation, "clone it and change the copy")

@@ -1,6 +1,6 @@
 //! Life cycle and content of profiles (SPEC §7.5).
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     library::{self, Strategy},
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{
-        Common, Reason, Refusal, Stamp, UserId, Violations,
+        Common, Finding, FindingCode, Reason, Refusal, Stamp, UserId, Violations,
         copilot::{FEATURES, Setting},
         profile::Profile,
         refusal::Preconditions,
@@ -47,6 +47,7 @@ impl Strategy for Profile {
         self.unmatched_roles.clear();
         self.is_default = false;
         self.default_set_time = None;
+        self.adopted = false;
         if source.common.is_built_in() {
             // Unset means on there and off here; written out, the copy behaves like its source.
             let unset: BTreeMap<_, _> =
@@ -57,6 +58,27 @@ impl Strategy for Profile {
 
     fn preconditions(&self, catalog: &Catalog, failed: &mut Preconditions) {
         patch::preconditions(catalog, self, failed);
+    }
+
+    /// Without templates for an entity that another one serves before them.
+    fn judged_in_import(&self, catalog: &Catalog) -> Cow<'_, Self> {
+        let second = patch::second_templates(catalog, self);
+        if second.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut judged = self.clone();
+        judged.session_templates.retain(|name| !second.contains(&name));
+        Cow::Owned(judged)
+    }
+
+    fn import_findings(&self, catalog: &Catalog) -> Vec<Finding> {
+        let second = patch::second_templates(catalog, self).into_iter();
+        let found = second.map(|name| {
+            let message =
+                format!("Another template of profile {} serves the same entity.", self.name());
+            Finding::new(FindingCode::DuplicateEntityTemplate, name.as_str(), message)
+        });
+        found.collect()
     }
 
     /// Users, a mapping and the default flag keep a profile.

@@ -117,6 +117,7 @@ impl<'a> Sequence<'a> {
             not_assigned: steps.iter().flat_map(|step| step.not_assigned.clone()).collect(),
             resealed,
             steps,
+            ..Plan::default()
         }
     }
 

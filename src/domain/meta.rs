@@ -127,6 +127,16 @@ impl Common {
     }
 }
 
+impl Origin {
+    /// Whether the object was imported with that bundle, whatever its version.
+    pub fn is_bundle(&self, name: &UniqueName) -> bool {
+        match self {
+            Self::Managed { bundle, .. } => bundle.eq_ignore_ascii_case(name.as_str()),
+            Self::BuiltIn | Self::Custom => false,
+        }
+    }
+}
+
 /// An object that has the common fields.
 pub trait HasCommon {
     /// Its common fields.

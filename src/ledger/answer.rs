@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::write::Outcome;
 use crate::{
-    command::{Step, Warning},
+    command::{Step, Warning, bundle::ImportSummary},
     domain::{Change, Finding, Object, Reason, Refusal, UserId},
     impact::Affected,
     store::Record,
@@ -36,6 +36,8 @@ struct Kept {
     resealed: i32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imported: Option<Box<ImportSummary>>,
 }
 
 /// Objects of an answer, in order.
@@ -83,6 +85,7 @@ pub(super) fn keep(outcome: &Outcome, changes: &[Change]) -> serde_json::Result<
         not_assigned: outcome.not_assigned.clone(),
         resealed: outcome.resealed,
         steps: outcome.steps.clone(),
+        imported: outcome.imported.clone(),
     })
 }
 
@@ -118,6 +121,7 @@ pub(super) fn restore(record: Record) -> Result<Outcome, Refusal> {
         not_assigned: kept.not_assigned,
         resealed: kept.resealed,
         steps: kept.steps,
+        imported: kept.imported,
     })
 }
 
@@ -144,6 +148,7 @@ mod tests {
             not_assigned: vec![UserId::parse("nobody").unwrap()],
             resealed: 2,
             steps: vec![Step { operation: "SetDefault".into(), changed: true, ..Step::default() }],
+            imported: None,
         }
     }
 

@@ -353,6 +353,7 @@ fn outcome(catalog: &Catalog, plan: Plan, revision: i64, affected: Affected) -> 
         not_assigned: plan.not_assigned,
         resealed: plan.resealed,
         steps: plan.steps,
+        imported: plan.imported,
     }
 }
 

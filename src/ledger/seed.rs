@@ -4,7 +4,7 @@
 use crate::{
     catalog::{Catalog, Delta, builtin},
     clock::Clock,
-    domain::{Actor, Change, Object, Provenance, Stamp, Time},
+    domain::{Actor, Change, Object, Provenance, Stamp, Time, profile::Profile},
     store::{Batch, Commit, Error, Record, Result, Store},
 };
 
@@ -21,6 +21,20 @@ fn again(object: Object, old: &Stamp) -> Object {
     object.with_stamp(Stamp { revision, update_time, updated_by, ..old.clone() })
 }
 
+/// A built-in profile with the settings that its stored state adopted.
+fn adopted(object: Object, old: &Object) -> Object {
+    match (object, old) {
+        (Object::Profile(new), Object::Profile(old)) if old.adopted => {
+            let Profile { session_templates, pane, all_active_channels, adopted, .. } =
+                Profile::clone(old);
+            let new = Profile::clone(&new);
+            let kept = Profile { session_templates, pane, all_active_channels, adopted, ..new };
+            Object::Profile(kept.into())
+        }
+        (object, _) => object,
+    }
+}
+
 /// Writes what is new or different as one revision of the actor `system`.
 pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> Result<Seeded> {
     let revision = catalog.revision + 1;
@@ -31,7 +45,10 @@ pub(super) async fn seed(store: &dyn Store, catalog: Catalog, clock: &Clock) -> 
         // Settings are the organisation's from the first start on.
         .filter(|object| first || !matches!(object, Object::Settings(_)))
         .filter_map(|object| match catalog.object(&object.key()) {
-            Some(old) if !first => object.differs(&old).then(|| again(object, old.stamp())),
+            Some(old) if !first => {
+                let object = adopted(object, &old);
+                object.differs(&old).then(|| again(object, old.stamp()))
+            }
             _ => Some(object),
         })
         .map(Change::Put)

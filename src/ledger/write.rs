@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     catalog::Catalog,
-    command::{Command, Step, Warning},
+    command::{Command, Step, Warning, bundle::ImportSummary},
     domain::{Actor, Finding, Object, Provenance, UserId},
     impact::{Affected, Impact},
     store::Record,
@@ -82,6 +82,9 @@ pub struct Outcome {
     /// What each operation of a list of writes did.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// What became of the objects of a bundle, for Import.
+    #[serde(default)]
+    pub imported: Option<Box<ImportSummary>>,
 }
 
 /// A group of writes that is durable: the catalog after it beside the one before.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod audit;
+mod bundle;
 mod directory;
 mod explanation;
 mod fleet;
@@ -39,6 +40,7 @@ pub(super) use crate::domain::resource_name::{Reference, resource_name};
 pub(super) use self::{
     answer::Answer,
     audit::{audit_entry, audit_query, bounds, delivery_query, resolution_log_entry},
+    bundle::{bundled, export, incoming, options},
     explanation::{explanation, user_match},
     fleet::{
         FLEET_FIELDS, FleetRow, client_id, client_status, fleet_summary, place, position, revision,

@@ -1,6 +1,7 @@
 //! The executable cases of the specification.
 
 mod ask;
+mod import;
 mod resolution;
 mod send;
 mod state;

@@ -1,6 +1,7 @@
 //! A server process that is killed at any moment: nothing acknowledged is lost, nothing is half
 //! there, and it starts again by itself.
 
+mod bundles;
 mod work;
 
 use std::{
@@ -13,7 +14,10 @@ use deskplane_proto::v1::directory_service_client::DirectoryServiceClient;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 
-use self::work::{BATCH, Imports, Writes};
+use self::{
+    bundles::Bundles,
+    work::{BATCH, Imports, Writes},
+};
 use crate::process::{PATIENCE, Process};
 
 /// When a kill comes.
@@ -29,15 +33,18 @@ enum Moment {
     Checkpoint,
     /// While users come in by the thousand.
     Import,
+    /// While a bundle comes in.
+    Bundle,
 }
 
 /// How often a season kills the process of one folder, by moment: a hundred times.
-const SEASON: [(Moment, usize); 5] = [
-    (Moment::Load, 75),
+const SEASON: [(Moment, usize); 6] = [
+    (Moment::Load, 69),
     (Moment::Start, 5),
     (Moment::Build, 4),
     (Moment::Checkpoint, 8),
     (Moment::Import, 8),
+    (Moment::Bundle, 6),
 ];
 /// Seasons of the release set.
 const SEASONS: u64 = 20;
@@ -57,6 +64,7 @@ struct Season {
     random: fastrand::Rng,
     writes: Writes,
     imports: Imports,
+    bundles: Bundles,
     /// How long the last whole start took.
     start: Duration,
 }
@@ -68,6 +76,7 @@ struct Tally {
     missed: usize,
     writes: usize,
     imports: u32,
+    bundles: u32,
 }
 
 impl Season {
@@ -77,6 +86,7 @@ impl Season {
             random: fastrand::Rng::with_seed(seed),
             writes: Writes::default(),
             imports: Imports::default(),
+            bundles: Bundles::default(),
             start: Duration::from_millis(50),
         }
     }
@@ -102,6 +112,7 @@ impl Season {
         self.writes.check_all(client).await;
         tally.writes += self.writes.acknowledged();
         tally.imports += self.imports.acknowledged;
+        tally.bundles += self.bundles.acknowledged;
         assert!(process.end().success(), "no clean end after the kills");
     }
 
@@ -113,6 +124,7 @@ impl Season {
             Moment::Build => self.kill_in_build().await,
             Moment::Checkpoint => self.kill_in_checkpoint().await,
             Moment::Import => self.kill_in_import().await,
+            Moment::Bundle => self.kill_in_bundle().await,
         }
     }
 
@@ -126,7 +138,9 @@ impl Season {
         let process = self.spawn();
         process.address();
         self.start = since.elapsed();
-        let client = DirectoryServiceClient::new(process.connect().await);
+        let channel = process.connect().await;
+        self.bundles.check(channel.clone()).await;
+        let client = DirectoryServiceClient::new(channel);
         self.writes.check_newest(client.clone()).await;
         self.imports.check(client.clone()).await;
         (process, client)
@@ -201,6 +215,20 @@ impl Season {
         self.imports.sent > self.imports.acknowledged
     }
 
+    /// Hit when a bundle was not yet answered.
+    async fn kill_in_bundle(&mut self) -> bool {
+        let (process, _) = self.open().await;
+        let (since, acknowledged) = (Instant::now(), self.bundles.acknowledged);
+        let importing = self.bundles.begin(process.connect().await);
+        importing.first().await;
+        let share = self.random.f64();
+        tokio::time::sleep(since.elapsed().mul_f64(share)).await;
+        process.kill();
+        self.bundles.end(importing).await;
+        assert!(self.bundles.acknowledged > acknowledged);
+        self.bundles.sent > self.bundles.acknowledged
+    }
+
     /// Checkpoints and history files that are being written, or were when a process was killed.
     fn unfinished(&self) -> Vec<PathBuf> {
         let folders = ["checkpoint", "history"].map(|part| self.folder.path().join(part));
@@ -212,17 +240,19 @@ impl Season {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [load, start, build, checkpoint, import] = self.kills;
+        let [load, start, build, checkpoint, import, bundle] = self.kills;
         write!(
             f,
             "{} kills: {load} under load, {start} in a start, {build} while the index was built, \
-             {checkpoint} in a checkpoint, {import} in an import ({} signals came too late and are not counted); \
-             {} writes of {BATCH} users and {} imports acknowledged, 0 lost, 0 partial, \
+             {checkpoint} in a checkpoint, {import} in an import, {bundle} in a bundle ({} signals came too \
+             late and are not counted); {} writes of {BATCH} users, {} imports and {} bundles \
+             acknowledged, 0 lost, 0 partial, \
              0 manual steps",
             self.kills.iter().sum::<usize>(),
             self.missed,
             self.writes,
             self.imports,
+            self.bundles,
         )
     }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod backup;
 mod big_writes;
+mod bundles;
 mod cases;
 mod cli;
 mod crash;

@@ -116,6 +116,25 @@ impl Strategy for ChannelProvider {
             secrets.map(|(name, kept)| (name.clone(), Some(kept.value.clone()))).collect();
     }
 
+    /// A pinned URL stays pinned where the import would change it.
+    fn keep_local(&mut self, before: &Self) {
+        self.pinned_url |= before.pinned_url && before.channel_url != self.channel_url;
+    }
+
+    fn import_findings(&self, catalog: &Catalog) -> Vec<Finding> {
+        let missing: Vec<_> = rules::missing_secrets(catalog, self).collect();
+        if missing.is_empty() {
+            return Vec::new();
+        }
+        let message = format!(
+            "The adapter {} needs the secrets {}; set them, for secrets never travel.",
+            self.adapter,
+            missing.join(", ")
+        );
+        let name = self.common.unique_name.as_str();
+        vec![Finding::new(FindingCode::AdapterSecretMissing, name, message)]
+    }
+
     fn dependencies(&self, catalog: &Catalog) -> Result<(), Refusal> {
         if catalog.adapters.find(&self.adapter).is_some() {
             return Ok(());

@@ -89,7 +89,7 @@ fn broken<T: Strategy>(catalog: &Catalog, object: &T) -> Option<String> {
 }
 
 /// The referrers without their references, or why the object has to stay.
-pub(super) fn release(
+pub(in crate::command) fn release(
     catalog: &Catalog,
     (kind, name): (Kind, &UniqueName),
     force: bool,

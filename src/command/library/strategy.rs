@@ -1,5 +1,7 @@
 //! What the generic writes need to know of a kind.
 
+use std::borrow::Cow;
+
 use super::Patch;
 use crate::{
     catalog::{Catalog, Tabled},
@@ -109,6 +111,19 @@ pub trait Strategy: Fields + Tabled + Send + Sync + 'static {
 
     /// Notes every precondition that the object would not meet (SPEC §7.4).
     fn preconditions(&self, _catalog: &Catalog, _failed: &mut Preconditions) {}
+
+    /// Keeps what belongs to this store in an object that an import overwrites.
+    fn keep_local(&mut self, _before: &Self) {}
+
+    /// The object as an import judges its preconditions: without what an import only reports.
+    fn judged_in_import(&self, _catalog: &Catalog) -> Cow<'_, Self> {
+        Cow::Borrowed(self)
+    }
+
+    /// What an import reports of the object.
+    fn import_findings(&self, _catalog: &Catalog) -> Vec<Finding> {
+        Vec::new()
+    }
 
     /// Refuses while the object is needed by more than the references to it. A delete by force asks
     /// for references only.

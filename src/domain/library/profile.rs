@@ -68,6 +68,10 @@ pub struct Profile {
     /// Linked third-party voice providers.
     #[serde(default)]
     pub providers: BTreeSet<UniqueName>,
+    /// Whether a built-in profile has the pane, channels and session templates of an imported bundle
+    /// and not those that this program ships. No caller reads or changes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl Profile {
@@ -88,6 +92,7 @@ impl Profile {
             inbox: Inbox::default(),
             all_active_channels: false,
             providers: BTreeSet::new(),
+            adopted: false,
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     catalog::Tabled as _,
+    command::bundle::Assignment,
     command::library::{CloneObject, Create, Delete, SetState, Strategy, Update},
     domain::{Kind, State, meta::HasCommon as _},
 };
@@ -23,6 +24,11 @@ pub(in crate::service) trait Entry: Resource {
 
     /// The new values.
     fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> <Self::Object as Strategy>::Patch;
+
+    /// Rank, roles and default flag as a bundle gives them; only profiles have any.
+    fn assignment(&self, _r: &mut Reader<'_>) -> Option<Assignment> {
+        None
+    }
 
     /// Notes the fields beside the state that only an action changes and that differ from what is
     /// stored, if anything is.

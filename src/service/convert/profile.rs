@@ -9,6 +9,7 @@ use deskplane_proto::v1;
 
 use super::{
     Reader, Reference, Resource, ResourceContext,
+    bundle::assignment,
     library::{Entry, fields},
     mask::Mask,
     resource, resource_name, resource_names, timestamp, writes,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     command::{
         AddUsers, Displace, ProfilePatch, RemoveDefault, RemoveRankAndRoles, RemoveUsers,
-        SetDefault, SetRankAndRoles, UpdateProfile,
+        SetDefault, SetRankAndRoles, UpdateProfile, bundle::Assignment,
     },
     content::wire::{self, Coded as _, coded},
     domain::{
@@ -171,6 +172,10 @@ impl Entry for v1::Profile {
 
     fn patch(&self, r: &mut Reader<'_>, mask: &Mask) -> ProfilePatch {
         patch(r, self, mask)
+    }
+
+    fn assignment(&self, r: &mut Reader<'_>) -> Option<Assignment> {
+        Some(assignment(self, r))
     }
 
     fn changed_by_action(&self, r: &mut Reader<'_>, stored: Option<&Profile>) {

@@ -30,7 +30,7 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 });
 
 /// The descriptor of the message of a kind.
-fn descriptor(kind: Kind) -> MessageDescriptor {
+pub(super) fn descriptor(kind: Kind) -> MessageDescriptor {
     let name = format!("deskplane.v1.{}", kind.as_str());
     POOL.get_message_by_name(&name).unwrap_or_else(|| unreachable!("the API has no message {name}"))
 }

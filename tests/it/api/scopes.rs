@@ -45,6 +45,7 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
         ("DirectoryService", _) => ["-", "-", "any", "any", "-"],
         (service, _) if read && LIBRARY.contains(&service) => ["-", "any", "any", "-", "any"],
         ("AgentScriptService" | "MacroService", _) => ["-", "dry", "any", "-", "any"],
+        ("TransferService", "Export") => ["-", "any", "any", "-", "-"],
         _ if read => ["-", "any", "any", "-", "-"],
         _ => ["-", "dry", "any", "-", "-"],
     }

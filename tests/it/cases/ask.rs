@@ -29,7 +29,7 @@ fn method(number: i32) -> String {
     short(v1::Method::try_from(number).unwrap().as_str_name(), "METHOD_")
 }
 
-fn code(finding: &v1::Finding) -> String {
+pub(super) fn code(finding: &v1::Finding) -> String {
     short(finding.code().as_str_name(), "FINDING_CODE_")
 }
 

@@ -307,6 +307,10 @@ pub(super) async fn send(
                     .collect(),
             }
         ),
+        "import" => {
+            let answer = super::import::send(server, caller(op), op).await?;
+            Ok(Written { write: answer.write.unwrap(), etag })
+        }
         "resolve" => {
             let q = v1::ResolveProfileRequest { user, ..Default::default() };
             let mut agents =

@@ -8,7 +8,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use super::{
-    ask::{app, differences},
+    ask::{app, code, differences},
     load,
     send::{Written, prepare, send, text},
     state::CaseState,
@@ -28,7 +28,7 @@ struct Case {
 }
 
 /// Operations whose calls do not exist yet: their cases are pending, by id and counted.
-const PENDING: &[&str] = &["import", "rollback"];
+const PENDING: &[&str] = &["rollback"];
 
 /// Every key that an operation may have; another one fails the run.
 const KEYS: &[&str] = &[
@@ -69,6 +69,8 @@ const KEYS: &[&str] = &[
     "tools",
     "features",
     "branches",
+    "bundle",
+    "options",
 ];
 
 /// Every text in the details of a refusal that a caller may look for identifiers in.
@@ -127,6 +129,12 @@ fn answer_differs(written: &Written, want: &Map<String, Value>) -> Vec<String> {
                 .users
                 .iter()
                 .map(|a| json!({"user": a.user, "from": a.from, "to": a.to}))
+                .collect(),
+            "findings" => written
+                .write
+                .findings
+                .iter()
+                .map(|f| json!({"code": code(f), "subject": f.subject}))
                 .collect(),
             other => panic!("unknown expectation {other}"),
         };

@@ -14,6 +14,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("impact", &["catalog", "content", "domain", "resolve"]),
     ("command", &["catalog", "content", "domain", "impact", "render"]),
     ("auth", &["catalog", "domain"]),
+    ("transfer", &["catalog", "command", "domain"]),
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
     ("history", &["domain", "store"]),
@@ -31,7 +32,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
         "service",
         &[
             "audit", "auth", "catalog", "clock", "command", "content", "domain", "history",
-            "impact", "ledger", "live", "read", "render", "resolve", "voice",
+            "impact", "ledger", "live", "read", "render", "resolve", "transfer", "voice",
         ],
     ),
     (
@@ -77,7 +78,7 @@ pub(super) const KINDS: &str = "deskplane::cli::kind";
 
 /// Modules that do nothing but compute.
 pub(super) const PURE: &[&str] =
-    &["domain", "catalog", "resolve", "content", "impact", "render", "command", "auth"];
+    &["domain", "catalog", "resolve", "content", "impact", "render", "command", "auth", "transfer"];
 
 /// What they name nothing of: I/O, executors, the network, clocks and chance.
 pub(super) const IMPURE: &[&str] = &[
@@ -160,5 +161,8 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::service::history::feed", "written by hand: like no other call"),
     ("deskplane::service::insight", "written by hand: like no other call"),
     ("deskplane::service::preview", "written by hand: like no other call"),
+    ("deskplane::service::transfer", "written by hand: a bundle comes and goes in pieces"),
+    ("deskplane::service::transfer::export", "cuts what goes into messages"),
+    ("deskplane::service::transfer::upload", "puts together what came in messages"),
     ("deskplane::service::voice", "written by hand: like no other call"),
 ];

@@ -149,6 +149,17 @@ fn secrets(
     }
 }
 
+/// Names of the secrets that the adapter needs and the provider does not have.
+pub(super) fn missing_secrets<'a>(
+    catalog: &'a Catalog,
+    provider: &'a ChannelProvider,
+) -> impl Iterator<Item = &'a str> {
+    let adapter = catalog.adapters.find(&provider.adapter);
+    let secrets = adapter.into_iter().flat_map(|adapter| adapter.descriptor().secrets.iter());
+    let missing = secrets.filter(|s| s.required && !provider.secrets.contains_key(s.name));
+    missing.map(|secret| secret.name)
+}
+
 fn joined<'a>(v: &mut Violations, field: &str, parts: impl IntoIterator<Item = &'a String>) {
     let parts: Vec<_> = parts.into_iter().map(String::as_str).collect();
     let length = parts.join(" ").chars().count();

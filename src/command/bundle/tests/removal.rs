@@ -1,0 +1,108 @@
+use super::*;
+use crate::domain::{
+    ObjectKey, UserId,
+    directory::{DirectLink, User, UserKind},
+    rules::Rules as _,
+    session_template::{SessionTemplate, SessionType},
+};
+
+fn template(text: &str, origin: Origin) -> Object {
+    let common = Common { origin, ..Common::custom(name(text), text) };
+    let mut template = SessionTemplate::empty(common, stamp());
+    template.session_type = SessionType::Entity;
+    template.entity = "incident".to_owned();
+    Object::SessionTemplate(Arc::new(template))
+}
+
+fn holding(text: &str, origin: Origin) -> Object {
+    stored(text, |profile| {
+        profile.common.origin = origin;
+        profile.session_templates = vec![name("pack_case")];
+    })
+}
+
+fn linked(profile: &str) -> Object {
+    let link = DirectLink { profile: name(profile), assigned_at: None, assigned_by: String::new() };
+    Object::User(Arc::new(User {
+        id: UserId::parse("john.doe").unwrap(),
+        stamp: stamp(),
+        display_name: "John".into(),
+        kind: UserKind::Human,
+        email: String::new(),
+        roles: Default::default(),
+        direct: vec![link],
+        disabled: false,
+        business_unit: String::new(),
+    }))
+}
+
+fn uninstall(catalog: &Catalog, force: bool) -> Result<Catalog, Refusal> {
+    let plan = UninstallBundle { bundle: name("CONTOSO_pack"), force }.plan(catalog, &context())?;
+    Ok(catalog.apply(&plan.changes, 2, Time::from_micros(9)))
+}
+
+fn pack() -> Origin {
+    managed("contoso_pack")
+}
+
+#[test]
+fn s11_4_a_bundle_goes_with_the_references_between_its_objects() {
+    let other = stored("other_rep", |profile| profile.common.origin = managed("other_pack"));
+    let before = catalog([
+        template("pack_case", pack()),
+        holding("pack_rep", pack()),
+        other,
+        stored("contoso_rep", |_| {}),
+    ]);
+    let after = uninstall(&before, false).unwrap();
+    for (kind, text, stays) in [
+        (Kind::SessionTemplate, "pack_case", false),
+        (Kind::Profile, "pack_rep", false),
+        (Kind::Profile, "other_rep", true),
+        (Kind::Profile, "contoso_rep", true),
+    ] {
+        assert_eq!(after.object(&ObjectKey::new(kind, text)).is_some(), stays, "{text}");
+    }
+    assert_eq!(uninstall(&after, false).unwrap_err().reason, Reason::ObjectNotFound);
+}
+
+#[test]
+fn s11_4_what_is_in_use_stays_unless_it_is_forced() {
+    let rank = stored("pack_rep", |profile| {
+        profile.common.origin = pack();
+        profile.rank = Some(3);
+        profile.roles = BTreeSet::from([name("msdyn_csr")]);
+    });
+    let flag = stored("pack_rep", |profile| {
+        profile.common.origin = pack();
+        profile.is_default = true;
+    });
+    let user = [stored("pack_rep", |profile| profile.common.origin = pack()), linked("pack_rep")];
+    let held = [template("pack_case", pack()), holding("contoso_rep", Origin::Custom)];
+    for (objects, reason) in [
+        (vec![rank], Reason::ProfileInUse),
+        (vec![flag], Reason::ProfileInUse),
+        (user.into(), Reason::ProfileInUse),
+        (held.into(), Reason::ObjectInUse),
+    ] {
+        let before = catalog(objects);
+        assert_eq!(uninstall(&before, false).unwrap_err().reason, reason);
+        let after = uninstall(&before, true).unwrap();
+        assert!(after.tables.profiles.find("pack_rep").is_none());
+        assert!(after.tables.session_templates.find("pack_case").is_none());
+        if let Some(holder) = after.tables.profiles.find("contoso_rep") {
+            assert!(holder.session_templates.is_empty());
+        }
+    }
+}
+
+#[test]
+fn references_of_another_bundle_cannot_be_taken() {
+    let before =
+        catalog([template("pack_case", pack()), holding("other_rep", managed("other_pack"))]);
+    for force in [false, true] {
+        let refusal = uninstall(&before, force).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ObjectInUse);
+        assert_eq!(refusal.resources[0].name, "other_rep");
+    }
+}
