@@ -1,7 +1,7 @@
 //! The program `deskplane`: a server, and a command line that speaks to one.
 
 use std::{
-    io,
+    io::{self, IsTerminal as _},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process::ExitCode,
 };
@@ -19,8 +19,9 @@ fn main() -> ExitCode {
         }
     };
     let (mut out, mut err) = (io::stdout(), io::stderr());
+    let asks = io::stdin().is_terminal() && err.is_terminal();
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(cli::run(cli, &mut Io::new(&mut out, &mut err)))
+        runtime.block_on(cli::run(cli, &mut Io::new(&mut out, &mut err).asking(asks)))
     }));
     // The usual end of a runtime waits for every blocking call, and one may hang.
     runtime.shutdown_background();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io::{self, IsTerminal as _},
+    io,
     path::PathBuf,
 };
 
@@ -126,7 +126,7 @@ async fn together(
     documents: Vec<Document>,
     io: &mut Io<'_>,
 ) -> Result<Together> {
-    let asks = !args.yes && !args.write.validate_only && io::stdin().is_terminal();
+    let asks = io.asks && !args.yes && !args.write.validate_only;
     let mut atomic = args.atomic || args.prune.is_some();
     let mut list = match List::read(client, documents, &args.flags).await {
         Ok(list) => list,

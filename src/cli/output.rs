@@ -29,12 +29,20 @@ pub struct Io<'a> {
     pub out: &'a mut (dyn Write + Send),
     /// Remarks and errors.
     pub err: &'a mut (dyn Write + Send),
+    /// Whether a person can be asked, on standard input.
+    pub(super) asks: bool,
 }
 
 impl<'a> Io<'a> {
     /// Writes answers to one, and remarks to the other.
     pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send)) -> Self {
-        Self { out, err }
+        Self { out, err, asks: false }
+    }
+
+    /// The same for a person at a terminal, who can be asked.
+    #[must_use]
+    pub fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
     }
 
     /// Writes one line of an answer.
