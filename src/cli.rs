@@ -33,6 +33,7 @@ mod render;
 mod resolve;
 mod restore;
 mod revisions;
+mod rollback;
 mod secrets;
 mod serve;
 mod stream;
@@ -119,6 +120,8 @@ enum Command {
     Import(transfer::ImportArgs),
     /// Removes what a managed import of a bundle brought.
     Uninstall(transfer::UninstallArgs),
+    /// Gives resources the state that they had at an earlier revision.
+    Rollback(rollback::Args),
     /// Shows the profile that applies to a user.
     Resolve(resolve::Args),
     /// Shows what opens for a user when a record is opened or work arrives.
@@ -218,6 +221,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Export(args) => transfer::export(&client, args, io).await,
         Command::Import(args) => transfer::import(client, args, bundle, output, io).await,
         Command::Uninstall(args) => transfer::uninstall(client, args, output, io).await,
+        Command::Rollback(args) => rollback::run(client, args, output, io).await,
         Command::Resolve(args) => resolve::run(&client, args, output, io).await,
         Command::Render(args) => render::run(&client, args, output, io).await,
         Command::Explain(args) => explain::run(&client, args, output, io).await,
