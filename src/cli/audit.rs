@@ -8,12 +8,12 @@ use std::{
 
 use prost_reflect::{DynamicMessage, Value as Field};
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     Client, Error, Format, Io, Result,
     output::{self, cell, table},
 };
-use crate::domain::Time;
 
 /// Headings of a table of audit entries.
 const HEADINGS: [&str; 8] =
@@ -58,10 +58,10 @@ enum Action {
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Filter {
     /// Only entries at or after this time, e.g. `2026-03-01T08:00:00Z`.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     since: Option<String>,
     /// Only entries before this time.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     until: Option<String>,
     /// Only entries of this caller.
     #[arg(long, value_name = "NAME")]
@@ -96,7 +96,7 @@ pub(super) struct SeenArgs {
     #[arg(value_name = "USER")]
     of: String,
     /// When, e.g. `2026-03-01T10:42:00Z`.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     at: String,
     /// App that the user worked in, e.g. `workspace`.
     #[arg(long)]
@@ -107,9 +107,11 @@ pub(super) struct SeenArgs {
 }
 
 /// Checks a point in time.
-fn time(text: &str) -> Result<String, String> {
-    let known = Time::parse(text).map(|time| time.to_string());
-    known.ok_or_else(|| format!("`{text}` is no time such as 2026-03-01T08:00:00Z"))
+fn point_in_time(text: &str) -> Result<String, String> {
+    match OffsetDateTime::parse(text, &Rfc3339) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("`{text}` is no time such as 2026-03-01T08:00:00Z")),
+    }
 }
 
 /// Shows entries, or writes them to a file.

@@ -211,7 +211,7 @@ fn the_settings_say_what_the_file_says() {
     assert_eq!(watch.settings().max_age, Duration::from_secs(120));
     let store = Store { segment_mib: 2, keep_records: 5, ..Store::default() }.settings();
     assert_eq!((store.segment_bytes, store.retention.records), (2 << 20, 5));
-    assert_eq!(Store::default().settings(), durable::Settings::default());
+    assert_eq!(Store::default().settings(), crate::store::durable::Settings::default());
     let audit = Audit { retention_days: 2, max_mib: 3, ..Audit::default() };
     let resolution_log = ResolutionLog { enabled: false, ..ResolutionLog::default() };
     let kept = Config { audit, resolution_log, ..Config::default() }.audit();

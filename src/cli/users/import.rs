@@ -8,6 +8,7 @@ mod rows;
 mod send;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::{
     io::{IsTerminal as _, Read},
@@ -19,7 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use self::{
     journal::Journal,
     progress::Progress,
-    rows::{Input, Rows},
+    rows::{FileFormat, Input, Rows},
     send::{Batch, Sender, Sent},
 };
 use crate::cli::{Client, Error, Io, Result, WriteOptions};
@@ -58,15 +59,6 @@ pub(in crate::cli) struct Args {
     /// Why the users are imported, for the audit log.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-}
-
-/// Forms of a file of users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum FileFormat {
-    /// CSV with a header.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
 }
 
 /// Imports the users of a file.

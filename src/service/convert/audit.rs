@@ -152,11 +152,11 @@ fn span(
 
 /// A point in time; what is no legal timestamp is refused.
 fn time(r: &mut Reader<'_>, field: &str, time: Option<Timestamp>) -> Option<Time> {
-    /// Seconds of the years 1 to 9999, as protobuf has them.
-    const LEGAL: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+    /// Seconds of the years 1970 to 9999: nothing was logged before.
+    const LEGAL: std::ops::RangeInclusive<i64> = 0..=253_402_300_799;
     let time = time?;
     if !LEGAL.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
-        r.v.invalid(field, "is no time between the years 1 and 9999");
+        r.v.invalid(field, "is no time between the years 1970 and 9999");
         return None;
     }
     Some(Time::from_micros(time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000))

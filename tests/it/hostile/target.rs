@@ -223,8 +223,15 @@ impl Target {
     pub(super) async fn state(&self) -> [u8; 32] {
         let mut sum = Sha256::new();
         for rpc in self.rpcs() {
-            // Calls and clients are no configuration, and revisions are those of one resource.
-            let others = ["ListCalls", "ListFleetStatus", "ListRevisions"];
+            // Calls and clients are no configuration, revisions are those of one resource, and a
+            // refusal is audited.
+            let others = [
+                "ListCalls",
+                "ListFleetStatus",
+                "ListRevisions",
+                "ListAuditEntries",
+                "ListResolutionLog",
+            ];
             let lists = rpc.name().starts_with("List") && !others.contains(&rpc.name());
             if lists || rpc.name() == "GetSettings" {
                 let answer = self.call(&rpc, Bytes::new()).await.unwrap();

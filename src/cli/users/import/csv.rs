@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::rows::{COLUMNS, User, Users, Wrong};
+use super::user::{COLUMNS, User, Users, Wrong};
 
 /// What may stand between columns: the first of these that the header holds.
 const DELIMITERS: [u8; 3] = [b';', b'\t', b','];

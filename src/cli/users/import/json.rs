@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _};
 
 use serde::Deserialize;
 
-use super::rows::{User, Users, Wrong};
+use super::user::{User, Users, Wrong};
 
 /// Longest line.
 const LONGEST: u64 = 1 << 20;
@@ -59,8 +59,12 @@ impl<R: BufRead> Iterator for Lines<R> {
 
 fn user(bytes: &[u8]) -> Result<User, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let text = text.trim();
+    if !text.starts_with('{') {
+        return Err("is no JSON object".to_owned());
+    }
     // The place that it names is within the line.
-    let line: Line = serde_json::from_str(text.trim()).map_err(|error| error.to_string())?;
+    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Line { id, display_name, email, kind, business_unit, roles, profile } = line;
     Ok(User { id, display_name, email, kind, business_unit, roles, profile })
 }

@@ -13,26 +13,14 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{FileFormat, csv, json};
+use super::{
+    csv, json,
+    user::{COLUMNS, User, Users, Wrong},
+};
 use crate::cli::{Error, Result};
 
-/// Names of the columns, and of the fields of JSON lines.
-pub(super) const COLUMNS: [&str; 7] =
-    ["id", "display_name", "email", "kind", "business_unit", "roles", "profile"];
 /// What a file in UTF-8 may begin with.
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// One user as the file has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct User {
-    pub(super) id: String,
-    pub(super) display_name: String,
-    pub(super) email: String,
-    pub(super) kind: String,
-    pub(super) business_unit: String,
-    pub(super) roles: Vec<String>,
-    pub(super) profile: String,
-}
 
 /// A row that can be sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +40,15 @@ pub(super) struct Bad {
     pub(super) fatal: bool,
 }
 
+/// Forms of a file of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum FileFormat {
+    /// CSV with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
 /// What is read.
 pub(super) struct Input {
     name: String,
@@ -69,18 +66,6 @@ pub(super) struct Count(Arc<AtomicU64>);
 struct Counted {
     source: Box<dyn Read + Send>,
     count: Count,
-}
-
-/// What a form of file hands on: a line, with the user or what is wrong.
-pub(super) type Users = Box<dyn Iterator<Item = (u64, Result<User, Wrong>)> + Send>;
-
-/// What is wrong with a row.
-#[derive(Debug)]
-pub(super) enum Wrong {
-    /// The row is refused.
-    Row(String),
-    /// Reading ends.
-    File(String),
 }
 
 /// The rows of a file, each user once.

@@ -6,10 +6,9 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{
-    FileFormat, Input,
     journal::Journal,
     progress::line,
-    rows::{Bad, Row, Rows},
+    rows::{Bad, FileFormat, Input, Row, Rows},
     send::{Sent, rows_of},
 };
 
@@ -150,10 +149,10 @@ fn a_json_line_says_each_thing_once() {
         (r#"{"id":"ann","display_name":"A","displayName":"B"}"#, "duplicate field"),
         (r#"{"id":"ann","colour":"red"}"#, "unknown field `colour`"),
         (r#"{"id":7}"#, "invalid type"),
-        (r#"["ann"]"#, "line 1"),
+        (r#"["ann"]"#, "is no JSON object"),
         (r#"{"id":"ann"} {"id":"bob"}"#, "trailing characters"),
         (r#"{"id":"ann""#, "EOF"),
-        ("ann", "expected"),
+        ("ann", "is no JSON object"),
     ] {
         let (good, bad) = seen(jsonl(format!("{line}\n{{\"id\":\"ok\"}}\n")));
         assert_eq!(good, [(2, "ok".to_owned())], "{line}");
