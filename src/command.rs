@@ -42,7 +42,10 @@ pub use self::{
     plan::{Command, Context, Plan, Step, Warning},
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
-    rollback::{MAX_TARGETS as MAX_ROLLBACK_TARGETS, Rollback, Target as RollbackTarget},
+    rollback::{
+        Flags as RollbackFlags, MAX_TARGETS as MAX_ROLLBACK_TARGETS, Rollback,
+        Target as RollbackTarget,
+    },
     secret_keys::{CreateFingerprintKey, RotateSecretKeys},
     sequence::Sequence,
     settings::{SettingsPatch, UpdateSettings},

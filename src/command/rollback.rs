@@ -6,8 +6,12 @@
 //! refused for, and has their flags.
 
 mod directory;
+mod flags;
 mod profile;
+mod step;
 
+pub use self::flags::Flags;
+use self::step::run;
 use super::{
     Command, Context, Displace, Plan, Sequence,
     library::restore,
@@ -32,16 +36,8 @@ pub const MAX_TARGETS: usize = 50;
 pub struct Rollback {
     /// The objects, each once.
     pub targets: Vec<Target>,
-    /// Whether another profile may lose the default flag.
-    pub replace_current: bool,
-    /// Whether a profile that becomes the default again may lose its rank and roles.
-    pub drop_rank_and_roles: bool,
-    /// What happens to another profile that holds a rank.
-    pub displace: Displace,
-    /// Whether rank and roles of managed profiles may change.
-    pub override_managed: bool,
-    /// Whether users may leave another profile for the one that they had.
-    pub move_users: bool,
+    /// What the caller allows.
+    pub flags: Flags,
 }
 
 /// An object, and the state that it is to have again.
@@ -69,9 +65,9 @@ impl Rollback {
         }
         let mut sequence = Sequence::new(catalog, context);
         self.definitions(&mut sequence, &old)?;
-        profile::assignments(self, &mut sequence, &old)?;
+        profile::assignments(&self.flags, &mut sequence, &old)?;
         for state in &old {
-            directory::memberships(self, &mut sequence, state)?;
+            directory::memberships(&self.flags, &mut sequence, state)?;
             let step = activation(sequence.catalog(), state);
             run(&mut sequence, step)?;
         }
@@ -104,14 +100,6 @@ impl Rollback {
             waiting = still;
         }
         Ok(())
-    }
-}
-
-/// Runs a step, if there is one.
-fn run(sequence: &mut Sequence<'_>, command: Option<Box<dyn Command>>) -> Result<(), Refusal> {
-    match command {
-        Some(command) => sequence.run(command.as_ref()),
-        None => Ok(()),
     }
 }
 
@@ -182,11 +170,11 @@ impl Command for Rollback {
 
     fn flags(&self) -> Vec<&'static str> {
         let flags = [
-            ("replace_current", self.replace_current),
-            ("drop_rank_and_roles", self.drop_rank_and_roles),
-            ("displace", self.displace != Displace::Reject),
-            ("override_managed", self.override_managed),
-            ("move", self.move_users),
+            ("replace_current", self.flags.replace_current),
+            ("drop_rank_and_roles", self.flags.drop_rank_and_roles),
+            ("displace", self.flags.displace != Displace::Reject),
+            ("override_managed", self.flags.override_managed),
+            ("move", self.flags.move_users),
         ];
         flags.into_iter().filter_map(|(flag, set)| set.then_some(flag)).collect()
     }

@@ -144,10 +144,10 @@ mod tests {
         let bob = UserId::parse("bob").unwrap();
         let other = Binding { user: &bob, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::TokenOtherSubject));
-        let foreign = StoreId { store: Uuid::from_u128(3), ..store.clone() };
+        let foreign = StoreId { store: Uuid::from_u128(3), ..store };
         let other = Binding { store: &foreign, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::ForeignStore));
-        let restored = StoreId { incarnation: Uuid::from_u128(3), ..store.clone() };
+        let restored = StoreId { incarnation: Uuid::from_u128(3), ..store };
         let other = Binding { store: &restored, ..binding.clone() };
         assert_eq!(other.read(&token, 7), Err(Reset::StoreRestored));
     }
@@ -159,8 +159,8 @@ mod tests {
         assert!(token.len() <= MAX_TOKEN);
         assert_eq!(ChangeToken::read(&store, &token), Ok(i64::MAX));
         for other in [
-            StoreId { store: Uuid::from_u128(3), ..store.clone() },
-            StoreId { incarnation: Uuid::from_u128(3), ..store.clone() },
+            StoreId { store: Uuid::from_u128(3), ..store },
+            StoreId { incarnation: Uuid::from_u128(3), ..store },
         ] {
             assert_eq!(ChangeToken::read(&other, &token), Err(TokenError::Foreign));
         }

@@ -1,6 +1,10 @@
 //! `audit`, `seen` and `users import` against a real server.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Parser;
 use deskplane::cli::{self, Cli, Io};
@@ -50,7 +54,7 @@ impl World {
         Ended { code, out: text(out), err: text(err) }
     }
 
-    async fn import(&self, path: &PathBuf, flags: &[&str]) -> Ended {
+    async fn import(&self, path: &Path, flags: &[&str]) -> Ended {
         let args = [&["users", "import", path.to_str().unwrap()], flags].concat();
         self.run(&args).await
     }

@@ -1,6 +1,6 @@
 //! Users, teams, roles and the settings: the writes of the directory that lead back.
 
-use super::Rollback;
+use super::flags::Flags;
 use crate::{
     catalog::Catalog,
     command::{
@@ -90,7 +90,7 @@ fn settings(old: &Settings) -> Box<dyn Command> {
 
 /// Restores what a user has beside his fields: roles, the disabled flag and direct links.
 pub(super) fn memberships(
-    rollback: &Rollback,
+    flags: &Flags,
     sequence: &mut Sequence<'_>,
     old: &Object,
 ) -> Result<(), Refusal> {
@@ -114,7 +114,7 @@ pub(super) fn memberships(
             etag: None,
             users: vec![user.clone()],
             // Several links are no state that a call may make: the second is refused.
-            move_users: rollback.move_users && at == 0,
+            move_users: flags.move_users && at == 0,
         })?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Rollback;
+use super::{flags::Flags, step};
 use crate::{
     catalog::Catalog,
     command::library::restore,
@@ -13,7 +13,7 @@ use crate::{
 /// Restores rank, roles and default flag of the profiles. All first give up what they did not have,
 /// so that another of them can take it.
 pub(super) fn assignments(
-    rollback: &Rollback,
+    flags: &Flags,
     sequence: &mut Sequence<'_>,
     old: &[Object],
 ) -> Result<(), Refusal> {
@@ -31,7 +31,7 @@ pub(super) fn assignments(
     }
     // Before rank and roles go: only the caller's flag lets the default take them.
     for old in profiles.iter().filter(|old| old.is_default) {
-        set_default(rollback, sequence, old)?;
+        set_default(flags, sequence, old)?;
     }
     for old in &profiles {
         let wanted = |rank| profiles.iter().any(|p| p.name() != old.name() && p.rank == Some(rank));
@@ -43,7 +43,7 @@ pub(super) fn assignments(
             sequence.run(&RemoveRankAndRoles {
                 profile: old.name().clone(),
                 etag: None,
-                override_managed: rollback.override_managed,
+                override_managed: flags.override_managed,
             })?;
         }
     }
@@ -54,8 +54,8 @@ pub(super) fn assignments(
                 etag: None,
                 rank: old.rank.map(i64::from),
                 roles: old.roles.iter().map(ToString::to_string).collect(),
-                displace: rollback.displace,
-                override_managed: rollback.override_managed,
+                displace: flags.displace,
+                override_managed: flags.override_managed,
             })?;
         }
     }
@@ -88,7 +88,7 @@ fn differs(now: &Profile, old: &Profile) -> bool {
 
 /// Makes a profile the default again; it may be inactive now, or have been deactivated as such.
 fn set_default(
-    rollback: &Rollback,
+    flags: &Flags,
     sequence: &mut Sequence<'_>,
     old: &Arc<Profile>,
 ) -> Result<(), Refusal> {
@@ -96,12 +96,12 @@ fn set_default(
         return Ok(());
     }
     let active = restore::state(sequence.catalog(), old.as_ref(), State::Active);
-    super::run(sequence, active)?;
+    step::run(sequence, active)?;
     sequence.run(&SetDefault {
         profile: old.name().clone(),
         etag: None,
-        replace_current: rollback.replace_current,
-        drop_rank_and_roles: rollback.drop_rank_and_roles,
+        replace_current: flags.replace_current,
+        drop_rank_and_roles: flags.drop_rank_and_roles,
     })?;
     Ok(())
 }

@@ -143,14 +143,14 @@ fn command() -> impl Strategy<Value = Box<dyn Command>> {
 }
 
 fn all_flags(targets: Vec<Target>) -> Rollback {
-    Rollback {
-        targets,
+    let flags = Flags {
         replace_current: true,
         drop_rank_and_roles: true,
         displace: Displace::Reject,
         override_managed: true,
         move_users: true,
-    }
+    };
+    Rollback { targets, flags }
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use deskplane_proto::v1;
 
 use super::{Answer, Envelope, Reader, WriteRequest, any};
 use crate::{
-    command::{MAX_ROLLBACK_TARGETS, Rollback, RollbackTarget},
+    command::{MAX_ROLLBACK_TARGETS, Rollback, RollbackFlags, RollbackTarget},
     domain::{ObjectKey, Reason, Refusal},
 };
 
@@ -50,14 +50,14 @@ impl WriteRequest for v1::RollbackRequest {
             });
             targets.push(RollbackTarget { key, etag: etag.clone(), old });
         }
-        Rollback {
-            targets,
+        let flags = RollbackFlags {
             replace_current: self.replace_current,
             drop_rank_and_roles: self.drop_rank_and_roles,
             displace: reader.choice("displace", self.displace).unwrap_or_default(),
             override_managed: self.override_managed,
             move_users: self.r#move,
-        }
+        };
+        Rollback { targets, flags }
     }
 }
 

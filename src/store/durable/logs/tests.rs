@@ -104,7 +104,7 @@ fn what_was_appended_is_there_after_a_kill_and_a_power_cut() {
         next.append(21..=22).unwrap();
         assert_eq!(next.times(), falling(1..=22));
     }
-    let killed = Home::on(home.disk.clone(), 1);
+    let killed = Home::on(home.disk, 1);
     assert_eq!(killed.times(), falling(1..=20));
 }
 
@@ -200,7 +200,7 @@ fn a_file_of_another_store_or_a_newer_program_is_left_alone() {
     ours.append(3..=3).unwrap();
     ours.logs.retain(KIND, Time::from_micros(100), 0).unwrap();
     assert_eq!((ours.times(), ours.files().len()), (vec![3], 2));
-    assert_eq!(Home::on(theirs.disk.clone(), 1).times(), [2, 1]);
+    assert_eq!(Home::on(theirs.disk, 1).times(), [2, 1]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn kinds_do_not_mix_and_times_never_go_back() {
     home.append(3..=3).unwrap();
     home.append(9..=9).unwrap();
     assert_eq!(home.times(), [9, 5, 5]);
-    let next = Home::on(home.disk.clone(), 1);
+    let next = Home::on(home.disk, 1);
     next.append(2..=2).unwrap();
     assert_eq!(next.times(), [9, 9, 5, 5]);
 }
