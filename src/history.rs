@@ -241,28 +241,51 @@ impl History {
                 return Ok(found);
             }
         }
+        Err(self.no_state(key, revision, exists).await)
+    }
+
+    /// The state that an object had at a revision; `exists` says whether it has one now.
+    ///
+    /// # Errors
+    /// As [`History::object_at`]; REVISION_NOT_FOUND also where it was deleted by then.
+    pub async fn state_at(
+        &self,
+        key: &ObjectKey,
+        revision: Revision,
+        exists: bool,
+    ) -> Result<Object, Refusal> {
+        match self.object_at(key, revision, exists).await?.object {
+            Some(object) => Ok(object),
+            None => Err(self.no_state(key, revision, exists).await),
+        }
+    }
+
+    /// The refusal because an object has no state of a revision, with the oldest one that is kept.
+    async fn no_state(&self, key: &ObjectKey, revision: Revision, exists: bool) -> Refusal {
         let mut oldest = None;
-        self.each_revision(key, None, |found| {
+        let read = self.each_revision(key, None, |found| {
             oldest = Some(found.transaction.revision);
             ControlFlow::Continue(())
-        })
-        .await?;
-        let name = &key.name;
-        let kind = key.kind.as_str();
-        match oldest {
-            None if !exists => Err(unknown(key)),
-            oldest => {
-                let message = format!(
-                    "{kind} {name} has no state of revision {revision} that is kept: it did not \
-                     exist, it is too long ago, or it lies ahead."
-                );
-                let refusal = Refusal::new(Reason::RevisionNotFound, message);
-                let refusal = refusal.resource(kind, name, "has no such revision");
-                Err(refusal
-                    .with("oldest_available", oldest.unwrap_or(newest))
-                    .with("newest", newest))
-            }
+        });
+        if let Err(refusal) = read.await {
+            return refusal;
         }
+        let newest = match self.newest().await {
+            Ok(newest) => newest,
+            Err(refusal) => return refusal,
+        };
+        if oldest.is_none() && !exists {
+            return unknown(key);
+        }
+        let (kind, name) = (key.kind.as_str(), &key.name);
+        let message = format!(
+            "{kind} {name} has no state of revision {revision} that is kept: it did not exist, it \
+             is too long ago, or it lies ahead."
+        );
+        Refusal::new(Reason::RevisionNotFound, message)
+            .resource(kind, name, "has no such revision")
+            .with("oldest_available", oldest.unwrap_or(newest))
+            .with("newest", newest)
     }
 
     fn store(&self) -> Result<Arc<dyn Store>, Refusal> {

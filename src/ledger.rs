@@ -7,7 +7,6 @@
 mod answer;
 mod committer;
 mod group;
-mod history;
 mod job;
 mod requests;
 mod seed;

@@ -182,7 +182,8 @@ impl Service {
         let (keys, revision) = message.recalls(&mut Reader::new(&call.catalog));
         let mut recalled = BTreeMap::new();
         for key in keys {
-            let state = self.data.state_at(call, &key, revision).await;
+            let exists = call.catalog.object(&key).is_some();
+            let state = self.data.history(call).state_at(&key, revision, exists).await;
             recalled.insert(key, state);
         }
         recalled

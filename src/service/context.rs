@@ -21,7 +21,7 @@ use crate::{
     audit::{Outcome, Read, Recorder},
     auth::{self, Credential, Rpc},
     catalog::Catalog,
-    domain::{Actor, Object, ObjectKey, Provenance, Reason, Refusal, Scope},
+    domain::{Actor, Provenance, Reason, Refusal, Scope},
     history::History,
     ledger::{Accepted, Ledger, Submission},
 };
@@ -261,16 +261,6 @@ impl Data {
             context.mark_dispatched();
         }
         self.ledger.write(submission).await
-    }
-
-    /// What an object was at a revision, for a call that was admitted.
-    pub(super) async fn state_at(
-        &self,
-        _: &Admitted,
-        key: &ObjectKey,
-        revision: i64,
-    ) -> Result<Object, Refusal> {
-        self.ledger.state_at(key, revision).await
     }
 
     /// What an admitted call reads the past by.

@@ -104,13 +104,15 @@ async fn s11_2_a_revision_that_is_not_kept_is_out_of_range_and_the_oldest_one_is
     let made = profile(&api, "contoso_rep", "Rep").await;
     assert_eq!(not_found(&api, &["profiles/contoso_rep"], made - 1).await, Some(made));
     assert_eq!(not_found(&api, &["profiles/contoso_rep"], 1 << 40).await, Some(made));
-    assert_eq!(not_found(&api, &["profiles/contoso_never"], made).await, None);
+    let never = json!({"names": ["profiles/contoso_never"], "revision": made});
+    assert_eq!(api.refused("Rollback", never).await.1, "PROFILE_NOT_FOUND");
     api.ok("DeleteProfile", json!({"name": "contoso_rep"})).await;
     let gone = api.revision().await;
     assert_eq!(not_found(&api, &["profiles/contoso_rep"], gone).await, Some(made));
     // One of several is enough, and nothing is changed.
     let names = ["profiles/contoso_rep", "profiles/contoso_never"];
-    assert_eq!(not_found(&api, &names, made).await, None);
+    let q = json!({"names": names, "revision": made});
+    assert_eq!(api.refused("Rollback", q).await.1, "PROFILE_NOT_FOUND");
     assert_eq!(api.revision().await, gone);
 }
 
