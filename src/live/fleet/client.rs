@@ -55,9 +55,19 @@ pub(super) struct State {
     pub(super) streams: u16,
     /// Deliveries so far, as far as they tell how full the ring is and where it goes on.
     deliveries: u8,
-    pub(super) reported: bool,
-    /// Whether the client rejected the newest delivery.
-    pub(super) newest_rejected: bool,
+    pub(super) said: Said,
+}
+
+/// How far a client has been heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It has never reported.
+    #[default]
+    Nothing,
+    /// It has reported, and did not reject the newest delivery.
+    Something,
+    /// It rejected the newest delivery.
+    RejectedNewest,
 }
 
 /// What a client says while it has not applied what it was sent.
@@ -124,7 +134,9 @@ impl Client {
         }
         state.sent_revision = revision;
         state.sent_time = now;
-        state.newest_rejected = false;
+        if state.said == Said::RejectedNewest {
+            state.said = Said::Something;
+        }
         differs
     }
 
@@ -212,7 +224,9 @@ impl State {
     fn take(&mut self, report: Report, content: Arc<ContentId>) {
         let newest = is(self.sent.as_ref(), &content.digest);
         let revision = report.revision;
-        self.reported = true;
+        if self.said == Said::Nothing {
+            self.said = Said::Something;
+        }
         match report.status {
             ReportStatus::Received
                 if self.applied.is_some() && self.applied_revision >= revision => {}
@@ -229,14 +243,18 @@ impl State {
                 self.applied = Some(content);
                 // Nothing that was reported is newer.
                 self.more = None;
-                self.newest_rejected &= !newest;
+                if newest {
+                    self.said = Said::Something;
+                }
             }
             ReportStatus::Rejected { reason, detail } => {
                 let more = self.more.get_or_insert_default();
                 more.received = Some((revision, Arc::clone(&content)));
                 let detail = detail.into_boxed_str();
                 more.rejected = Some(Rejected { revision, content, reason, detail });
-                self.newest_rejected |= newest;
+                if newest {
+                    self.said = Said::RejectedNewest;
+                }
             }
         }
     }

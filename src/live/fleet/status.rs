@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Client, PENDING, Place, RejectReason,
-    client::{Rejected, State},
+    client::{Rejected, Said, State},
 };
 use crate::{
     content::ContentId,
@@ -167,13 +167,13 @@ impl State {
     fn judge(&self, waited: i64) -> ClientState {
         if self.streams == 0 {
             ClientState::Disconnected
-        } else if self.newest_rejected {
+        } else if self.said == Said::RejectedNewest {
             ClientState::Rejected
         } else if self.has_applied_newest() {
             ClientState::Current
         } else if self.sent.is_some() && waited < PENDING {
             ClientState::Pending
-        } else if !self.reported {
+        } else if self.said == Said::Nothing {
             ClientState::Unknown
         } else {
             ClientState::Stale

@@ -56,7 +56,7 @@ async fn s11_4_hostile_resources_are_refused_with_their_place() {
         (r#","pane":7"#, "FIELD_INVALID", place.to_owned()),
         (r#","uid":"x""#, "FIELD_INVALID", format!("{place}.uid")),
         (r#","etag":"x""#, "FIELD_INVALID", format!("{place}.etag")),
-        (r#","createTime":null"#, "FIELD_INVALID", format!("{place}.createTime")),
+        (r#","createTime":"2026-03-01T08:00:00Z""#, "FIELD_INVALID", format!("{place}.createTime")),
         (r#","unmatched_roles":["a"]"#, "FIELD_INVALID", format!("{place}.unmatched_roles")),
         (r#","rank":101"#, "RANK_OUT_OF_RANGE", format!("{place}.rank")),
         (r#","rank":-1"#, "RANK_OUT_OF_RANGE", format!("{place}.rank")),

@@ -41,13 +41,13 @@ async fn the_past_is_listed_followed_and_compared() {
     assert_eq!(world.apply(change, &["--reason", "because"]).await.code, 0);
     let history = world.out(&["history", name]).await;
     let newest = history.lines().nth(1).unwrap();
-    assert!(newest.contains("UpdateProfile") && newest.contains("because"), "{history}");
+    assert!(newest.contains("ApplyChanges") && newest.contains("because"), "{history}");
     let revision = newest.split_whitespace().next().unwrap();
 
     let changes = world.out(&["changes", "--from", revision]).await;
     assert!(changes.lines().nth(1).unwrap().contains(name), "{changes}");
     let feed = world.out(&["changes", "--from", revision, "--watch", "-n", "1"]).await;
-    assert!(feed.starts_with(revision) && feed.contains("UpdateProfile"), "{feed}");
+    assert!(feed.starts_with(revision) && feed.contains("ApplyChanges"), "{feed}");
     assert_eq!(world.out(&["changes", "-n", "2"]).await.lines().count(), 3);
 
     let old = world.out(&["history", name, "--at", &before]).await;
