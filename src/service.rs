@@ -15,6 +15,7 @@ mod history;
 mod insight;
 mod layer;
 mod page;
+mod places;
 mod preview;
 mod rows;
 mod rpcs;
@@ -34,9 +35,9 @@ use self::{
     context::{Admitted, CallContext, Data, MessageAttributes},
     convert::{Answer, Envelope, Reader, Resource, ResourceContext, WriteRequest},
     page::{PageRequest, Selection},
+    places::Places,
     rows::Row,
     scans::Scans,
-    transfer::Places,
 };
 pub use self::{
     layer::CallLayer,

@@ -9,7 +9,9 @@ mod defaults;
 mod import;
 mod incoming;
 mod ranks;
+mod refused;
 mod roles;
+mod row;
 mod uninstall;
 
 use serde::{Deserialize, Serialize};

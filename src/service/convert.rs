@@ -43,8 +43,8 @@ pub(super) use self::{
     bundle::{bundled, export, incoming, options},
     explanation::{explanation, user_match},
     fleet::{
-        FLEET_FIELDS, FleetRow, client_id, client_status, fleet_summary, place, position, revision,
-        status_report,
+        FLEET_FIELDS, FleetRow, check_revision, client_id, client_status, fleet_summary, place,
+        position, status_report,
     },
     history::{
         any_resource, change_record, differences, internal, resource_revision, timestamp_after,

@@ -99,7 +99,7 @@ impl Service {
         let call = self.data.admit(context, MessageAttributes::default())?;
         let mut v = Violations::new();
         let filter = page::filter(&mut v, &q.filter, FLEET_FIELDS);
-        convert::revision(&mut v, "on_revision", q.on_revision, 0);
+        convert::check_revision(&mut v, "on_revision", q.on_revision, 0);
         v.finish()?;
         let on_text = q.on_revision.to_string();
         let arguments = [context.rpc().path, &q.filter, &on_text];

@@ -29,7 +29,7 @@ impl Service {
     ) -> Result<v1::ListChangesResponse, Refusal> {
         let call = self.data.admit(context, MessageAttributes::default())?;
         let mut v = Violations::new();
-        convert::revision(&mut v, "from_revision", q.from_revision, 0);
+        convert::check_revision(&mut v, "from_revision", q.from_revision, 0);
         let from = q.from_revision.to_string();
         let arguments = [context.rpc().path, &from];
         let asked = self.page_request(&arguments, q.page_size, &q.page_token);
@@ -127,7 +127,7 @@ impl Service {
         q: v1::GetRevisionRequest,
     ) -> Result<v1::GetRevisionResponse, Refusal> {
         let OnHistory { call, key, mut v } = self.on_history(context, &q.name)?;
-        convert::revision(&mut v, "revision", q.revision, 1);
+        convert::check_revision(&mut v, "revision", q.revision, 1);
         v.finish()?;
         let exists = call.catalog.object(&key).is_some();
         let found = self.data.history(&call).object_at(&key, q.revision, exists).await?;
@@ -145,8 +145,8 @@ impl Service {
         q: v1::DiffRevisionsRequest,
     ) -> Result<v1::DiffRevisionsResponse, Refusal> {
         let OnHistory { call, key, mut v } = self.on_history(context, &q.name)?;
-        convert::revision(&mut v, "old_revision", q.old_revision, 1);
-        convert::revision(&mut v, "new_revision", q.new_revision, 0);
+        convert::check_revision(&mut v, "old_revision", q.old_revision, 1);
+        convert::check_revision(&mut v, "new_revision", q.new_revision, 0);
         v.finish()?;
         let history = self.data.history(&call);
         let exists = call.catalog.object(&key).is_some();

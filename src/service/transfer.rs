@@ -7,15 +7,11 @@
 mod export;
 mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use deskplane_proto::v1;
 use futures_util::stream;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::task::spawn_blocking;
 use tonic::{Status, Streaming};
 
 use self::{export::Export, upload::Upload};
@@ -23,6 +19,7 @@ use super::{
     EventStream, Service,
     context::{Admitted, CallContext, MessageAttributes},
     convert::{self, Answer, Envelope, Reader},
+    places::place,
 };
 use crate::{
     catalog::Catalog,
@@ -30,36 +27,6 @@ use crate::{
     domain::{Reason, Refusal, Violations},
     transfer::{Canonical, Document, content_hash},
 };
-
-/// Bundles that are written or taken in at the same time, each.
-const PLACES: usize = 2;
-/// Longest time that a caller waits for a place.
-const WAIT: Duration = Duration::from_secs(10);
-
-/// The places for bundles. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Places {
-    exports: Arc<Semaphore>,
-    imports: Arc<Semaphore>,
-}
-
-impl Places {
-    /// All of them free.
-    pub(super) fn new() -> Self {
-        let places = || Arc::new(Semaphore::new(PLACES));
-        Self { exports: places(), imports: places() }
-    }
-}
-
-async fn place(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
-    match timeout(WAIT, Arc::clone(of).acquire_owned()).await {
-        Ok(Ok(place)) => Ok(place),
-        _ => {
-            let message = format!("{PLACES} other bundles are under way; try again later.");
-            Err(Refusal::new(Reason::ServerBusy, message))
-        }
-    }
-}
 
 /// Runs work that takes long on a thread of its own.
 async fn apart<T: Send + 'static>(

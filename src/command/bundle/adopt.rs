@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::import::Row;
+use super::row::Row;
 use crate::{
     catalog::Catalog,
     domain::{Object, Reason, Refusal, Violations, profile::Profile},

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    ImportOptions, OnDefaultConflict,
-    import::{Refused, Row},
-};
+use super::{ImportOptions, OnDefaultConflict, refused::Refused, row::Row};
 use crate::{
     catalog::Catalog,
     command::Context,

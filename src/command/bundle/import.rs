@@ -1,27 +1,25 @@
 //! The import as one write.
 
-use std::sync::Arc;
-
 use super::{
     ImportOptions, ImportResult, ImportSummary, MAX_FINDINGS, OnExisting, OnPinnedUrl, adopt,
     defaults,
-    incoming::{Assignment, Incoming, Site},
-    ranks, roles,
+    incoming::{Incoming, Site},
+    ranks,
+    refused::Refused,
+    roles,
+    row::{Fate, Row},
 };
 use crate::{
     catalog::Catalog,
     command::{Command, Context, Plan},
     domain::{
         Change, Finding, FindingCode, Kind, Object, ObjectKey, Origin, Reason, Refusal, UniqueName,
-        Violations, profile::Profile, refusal::Preconditions,
+        profile::Profile,
     },
 };
 
 /// Name of the operation in refusals.
 const OPERATION: &str = "IMPORT";
-/// Most refusals of one sort that an import names.
-const MAX_REFUSALS: usize = 100;
-
 /// Writes what a bundle holds, or nothing.
 #[derive(Debug)]
 pub struct ImportBundle {
@@ -33,51 +31,6 @@ pub struct ImportBundle {
     pub options: ImportOptions,
     /// Its objects, each once.
     pub objects: Vec<Box<dyn Incoming>>,
-}
-
-/// What becomes of an object of the bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Create,
-    Overwrite,
-    Adopt,
-    Skip,
-}
-
-/// An object of the bundle on its way.
-#[derive(Debug)]
-pub(super) struct Row<'a> {
-    pub(super) incoming: &'a dyn Incoming,
-    fate: Fate,
-    /// What is stored under its name.
-    before: Option<Object>,
-    /// What it becomes; nothing when it is skipped.
-    object: Option<Object>,
-}
-
-/// A profile of the bundle whose assignment is still open.
-#[derive(Debug)]
-pub(super) struct Assigned<'a> {
-    pub(super) sent: &'a Assignment,
-    pub(super) before: Option<Arc<Profile>>,
-    pub(super) profile: &'a mut Profile,
-}
-
-/// Everything that speaks against an import, by the order of SPEC §7.2.
-#[derive(Debug, Default)]
-pub struct Refused {
-    fields: Violations,
-    taken: Limited,
-    origin: Limited,
-    references: Limited,
-    states: Limited,
-}
-
-/// Preconditions that fail, up to a limit.
-#[derive(Debug, Default)]
-struct Limited {
-    failed: Preconditions,
-    count: usize,
 }
 
 impl Command for ImportBundle {
@@ -270,105 +223,4 @@ fn locked(
 fn staged(catalog: &Catalog, rows: &[Row<'_>], context: &Context) -> Catalog {
     let puts = rows.iter().filter_map(|row| row.object.clone()).map(Change::Put);
     catalog.apply(&puts.collect::<Vec<_>>(), context.revision, context.time)
-}
-
-// ===== impl Row =====
-
-impl Row<'_> {
-    /// A finding about the object.
-    pub(super) fn finding(&self, code: FindingCode, message: &str) -> Finding {
-        Finding::new(code, self.incoming.name().as_str(), message)
-    }
-
-    /// The stored profile of its name.
-    pub(super) fn stored_profile(&self) -> Option<Arc<Profile>> {
-        match &self.before {
-            Some(Object::Profile(profile)) => Some(Arc::clone(profile)),
-            _ => None,
-        }
-    }
-
-    /// The name of a profile that the import writes.
-    pub(super) fn writes_profile(&self) -> Option<&UniqueName> {
-        let written = self.object.is_some() && self.incoming.kind() == Kind::Profile;
-        written.then(|| self.incoming.name())
-    }
-
-    /// The profile with its assignment, if it is one that has any.
-    pub(super) fn assigned(&mut self) -> Option<Assigned<'_>> {
-        if self.fate == Fate::Adopt {
-            return None;
-        }
-        let before = self.stored_profile();
-        let (Some(sent), Some(Object::Profile(profile))) =
-            (self.incoming.assignment(), self.object.as_mut())
-        else {
-            return None;
-        };
-        Some(Assigned { sent, before, profile: Arc::make_mut(profile) })
-    }
-}
-
-// ===== impl Refused =====
-
-impl Refused {
-    /// Where bad fields are noted.
-    pub(super) fn violations(&mut self) -> &mut Violations {
-        &mut self.fields
-    }
-
-    /// Notes the refusal of an object by its origin.
-    pub(super) fn origin(&mut self, judged: Result<(), Refusal>) {
-        self.origin.note(judged);
-    }
-
-    /// Notes a reference that leads nowhere.
-    pub(super) fn reference(&mut self, judged: Result<(), Refusal>) {
-        self.references.note(judged);
-    }
-
-    /// Notes what `judge` finds to be forbidden by the state.
-    pub(super) fn state(&mut self, judge: impl FnOnce(&mut Preconditions)) {
-        let mut failed = Preconditions::new();
-        judge(&mut failed);
-        self.states.note(failed.finish());
-    }
-
-    fn pinned(&mut self, provider: &UniqueName) {
-        let message = format!("The URL of provider {provider} is pinned and would change.");
-        self.states.fail(
-            Refusal::new(Reason::ProviderUrlDrift, message)
-                .precondition("PROVIDER_URL_DRIFT", provider, "the URL is pinned")
-                .resource(Kind::Provider.as_str(), provider, "the URL is pinned"),
-        );
-    }
-
-    /// Refuses for what needs no look at other objects.
-    fn first(&mut self) -> Result<(), Refusal> {
-        std::mem::take(&mut self.fields).finish()?;
-        std::mem::take(&mut self.taken).failed.finish()?;
-        std::mem::take(&mut self.origin).failed.finish()
-    }
-
-    fn finish(mut self) -> Result<(), Refusal> {
-        // What is bad in a field only beside others comes behind what does not exist.
-        self.references.failed.finish()?;
-        std::mem::take(&mut self.fields).finish()?;
-        self.states.failed.finish()
-    }
-}
-
-impl Limited {
-    fn fail(&mut self, refusal: Refusal) {
-        self.count += 1;
-        if self.count <= MAX_REFUSALS {
-            self.failed.fail(refusal);
-        }
-    }
-
-    fn note(&mut self, judged: Result<(), Refusal>) {
-        if let Err(refusal) = judged {
-            self.fail(refusal);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Debug},
 };
 
-use super::import::Refused;
+use super::refused::Refused;
 use crate::{
     catalog::Catalog,
     command::{

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    ImportOptions, OnRankConflict,
-    import::{Refused, Row},
-};
+use super::{ImportOptions, OnRankConflict, refused::Refused, row::Row};
 use crate::{
     catalog::Catalog,
     domain::{

@@ -1,6 +1,6 @@
 //! Roles of imported profiles: those that exist here, as root roles, and those that do not.
 
-use super::{ImportOptions, OnUnknownRole, import::Refused, import::Row};
+use super::{ImportOptions, OnUnknownRole, refused::Refused, row::Row};
 use crate::{
     catalog::Catalog,
     command::patch::limit,

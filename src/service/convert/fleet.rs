@@ -35,7 +35,12 @@ coded! {
 const MAX_REVISION: i64 = 1 << 53;
 
 /// Notes a revision that is below `least`, or larger than any.
-pub(in crate::service) fn revision(v: &mut Violations, field: &str, revision: i64, least: i64) {
+pub(in crate::service) fn check_revision(
+    v: &mut Violations,
+    field: &str,
+    revision: i64,
+    least: i64,
+) {
     if !(least..MAX_REVISION).contains(&revision) {
         let text = format!("must be {least} or above, and below 2^53; is {revision}");
         v.invalid(field, text);
@@ -77,7 +82,7 @@ pub(in crate::service) fn status_report(
         r.v.invalid("client_id", "is required");
     }
     let client_id = client_id(&q.client_id, r).unwrap_or_default();
-    revision(&mut r.v, "revision", q.revision, 1);
+    check_revision(&mut r.v, "revision", q.revision, 1);
     check::line(&mut r.v, "digest", &q.digest, 1..=128);
     check::text(&mut r.v, "detail", &q.detail, 0..=1_000, Controls::TabAndNewline);
     let status = reported(&q, r);

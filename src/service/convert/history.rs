@@ -7,7 +7,7 @@ use prost::Message as _;
 
 pub(in crate::service) use self::difference::differences;
 use super::{
-    Resource as _, ResourceContext, any, fleet::revision, reader::SETTINGS, resource_name,
+    Resource as _, ResourceContext, any, fleet::check_revision, reader::SETTINGS, resource_name,
     timestamp,
 };
 use crate::{
@@ -91,7 +91,7 @@ pub(in crate::service) fn watch_from(
     store: &StoreId,
 ) -> Result<Option<i64>, Refusal> {
     let mut v = Violations::new();
-    revision(&mut v, "from_revision", q.from_revision, 0);
+    check_revision(&mut v, "from_revision", q.from_revision, 0);
     if q.resume_token.is_empty() {
         v.finish()?;
         return Ok(Some(q.from_revision).filter(|from| *from > 0));
