@@ -6,7 +6,10 @@ use super::*;
 async fn refused(server: &Running, bundle: &[u8]) -> (String, String) {
     use tonic_types::StatusExt as _;
     let status = match import(server, overwriting(), bundle).await {
-        Ok(answer) => panic!("accepted: {answer:?}"),
+        Ok(answer) => {
+            let shown: String = String::from_utf8_lossy(bundle).chars().take(400).collect();
+            panic!("{shown} is accepted: {answer:?}")
+        }
         Err(status) => status,
     };
     let fields = status.get_error_details().bad_request().map(|bad| bad.field_violations.clone());
