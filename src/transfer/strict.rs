@@ -1,6 +1,6 @@
 //! JSON values that say everything once.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -68,9 +68,10 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+        let (mut map, mut spelled) = (Map::new(), BTreeSet::new());
         while let Some(key) = entries.next_key::<String>()? {
-            if map.contains_key(&key) {
+            // A field has two spellings; one object must not hold both.
+            if map.contains_key(&key) || !spelled.insert(json_name(&key)) {
                 let shown: String = key.chars().take(60).collect();
                 return Err(de::Error::custom(format!("the key `{shown}` occurs twice")));
             }
@@ -78,4 +79,18 @@ impl<'de> Visitor<'de> for Strict {
         }
         Ok(map.into())
     }
+}
+
+/// The name that protobuf gives a field in JSON: `displayName` of `display_name`.
+fn json_name(key: &str) -> String {
+    let mut name = String::with_capacity(key.len());
+    let mut raised = false;
+    for letter in key.chars() {
+        match letter {
+            '_' => raised = true,
+            letter if std::mem::take(&mut raised) => name.push(letter.to_ascii_uppercase()),
+            letter => name.push(letter),
+        }
+    }
+    name
 }

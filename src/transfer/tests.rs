@@ -159,6 +159,8 @@ fn a_key_that_occurs_twice_in_a_resource_is_found_at_any_depth() {
     for text in [
         r#"{"unique_name":"abc_x","a":1,"a":1}"#,
         r#"{"unique_name":"abc_x","a":[{"b":{"c":1,"c":2}}]}"#,
+        r#"{"unique_name":"abc_x","uniqueName":"abc_y"}"#,
+        r#"{"a":[{"displayName":1,"x":2,"display_name":1}]}"#,
     ] {
         assert!(strict::parse(text).unwrap_err().to_string().contains("occurs twice"), "{text}");
     }
