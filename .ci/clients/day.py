@@ -144,7 +144,7 @@ fleet = {"filter": f'profile = "{night}"'}
 
 def states():
     clients = ask("FleetService/ListFleetStatus", fleet).clients
-    return {client.user: client for client in clients}
+    return {client.user.removeprefix("users/"): client for client in clients}
 
 
 CURRENT, REJECTED = 3, 2
