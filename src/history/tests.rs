@@ -20,6 +20,8 @@ async fn store() -> (Arc<dyn Store>, tempfile::TempDir) {
         let record = fixtures::record(revision, vec![fixtures::put_user("Kendall", revision)]);
         let batch = Batch::new(revision - 1, vec![record]).unwrap();
         assert_eq!(store.commit(batch).await.unwrap(), Commit::Committed(revision));
+        // What is kept is counted as the index follows, which may take several commits at once.
+        store.history(HistoryQuery::default()).await.unwrap();
     }
     (Arc::new(store), folder)
 }
