@@ -66,9 +66,12 @@ impl Found {
         let mut kept = last.filter(|_| end >= base).map(|last| (start, last));
         if let Some((first, _)) = &mut kept {
             while let Some(before) = first.checked_sub(1)
-                && self.segments[before].whole
                 && self.segments[before].last == Some(self.segments[*first].at)
             {
+                // Damage behind its last group takes nothing with it.
+                if !self.segments[before].whole {
+                    cut.insert(0, before);
+                }
                 *first = before;
             }
         }
@@ -185,4 +188,41 @@ fn free_name(io: &dyn Io, path: &Path) -> Result<PathBuf> {
 
 fn name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Kept, *};
+
+    fn kept(at: Revision, last: Revision, whole: bool) -> Kept {
+        let path = PathBuf::from(format!("{at:020}.seg"));
+        Kept { path, at, last: Some(last), end: 64, whole, records: 1, highest: last }
+    }
+
+    /// A journal that has been trimmed, with a checkpoint where its second segment begins.
+    fn found(first: Kept) -> Found {
+        Found {
+            ids: None,
+            files: Vec::new(),
+            checkpoints: vec![kept(50, 50, true)],
+            history: vec![(Span { after: 0, last: 37 }, true)],
+            unadopted: false,
+            segments: vec![first, kept(50, 60, true)],
+            hopeless: None,
+        }
+    }
+
+    #[test]
+    fn damage_behind_the_last_group_of_an_older_segment_costs_no_history() {
+        let plan = found(kept(37, 50, false)).plan().unwrap();
+        let want = Plan { base: 50, end: 60, lost: None, kept: Some((0, 1)), cut: vec![0] };
+        assert_eq!(plan, want);
+        // Where groups are missing, the older segment leads nowhere.
+        let plan = found(kept(37, 45, false)).plan().unwrap();
+        let want = Plan { base: 50, end: 60, lost: None, kept: Some((1, 1)), cut: vec![] };
+        assert_eq!(plan, want);
+        let plan = found(kept(37, 50, true)).plan().unwrap();
+        let want = Plan { base: 50, end: 60, lost: None, kept: Some((0, 1)), cut: vec![] };
+        assert_eq!(plan, want);
+    }
 }
