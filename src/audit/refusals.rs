@@ -10,7 +10,7 @@ use crate::domain::Time;
 pub(super) const LIMIT: u32 = 10;
 /// Microseconds of a window: one minute.
 pub(super) const WINDOW: i64 = 60 * 1_000_000;
-/// Callers that are told apart; further ones share a window.
+/// Callers with a window of their own; further ones share one.
 pub(super) const CALLERS: usize = 4_096;
 
 /// Windows of callers who were refused.

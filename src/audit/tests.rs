@@ -145,7 +145,7 @@ fn s11_3_refusals_of_one_caller_are_limited_and_the_rest_is_counted() {
 }
 
 #[test]
-fn callers_beyond_those_told_apart_share_a_limit() {
+fn callers_beyond_those_with_a_window_share_one() {
     let mut refusals = Refusals::default();
     for n in 0..CALLERS {
         assert!(refusals.admit(denied(&format!("user{n}"), 1)).is_some());
@@ -228,8 +228,8 @@ async fn s11_3_nothing_waits_longer_than_a_second() {
 async fn suppressed_refusals_are_written_when_their_window_ends() {
     let store = Arc::new(Memory::new());
     let now = Arc::new(Mutex::new(0));
-    let told = Arc::clone(&now);
-    let clock = Clock::new(move || Time::from_micros(*told.lock().unwrap()), uuid::Uuid::new_v4);
+    let shown = Arc::clone(&now);
+    let clock = Clock::new(move || Time::from_micros(*shown.lock().unwrap()), uuid::Uuid::new_v4);
     let Audit { recorder, reader } =
         Audit::new(Arc::<Memory>::clone(&store), clock, Settings::default());
     let tasks = Tasks::default();

@@ -23,7 +23,7 @@ const SEEN: [&str; 8] =
     ["TIME", "USER", "APP", "CLIENT", "PROFILE", "METHOD", "REVISION", "DIGEST"];
 /// Resources that a row of a table names.
 const SHOWN: usize = 3;
-/// Rows that are asked for at a time.
+/// Rows of a page that asks for no other number.
 const PAGE: u32 = 1_000;
 
 /// Arguments of `audit`.
@@ -95,9 +95,9 @@ pub(super) struct SeenArgs {
     /// The user whose desktop it is.
     #[arg(value_name = "USER")]
     of: String,
-    /// When, e.g. `2026-03-01T10:42:00Z`.
+    /// When, e.g. `2026-03-01T10:42:00Z`; now when not given.
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
-    at: String,
+    at: Option<String>,
     /// App that the user worked in, e.g. `workspace`.
     #[arg(long)]
     app: Option<String>,
@@ -149,11 +149,12 @@ pub(super) async fn seen(
 ) -> Result<()> {
     let SeenArgs { of, at, app, client: id } = args;
     let app = app.map(|app| format!("APP_{}", app.to_ascii_uppercase().replace('-', "_")));
-    let request = json!({ "user": of, "asOfTime": at, "app": app, "clientId": id });
+    let request = json!({ "user": of, "asOfTime": at, "app": app, "clientId": id, "pageSize": 1 });
     let mut pages = Pages::new(client, List { method: "ListResolutionLog", request });
     let Some(entry) = pages.next().await? else {
+        let until = at.as_deref().unwrap_or("now");
         return Err(Error::Partly(format!(
-            "nothing is known to have been sent to {of} up to {at}"
+            "nothing is known to have been sent to {of} up to {until}"
         )));
     };
     match format {
@@ -269,7 +270,7 @@ impl<'a> Pages<'a> {
             let Some(token) = self.next.take() else { return Ok(None) };
             let mut request = self.list.request.clone();
             if let Some(fields) = request.as_object_mut() {
-                fields.insert("pageSize".to_owned(), json!(PAGE));
+                fields.entry("pageSize").or_insert(json!(PAGE));
                 fields.insert("pageToken".to_owned(), json!(token));
             }
             let page = self.client.call("AuditService", self.list.method, request).await?;

@@ -123,7 +123,7 @@ impl<'a> Sequence<'a> {
 
     /// Takes references that a delete ended out of the users and teams that the sequence writes.
     ///
-    /// Whether such a reference is alive is told by times, and within the sequence all times are the
+    /// Commit times say whether such a reference is alive, and within the sequence all times are the
     /// same: an object that a later command creates under the freed name would take it over.
     fn prune_people(&mut self) {
         let mut pruned = Vec::new();

@@ -36,9 +36,9 @@ pub enum ChangeMessage {
 pub struct ChangeSlot {
     /// The newest revision that was committed.
     reached: i64,
-    /// Revision up to which the reader was told to read.
-    told: i64,
-    /// Since when the reader has something to read or to be told.
+    /// Revision up to which the reader was asked to read.
+    announced: i64,
+    /// Since when the reader has something to read, or a bookmark is due.
     behind: Option<Instant>,
     /// Absent before the first message.
     bookmark_at: Option<Instant>,
@@ -52,17 +52,17 @@ pub(super) fn settings(settings: &Settings) -> Settings {
 impl ChangeSlot {
     /// The slot of a reader that has everything up to a revision.
     pub fn new(after: i64) -> Self {
-        Self { reached: after, told: after, behind: None, bookmark_at: None }
+        Self { reached: after, announced: after, behind: None, bookmark_at: None }
     }
 
-    /// Notes that the reader has sent all that it was told of.
+    /// Notes that the reader has sent everything up to the announced revision.
     pub fn caught_up(&mut self) {
-        if self.reached == self.told {
+        if self.reached == self.announced {
             self.behind = None;
         }
     }
 
-    /// Whether the reader is done with what it was told of.
+    /// Whether the reader has read up to the announced revision.
     fn is_idle(&self) -> bool {
         self.behind.is_none()
     }
@@ -93,17 +93,17 @@ impl Payload for ChangeSlot {
         let silence = turn.settings.bookmark;
         let bookmark_at =
             *self.bookmark_at.get_or_insert_with(|| turn.now + about(silence, turn.random));
-        let message = if self.reached > self.told {
-            self.told = self.reached;
+        let message = if self.reached > self.announced {
+            self.announced = self.reached;
             self.behind = Some(turn.now);
-            ChangeMessage::Reached(self.told)
+            ChangeMessage::Reached(self.announced)
         } else if !ending && bookmark_at <= turn.now {
             if !self.is_idle() {
                 // What is being read tells the client more.
                 self.bookmark_at = None;
                 return None;
             }
-            ChangeMessage::Bookmark(self.told)
+            ChangeMessage::Bookmark(self.announced)
         } else {
             return None;
         };
@@ -116,7 +116,7 @@ impl Payload for ChangeSlot {
     }
 
     fn farewell(&mut self, _: &mut Turn<'_>) -> Option<ChangeMessage> {
-        self.is_idle().then_some(ChangeMessage::Bookmark(self.told))
+        self.is_idle().then_some(ChangeMessage::Bookmark(self.announced))
     }
 
     fn drain(reconnect_after: Duration, deadline: Duration) -> ChangeMessage {
@@ -132,7 +132,7 @@ impl fmt::Debug for ChangeSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChangeSlot")
             .field("reached", &self.reached)
-            .field("told", &self.told)
+            .field("announced", &self.announced)
             .finish_non_exhaustive()
     }
 }

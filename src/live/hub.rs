@@ -188,7 +188,7 @@ impl Hub {
     ) -> Result<ChangeStream, Refusal> {
         let slot = ChangeSlot::new(after);
         let mut stream = self.shared.changes.open(&catalog, access, (), slot)?;
-        // What is committed from here on is told to the stream as well.
+        // The stream is notified of what is committed from here on, too.
         let newest = catalog().revision;
         stream.prepare(|slot| {
             slot.committed(newest, Instant::now());

@@ -41,7 +41,7 @@ impl Presence {
         self.fleet.deliver(self.client.as_ref(), resolved, true);
     }
 
-    /// Notes that the client is told that it holds the current content.
+    /// Notes that the client gets `in_sync`: it holds the current content.
     pub(in crate::live) fn confirms(&self, resolved: &Resolved) {
         self.fleet.deliver(self.client.as_ref(), resolved, false);
     }
