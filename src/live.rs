@@ -10,7 +10,7 @@
 //! seat and app share a group, a group is resolved once, and only the streams of a group whose
 //! digest differs are woken.
 //!
-//! Streams of transactions are told each commit, and read the transactions from the store.
+//! Streams of transactions are notified of each commit, and read the transactions from the store.
 //!
 //! The [`Fleet`] keeps what each client was sent, and what it reports of it.
 

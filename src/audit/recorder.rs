@@ -1,4 +1,4 @@
-//! Takes what is to be logged from whoever does it, and writes it in the background.
+//! Takes entries from the calls and streams that cause them, and writes them in the background.
 
 use std::{
     mem,

@@ -92,7 +92,7 @@ async fn one(
 }
 
 /// Shows what differs between two revisions of a resource; that something does is an error, so that
-/// scripts can tell by the exit code.
+/// scripts can test the exit code.
 pub(super) async fn diff(
     client: &Client,
     (name, old, new): (&str, i64, Option<i64>),

@@ -1,4 +1,4 @@
-//! `rollback`: earlier states of resources, written anew.
+//! `rollback`: earlier states of resources, written again.
 
 use clap::ValueEnum;
 use deskplane_proto::v1;
@@ -54,7 +54,7 @@ enum Displace {
     Reject,
     /// It gets the rank that becomes free.
     Swap,
-    /// It moves to the next rank, and so does whoever is there.
+    /// It moves to the next rank, and so does the profile that has that one.
     Shift,
 }
 

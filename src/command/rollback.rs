@@ -1,4 +1,4 @@
-//! Rollback: earlier states of objects, written anew under the rules of the writes that would lead
+//! Rollback: earlier states of objects, written again under the rules of the writes that would lead
 //! there (SPEC §11.2).
 //!
 //! Nothing here changes an object: a rollback runs the commands that a caller could send one after
@@ -150,7 +150,7 @@ macro_rules! generic {
         /// The step that activates or deactivates an object as it was.
         fn activation(catalog: &Catalog, old: &Object) -> Option<Box<dyn Command>> {
             match old {
-                // A role has no state of its own: whoever changes it is refused.
+                // A role has no state of its own: a change of it is refused.
                 old if old.kind() == Kind::Role => None,
                 $(Object::$variant(old) => {
                     restore::state(catalog, old.as_ref(), old.common.state)

@@ -16,7 +16,7 @@ use crate::{
 
 /// Commands that become one write.
 ///
-/// A refused command leaves the sequence as it was; whoever runs the sequence decides whether that
+/// A refused command leaves the sequence as it was; the caller of the sequence decides whether that
 /// ends it. What is created and deleted again, or changed and changed back, is no change.
 ///
 /// ```text

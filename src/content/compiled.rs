@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::GateReport;
 use crate::domain::{Finding, UniqueName};
 
-/// What tells a content from any other: all that is kept of it for a client that holds it.
+/// What identifies a content: all that is kept of it for a client that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentId {
     /// The digest.

@@ -22,7 +22,7 @@ pub struct FindingChanges {
     pub disappearing: Vec<Finding>,
 }
 
-/// Findings by what tells them apart, in the order of lists: code, then subject without case.
+/// Findings by what distinguishes them, in the order of lists: code, then subject without case.
 type Found = BTreeMap<(FindingCode, String, String), Finding>;
 
 impl FindingChanges {

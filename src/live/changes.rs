@@ -99,7 +99,7 @@ impl Payload for ChangeSlot {
             ChangeMessage::Reached(self.announced)
         } else if !ending && bookmark_at <= turn.now {
             if !self.is_idle() {
-                // What is being read tells the client more.
+                // What is being read has news of a later revision.
                 self.bookmark_at = None;
                 return None;
             }

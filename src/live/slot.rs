@@ -21,12 +21,12 @@ pub trait Payload: fmt::Debug + Send + 'static {
     /// By what streams of this kind are found, beside the users that they concern.
     type Index: Index;
 
-    /// Whether streams of this kind are about the whole organisation instead of a user: every commit
-    /// is told to them, and no user needs to exist for them.
+    /// Whether streams of this kind are about the whole organisation instead of a user: they are
+    /// notified of every commit, and no user needs to exist for them.
     const ORGANISATION: bool;
 
-    /// Notes that a revision was committed, which streams about the organisation are told; answers
-    /// whether the stream is to be woken.
+    /// Notes that a revision was committed, of which streams about the organisation are notified;
+    /// answers whether the stream is to be woken.
     fn committed(&mut self, revision: i64, now: Instant) -> bool;
 
     /// Since when a message is due that was not taken; a time to come when nothing is.

@@ -34,7 +34,7 @@ pub(super) trait Follower: fmt::Debug + Send + Sync {
     /// Visits those alone that a changed user concerns, or whose caller may have other rights.
     fn recheck(&self, touched: &Touched, catalog: &Catalog);
 
-    /// Tells streams about the organisation that a revision was committed.
+    /// Notifies streams about the organisation that a revision was committed.
     fn committed(&self, revision: i64);
 
     /// Ends streams that nobody reads, and those that a drain left over.

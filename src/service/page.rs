@@ -57,7 +57,7 @@ impl Position {
         Self { key: Key::Number(number), name: name.to_ascii_lowercase() }
     }
 
-    /// The position of a row in a list that tells cases apart.
+    /// The position of a row in a list that distinguishes cases.
     pub(super) fn exact(name: String) -> Self {
         Self { key: Key::None, name }
     }

@@ -234,7 +234,7 @@ async fn s10_8_the_summary_says_whether_all_are_on_a_revision() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s10_8_clients_are_paged_in_order_and_tell_cases_apart() {
+async fn s10_8_clients_are_paged_in_order_and_distinguish_cases() {
     let desk = Desk::new().await;
     let (_, first) = desk.watch().await;
     for client in ["b", "A", "a", "B", "desk.1"] {

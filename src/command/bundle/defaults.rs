@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// Settles who has the default flag, and answers the profiles outside the bundle that lose it. What
-/// ends as the default has neither rank nor roles.
+/// Decides which profile has the default flag, and answers those outside the bundle that lose it.
+/// What ends as the default has neither rank nor roles.
 pub(super) fn assign(
     rows: &mut [Row<'_>],
     catalog: &Catalog,

@@ -15,7 +15,7 @@ use crate::{
 /// Who holds which rank.
 type Holders = BTreeMap<u8, Vec<UniqueName>>;
 
-/// Settles the rank of every profile that has one.
+/// Decides the rank of every profile that has one.
 ///
 /// Profiles whose rank does not change come first, then those whose rank is free; the others meet both,
 /// ascending by rank, then by name.

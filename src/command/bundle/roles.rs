@@ -55,7 +55,7 @@ fn all_known(profile: &Profile) -> Result<(), Refusal> {
     }))
 }
 
-/// Reports what is odd about rank and roles once both are settled.
+/// Reports what is odd about rank and roles once both are decided.
 pub(super) fn report(rows: &mut [Row<'_>], findings: &mut Vec<Finding>) {
     for row in rows {
         let Some(assigned) = row.assigned() else { continue };

@@ -9,8 +9,8 @@ use crate::domain::{
 
 /// New values of the fields of an object; what is not given stays.
 pub trait Patch<T>: Clone + Default + Debug + Send + Sync + 'static {
-    /// What an object has in the fields that a caller may set. Secrets are left out: whoever writes
-    /// the values leaves those that are stored.
+    /// What an object has in the fields that a caller may set. Secrets are left out: a write
+    /// of the values keeps those that are stored.
     fn of(object: &T) -> Self;
 
     /// The display name, if it is given.

@@ -98,7 +98,7 @@ pub trait Strategy: Fields + Tabled + Send + Sync + 'static {
     /// Takes out of a copy what does not travel, and notes why an object has no copies.
     fn prepare_clone(&mut self, _source: &Self, _v: &mut Violations) {}
 
-    /// Adds the secrets of an earlier state to its values, for an object that is created anew.
+    /// Adds the secrets of an earlier state to its values, for an object that is created again.
     fn keep_secrets(_old: &Self, _values: &mut Self::Patch) {}
 
     /// Notes every rule between the object and those that it refers to that it would break.

@@ -56,7 +56,7 @@ fn team(old: &Team) -> Box<dyn Command> {
     })
 }
 
-/// The user with the fields that he had. One who is gone is made anew, with his roles.
+/// The user with the fields that he had. One who is gone is created again, with his roles.
 fn user(catalog: &Catalog, old: &User) -> Box<dyn Command> {
     let is_new = catalog.user(&old.id).is_none();
     Box::new(UpsertUser {

@@ -53,7 +53,7 @@ pub(super) struct State {
     since: u32,
     /// Open streams.
     pub(super) streams: u16,
-    /// Deliveries so far, as far as they tell how full the ring is and where it goes on.
+    /// Deliveries so far, up to what says how full the ring is and where it goes on.
     deliveries: u8,
     pub(super) said: Said,
 }
@@ -150,7 +150,7 @@ impl Client {
         if report.revision < state.reported_revision() {
             return Ok(true);
         }
-        // A client to which this server has delivered nothing since its start is believed.
+        // A client to which this server has delivered nothing since its start is accepted.
         if state.deliveries > 0 && !state.remembers(&report.digest) {
             return Err(report.not_sent());
         }

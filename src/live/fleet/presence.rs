@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Client, shared::Shared};
 use crate::read::Resolved;
 
-/// What a stream tells the fleet of its deliveries by.
+/// Reports the deliveries of a stream to the fleet.
 #[derive(Debug)]
 pub(in crate::live) struct Presence {
     fleet: Arc<Shared>,

@@ -5,10 +5,10 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{Client, ClientStatus, Place, shared::Shared};
 use crate::domain::Time;
 
-/// Clients that are looked up at once, while nobody comes or goes.
+/// Clients that are taken at once, under the lock of the index.
 const CHUNK: usize = 256;
 
-/// Clients in order, looked up some at a time: no lock is held while they are read.
+/// Clients in order, taken in chunks: no lock is held while their states are read.
 #[derive(Debug)]
 pub struct Statuses {
     fleet: Arc<Shared>,

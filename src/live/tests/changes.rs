@@ -37,7 +37,7 @@ async fn end(stream: &mut ChangeStream) -> Reason {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s11_2_a_stream_is_told_how_far_there_is_something_to_read() {
+async fn s11_2_a_stream_is_notified_how_far_there_is_something_to_read() {
     let world = World::new().await;
     let start = world.revision();
     let mut stream = world.changes(0);

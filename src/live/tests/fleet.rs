@@ -136,7 +136,7 @@ async fn s10_7_content_that_is_not_among_the_last_eight_was_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s10_7_a_client_to_which_nothing_was_delivered_since_the_start_is_believed() {
+async fn s10_7_a_client_to_which_nothing_was_delivered_since_the_start_is_accepted() {
     let world = World::new().await;
     world.create_for("abc_one", "ann").await;
     let now = world.resolved("ann");
@@ -154,7 +154,7 @@ async fn s10_7_a_client_to_which_nothing_was_delivered_since_the_start_is_believ
     assert_eq!(world.state_of_desk(), ClientState::Current);
     let other = world.says((now.revision, "d1:of-before"), ReportStatus::Applied);
     assert_eq!(other.unwrap_err().reason, Reason::NotSent, "something was answered since");
-    // Nothing was delivered anew.
+    // Nothing was delivered again.
     assert_eq!(world.delivered.0.lock().unwrap().len(), 0);
 }
 

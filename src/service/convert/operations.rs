@@ -43,7 +43,7 @@ fn one<R: WriteRequest>(mut request: R, reader: &mut Reader<'_>) -> Box<dyn Comm
 
 /// Reads the operations of a list. What is wrong with them is noted with paths that lead to them.
 ///
-/// A request is read beside what is stored, to tell a changed field from one that is repeated; so
+/// A request is read beside what is stored, to distinguish a changed field from a repeated one; so
 /// each is read on the catalog that the ones before it leave. Those that would be refused change
 /// nothing here: the command that is made of the list refuses it for them.
 pub(in crate::service) fn operations(

@@ -46,7 +46,7 @@ impl WriteRequest for v1::RollbackRequest {
                 continue;
             }
             let old = reader.recalled(&key).unwrap_or_else(|| {
-                Err(Refusal::new(Reason::Internal, "An earlier state was not looked up."))
+                Err(Refusal::new(Reason::Internal, "An earlier state was not read."))
             });
             targets.push(RollbackTarget { key, etag: etag.clone(), old });
         }

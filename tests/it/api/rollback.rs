@@ -1,4 +1,4 @@
-//! Rollback (SPEC §11.2): earlier states written anew, refused by name when they are not kept.
+//! Rollback (SPEC §11.2): earlier states written again, refused by name when they are not kept.
 
 use deskplane_proto::v1::{Cause, Snapshot, watch_profile_response::Event};
 use serde_json::{Value, json};

@@ -97,7 +97,7 @@ impl Site {
     pub(super) fn is_ignored(&self, rpc: &MethodDescriptor) -> bool {
         let created = rpc.name().starts_with("Create")
             && matches!(self.path[1..], [ref field] if matches!(field.name(), "name" | "etag"));
-        // Whoever names another user is told no more than that it is another.
+        // A caller who names another user learns no more than that it is another.
         let own = rpc.name() == "ReportProfileStatus" && self.last().name() == "user";
         let noticed = self.path.len() == 1 && NOTICED.contains(&self.last().name());
         let ignored = self.path.iter().any(|field| IGNORED.contains(&field.name()));

@@ -170,7 +170,7 @@ fn a_line_without_an_end_ends_the_file() {
 }
 
 #[test]
-fn a_refusal_tells_the_rows_that_it_is_about() {
+fn a_refusal_names_the_rows_that_it_is_about() {
     let mut details = ErrorDetails::new();
     details.add_bad_request_violation("rows[0].user.email", "must be short");
     details.add_bad_request_violation("rows[0].user.roles", "must\nbe few");

@@ -82,7 +82,7 @@ fn compare(
     }
 }
 
-/// Whether the elements of a list are messages. An empty list is not told apart, and need not be.
+/// Whether the elements of a list are messages. An empty list counts as one of messages.
 fn of_messages(list: &[Value]) -> bool {
     list.iter().all(Value::is_object)
 }

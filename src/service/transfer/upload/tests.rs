@@ -18,15 +18,15 @@ fn chunk(bytes: usize) -> v1::ImportRequest {
 /// What comes of the messages: the bundle, or reason and field of the refusal.
 async fn received(messages: impl Stream<Item = Item> + Unpin) -> Result<Upload, (String, String)> {
     let mut messages = messages;
-    let told = |status: Status| {
+    let refused = |status: Status| {
         use tonic_types::StatusExt as _;
         let details = status.get_error_details();
         let field = details.bad_request().and_then(|bad| bad.field_violations.first());
         let field = field.map(|bad| bad.field.clone()).unwrap_or_default();
         (details.error_info().unwrap().reason.clone(), field)
     };
-    let first = first(&mut messages).await.map_err(told)?;
-    Upload::receive(first, &mut messages).await.map_err(told)
+    let first = first(&mut messages).await.map_err(refused)?;
+    Upload::receive(first, &mut messages).await.map_err(refused)
 }
 
 fn sent(
