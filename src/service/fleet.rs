@@ -17,6 +17,8 @@ use crate::{
     live::{ClientStatus, Mark, Place, Statuses, Summary},
 };
 
+/// Most clients that are examined for a page, so that it takes the same time however few of them fit.
+const EXAMINED: usize = 10_000;
 /// What separates the mark of an answer from the arguments that it is bound to.
 const BOUND: char = '.';
 
@@ -26,14 +28,28 @@ fn fits(catalog: &Catalog, filter: &Filter, status: &ClientStatus) -> bool {
     counted && filter.matches(&FleetRow(status))
 }
 
-/// The first clients that fit, one more than a page holds.
+/// The first clients that fit, one more than a page holds, among the first `most`; and where the next
+/// page begins when these were not all.
 fn rows(
     statuses: Statuses,
     size: usize,
+    most: usize,
     fits: impl Fn(&ClientStatus) -> bool,
-) -> Vec<(page::Position, v1::ClientStatus)> {
-    let fitting = statuses.filter(fits).take(size.saturating_add(1));
-    fitting.map(|status| (convert::position(&status), convert::client_status(&status))).collect()
+) -> (Vec<(page::Position, v1::ClientStatus)>, Option<page::Position>) {
+    let (mut rows, mut last) = (Vec::new(), None);
+    for (at, status) in statuses.enumerate() {
+        if at == most {
+            return (rows, last.as_ref().map(convert::position));
+        }
+        if fits(&status) {
+            rows.push((convert::position(&status), convert::client_status(&status)));
+            if rows.len() > size {
+                break;
+            }
+        }
+        last = Some(status);
+    }
+    (rows, None)
 }
 
 impl Service {
@@ -79,9 +95,10 @@ impl Service {
         let (fleet, catalog) = (self.hub.fleet().clone(), Arc::clone(&call.catalog));
         let scan = move || {
             let statuses = fleet.statuses(after, compared);
-            rows(statuses, size, |status| fits(&catalog, &filter, status))
+            rows(statuses, size, EXAMINED, |status| fits(&catalog, &filter, status))
         };
-        let page = page::cut(&asked, size, self.scans.run(scan).await?.into_iter());
+        let (rows, examined) = self.scans.run(scan).await?;
+        let page = page::cut(&asked, size, rows.into_iter()).or_behind(&asked, examined);
         Ok(v1::ListFleetStatusResponse {
             clients: page.rows,
             next_page_token: page.next,
@@ -127,3 +144,6 @@ impl Service {
         Ok(v1::GetFleetSummaryResponse { revision: compared, mark, ..counted })
     }
 }
+
+#[cfg(test)]
+mod tests;

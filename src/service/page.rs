@@ -171,6 +171,16 @@ pub(super) struct Page<M> {
     pub next: String,
 }
 
+impl<M> Page<M> {
+    /// The page with a next one behind a position, where it would be the last.
+    pub(super) fn or_behind(mut self, asked: &PageRequest<'_>, position: Option<Position>) -> Self {
+        if let Some(position) = position.filter(|_| self.next.is_empty()) {
+            self.next = asked.token(position);
+        }
+        self
+    }
+}
+
 /// Rows that come one by one, in the order of the list, until they are more than a page holds.
 #[derive(Debug)]
 pub(super) struct Rows<M> {
