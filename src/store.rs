@@ -33,8 +33,9 @@ pub use self::{
 };
 use crate::domain::{Kind, Object, ObjectKey, Time};
 
-/// Most bytes of one batch, as encoded records.
-pub const MAX_BATCH_BYTES: usize = 64 << 20;
+/// Most bytes of one batch, as encoded records: twice the largest bundle, for what an object has
+/// beside its fields takes about 250 bytes of a record.
+pub const MAX_BATCH_BYTES: usize = 128 << 20;
 /// Most bytes of one record, encoded. An engine may take less, and says so in its [`Identity`].
 pub const MAX_RECORD_BYTES: usize = MAX_BATCH_BYTES;
 /// How long a request id is remembered, in microseconds: 24 hours (SPEC §7.1 rule 6).
