@@ -2,6 +2,8 @@
 //! there, and it starts again by itself.
 
 mod bundles;
+mod reads;
+mod rollbacks;
 mod work;
 
 use std::{
@@ -16,9 +18,15 @@ use tonic::transport::Channel;
 
 use self::{
     bundles::Bundles,
+    reads::{Reading, Reads},
+    rollbacks::{Rollbacks, Writing},
     work::{BATCH, Imports, Writes},
 };
-use crate::process::{PATIENCE, Process};
+use crate::{
+    api::Api,
+    process::{PATIENCE, Process},
+    server::As,
+};
 
 /// When a kill comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +58,15 @@ const SEASON: [(Moment, usize); 6] = [
 const SEASONS: u64 = 20;
 /// Attempts at one kill: a moment may be over before the signal is there.
 const ATTEMPTS: usize = 100;
-/// Small files, so that there are checkpoints, new segments and removed ones all the time.
-const SETTINGS: [(&str, &str); 4] = [
+/// Small files, so that there are checkpoints, new segments and removed ones all the time. Each
+/// content of a watched profile goes out by itself.
+const SETTINGS: [(&str, &str); 6] = [
     ("LOG", "info"),
     ("STORE__SEGMENT_MIB", "1"),
     ("STORE__CHECKPOINT_MIB", "1"),
     ("STORE__KEEP_RECORDS", "20"),
+    ("WATCH__QUIET_MS", "0"),
+    ("WATCH__LONGEST_MS", "0"),
 ];
 
 /// A folder whose server is killed again and again, and what its clients know.
@@ -65,6 +76,10 @@ struct Season {
     writes: Writes,
     imports: Imports,
     bundles: Bundles,
+    rollbacks: Rollbacks,
+    reads: Reads,
+    /// Whether the objects of the rollbacks and reads were created.
+    created: bool,
     /// How long the last whole start took.
     start: Duration,
 }
@@ -77,6 +92,10 @@ struct Tally {
     writes: usize,
     imports: u32,
     bundles: u32,
+    rollbacks: usize,
+    audited: usize,
+    delivered: usize,
+    lost: usize,
 }
 
 impl Season {
@@ -87,6 +106,9 @@ impl Season {
             writes: Writes::default(),
             imports: Imports::default(),
             bundles: Bundles::default(),
+            rollbacks: Rollbacks::default(),
+            reads: Reads::default(),
+            created: false,
             start: Duration::from_millis(50),
         }
     }
@@ -110,6 +132,12 @@ impl Season {
         }
         let (process, client) = self.open().await;
         self.writes.check_all(client).await;
+        self.reads.check_all(&api(&process).await).await;
+        assert!(self.rollbacks.in_feed > 0, "no rollback was in the feed after a kill");
+        tally.rollbacks += self.rollbacks.count();
+        tally.audited += self.reads.audited();
+        tally.delivered += self.reads.delivered();
+        tally.lost += self.reads.lost;
         tally.writes += self.writes.acknowledged();
         tally.imports += self.imports.acknowledged;
         tally.bundles += self.bundles.acknowledged;
@@ -140,6 +168,18 @@ impl Season {
         self.start = since.elapsed();
         let channel = process.connect().await;
         self.bundles.check(channel.clone()).await;
+        let api = Api::over(channel.clone(), As::default());
+        match self.created {
+            true => {
+                self.rollbacks.check(&api).await;
+                self.reads.check(&api).await;
+            }
+            false => {
+                self.rollbacks.create(&api).await;
+                self.reads.create(&api).await;
+                self.created = true;
+            }
+        }
         let client = DirectoryServiceClient::new(channel);
         self.writes.check_newest(client.clone()).await;
         self.imports.check(client.clone()).await;
@@ -149,12 +189,25 @@ impl Season {
     async fn kill_under_load(&mut self) -> bool {
         let (process, client) = self.open().await;
         let mut round = self.writes.begin(&client);
+        let beside = self.begin_beside(&process).await;
         round.first().await;
         // Not a wait for something: the moment of the kill is what varies.
         tokio::time::sleep(Duration::from_micros(self.random.u64(500..40_000))).await;
         process.kill();
         self.writes.end(round).await;
+        self.end_beside(beside).await;
         true
+    }
+
+    /// Rolls back, reads and watches until the server is gone.
+    async fn begin_beside(&mut self, process: &Process) -> (Writing, Reading) {
+        let writing = self.rollbacks.begin(api(process).await, self.random.u64(..));
+        (writing, self.reads.begin(api(process).await, process.connect().await))
+    }
+
+    async fn end_beside(&mut self, (writing, reading): (Writing, Reading)) {
+        self.reads.end(reading).await;
+        self.rollbacks.end(writing).await;
     }
 
     /// Hit when the process had not yet said where it listens.
@@ -206,11 +259,13 @@ impl Season {
         let (process, client) = self.open().await;
         let (since, acknowledged) = (Instant::now(), self.imports.acknowledged);
         let import = self.imports.begin(client);
+        let beside = self.begin_beside(&process).await;
         import.first().await;
         let share = self.random.f64();
         tokio::time::sleep(since.elapsed().mul_f64(share)).await;
         process.kill();
         self.imports.end(import).await;
+        self.end_beside(beside).await;
         assert!(self.imports.acknowledged > acknowledged);
         self.imports.sent > self.imports.acknowledged
     }
@@ -245,16 +300,25 @@ impl fmt::Display for Tally {
             f,
             "{} kills: {load} under load, {start} in a start, {build} while the index was built, \
              {checkpoint} in a checkpoint, {import} in an import, {bundle} in a bundle ({} signals came too \
-             late and are not counted); {} writes of {BATCH} users, {} imports and {} bundles \
-             acknowledged, 0 lost, 0 partial, \
-             0 manual steps",
+             late and are not counted); {} writes of {BATCH} users, {} imports, {} bundles and {} \
+             rollbacks acknowledged, 0 lost, 0 partial, 0 manual steps; {} audited reads and {} \
+             deliveries logged, the newest {} lost",
             self.kills.iter().sum::<usize>(),
             self.missed,
             self.writes,
             self.imports,
             self.bundles,
+            self.rollbacks,
+            self.audited,
+            self.delivered,
+            self.lost,
         )
     }
+}
+
+/// The API of a process.
+async fn api(process: &Process) -> Api {
+    Api::over(process.connect().await, As::default())
 }
 
 async fn seasons(seeds: impl Iterator<Item = u64>) {
@@ -263,6 +327,7 @@ async fn seasons(seeds: impl Iterator<Item = u64>) {
         Season::new(seed).run(&mut tally).await;
     }
     println!("{tally}");
+    assert!(tally.audited > 0 && tally.delivered > 0, "nothing was logged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,6 +20,7 @@ mod model;
 mod power;
 mod release;
 mod scrub;
+mod shapes;
 mod start;
 
 use std::{

@@ -7,7 +7,10 @@ use super::{
     machine::{KEPT, scratch},
     *,
 };
-use crate::{domain::Change, store::Memory};
+use crate::{
+    domain::{Change, Kind, ObjectKey},
+    store::Memory,
+};
 
 /// A store on a disk with faults, and the model that goes with it.
 struct Pair {
@@ -36,6 +39,10 @@ fn plan(random: &mut Rng, after: Revision) -> Batch {
     let mut at = after;
     let records = (0..random.usize(1..4)).map(|_| {
         at += random.i64(1..300);
+        // Imports of every kind and rollbacks, larger than a segment.
+        if random.u8(0..12) == 0 {
+            return shapes::record(at, 100);
+        }
         let change = |_| -> Change {
             let id = format!("user{}", random.u8(0..6));
             if random.bool() { fixtures::put_user(&id, at) } else { fixtures::delete_user(&id) }
@@ -84,7 +91,9 @@ impl Pair {
             Err(_) if !self.has_power() => return,
             loaded => assert_eq!(loaded.unwrap(), self.model.load().await.unwrap()),
         }
-        for key in [None, Some(fixtures::user_key("user0")), Some(fixtures::user_key("user5"))] {
+        let profile = ObjectKey::new(Kind::Profile, "msdyn_csw_default_profile");
+        let users = ["user0", "user5"].map(|id| Some(fixtures::user_key(id)));
+        for key in [None, Some(profile)].into_iter().chain(users) {
             let query = HistoryQuery { key, before: None, limit: 5 };
             let expected = self.model.history(query.clone()).await.unwrap();
             assert_eq!(store.history(query).await.unwrap(), expected);

@@ -72,14 +72,27 @@ const IMPORT_OF_MANY: Recording = Recording {
     until: 10_000,
 };
 
+/// Objects of every kind in one record of several MiB, rollbacks of them, and their removal.
+const SHAPES: Recording = Recording {
+    name: "imports of every kind and rollbacks",
+    segment_bytes: 1 << 20,
+    checkpoint_bytes: 4 << 20,
+    record: |at| shapes::record(at, shapes::WIDE),
+    group: 2,
+    groups: 4,
+    calls: 40,
+    until: 24,
+};
+
 /// Every recording with its power cuts in the usual run and in the release set; those of a restore
 /// come to them.
-pub(super) static SHARES: [(&Recording, [u32; 2]); 5] = [
+pub(super) static SHARES: [(&Recording, [u32; 2]); 6] = [
     (&OVERWRITE, [60, 1_600]),
     (&CHECKPOINT, [40, 1_000]),
     (&ROLL, [40, 1_000]),
     (&IMPORT_OF_WIDE, [16, 400]),
     (&IMPORT_OF_MANY, [4, 200]),
+    (&SHAPES, [10, 200]),
 ];
 
 /// What was met in the course of a recording.
@@ -234,5 +247,6 @@ usual!(
     checkpoints_survive_power_cuts = 1,
     rolling_segments_survive_power_cuts = 2,
     wide_imports_survive_power_cuts = 3,
-    imports_of_many_survive_power_cuts = 4
+    imports_of_many_survive_power_cuts = 4,
+    imports_of_every_kind_and_rollbacks_survive_power_cuts = 5
 );
