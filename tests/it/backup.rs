@@ -1,5 +1,7 @@
 //! The drill with real servers: a backup while one serves, a restore, and clients that resume.
 
+mod history;
+
 use std::{path::Path, sync::Arc};
 
 use clap::Parser;

@@ -1,5 +1,6 @@
 //! Bundles over the wire (SPEC §11.4): out of one organisation, into another, and away again.
 
+mod adoption;
 mod hostile;
 mod worlds;
 
@@ -75,7 +76,7 @@ async fn send(
     Ok(client.import(messages).await?.into_inner())
 }
 
-async fn import(
+pub(crate) async fn import(
     server: &Running,
     options: v1::ImportOptions,
     bundle: &[u8],
@@ -85,7 +86,7 @@ async fn import(
 }
 
 /// A bundle written by hand, without a hash.
-fn by_hand(objects: &Value) -> Vec<u8> {
+pub(crate) fn by_hand(objects: &Value) -> Vec<u8> {
     json!({"format_version": 1, "name": "gold_pack", "version": "1", "objects": objects})
         .to_string()
         .into_bytes()

@@ -1,5 +1,7 @@
 //! Transactions and revisions over the wire (SPEC §11.2).
 
+mod compaction;
+
 use serde_json::{Value, json};
 use tonic::Code;
 

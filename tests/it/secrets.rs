@@ -1,5 +1,6 @@
 //! Planted secrets are nowhere but with the adapter, and their keys rotate on a live server.
 
+mod past;
 mod repetitions;
 
 use std::{

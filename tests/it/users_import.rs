@@ -1,5 +1,7 @@
 //! `audit`, `seen` and `users import` against a real server.
 
+mod kill;
+
 use std::{
     fmt::Write as _,
     fs,
