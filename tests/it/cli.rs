@@ -8,12 +8,15 @@ use deskplane::cli::{self, Cli, Io};
 use crate::server::Running;
 
 mod address;
+mod audit;
 mod changes;
 mod documents;
 mod fleet;
 mod library;
 mod live;
 mod render;
+mod terminal;
+mod transfer;
 mod voice;
 
 /// What a command left behind.

@@ -133,7 +133,7 @@ fn a_backup_into_the_data_folder_is_refused_by_every_name() {
 }
 
 /// A terminal of its own: the side of the program, and the side of who sits there.
-fn terminal() -> (OwnedFd, OwnedFd) {
+pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
     let sits = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&sits).unwrap();
     unlockpt(&sits).unwrap();
