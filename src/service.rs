@@ -17,6 +17,7 @@ mod layer;
 mod page;
 mod places;
 mod preview;
+mod queue;
 mod rows;
 mod rpcs;
 mod scans;
@@ -28,7 +29,6 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use tonic::Status;
 
 use self::{
@@ -36,6 +36,7 @@ use self::{
     convert::{Answer, Envelope, Reader, Resource, ResourceContext, WriteRequest},
     page::{PageRequest, Selection},
     places::Places,
+    queue::Queue,
     rows::Row,
     scans::Scans,
 };
@@ -59,9 +60,8 @@ use crate::{
 /// Header of answers that are a bare resource: the revision that they were read at.
 const REVISION: &str = "deskplane-revision";
 
-/// Previews that are worked out at the same time; others wait. Processors are left to the calls of
-/// agents.
-const PREVIEWS: usize = 2;
+/// Earlier states of objects, or why they are not kept.
+type Recalled = BTreeMap<ObjectKey, Result<Object, Refusal>>;
 
 /// What a method that streams answers.
 type EventStream<M> = Pin<Box<dyn Stream<Item = Result<M, Status>> + Send>>;
@@ -75,8 +75,10 @@ pub struct Service {
     voice: Voice,
     clock: Clock,
     vault: Arc<Vault>,
-    /// Places of previews that are worked out.
-    previews: Arc<Semaphore>,
+    /// Previews that run or wait.
+    previews: Queue,
+    /// Lists of writes that are read, or wait for it. They wait for no preview.
+    lists: Queue,
     audit: Audit,
     scans: Scans,
     /// Places of bundles that are under way.
@@ -94,10 +96,9 @@ impl Service {
         vault: Arc<Vault>,
         audit: Audit,
     ) -> Self {
-        let previews = Arc::new(Semaphore::new(PREVIEWS));
         let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
-        let scans = Scans::default();
-        Self { data, hub, contents, voice, clock, vault, audit, previews, scans, places }
+        let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
+        Self { data, hub, contents, voice, clock, vault, audit, previews, lists, scans, places }
     }
 
     /// The layer that stands in front of the services: without it they refuse every call.
@@ -120,24 +121,51 @@ impl Service {
             validate_only: envelope.validate_only,
             ..MessageAttributes::default()
         };
+        let turn = match R::MAY_BE_LONG {
+            true => Some(self.lists.turn(context.subject()).await?),
+            false => None,
+        };
         let call = self.data.admit(context, attributes)?;
         let recalled = self.recall(&call, &message).await;
+        let (call, submission) = match turn {
+            None => {
+                let submission = self.read(context, &call, envelope, (message, recalled))?;
+                (call, submission)
+            }
+            Some(turn) => {
+                let (service, context) = (self.clone(), context.clone());
+                let read = move || {
+                    let read = service.read(&context, &call, envelope, (message, recalled));
+                    read.map(|submission| (call, submission))
+                };
+                turn.run(read).await??
+            }
+        };
+        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
+        let context = self.resource_context(&catalog);
+        Ok(A::from(Answer { outcome: &outcome, context }))
+    }
+
+    /// Reads the message of a write.
+    fn read<R: WriteRequest>(
+        &self,
+        context: &CallContext,
+        call: &Admitted,
+        envelope: Envelope,
+        (message, recalled): (R, Recalled),
+    ) -> Result<Submission, Refusal> {
         let mut reader = Reader::new(&call.catalog).sealing(&self.vault).recalling(recalled);
         let payload = message.encode_to_vec();
         let request = self.idempotency(context, &envelope, &payload, &call.catalog, &mut reader.v);
         let command = message.read(&mut reader);
-        let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, &call) {
+        let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, call) {
             None => Box::new(command),
             // A repetition gets its answer, although it may be invalid against the present state.
             Some(bad) if request.is_some() => Box::new(InvalidRequest(bad)),
             Some(bad) => return Err(bad),
         };
         let Envelope { validate_only, reason, .. } = envelope;
-        let submission =
-            Self::submission(context, &call, command, (request, validate_only, reason));
-        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
-        let context = self.resource_context(&catalog);
-        Ok(A::from(Answer { outcome: &outcome, context }))
+        Ok(Self::submission(context, call, command, (request, validate_only, reason)))
     }
 
     /// The idempotency key of a write, if it has one; what is wrong with its envelope is noted.
@@ -175,11 +203,7 @@ impl Service {
 
     /// The earlier states that a request asks for. What is not kept is part of the command, so that a
     /// repetition gets its answer all the same.
-    async fn recall<R: WriteRequest>(
-        &self,
-        call: &Admitted,
-        message: &R,
-    ) -> BTreeMap<ObjectKey, Result<Object, Refusal>> {
+    async fn recall<R: WriteRequest>(&self, call: &Admitted, message: &R) -> Recalled {
         let (keys, revision) = message.recalls(&mut Reader::new(&call.catalog));
         let mut recalled = BTreeMap::new();
         for key in keys {

@@ -75,9 +75,12 @@ pub(super) struct Envelope {
 }
 
 /// A request that changes something.
-pub(super) trait WriteRequest: prost::Message + Default {
+pub(super) trait WriteRequest: prost::Message + Default + 'static {
     /// The command that it asks for.
     type Command: Command + 'static;
+
+    /// Whether reading it may take so long that it is done on a thread for blocking work.
+    const MAY_BE_LONG: bool = false;
 
     /// Takes what every write carries; what is left identifies the payload (SPEC §7.1 rule 6).
     fn take_envelope(&mut self) -> Envelope;

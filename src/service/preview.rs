@@ -4,7 +4,6 @@
 use deskplane_proto::v1;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-use tokio::task::spawn_blocking;
 
 use super::{
     Service,
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{self, ApplyChanges},
-    domain::{Reason, Refusal, Time, UserId},
+    domain::{Refusal, Time, UserId},
     resolve::{self, Outcome},
 };
 
@@ -26,15 +25,10 @@ impl Service {
         context: &CallContext,
         q: v1::PreviewChangesRequest,
     ) -> Result<v1::PreviewChangesResponse, Refusal> {
-        let place = std::sync::Arc::clone(&self.previews).acquire_owned().await;
-        let place = place.map_err(|_| failed())?;
+        let turn = self.previews.turn(context.subject()).await?;
         let call = self.data.admit(context, MessageAttributes::default())?;
         let (service, path) = (self.clone(), context.rpc().path);
-        let previewed = spawn_blocking(move || {
-            let _place = place;
-            service.preview(path, &call, q)
-        });
-        previewed.await.map_err(|_| failed())?
+        turn.run(move || service.preview(path, &call, q)).await?
     }
 
     fn preview(
@@ -101,9 +95,4 @@ impl Service {
         let answer = convert::explanation(&seated, &explanation, compiled, catalog.revision);
         Ok(convert::previewed_user(answer, digest.unwrap_or_default()))
     }
-}
-
-/// The refusal because the thread of a preview ended early.
-fn failed() -> Refusal {
-    Refusal::new(Reason::Internal, "The preview failed because of a mistake of the server.")
 }

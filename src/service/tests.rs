@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use deskplane_proto::v1::{self, directory_service_server::DirectoryService as _};
+use deskplane_proto::v1::{
+    self, change_service_server::ChangeService, directory_service_server::DirectoryService as _,
+};
 use deskplane_providers::{
     Registry,
     http::{Network, Policy},
 };
-
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::time::Instant;
-use tonic::Request;
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::{
@@ -119,4 +122,98 @@ async fn a_call_without_a_context_is_refused() {
     let mut request = upsert_user(&service, "Ann");
     request.extensions_mut().clear();
     assert_eq!(service.upsert_user(request).await.unwrap_err().code(), tonic::Code::Internal);
+}
+
+fn list() -> Vec<v1::Operation> {
+    let user = v1::User { id: "ann".into(), display_name: "Ann".into(), ..Default::default() };
+    let write = v1::UpsertUserRequest { user: Some(user), ..Default::default() };
+    vec![v1::Operation { operation: Some(v1::operation::Operation::UpsertUser(write)) }]
+}
+
+fn preview(service: &Service) -> Request<v1::PreviewChangesRequest> {
+    let message = v1::PreviewChangesRequest { operations: list(), ..Default::default() };
+    request(service, "deskplane.v1.ChangeService/PreviewChanges", message)
+}
+
+fn apply(service: &Service) -> Request<v1::ApplyChangesRequest> {
+    let message = v1::ApplyChangesRequest { operations: list(), ..Default::default() };
+    request(service, "deskplane.v1.ChangeService/ApplyChanges", message)
+}
+
+/// Code, reason and retry delay of a refusal.
+fn refused_as<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String, bool) {
+    let status = answer.unwrap_err();
+    let details = status.get_error_details();
+    let retry = details.retry_info().and_then(|info| info.retry_delay);
+    (status.code(), details.error_info().unwrap().reason.clone(), retry.is_some())
+}
+
+/// Takes all turns of a queue, and has as much wait as may.
+async fn fill(queue: &Queue) -> (Vec<queue::Turn>, Vec<BoxFuture<'static, ()>>) {
+    let mut running = Vec::new();
+    let mut waiting = Vec::new();
+    for at in 0.. {
+        let (queue, caller) = (queue.clone(), format!("caller{}", at % 3));
+        let mut turn = async move { queue.turn(&caller).await }.boxed();
+        match (&mut turn).now_or_never() {
+            Some(Ok(turn)) => running.push(turn),
+            Some(Err(_)) => break,
+            None => waiting.push(turn.map(drop).boxed()),
+        }
+    }
+    (running, waiting)
+}
+
+#[tokio::test]
+async fn s11_1_previews_and_lists_beyond_the_queue_end_at_once_and_change_nothing() {
+    let service = service().await;
+    let busy = (Code::ResourceExhausted, "SERVER_BUSY".to_owned(), true);
+    let (running, mut waiting) = fill(&service.previews).await;
+    let refused =
+        ChangeService::preview_changes(&service, preview(&service)).now_or_never().unwrap();
+    assert_eq!(refused_as(refused), busy);
+    // Lists that are applied wait for no preview.
+    assert!(service.apply_changes(apply(&service)).await.unwrap().into_inner().write.is_some());
+    drop(waiting.pop());
+    let mut next = ChangeService::preview_changes(&service, preview(&service)).boxed();
+    assert!((&mut next).now_or_never().is_none(), "the place of one who went away is free");
+    drop((running, waiting));
+    assert!(!next.await.unwrap().into_inner().results.is_empty());
+
+    let revision = async || {
+        let previewed = ChangeService::preview_changes(&service, preview(&service)).await;
+        previewed.unwrap().into_inner().revision
+    };
+    let before = revision().await;
+    let (running, waiting) = fill(&service.lists).await;
+    let refused = service.apply_changes(apply(&service)).now_or_never().unwrap();
+    assert_eq!(refused_as(refused), busy);
+    // Neither previews nor other writes wait for them.
+    assert_eq!(revision().await, before);
+    service.upsert_user(upsert_user(&service, "Ann Other")).await.unwrap();
+    drop((running, waiting));
+    service.apply_changes(apply(&service)).await.unwrap();
+}
+
+/// The only thread for blocking work is held, so nothing but the executor could read the list.
+#[test]
+fn a_list_is_read_on_no_thread_of_the_executor() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let service = service().await;
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let holder = tokio::task::spawn_blocking(move || held.recv().is_err());
+        let empty = v1::ApplyChangesRequest::default();
+        let empty = request(&service, "deskplane.v1.ChangeService/ApplyChanges", empty);
+        let mut refused = service.apply_changes(empty).boxed();
+        for _ in 0..100 {
+            assert!((&mut refused).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        drop(release);
+        assert!(holder.await.unwrap());
+        let (code, reason, _) = refused_as(refused.await);
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
+    });
 }

@@ -1,8 +1,10 @@
 //! Lists of writes: each operation is read as the request of its own method is (SPEC §11.1).
 
+use std::mem;
+
 use deskplane_proto::v1::{self, operation::Operation};
 
-use super::{Reader, WriteRequest, finding, warning, writes};
+use super::{Envelope, Reader, WriteRequest, finding, warning};
 use crate::{
     catalog::Catalog,
     command::{ApplyChanges, Command, Context, MAX_OPERATIONS, Sequence, Step, operation_field},
@@ -99,11 +101,23 @@ fn expected(reader: &mut Reader<'_>, revision: Option<i64>) -> Option<i64> {
     revision
 }
 
-writes! {
-    ApplyChangesRequest => ApplyChanges, |q, r| {
-        let expected_revision = expected(r, q.expected_revision);
-        ApplyChanges { operations: operations(q.operations, r), expected_revision }
-    };
+impl WriteRequest for v1::ApplyChangesRequest {
+    type Command = ApplyChanges;
+
+    const MAY_BE_LONG: bool = true;
+
+    fn take_envelope(&mut self) -> Envelope {
+        Envelope {
+            request_id: mem::take(&mut self.request_id),
+            validate_only: self.validate_only,
+            reason: mem::take(&mut self.reason),
+        }
+    }
+
+    fn read(self, reader: &mut Reader<'_>) -> ApplyChanges {
+        let expected_revision = expected(reader, self.expected_revision);
+        ApplyChanges { operations: operations(self.operations, reader), expected_revision }
+    }
 }
 
 /// What the operations of a list did.
