@@ -1,14 +1,12 @@
 //! `calls`: starting, listing and watching calls.
 
 use deskplane_proto::v1::{self, watch_calls_response::Event};
-use prost_reflect::DynamicMessage;
-use serde_json::json;
-use tonic::{Status, Streaming};
+use serde_json::{Value, json};
 
 use super::{
     Client, Format, Io, Result,
     output::{self, short, table},
-    stream::{self, Source, StreamProgress},
+    stream::{self, Feed, Read},
 };
 
 /// Headings of a table of calls.
@@ -84,13 +82,9 @@ pub(super) async fn run(
             }
         }
         Action::Watch { of, count } => {
-            let (client, left) = (client.clone(), count.unwrap_or(u64::MAX));
-            if left == 0 {
-                return Ok(());
-            }
-            let mut calls = Calls { client, of, format, left, stream: None, opened: false };
+            let left = count.unwrap_or(u64::MAX);
             // This stream has no bookmarks; a lost connection is noticed by its keep-alive.
-            stream::follow(&mut calls, None, io).await
+            stream::print(client, Calls { of }, (format, left), None, io).await
         }
         Action::Start { to, of, provider, from } => {
             let request = json!({ "user": of, "to": to, "provider": provider, "from": from });
@@ -104,59 +98,36 @@ pub(super) async fn run(
     }
 }
 
-/// The calls of a user, over reconnects; each stream begins with those that are live.
+/// The calls of a user; each stream begins with those that are live.
 struct Calls {
-    client: Client,
     of: Option<String>,
-    format: Format,
-    left: u64,
-    stream: Option<Streaming<DynamicMessage>>,
-    /// Whether a stream was open before: the next one gets a connection of its own.
-    opened: bool,
 }
 
-impl Source for Calls {
-    type Message = DynamicMessage;
+impl Feed for Calls {
+    type Message = v1::WatchCallsResponse;
 
-    async fn open(&mut self) -> Result<()> {
-        self.stream = None;
-        if std::mem::replace(&mut self.opened, true) {
-            self.client = self.client.reconnected();
-        }
-        let request = json!({ "user": self.of });
-        self.stream = Some(self.client.stream("VoiceService", "WatchCalls", request).await?);
-        Ok(())
+    const SERVICE: &'static str = "VoiceService";
+    const METHOD: &'static str = "WatchCalls";
+
+    fn request(&self) -> Value {
+        json!({ "user": self.of })
     }
 
-    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
-        match &mut self.stream {
-            Some(stream) => stream.message().await,
-            None => Ok(None),
-        }
-    }
-
-    fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
-        let event = message.transcode_to::<v1::WatchCallsResponse>()?.event;
-        match self.format {
-            Format::Table => io.line(line(&event))?,
-            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
-            Format::Yaml => io.value(self.format, &output::message(&message)?)?,
-        }
-        self.left -= 1;
-        let reconnect_after = match event {
-            Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
+    fn read(&mut self, message: &v1::WatchCallsResponse) -> Read {
+        let reconnect_after = match &message.event {
+            Some(Event::Drain(drain)) => drain.reconnect_after,
             _ => None,
         };
-        Ok(StreamProgress { complete: self.left == 0, in_step: false, reconnect_after })
+        Read { shown: true, in_step: false, reconnect_after }
     }
-}
 
-fn line(event: &Option<Event>) -> String {
-    match event {
-        Some(Event::Call(call)) => row(call).join("  "),
-        Some(Event::InSync(sync)) => format!("in sync: {} live calls", sync.calls),
-        Some(Event::Drain(_)) => "the server asks to reconnect".to_owned(),
-        None => "a message that this program does not know".to_owned(),
+    fn line(message: &v1::WatchCallsResponse) -> Result<String> {
+        Ok(match &message.event {
+            Some(Event::Call(call)) => row(call).join("  "),
+            Some(Event::InSync(sync)) => format!("in sync: {} live calls", sync.calls),
+            Some(Event::Drain(_)) => "the server asks to reconnect".to_owned(),
+            None => "a message that this program does not know".to_owned(),
+        })
     }
 }
 

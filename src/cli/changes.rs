@@ -1,14 +1,12 @@
 //! `changes`: what was committed, once or as it happens.
 
 use deskplane_proto::v1::{self, watch_changes_response::Event};
-use prost_reflect::DynamicMessage;
-use serde_json::json;
-use tonic::{Status, Streaming};
+use serde_json::{Value, json};
 
 use super::{
     Client, Format, Io, Result,
     output::{self, short, table},
-    stream::{self, Source, StreamProgress},
+    stream::{self, Feed, Read},
 };
 
 /// Headings of a table of changes.
@@ -44,10 +42,8 @@ pub(super) async fn run(
     if !args.watch {
         return list(client, &args, format, io).await;
     }
-    let request = json!({ "fromRevision": args.from });
-    let client = client.clone();
-    let mut feed = Feed { client, request, format, left, stream: None, opened: false };
-    stream::follow(&mut feed, args.silence.limit(), io).await
+    let changes = Changes { request: json!({ "fromRevision": args.from }) };
+    stream::print(client, changes, (format, left), args.silence.limit(), io).await
 }
 
 async fn list(client: &Client, args: &Args, format: Format, io: &mut Io<'_>) -> Result<()> {
@@ -77,59 +73,37 @@ async fn list(client: &Client, args: &Args, format: Format, io: &mut Io<'_>) -> 
     }
 }
 
-/// The changes as they are committed, over reconnects.
-struct Feed {
-    client: Client,
-    request: serde_json::Value,
-    format: Format,
-    left: u64,
-    stream: Option<Streaming<DynamicMessage>>,
-    /// Whether a stream was open before: the next one gets a connection of its own.
-    opened: bool,
+/// The changes as they are committed.
+struct Changes {
+    request: Value,
 }
 
-impl Source for Feed {
-    type Message = DynamicMessage;
+impl Feed for Changes {
+    type Message = v1::WatchChangesResponse;
 
-    async fn open(&mut self) -> Result<()> {
-        self.stream = None;
-        if std::mem::replace(&mut self.opened, true) {
-            self.client = self.client.reconnected();
-        }
-        let request = self.request.clone();
-        self.stream = Some(self.client.stream("HistoryService", "WatchChanges", request).await?);
-        Ok(())
+    const SERVICE: &'static str = "HistoryService";
+    const METHOD: &'static str = "WatchChanges";
+
+    fn request(&self) -> Value {
+        self.request.clone()
     }
 
-    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
-        match &mut self.stream {
-            Some(stream) => stream.message().await,
-            None => Ok(None),
+    fn read(&mut self, message: &v1::WatchChangesResponse) -> Read {
+        self.request = json!({ "resumeToken": message.resume_token });
+        match &message.event {
+            Some(Event::Change(_)) => Read { shown: true, in_step: true, ..Read::default() },
+            Some(Event::Drain(drain)) => {
+                Read { reconnect_after: drain.reconnect_after, ..Read::default() }
+            }
+            Some(Event::Bookmark(_)) | None => Read { in_step: true, ..Read::default() },
         }
     }
 
-    fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
-        let read = message.transcode_to::<v1::WatchChangesResponse>()?;
-        self.request = json!({ "resumeToken": read.resume_token });
-        let progress = match &read.event {
-            Some(Event::Change(change)) => {
-                self.left -= 1;
-                match self.format {
-                    Format::Table => io.line(row(change).join("  "))?,
-                    Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
-                    Format::Yaml => io.value(self.format, &output::message(&message)?)?,
-                }
-                StreamProgress { in_step: true, ..StreamProgress::default() }
-            }
-            Some(Event::Drain(drain)) => StreamProgress {
-                reconnect_after: drain.reconnect_after.and_then(|after| after.try_into().ok()),
-                ..StreamProgress::default()
-            },
-            Some(Event::Bookmark(_)) | None => {
-                StreamProgress { in_step: true, ..StreamProgress::default() }
-            }
-        };
-        Ok(StreamProgress { complete: self.left == 0, ..progress })
+    fn line(message: &v1::WatchChangesResponse) -> Result<String> {
+        Ok(match &message.event {
+            Some(Event::Change(change)) => row(change).join("  "),
+            _ => String::new(),
+        })
     }
 }
 

@@ -1,10 +1,13 @@
 //! Following a stream over reconnects: back-off, silence, and the ends after which a client stops.
 
+mod feed;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 
+pub(super) use self::feed::{Feed, Read, print};
 use super::{
     Error, Io, Result,
     backoff::{self, BackOff},
@@ -31,7 +34,7 @@ impl Silence {
 }
 
 /// A source of streams.
-pub(super) trait Source {
+trait Source {
     /// What a stream carries.
     type Message;
 
@@ -47,7 +50,7 @@ pub(super) trait Source {
 
 /// The effect of a message on its stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct StreamProgress {
+struct StreamProgress {
     /// The requested number of messages was reached.
     pub complete: bool,
     /// The server is in step with this client: failures before it are over.
@@ -67,7 +70,7 @@ struct End {
 
 /// Follows streams until the requested messages were there, or the server ends one for good. A stream on
 /// which nothing came for `silence` is given up.
-pub(super) async fn follow<S: Source>(
+async fn follow<S: Source>(
     source: &mut S,
     silence: Option<Duration>,
     io: &mut Io<'_>,

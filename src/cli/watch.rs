@@ -3,15 +3,15 @@
 use deskplane_proto::v1::{self, watch_profile_response::Event};
 use prost::Message;
 use prost_reflect::DynamicMessage;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::{
     Client, Error, Format, Io, Result,
-    output::{self, short},
+    output::short,
     resolve::Subject,
-    stream::{self, Source, StreamProgress},
+    stream::{self, Feed, Read},
 };
 
 /// Arguments of `watch`.
@@ -36,17 +36,11 @@ pub(super) struct Args {
     silence: stream::Silence,
 }
 
-/// The stream of a user's profile, over reconnects.
+/// The stream of a user's profile.
 struct Profiles {
-    client: Client,
-    request: serde_json::Value,
+    request: Value,
     /// Whether each profile is reported as applied.
     report: bool,
-    format: Format,
-    left: u64,
-    stream: Option<Streaming<DynamicMessage>>,
-    /// Whether a stream was open before: the next one gets a connection of its own.
-    opened: bool,
 }
 
 /// Shows events until there were enough, or the server ends the stream for good.
@@ -60,63 +54,49 @@ pub(super) async fn run(
     request["clientId"] = json!(args.client_id);
     request["clientVersion"] = json!(concat!("deskplane ", env!("CARGO_PKG_VERSION")));
     let left = if args.once { 1 } else { args.count.unwrap_or(u64::MAX) };
-    if left == 0 {
-        return Ok(());
-    }
-    let (client, report) = (client.clone(), args.report);
-    let mut profiles =
-        Profiles { client, request, report, format, left, stream: None, opened: false };
-    stream::follow(&mut profiles, args.silence.limit(), io).await
+    let profiles = Profiles { request, report: args.report };
+    stream::print(client, profiles, (format, left), args.silence.limit(), io).await
 }
 
-impl Source for Profiles {
-    type Message = DynamicMessage;
+impl Feed for Profiles {
+    type Message = v1::WatchProfileResponse;
 
-    async fn open(&mut self) -> Result<()> {
-        self.stream = None;
-        if std::mem::replace(&mut self.opened, true) {
-            self.client = self.client.reconnected();
-        }
-        let request = self.request.clone();
-        self.stream = Some(self.client.stream("AgentService", "WatchProfile", request).await?);
-        Ok(())
+    const SERVICE: &'static str = "AgentService";
+    const METHOD: &'static str = "WatchProfile";
+
+    fn request(&self) -> Value {
+        self.request.clone()
     }
 
-    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
-        let Some(stream) = &mut self.stream else { return Ok(None) };
-        let message = stream.message().await?;
-        if let Some(message) = message.as_ref().filter(|_| self.report) {
-            self.report(message).await?;
+    async fn received(&self, client: &Client, message: &DynamicMessage) -> Result<(), Status> {
+        match self.report {
+            true => self.report(client, message).await,
+            false => Ok(()),
         }
-        Ok(message)
     }
 
-    fn handle(&mut self, message: DynamicMessage, io: &mut Io<'_>) -> Result<StreamProgress> {
-        let event = message.transcode_to::<v1::WatchProfileResponse>()?;
-        match self.format {
-            Format::Table => io.line(line(&event)?)?,
-            Format::Json => io.line(serde_json::to_string(&output::message(&message)?)?)?,
-            Format::Yaml => io.value(self.format, &output::message(&message)?)?,
-        }
-        if let Some(token) = resume_token(&event) {
+    fn read(&mut self, message: &v1::WatchProfileResponse) -> Read {
+        if let Some(token) = resume_token(message) {
             self.request["resumeToken"] = json!(token);
         }
-        self.left -= 1;
-        let event = event.event;
-        Ok(StreamProgress {
-            complete: self.left == 0,
-            in_step: matches!(event, Some(Event::Bookmark(_))),
-            reconnect_after: match event {
-                Some(Event::Drain(drain)) => drain.reconnect_after.and_then(|d| d.try_into().ok()),
+        Read {
+            shown: true,
+            in_step: matches!(message.event, Some(Event::Bookmark(_))),
+            reconnect_after: match &message.event {
+                Some(Event::Drain(drain)) => drain.reconnect_after,
                 _ => None,
             },
-        })
+        }
+    }
+
+    fn line(message: &v1::WatchProfileResponse) -> Result<String> {
+        line(message)
     }
 }
 
 impl Profiles {
     /// Reports a profile that came, or that the client holds already, as received and applied.
-    async fn report(&self, message: &DynamicMessage) -> Result<(), Status> {
+    async fn report(&self, client: &Client, message: &DynamicMessage) -> Result<(), Status> {
         let failed = |error: &dyn std::fmt::Display| Status::internal(error.to_string());
         let event = message.transcode_to::<v1::WatchProfileResponse>();
         let (revision, digest) = match event.map_err(|error| failed(&error))?.event {
@@ -136,7 +116,7 @@ impl Profiles {
                 "digest": digest,
                 "status": status,
             });
-            let sent = self.client.call("AgentService", "ReportProfileStatus", report).await;
+            let sent = client.call("AgentService", "ReportProfileStatus", report).await;
             sent.map_err(|error| match error {
                 Error::Refused(status) => *status,
                 other => failed(&other),
