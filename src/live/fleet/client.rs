@@ -115,6 +115,15 @@ impl Client {
         let _ = self.waiting.compare_exchange(0, revision, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Notes that a stream opens on a client without one. While it had none it was compared with no
+    /// write, so whatever is behind what is known of it counts as waiting until the first delivery.
+    pub(super) fn wait_for_the_first(&self, state: &State) {
+        let known = state.known_revision();
+        if known > 0 {
+            self.wait(known + 1);
+        }
+    }
+
     /// Notes that nothing waits any more.
     pub(super) fn clear_waiting(&self) {
         self.waiting.store(0, Ordering::Relaxed);
@@ -122,12 +131,17 @@ impl Client {
 
     /// Notes a delivery; answers whether its digest differs from that of the one before.
     pub(super) fn deliver(&self, content: &Arc<ContentId>, revision: i64, now: Time) -> bool {
-        self.clear_waiting();
+        let waiting = self.waiting.swap(0, Ordering::Relaxed);
         let mut state = self.state();
         let differs = !is(state.sent.as_ref(), &content.digest);
         if differs {
             if state.has_applied_newest() {
-                state.applied_until = revision - 1;
+                // Several changes may go out as one delivery: what was applied was current until the
+                // first of them. An answer that comes before the comparison says nothing of that.
+                state.applied_until = match waiting {
+                    0 => state.known_revision(),
+                    waiting => waiting.min(revision) - 1,
+                };
             }
             state.remember(&content.digest);
             state.sent = Some(Arc::clone(content));
@@ -185,6 +199,11 @@ impl State {
         self.more.as_ref()?.rejected.as_ref()
     }
 
+    /// The newest revision at which what was sent or applied last was current for certain.
+    pub(super) fn known_revision(&self) -> i64 {
+        self.applied_revision.max(self.sent_revision)
+    }
+
     /// The newest revision that the client has reported on.
     fn reported_revision(&self) -> i64 {
         let more = self.more.as_deref();
@@ -215,8 +234,10 @@ impl State {
             self.rejected().map(|rejected| &rejected.content),
             current,
         ];
-        let found = held.into_iter().flatten().find(|content| content.digest == digest);
+        let found = held.into_iter().flatten().filter(|content| content.digest == digest);
+        // Content that was reported while only its digest was known may be known by now.
         found
+            .max_by_key(|content| content.profile.is_some())
             .cloned()
             .unwrap_or_else(|| Arc::new(ContentId { digest: digest.to_owned(), profile: None }))
     }

@@ -37,6 +37,7 @@ impl Index {
         let mut state = client.state();
         if state.streams == 0 {
             self.away.remove(&(state.since(), ByKey(Arc::clone(&client))));
+            client.wait_for_the_first(&state);
         }
         state.streams = state.streams.saturating_add(1);
         state.set_since(now);

@@ -128,7 +128,7 @@ impl ClientStatus {
             (None, _) => 0,
             (Some(_), _) if !applied_newest => state.applied_until,
             // What is not connected is not compared.
-            (Some(_), _) if state.streams == 0 => state.applied_revision.max(state.sent_revision),
+            (Some(_), _) if state.streams == 0 => state.known_revision(),
             (Some(_), 0) => compared.max(state.sent_revision),
             (Some(_), waiting) => waiting - 1,
         };

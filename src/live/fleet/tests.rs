@@ -1,5 +1,7 @@
 //! What the fleet keeps, without streams.
 
+mod model;
+
 use super::*;
 use crate::domain::{NoDeliveryLog, Time, UniqueName};
 
