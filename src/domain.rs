@@ -31,7 +31,7 @@ pub(crate) use self::library::named_kinds;
 pub use self::{
     actor::{Actor, Provenance, Scope, Scopes},
     app::{App, Method},
-    delivery::{Delivery, DeliveryLog, NoDeliveryLog},
+    delivery::{Delivery, DeliveryLog, DeliveryRef, NoDeliveryLog},
     finding::{Finding, FindingCode},
     kinds::Kind,
     library::{

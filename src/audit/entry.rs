@@ -130,9 +130,15 @@ pub fn named(kind: Kind, id: &str) -> String {
 
 /// The stored form of an entry of a log.
 pub(super) fn encode(entry: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = vec![FORMAT];
-    serde_json::to_writer(&mut bytes, entry).map_err(|error| Error::Engine(error.to_string()))?;
+    let mut bytes = Vec::with_capacity(256);
+    encode_into(&mut bytes, entry)?;
     Ok(bytes)
+}
+
+/// Appends the stored form of an entry of a log, or the beginning of it after an error.
+pub(super) fn encode_into(bytes: &mut Vec<u8>, entry: &impl Serialize) -> Result<()> {
+    bytes.push(FORMAT);
+    serde_json::to_writer(bytes, entry).map_err(|error| Error::Engine(error.to_string()))
 }
 
 /// Reads the stored form of an entry of a log; `what` names it in errors.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{Delivery, DeliveryLog, Time},
+    domain::{DeliveryLog, DeliveryRef, Time},
     store::{Log, LogEntry, LogKind, Result, Store},
     tasks::Tasks,
 };
@@ -58,7 +58,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     entries: Vec<Entry>,
-    deliveries: Vec<Delivery>,
+    deliveries: delivery::Batch,
     refusals: Refusals,
 }
 
@@ -190,12 +190,11 @@ impl Recorder {
             return;
         }
         let oldest = entries.first().map(|entry| entry.time);
-        let oldest = oldest.into_iter().chain(deliveries.first().map(|sent| sent.time)).min();
+        let oldest = oldest.into_iter().chain(deliveries.oldest()).min();
         let shared = Arc::clone(&self.0);
         let written = spawn_blocking(move || {
             shared.append(LogKind::Audit, entries.len(), || encode(gathered(entries)));
-            let encode = || deliveries.iter().map(delivery::entry).collect();
-            shared.append(LogKind::Deliveries, deliveries.len(), encode)
+            shared.append(LogKind::Deliveries, deliveries.len(), || Ok(deliveries.entries()))
         });
         let whole = written.await.is_ok();
         let lag = oldest.map_or(0, |oldest| self.now().micros() - oldest.micros());
@@ -260,17 +259,16 @@ impl Recorder {
 }
 
 impl DeliveryLog for Recorder {
-    fn delivered(&self, delivery: Delivery) {
+    fn delivered(&self, delivery: DeliveryRef<'_>) {
         if !self.0.settings.deliveries.enabled {
             return;
         }
         let mut waiting = self.waiting();
-        if waiting.deliveries.len() >= DELIVERIES {
+        if waiting.deliveries.len() >= DELIVERIES || waiting.deliveries.push(delivery).is_err() {
             drop(waiting);
             self.0.drop_entries(LogKind::Deliveries, 1);
             return;
         }
-        waiting.deliveries.push(delivery);
         let first = waiting.deliveries.len() == 1;
         drop(waiting);
         if first {
@@ -352,6 +350,6 @@ fn gathered(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn encode(entries: Vec<Entry>) -> Result<Vec<LogEntry>> {
-    let entry = |entry: Entry| Ok(LogEntry { time: entry.time, bytes: entry.encode()? });
+    let entry = |entry: Entry| Ok(LogEntry { time: entry.time, bytes: entry.encode()?.into() });
     entries.into_iter().map(entry).collect()
 }

@@ -14,8 +14,8 @@ use crate::{
         App, Delivery, DeliveryLog as _, Method, Provenance, Scope, Time, UniqueName, UserId,
     },
     store::{
-        Commit, Error, Log, LogEntry, LogKind, LogQuery, Memory, MemoryLog, Record, Result, Visit,
-        conformance::fixtures,
+        Commit, Error, Log, LogEntry, LogKind, LogQuery, Logged, Memory, MemoryLog, Record, Result,
+        Visit, conformance::fixtures,
     },
     tasks::Tasks,
 };
@@ -163,7 +163,7 @@ async fn s11_3_reads_refusals_and_deliveries_are_found_again() {
     recorder.read(|| entry("jane", 2)).unwrap().end(Outcome::Failed("USER_NOT_FOUND".to_owned()));
     drop(recorder.read(|| entry("jane", 3)));
     recorder.denied(|| denied("john", 4));
-    recorder.delivered(delivery("kendall", "desk-1", 5));
+    recorder.delivered(delivery("kendall", "desk-1", 5).borrowed());
     assert!(reader.audit(AuditQuery::default(), None, 10).await.unwrap().items.is_empty());
     recorder.write().await;
     let outcomes = pages(&reader, &AuditQuery::default(), 10).await;
@@ -187,7 +187,7 @@ async fn what_is_switched_off_is_not_kept() {
     let Audit { recorder, reader } = audit(&store, settings);
     assert!(recorder.read(|| entry("jane", 1)).is_none());
     recorder.denied(|| denied("john", 4));
-    recorder.delivered(delivery("kendall", "", 5));
+    recorder.delivered(delivery("kendall", "", 5).borrowed());
     recorder.close().await;
     assert!(pages(&reader, &AuditQuery::default(), 10).await.is_empty());
     assert_eq!(recorder.figures(), Figures::default());
@@ -212,7 +212,7 @@ async fn s11_3_nothing_waits_longer_than_a_second() {
     let tasks = Tasks::default();
     recorder.start(&tasks);
     for round in 1..=3 {
-        recorder.delivered(delivery("kendall", "", round));
+        recorder.delivered(delivery("kendall", "", round).borrowed());
         recorder.read(|| entry("jane", round)).unwrap().end(Outcome::Answered);
         let begun = tokio::time::Instant::now();
         while recorder.figures().audited < round as u64 {
@@ -276,8 +276,8 @@ impl Log for Failing {
 async fn s11_3_what_cannot_be_written_is_lost_and_counted() {
     let recorder = Recorder::over(Arc::new(Failing::default()), clock_at(9), Settings::default());
     recorder.read(|| entry("jane", 1)).unwrap().end(Outcome::Answered);
-    recorder.delivered(delivery("kendall", "", 2));
-    recorder.delivered(delivery("kendall", "", 3));
+    recorder.delivered(delivery("kendall", "", 2).borrowed());
+    recorder.delivered(delivery("kendall", "", 3).borrowed());
     recorder.close().await;
     let figures = recorder.figures();
     assert_eq!((figures.audited, figures.delivered, figures.dropped), (0, 0, [1, 2]));
@@ -328,7 +328,7 @@ async fn s11_3_the_resolution_log_says_what_was_seen_at_a_time() {
     for (user, client, time) in
         [("kendall", "a", 1), ("kendall", "b", 2), ("jane", "a", 3), ("kendall", "a", 5)]
     {
-        recorder.delivered(delivery(user, client, time));
+        recorder.delivered(delivery(user, client, time).borrowed());
     }
     recorder.write().await;
     let seen = async |user: &str, client: Option<&str>, at: i64| {
@@ -354,7 +354,7 @@ async fn s11_3_what_is_too_old_goes_at_the_start() {
     let at = |day: i64| delivery("kendall", "", day * DAY);
     let writer = audit(&store, Settings::default()).recorder;
     for day in [1, 69, 71, 100] {
-        writer.delivered(at(day));
+        writer.delivered(at(day).borrowed());
     }
     writer.write().await;
     let settings = Settings::default();
@@ -372,4 +372,35 @@ async fn s11_3_what_is_too_old_goes_at_the_start() {
         tokio::time::sleep(GATHER).await;
     }
     tasks.shutdown(Duration::from_secs(1)).await;
+}
+
+#[test]
+fn a_batch_of_deliveries_holds_each_of_them_as_it_was() {
+    let name = |text| UniqueName::parse(text).unwrap();
+    let first = delivery("kendall", "desk", 5);
+    let deliveries = [
+        first.clone(),
+        Delivery { user: UserId::parse("john.doe@contoso").unwrap(), ..first.clone() },
+        Delivery { client_id: String::new(), time: Time::from_micros(6), ..first.clone() },
+        Delivery { revision: 6, ..first.clone() },
+        Delivery { revision: 6, digest: "digest-\"6".to_owned(), ..first.clone() },
+        Delivery { profile: name("contoso_lead"), ..first.clone() },
+        Delivery { profile: name("Contoso_Lead"), ..first.clone() },
+        Delivery { method: Method::Direct, app: App::Unspecified, ..first.clone() },
+        first,
+    ];
+    let mut batch = super::delivery::Batch::default();
+    for delivery in &deliveries {
+        batch.push(delivery.borrowed()).unwrap();
+    }
+    assert_eq!((batch.len(), batch.oldest()), (9, Some(Time::from_micros(5))));
+    for (entry, delivery) in batch.entries().iter().zip(&deliveries) {
+        let logged = Logged { sequence: 1, time: entry.time, bytes: &entry.bytes };
+        let read = super::delivery::read(&logged, |_, _, _| true).unwrap().unwrap();
+        assert_eq!(read, *delivery);
+        // Names are equal in either spelling; the one that was delivered is kept.
+        assert_eq!(read.profile.as_str(), delivery.profile.as_str());
+        let other = super::delivery::read(&logged, |_, _, _| false).unwrap();
+        assert_eq!(other, None);
+    }
 }

@@ -26,10 +26,31 @@ pub struct Delivery {
     pub method: Method,
 }
 
+/// A delivery as it happens: borrowed from the stream and the content.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryRef<'a> {
+    /// Whose profile it is.
+    pub user: &'a UserId,
+    /// The app that it is for.
+    pub app: App,
+    /// The client that it went to; empty when the client gave no id.
+    pub client_id: &'a str,
+    /// When it went out.
+    pub time: Time,
+    /// The revision that it was resolved at.
+    pub revision: i64,
+    /// Digest of the content.
+    pub digest: &'a str,
+    /// The profile that the user resolved to.
+    pub profile: &'a UniqueName,
+    /// How.
+    pub method: Method,
+}
+
 /// Takes deliveries as they happen.
 pub trait DeliveryLog: fmt::Debug + Send + Sync {
     /// Takes one delivery. Called while it goes out, so it must neither wait nor do I/O.
-    fn delivered(&self, delivery: Delivery);
+    fn delivered(&self, delivery: DeliveryRef<'_>);
 }
 
 /// Keeps no log.
@@ -37,5 +58,41 @@ pub trait DeliveryLog: fmt::Debug + Send + Sync {
 pub struct NoDeliveryLog;
 
 impl DeliveryLog for NoDeliveryLog {
-    fn delivered(&self, _: Delivery) {}
+    fn delivered(&self, _: DeliveryRef<'_>) {}
+}
+
+// === impl Delivery ===
+
+impl Delivery {
+    /// The delivery as it happened.
+    pub fn borrowed(&self) -> DeliveryRef<'_> {
+        DeliveryRef {
+            user: &self.user,
+            app: self.app,
+            client_id: &self.client_id,
+            time: self.time,
+            revision: self.revision,
+            digest: &self.digest,
+            profile: &self.profile,
+            method: self.method,
+        }
+    }
+}
+
+// === impl DeliveryRef ===
+
+impl DeliveryRef<'_> {
+    /// The delivery to be kept.
+    pub fn owned(self) -> Delivery {
+        Delivery {
+            user: self.user.clone(),
+            app: self.app,
+            client_id: self.client_id.to_owned(),
+            time: self.time,
+            revision: self.revision,
+            digest: self.digest.to_owned(),
+            profile: self.profile.clone(),
+            method: self.method,
+        }
+    }
 }

@@ -43,7 +43,7 @@ struct Head {
     start: Instant,
     deadline: Option<Deadline>,
     /// The entry of an audited read, until the call has ended.
-    audited: OnceLock<Read>,
+    audited: OnceLock<Box<Read>>,
     /// Whether a request was dispatched that takes effect whether or not the caller waits.
     dispatched: AtomicBool,
 }
@@ -244,7 +244,7 @@ impl Data {
             .inspect_err(|refusal| call.denied(&self.recorder, attributes.subject, refusal))?;
         if let Some(read) = call.admitted(&self.recorder, (&actor, scope), &attributes) {
             // A call is admitted once.
-            head.audited.set(read).ok();
+            head.audited.set(Box::new(read)).ok();
         }
         Ok(Admitted { catalog, actor, scope, _checked: () })
     }

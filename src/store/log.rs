@@ -8,6 +8,8 @@ mod memory;
 
 use std::{fmt, ops::ControlFlow};
 
+use bytes::Bytes;
+
 pub use self::memory::MemoryLog;
 use super::Result;
 use crate::domain::Time;
@@ -27,7 +29,7 @@ pub struct LogEntry {
     /// When it happened. One before the last entry's is written as that.
     pub time: Time,
     /// Its stored form.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// An entry that was written.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Client, index::Index, mark::Changes};
 use crate::{
     clock::Clock,
-    domain::{Delivery, DeliveryLog},
+    domain::{DeliveryLog, DeliveryRef},
     read::Resolved,
 };
 
@@ -33,14 +33,14 @@ impl Shared {
             client.deliver(&resolved.content.id, resolved.revision, now)
         });
         if differs && whole {
-            self.log.delivered(Delivery {
-                user: resolved.user.clone(),
+            self.log.delivered(DeliveryRef {
+                user: &resolved.user,
                 app: resolved.app,
-                client_id: client.map(|client| client.client_id.to_string()).unwrap_or_default(),
+                client_id: client.map(|client| &*client.client_id).unwrap_or_default(),
                 time: now,
                 revision: resolved.revision,
-                digest: resolved.content.digest.clone(),
-                profile: resolved.resolution.profile.clone(),
+                digest: &resolved.content.digest,
+                profile: &resolved.resolution.profile,
                 method: resolved.resolution.method,
             });
         }

@@ -23,7 +23,8 @@ use crate::{
         UpdateProfile,
     },
     domain::{
-        Change, Common, Delivery, DeliveryLog, Kind, Object, ObjectKey, Scopes, Stamp, State,
+        Change, Common, Delivery, DeliveryLog, DeliveryRef, Kind, Object, ObjectKey, Scopes, Stamp,
+        State,
         directory::{User, UserKind},
         provider::{ChannelProvider, Failover, WIDGET},
     },
@@ -55,8 +56,8 @@ impl Command for Put {
 pub(super) struct Delivered(pub(super) Mutex<Vec<Delivery>>);
 
 impl DeliveryLog for Arc<Delivered> {
-    fn delivered(&self, delivery: Delivery) {
-        self.0.lock().unwrap().push(delivery);
+    fn delivered(&self, delivery: DeliveryRef<'_>) {
+        self.0.lock().unwrap().push(delivery.owned());
     }
 }
 

@@ -65,7 +65,7 @@ impl Home {
 }
 
 fn entry(time: i64) -> LogEntry {
-    LogEntry { time: Time::from_micros(time), bytes: format!("entry {time:>80}").into_bytes() }
+    LogEntry { time: Time::from_micros(time), bytes: format!("entry {time:>80}").into() }
 }
 
 fn all() -> LogQuery {

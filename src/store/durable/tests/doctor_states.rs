@@ -85,7 +85,7 @@ async fn logs_are_listed_and_never_keep_a_store_from_starting() {
     fill(&store, 1..=2).await;
     let entry = |text: &str| crate::store::LogEntry {
         time: crate::domain::Time::from_micros(7),
-        bytes: text.as_bytes().to_vec(),
+        bytes: text.as_bytes().to_vec().into(),
     };
     let (log, kind) = (store.log(), crate::store::LogKind::Deliveries);
     log.append(kind, &[entry("one"), entry("two")]).unwrap();
