@@ -289,7 +289,7 @@ async fn open(
         return Err(error.into());
     }
     create_fingerprint_key(&ledger, &vault).await;
-    let voice = voice.open(&clock, calls, &hub, &ledger, tasks);
+    let voice = voice.open(&clock, calls, &hub, &ledger, (&audit.recorder, tasks));
     // Nothing is committed before the services are there.
     let _ = driven.set(voice.clone());
     // What was committed meanwhile reached nobody.

@@ -51,6 +51,7 @@ pub use self::{
     webhook::{MAX_BODY, webhooks},
 };
 use crate::{
+    audit::Recorder,
     catalog::Catalog,
     clock::Clock,
     domain::{Reason, Refusal, Time, UniqueName, UserId},
@@ -81,6 +82,8 @@ pub struct Settings {
     pub vault: Arc<Vault>,
     /// Reports the health of providers.
     pub report: Report,
+    /// Audits webhooks that are refused.
+    pub recorder: Recorder,
     /// How often a provider is checked.
     pub check_every: Duration,
     /// How long a call is kept after its end.

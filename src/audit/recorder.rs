@@ -138,15 +138,13 @@ impl Recorder {
 
     /// Takes a refusal by scope, within the rate limit of its caller.
     pub fn denied(&self, entry: impl FnOnce() -> Entry) {
-        if !self.0.settings.reads.enabled {
-            return;
-        }
-        let entry = entry();
-        let mut waiting = self.waiting();
-        match waiting.refusals.admit(entry) {
-            Some(entry) => self.push(waiting, entry),
-            None => drop(self.0.counts.suppressed.fetch_add(1, Ordering::Relaxed)),
-        }
+        self.push_limited(None, entry);
+    }
+
+    /// Takes a refusal of a request without a caller, within the rate limit of what it is for. Names
+    /// of what requests are for have a `/`, so that no caller's name is one.
+    pub fn denied_for(&self, name: &str, entry: impl FnOnce() -> Entry) {
+        self.push_limited(Some(name), entry);
     }
 
     /// Counts a resolution or watch of somebody else by SERVICE, which has no entry.
@@ -241,6 +239,20 @@ impl Recorder {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Entries are pushed whole.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pushes a refusal within the rate limit of that name, or of its caller; counts one beyond it.
+    fn push_limited(&self, name: Option<&str>, entry: impl FnOnce() -> Entry) {
+        if !self.0.settings.reads.enabled {
+            return;
+        }
+        let entry = entry();
+        let name = name.unwrap_or(&entry.actor).to_owned();
+        let mut waiting = self.waiting();
+        match waiting.refusals.admit(name, entry) {
+            Some(entry) => self.push(waiting, entry),
+            None => drop(self.0.counts.suppressed.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 
     fn push(&self, mut waiting: MutexGuard<'_, Waiting>, entry: Entry) {

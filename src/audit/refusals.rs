@@ -1,19 +1,20 @@
 //! The rate limit of entries for refusals: a caller who is refused all day gets a few entries, and one
-//! that counts the rest.
+//! that counts the rest. Where nobody is authenticated, as by a webhook, the limit is of what is
+//! called.
 
 use std::collections::HashMap;
 
 use super::Entry;
 use crate::domain::Time;
 
-/// Entries that a caller gets within a window.
+/// Entries that a caller, or what is called without one, gets within a window.
 pub(super) const LIMIT: u32 = 10;
 /// Microseconds of a window: one minute.
 pub(super) const WINDOW: i64 = 60 * 1_000_000;
 /// Callers with a window of their own; further ones share one.
 pub(super) const CALLERS: usize = 4_096;
 
-/// Windows of callers who were refused.
+/// Windows by the name of who was refused, or of what refused.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(HashMap<String, Window>);
 
@@ -26,15 +27,14 @@ struct Window {
 }
 
 impl Refusals {
-    /// The entry, if it is to be written; none when it is counted instead.
-    pub(super) fn admit(&mut self, entry: Entry) -> Option<Entry> {
-        let known = self.0.contains_key(&entry.actor) || self.0.len() < CALLERS;
-        let caller = if known { entry.actor.clone() } else { String::new() };
-        let window = self.0.entry(caller).or_insert_with(|| Window {
-            begun: entry.time,
-            written: 0,
-            suppressed: None,
-        });
+    /// The entry, if it is to be written within the limit of that name; none when it is counted
+    /// instead.
+    pub(super) fn admit(&mut self, name: String, entry: Entry) -> Option<Entry> {
+        let known = self.0.contains_key(&name) || self.0.len() < CALLERS;
+        let window = self
+            .0
+            .entry(if known { name } else { String::new() })
+            .or_insert_with(|| Window { begun: entry.time, written: 0, suppressed: None });
         if window.written < LIMIT {
             window.written += 1;
             return Some(entry);

@@ -1,12 +1,13 @@
-//! Pages of two lists, the rate limit of refusals, and what the recorder keeps and loses.
+//! Pages of two lists, the rate limits of refusals, and what the recorder keeps and loses.
 
+mod limits;
 mod pages;
 
 use std::{sync::Mutex, time::Duration};
 
 use super::{
     recorder::GATHER,
-    refusals::{CALLERS, LIMIT, Refusals, WINDOW},
+    refusals::{LIMIT, WINDOW},
     *,
 };
 use crate::{
@@ -126,33 +127,6 @@ fn an_entry_names_the_first_resources_and_counts_them_all() {
     let changes = (0..1_000).map(|n| fixtures::put_user(&format!("user{n}"), 3)).collect();
     let entry = Entry::of(&fixtures::record(3, changes));
     assert_eq!((entry.resources.len(), entry.resource_count), (RESOURCES, 1_000));
-}
-
-#[test]
-fn s11_3_refusals_of_one_caller_are_limited_and_the_rest_is_counted() {
-    let mut refusals = Refusals::default();
-    let written = (0..25).filter(|n| refusals.admit(denied("jane", *n)).is_some()).count();
-    assert_eq!(written, LIMIT as usize);
-    assert!(refusals.admit(denied("john", 30)).is_some(), "another caller has a limit of his own");
-    assert!(refusals.expire(Time::from_micros(WINDOW - 1)).is_empty());
-    let counted = refusals.expire(Time::from_micros(WINDOW));
-    assert_eq!(counted.len(), 1);
-    // The entry itself stands for one of the fifteen.
-    assert_eq!((counted[0].actor.as_str(), counted[0].repeats), ("jane", 14));
-    assert!(refusals.admit(denied("jane", WINDOW)).is_some(), "a window begins afresh");
-    assert!(refusals.expire(Time::from_micros(3 * WINDOW)).is_empty());
-    assert!(refusals.is_empty());
-}
-
-#[test]
-fn callers_beyond_those_with_a_window_share_one() {
-    let mut refusals = Refusals::default();
-    for n in 0..CALLERS {
-        assert!(refusals.admit(denied(&format!("user{n}"), 1)).is_some());
-    }
-    let further = (0..100).filter(|n| refusals.admit(denied(&format!("late{n}"), 1)).is_some());
-    assert_eq!(further.count(), LIMIT as usize);
-    assert_eq!(refusals.close(Time::from_micros(2)).len(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use deskplane_providers::{Registry, http::Network};
 
 use crate::{
+    audit::Recorder,
     clock::Clock,
     ledger::Ledger,
     live::{HealthState, Hub},
@@ -50,7 +51,7 @@ impl Voice {
         streams: CallStreams,
         hub: &Hub,
         ledger: &Ledger,
-        tasks: &Tasks,
+        (recorder, tasks): (&Recorder, &Tasks),
     ) -> voice::Voice {
         let (told, time) = (hub.clone(), clock.clone());
         let settings = voice::Settings {
@@ -61,6 +62,7 @@ impl Voice {
             report: Arc::new(move |provider, condition, detail| {
                 told.report(provider, health(condition), detail.to_owned(), time.now());
             }),
+            recorder: recorder.clone(),
             check_every: self.check_every,
             keep: self.keep,
             streams,

@@ -60,6 +60,7 @@ impl Service {
     }
 
     fn subscription(
+        &self,
         context: &CallContext,
         call: &Admitted,
         q: v1::WatchProfileRequest,
@@ -73,7 +74,7 @@ impl Service {
         Ok(Subscription {
             own_credential: call.actor.user.is_some(),
             caller: call.actor.clone(),
-            recheck: Box::new(context.recheck(user.as_str().to_owned())),
+            recheck: Box::new(self.data.recheck(context, user.as_str().to_owned())),
             user,
             app,
             client_id,
@@ -185,7 +186,7 @@ impl Service {
         q: v1::WatchProfileRequest,
     ) -> Result<EventStream<v1::WatchProfileResponse>, Refusal> {
         let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
-        let subscription = Self::subscription(context, &call, q)?;
+        let subscription = self.subscription(context, &call, q)?;
         let stream = self.hub.watch(self.data.newest(&call), subscription)?;
         let (hub, clock) = (self.hub.clone(), self.clock.clone());
         Ok(Box::pin(stream.map(move |message| match message {

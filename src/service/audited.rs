@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use crate::{
     audit::{Entry, Outcome, Read, Recorder, named},
     auth::{self, Attributes, Audited, Rpc},
-    domain::{Actor, Kind, Provenance, Refusal, Scope},
+    domain::{Actor, Kind, Provenance, Scope},
 };
 
 /// Longest id that an entry holds of what a caller sent.
@@ -23,11 +23,11 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Records that the call was refused because of who calls.
-    pub(super) fn denied(&self, recorder: &Recorder, about: Option<&str>, refusal: &Refusal) {
+    /// Records that the call was refused, or its stream ended, because of who calls.
+    pub(super) fn denied(&self, recorder: &Recorder, about: Option<&str>, reason: &str) {
         recorder.denied(|| {
             let about = about.filter(|user| !user.is_empty()).map(Cow::Borrowed);
-            let outcome = Outcome::Denied(refusal.reason.as_str().to_owned());
+            let outcome = Outcome::Denied(reason.to_owned());
             self.entry(recorder, None, about, outcome)
         });
     }

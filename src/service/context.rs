@@ -44,6 +44,8 @@ struct Head {
     deadline: Option<Deadline>,
     /// The entry of an audited read, until the call has ended.
     audited: OnceLock<Box<Read>>,
+    /// What the rights of a stream are judged by, from its begin on.
+    rechecked: OnceLock<Arc<Rechecked>>,
     /// Whether a request was dispatched that takes effect whether or not the caller waits.
     dispatched: AtomicBool,
 }
@@ -60,7 +62,7 @@ impl CallContext {
     ) -> Result<Self, Refusal> {
         let denied = |subject: &str, refusal: &Refusal| {
             let call = Call { rpc, subject, peer, revision: catalog.revision };
-            call.denied(recorder, None, refusal);
+            call.denied(recorder, None, refusal.reason.as_str());
         };
         let actor = credential.actor(catalog).inspect_err(|no| denied(credential.name(), no))?;
         auth::may_call(rpc, &actor).inspect_err(|refusal| denied(&actor.subject, refusal))?;
@@ -73,6 +75,7 @@ impl CallContext {
             start,
             deadline,
             audited: OnceLock::new(),
+            rechecked: OnceLock::new(),
             dispatched: AtomicBool::new(false),
         })))
     }
@@ -146,19 +149,28 @@ impl CallContext {
         self.0.dispatched.load(Ordering::Relaxed)
     }
 
-    /// A check for a stream about this user: whether its caller would still be admitted.
-    pub(super) fn recheck(
-        &self,
-        subject: String,
-    ) -> impl Fn(&Catalog) -> Result<(), Refusal> + Send + Sync + 'static {
-        let context = self.clone();
-        move |catalog| {
-            let actor = context.0.credential.actor(catalog)?;
-            let attributes =
-                auth::Attributes { subject: Some(&subject), ..auth::Attributes::default() };
-            auth::authorize(context.0.rpc, &actor, &attributes).map(drop).map_err(auth::revoked)
-        }
+    /// Audits that the stream of the call ended because of who called; calls without a stream, and
+    /// those whose message was refused, have their entry from the access check.
+    pub(super) fn stream_denied(&self, reason: &str) {
+        let Some(Rechecked { data, subject }) = self.0.rechecked.get().map(Arc::as_ref) else {
+            return;
+        };
+        let call = Call {
+            rpc: self.0.rpc,
+            subject: self.subject(),
+            peer: self.0.peer,
+            revision: data.ledger.catalog().revision,
+        };
+        call.denied(&data.recorder, Some(subject), reason);
     }
+}
+
+/// What the rights of a stream are judged by while it lasts.
+#[derive(Debug)]
+struct Rechecked {
+    data: Data,
+    /// The user whom the stream is about; empty when it is about the organisation.
+    subject: String,
 }
 
 /// The attributes of a message that the access check needs.
@@ -240,8 +252,9 @@ impl Data {
         let attributes = auth::Attributes { subject, validate_only, agent_explain };
         let (rpc, subject) = (head.rpc, actor.subject.as_str());
         let call = Call { rpc, subject, peer: head.peer, revision: catalog.revision };
-        let scope = auth::authorize(rpc, &actor, &attributes)
-            .inspect_err(|refusal| call.denied(&self.recorder, attributes.subject, refusal))?;
+        let scope = auth::authorize(rpc, &actor, &attributes).inspect_err(|refusal| {
+            call.denied(&self.recorder, attributes.subject, refusal.reason.as_str());
+        })?;
         if let Some(read) = call.admitted(&self.recorder, (&actor, scope), &attributes) {
             // A call is admitted once.
             head.audited.set(Box::new(read)).ok();
@@ -261,6 +274,25 @@ impl Data {
             context.mark_dispatched();
         }
         self.ledger.write(submission).await
+    }
+
+    /// A check for a stream about this user: whether its caller would still be admitted. When the
+    /// stream ends because he would not, that is audited.
+    pub(super) fn recheck(
+        &self,
+        context: &CallContext,
+        subject: String,
+    ) -> impl Fn(&Catalog) -> Result<(), Refusal> + Send + Sync + 'static {
+        let rechecked = Arc::new(Rechecked { data: self.clone(), subject });
+        // A call has one stream.
+        context.0.rechecked.set(Arc::clone(&rechecked)).ok();
+        let context = context.clone();
+        move |catalog| {
+            let actor = context.0.credential.actor(catalog)?;
+            let subject = Some(rechecked.subject.as_str());
+            let attributes = auth::Attributes { subject, ..auth::Attributes::default() };
+            auth::authorize(context.0.rpc, &actor, &attributes).map(drop).map_err(auth::revoked)
+        }
     }
 
     /// What an admitted call reads the past by.

@@ -73,7 +73,7 @@ impl Service {
         let access = Access {
             own_credential: call.actor.user.is_some(),
             caller: call.actor,
-            recheck: Box::new(context.recheck(String::new())),
+            recheck: Box::new(self.data.recheck(context, String::new())),
             user: organisation,
         };
         let stream = self.hub.watch_changes(newest, access, after)?;

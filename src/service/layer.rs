@@ -129,8 +129,7 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
     Credential::local(user, scopes)
 }
 
-/// Logs every call that ends with an error, refused here or by a handler: the place for audit and
-/// metrics.
+/// Logs a call that ends with an error, refused here or by a handler.
 fn record_refusal(
     rpc: &Rpc,
     peer: Option<SocketAddr>,
@@ -159,7 +158,20 @@ const STATUS: &str = "grpc-status";
 fn record_if_refused(context: &CallContext, headers: &HeaderMap) {
     if headers.get(STATUS).is_some_and(|code| code != "0") {
         record_refusal(context.rpc(), context.peer(), Some(context), headers);
+        if context.rpc().streams
+            && let Some(reason) = denied(headers)
+        {
+            context.stream_denied(&reason);
+        }
     }
+}
+
+/// The reason of an end because of who called: rights that were lost, a credential that ended.
+fn denied(headers: &HeaderMap) -> Option<String> {
+    let status = Status::from_header_map(headers)?;
+    let denied = matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated);
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    reason.filter(|_| denied)
 }
 
 /// How a read ended, by the head of its answer.

@@ -47,12 +47,14 @@ pub(super) async fn service() -> Service {
     .await
     .unwrap();
     let vault = Arc::<Vault>::default();
+    let audit = Audit::new(kept, clock.clone(), crate::audit::Settings::default());
     let settings = voice::Settings {
         adapters,
         network: Network::new(Policy::default(), &[]).unwrap(),
         public_url: None,
         vault: Arc::clone(&vault),
         report: Arc::new(|_, _, _| ()),
+        recorder: audit.recorder.clone(),
         check_every: voice::CHECK_EVERY,
         keep: Duration::from_secs(60),
         streams,
@@ -60,7 +62,6 @@ pub(super) async fn service() -> Service {
     };
     let log = voice::Log::in_memory();
     let voice = voice::Voice::open(settings, clock.clone(), log, Vec::new(), ledger.catalog());
-    let audit = Audit::new(kept, clock.clone(), crate::audit::Settings::default());
     Service::new(ledger, hub, contents, voice, clock, vault, audit)
 }
 

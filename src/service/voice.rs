@@ -254,7 +254,7 @@ impl Service {
         let access = Access {
             own_credential: call.actor.user.is_some(),
             caller: call.actor,
-            recheck: Box::new(context.recheck(user.as_str().to_owned())),
+            recheck: Box::new(self.data.recheck(context, user.as_str().to_owned())),
             user,
         };
         let stream = self.voice.watch(newest, access)?;

@@ -1,12 +1,14 @@
 //! What vendors post: `POST /webhooks/{provider}` (SPEC §14.4).
 //!
-//! Every refusal is the same empty 403, so an attacker who guesses learns nothing. A vendor gets its
+//! Every refusal is the same empty 403, so an attacker who guesses learns nothing; the audit has the
+//! cause. A vendor gets its
 //! 2xx once its events are durable.
 //!
 //! Anyone on the internet can post, so one sender must not hold up another: what its head refuses is
 //! answered before the body is read, a body has a deadline, and a permit is acquired once the body is
 //! there. Each provider has a concurrency limit of its own.
 
+mod audited;
 mod bodies;
 mod limit;
 mod url;
@@ -27,6 +29,8 @@ use axum::{
 use deskplane_providers::{
     ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
 };
+
+use tonic::transport::server::TcpConnectInfo;
 
 pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
@@ -59,10 +63,12 @@ pub fn webhooks(voice: &Voice) -> Router {
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
     // Not decoded: a path that is spelled otherwise is not the URL that the vendor was given.
     let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
+    let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
     match ingress.posted(&provider, request).await {
         Ok(reply) => answer(reply),
         Err(Refused::Unverified(why)) => {
             ingress.shared.count_refusal(&provider, why);
+            ingress.shared.audit_refusal(&provider, peer, why);
             StatusCode::FORBIDDEN.into_response()
         }
         // The vendor repeats it.

@@ -177,6 +177,65 @@ async fn s11_3_every_refusal_by_scope_is_audited() {
 }
 
 #[tokio::test]
+async fn s11_3_a_stream_that_ends_with_the_rights_of_its_caller_has_one_entry() {
+    let server = organisation().await;
+    let api = Api::admin(&server);
+    let roles = |roles: &[&str]| json!({"name": "ann", "roles": roles});
+    api.ok("SetUserRoles", roles(&["msdyn_csr"])).await;
+    let ann = Api::of(&server, As::new(Some("ann"), None));
+    let mut watcher = ann.watch("").await;
+    let mut calls = ann.stream("WatchCalls", json!({})).await;
+    let mut service = caller(&server, None, "service").watch("ann").await;
+    snapshot(&mut watcher).await;
+    snapshot(&mut service).await;
+    api.ok("SetUserRoles", roles(&["msdyn_basic_user"])).await;
+    let taken = api.revision().await;
+    while watcher.next().await.is_ok() {}
+    while calls.next().await.is_ok() {}
+    api.ok("SetUserRoles", roles(&["msdyn_csr"])).await;
+    let mut disabled = ann.watch("").await;
+    snapshot(&mut disabled).await;
+    api.ok("DisableUser", json!({"name": "ann"})).await;
+    while disabled.next().await.is_ok() {}
+    // No right was lost by the end of this one.
+    api.ok("DeleteUser", json!({"name": "ann"})).await;
+    while service.next().await.is_ok() {}
+    caller(&server, Some("carl"), "agent").refused("ListTeams", json!({})).await;
+    // Another caller's entry comes after all of those.
+    audit(&api, json!({"actor": "carl"}), 1).await;
+    let rows = audit(&api, json!({"outcome": "AUDIT_OUTCOME_DENIED", "actor": "ann"}), 3).await;
+    let mut found: Vec<_> = ["operation", "error_reason"].map(|field| texts(&rows, field)).into();
+    found.iter_mut().for_each(|texts| texts.sort_unstable());
+    let operations = ["WatchCalls", "WatchProfile", "WatchProfile"];
+    let reasons = ["SCOPE_REVOKED", "SCOPE_REVOKED", "USER_DISABLED"];
+    assert_eq!(found, [operations, reasons]);
+    for row in rows {
+        assert_eq!(row["resources"], json!(["users/ann"]));
+        assert!(row["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{row}");
+        assert!(row["revision"].as_i64().unwrap() >= taken, "{row}");
+    }
+}
+
+#[tokio::test]
+async fn s11_3_streams_that_end_again_and_again_get_few_entries() {
+    let server = organisation().await;
+    let api = Api::admin(&server);
+    let roles = |roles: &[&str]| json!({"name": "ann", "roles": roles});
+    for _ in 0..15 {
+        api.ok("SetUserRoles", roles(&["msdyn_csr"])).await;
+        let mut watcher = Api::of(&server, As::new(Some("ann"), None)).watch("").await;
+        snapshot(&mut watcher).await;
+        api.ok("SetUserRoles", roles(&["msdyn_basic_user"])).await;
+        while watcher.next().await.is_ok() {}
+    }
+    caller(&server, Some("carl"), "agent").refused("ListTeams", json!({})).await;
+    audit(&api, json!({"actor": "carl"}), 1).await;
+    let rows = audit(&api, json!({"actor": "ann"}), 1).await;
+    let written: i64 = rows.iter().map(|row| 1 + row["repeats"].as_i64().unwrap()).sum();
+    assert_eq!(written, 10);
+}
+
+#[tokio::test]
 async fn s11_3_a_caller_who_is_refused_all_day_gets_few_entries() {
     let server = organisation().await;
     let (api, agent) = (Api::admin(&server), caller(&server, Some("ann"), "agent"));

@@ -184,7 +184,7 @@ impl AuditMeters {
             );
             describe_counter!(
                 "deskplane_audit_suppressed_total",
-                "Refusals that another one's entry counts, for the rate limit of their caller"
+                "Refusals that another one's entry counts, for the rate limit of their caller or provider"
             );
             describe_counter!(
                 "deskplane_audit_service_reads_total",

@@ -27,7 +27,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store", "tasks",
         ],
     ),
-    ("voice", &["catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"]),
+    (
+        "voice",
+        &["audit", "catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"],
+    ),
     (
         "service",
         &[

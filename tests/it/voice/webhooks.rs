@@ -2,7 +2,7 @@
 
 mod crowd;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use deskplane::voice::vault::{Environment, Settings, Vault};
 use deskplane_providers::fake::{SIGNATURE, VendorEvent, sign};
@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::Desk;
-use crate::server::voice;
+use crate::{
+    api::Api,
+    server::{As, voice},
+};
 
 const KEY: &str = "a-webhook-key";
 
@@ -145,6 +148,92 @@ async fn whatever_is_wrong_the_answer_is_the_same() {
     assert_eq!(now["state"], "CALL_STATE_DIALING", "nothing of it is applied");
     desk.admin().ok("DeactivateChannelProvider", json!({"name": "con_one"})).await;
     assert_eq!(send(&desk, "POST", PATH, Some(KEY), &events).await, (403, String::new()));
+}
+
+/// The entries of refused webhooks, once an entry of another caller that comes after them is there.
+async fn refusals(desk: &Desk, by: &str) -> Vec<Value> {
+    Api::of(&desk.server, As::new(Some(by), Some("agent"))).refused("ListTeams", json!({})).await;
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let rows = desk.admin().ok("ListAuditEntries", json!({"actor": by})).await;
+            if !rows["entries"].as_array().unwrap().is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    waited.await.expect("the entry of the caller is written");
+    let rows = desk.admin().ok("ListAuditEntries", json!({"operation": "webhook"})).await;
+    rows["entries"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s14_4_a_refused_webhook_is_audited_with_provider_address_and_cause() {
+    let desk = desk().await;
+    let event = body(&[VendorEvent::of("a-call", "ringing")]);
+    assert_eq!(send(&desk, "POST", PATH, Some(KEY), &event).await.0, 200, "has no entry");
+    let long = format!("/webhooks/{}", "x".repeat(5_000));
+    let cases: [(&str, &str, Option<&str>, &[u8]); 7] = [
+        ("POST", PATH, None, &event),
+        ("POST", PATH, Some("other"), &event),
+        ("POST", PATH, Some(KEY), b"nonsense"),
+        ("GET", PATH, None, &event),
+        ("POST", "/webhooks/con_none", None, &event),
+        ("POST", "/webhooks/a%20b", None, &event),
+        ("POST", &long, None, &event),
+    ];
+    let one = json!(["channelProviders/con_one"]);
+    let expected = [
+        ("WEBHOOK_UNSIGNED", one.clone()),
+        ("WEBHOOK_SIGNATURE_INVALID", one.clone()),
+        ("WEBHOOK_MALFORMED", one.clone()),
+        ("WEBHOOK_MALFORMED", one),
+        ("WEBHOOK_NOT_OFFERED", json!(["channelProviders/con_none"])),
+        ("WEBHOOK_NOT_OFFERED", json!([])),
+        ("WEBHOOK_NOT_OFFERED", json!([])),
+    ];
+    let revision = desk.admin().revision().await;
+    for (method, path, key, bytes) in cases {
+        assert_eq!(send(&desk, method, path, key, bytes).await.0, 403);
+    }
+    let found = refusals(&desk, "carl").await;
+    let mut written: Vec<_> = found
+        .iter()
+        .flat_map(|row| {
+            assert_eq!((&row["actor"], &row["scope"]), (&json!(""), &json!("")), "{row}");
+            assert_eq!(row["outcome"], "AUDIT_OUTCOME_DENIED");
+            assert_eq!(row["revision"], revision);
+            assert!(row["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{row}");
+            let times = 1 + row["repeats"].as_u64().unwrap();
+            (0..times).map(|_| (row["error_reason"].to_string(), row["resources"].to_string()))
+        })
+        .collect();
+    let mut expected: Vec<_> = expected
+        .iter()
+        .map(|(reason, resources)| (json!(reason).to_string(), resources.to_string()))
+        .collect();
+    written.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(written, expected);
+    let one = json!({"resource": "channelProviders/con_one", "outcome": "AUDIT_OUTCOME_DENIED"});
+    let rows = desk.admin().ok("ListAuditEntries", one).await;
+    assert!(rows["entries"].as_array().unwrap().len() >= 3, "found by its resource: {rows}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s14_4_refused_webhooks_are_limited_by_provider() {
+    let desk = desk().await;
+    for at in 0..15 {
+        assert_eq!(send(&desk, "POST", &format!("/webhooks/no_{at}"), None, b"[]").await.0, 403);
+        assert_eq!(send(&desk, "POST", PATH, None, b"[]").await.0, 403);
+    }
+    let rows = refusals(&desk, "carl").await;
+    let about = |known: bool| {
+        let of =
+            rows.iter().filter(|row| (row["resources"][0] == "channelProviders/con_one") == known);
+        of.map(|row| 1 + row["repeats"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((about(true), about(false)), (10, 10), "posts to other names take nothing from it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
