@@ -16,7 +16,7 @@ use fastrand::Rng;
 use super::*;
 use crate::{
     content::Compiled,
-    domain::{Delivery, Method, Reason},
+    domain::{Delivery, DeliveryRef, Method, Reason},
     read::Resolved,
     resolve::Resolution,
 };
@@ -83,8 +83,8 @@ struct Pair {
 struct Log(Arc<Mutex<Vec<Delivery>>>);
 
 impl DeliveryLog for Log {
-    fn delivered(&self, delivery: Delivery) {
-        self.0.lock().unwrap().push(delivery);
+    fn delivered(&self, delivery: DeliveryRef<'_>) {
+        self.0.lock().unwrap().push(delivery.owned());
     }
 }
 
