@@ -147,11 +147,10 @@ fn every_write_request_has_the_common_arguments() {
 }
 
 /// Writes that no list of writes may hold.
-const NO_OPERATIONS: &[&str] =
-    &["ApplyChanges", "Import", "Rollback", "RotateSecretKeys", "UninstallBundle"];
+const NO_OPERATIONS: &[&str] = &["ApplyChanges", "Import", "Rollback", "RotateSecretKeys"];
 
 #[test]
-fn a_list_may_hold_every_write_but_those_of_keys_bundles_and_history() {
+fn a_list_may_hold_every_write_but_imports_and_those_of_keys_and_history() {
     let pool = pool();
     let writes = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
     let writes = writes.filter(|method| method.output().get_field_by_name("write").is_some());

@@ -22,6 +22,7 @@ pub(super) mod document;
 mod flags;
 pub(super) mod input;
 pub(super) mod list;
+mod prune;
 mod report;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use calls::{Call, Calls};
 use document::Document;
 pub(super) use flags::Flags;
 use list::{List, later};
+use prune::Prune;
 pub(super) use report::{Outcome, Report};
 
 /// Arguments of `apply`.
@@ -59,10 +61,15 @@ pub(super) struct Args {
     /// Commit all documents together or none of them; at most 50 writes.
     #[arg(long)]
     atomic: bool,
-    /// Delete what has this `owner`, is of a library kind that the files describe, and is in none of
-    /// them; implies --atomic.
-    #[arg(long, value_name = "OWNER", conflicts_with = "fail_fast")]
-    prune: Option<String>,
+    /// Delete what has this `owner`, or with `bundle:NAME` what that bundle brought as managed, where
+    /// it is of a library kind that the files describe and in none of them; implies --atomic.
+    #[arg(
+        long,
+        value_name = "OWNER|bundle:NAME",
+        value_parser = Prune::read,
+        conflicts_with = "fail_fast"
+    )]
+    prune: Option<Prune>,
     /// Do not ask before something is written. Only a terminal is asked.
     #[arg(short, long)]
     yes: bool,
@@ -134,8 +141,8 @@ async fn together(
         Err(Error::Refused(_)) if !atomic => return one_by_one(asks, io),
         Err(other) => return Err(other),
     };
-    if let Some(owner) = &args.prune {
-        list.prune(client, owner).await?;
+    if let Some(prune) = &args.prune {
+        list.prune(client, prune).await?;
     }
     if list.is_empty() {
         return Ok(Together::OneByOne);

@@ -204,6 +204,21 @@ async fn s11_4_managed_objects_are_locked_until_their_bundle_is_uninstalled() {
     let filter = json!({"filter": "bundle = \"gold_pack\""});
     assert_eq!(api.ok("ListProfiles", filter).await["profiles"].as_array().unwrap().len(), 1);
 
+    let named = |names: &[&str]| json!({"bundle": "gold_pack", "names": names});
+    let (held, free) = ("sessionTemplates/gold_case", "sessionTemplates/gold_none");
+    for (names, refused) in [
+        (vec![held], (Code::FailedPrecondition, "OBJECT_IN_USE")),
+        (vec![free], (Code::NotFound, "TEMPLATE_NOT_FOUND")),
+        (vec!["profiles/msdyn_csw_default_profile"], (Code::NotFound, "OBJECT_NOT_FOUND")),
+        (vec!["gold_case"], (Code::InvalidArgument, "FIELD_INVALID")),
+        (vec![held; 1_001], (Code::InvalidArgument, "FIELD_INVALID")),
+    ] {
+        let (code, reason) = api.refused("UninstallBundle", named(&names)).await;
+        assert_eq!((code, reason.as_str()), refused, "{names:?}");
+    }
+    let list = json!({"operations": [{"uninstall_bundle": named(&["profiles/gold_rep"])}]});
+    let in_list = api.refused("ApplyChanges", list).await;
+    assert_eq!(in_list, (Code::FailedPrecondition, "PROFILE_IN_USE".to_owned()));
     let uninstall = |force: bool| json!({"bundle": "GOLD_pack", "force": force});
     let in_use = (Code::FailedPrecondition, "PROFILE_IN_USE".to_owned());
     assert_eq!(api.refused("UninstallBundle", uninstall(false)).await, in_use);

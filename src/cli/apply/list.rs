@@ -1,16 +1,20 @@
 //! All writes of some documents as one list, for ApplyChanges and PreviewChanges.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::{Flags, Outcome, Report, calls, document::Document};
+use super::{
+    Flags, Outcome, Report, calls,
+    document::Document,
+    prune::{self, Prune, UNIQUE_NAME},
+};
 use crate::cli::{
     Client, Error, Result,
     error::lines,
-    kind::{Kind, separated},
+    kind::separated,
     output::{cell, messages},
     read,
 };
@@ -18,8 +22,8 @@ use crate::cli::{
 /// Most writes of a list.
 const MAX_OPERATIONS: usize = 50;
 
-/// Field that names what has an owner.
-const UNIQUE_NAME: &str = "unique_name";
+/// Most objects that one write removes of a bundle.
+const MAX_UNINSTALLED: usize = 1_000;
 
 /// A document, beside what the server holds under its name.
 #[derive(Debug)]
@@ -39,8 +43,8 @@ pub(in crate::cli) struct List {
     pub entries: Vec<Entry>,
     /// What is deleted because no document describes it.
     pruned: Vec<String>,
-    /// Each write, with the place of its document, or behind them all of what it deletes.
-    operations: Vec<(usize, Value)>,
+    /// Each write, with the place of its document, or behind them all the places of what it deletes.
+    operations: Vec<(Range<usize>, Value)>,
 }
 
 impl List {
@@ -59,7 +63,7 @@ impl List {
             let calls = calls::plan(api, &document, existing.as_ref(), &later, flags)?;
             entries.push(Entry { document, existing, linked: !calls.links.is_empty() });
             let operation = |call: calls::Call| {
-                (at, json!({ separated(&call.method, '_').as_str(): call.request }))
+                (at..at + 1, json!({ separated(&call.method, '_').as_str(): call.request }))
             };
             own.extend(calls.own.into_iter().map(operation));
             links.extend(calls.links.into_iter().map(operation));
@@ -68,13 +72,10 @@ impl List {
         Ok(Self { entries, pruned: Vec::new(), operations: own })
     }
 
-    /// Adds the deletion of what has that owner, is of a library kind of the documents, and is described
-    /// by none of them; what refers to others goes first.
-    pub(in crate::cli) async fn prune(&mut self, client: &Client, owner: &str) -> Result<()> {
-        if owner.is_empty() || owner.contains(['"', '\\']) {
-            let text = format!("--prune: `{owner}` is no owner to look for");
-            return Err(Error::Usage(text));
-        }
+    /// Adds the deletion of what belongs to the documents, is of a library kind of theirs, and is
+    /// described by none of them; what refers to others goes first.
+    pub(in crate::cli) async fn prune(&mut self, client: &Client, prune: &Prune) -> Result<()> {
+        let filter = prune.filter()?;
         let described: BTreeSet<_> = self
             .entries
             .iter()
@@ -82,24 +83,46 @@ impl List {
             .collect();
         let mut kinds: Vec<_> = self.entries.iter().map(|entry| entry.document.kind).collect();
         kinds.dedup();
+        let mut of_bundle = Vec::new();
         for kind in kinds.into_iter().rev() {
             let method = format!("Delete{}", kind.name);
             if client.api().method(&kind.service, &method).is_err() || kind.id != Some(UNIQUE_NAME)
             {
                 continue;
             }
-            for id in owned(client, kind, owner).await? {
+            for id in prune::found(client, kind, &filter).await? {
                 let label = kind.label(&id);
                 if described.contains(&label.to_ascii_lowercase()) {
                     continue;
                 }
-                let request = json!({ "name": kind.resource_name(&id) });
-                let operation = json!({ separated(&method, '_').as_str(): request });
-                self.operations.push((self.entries.len() + self.pruned.len(), operation));
+                let name = kind.resource_name(&id);
+                match prune {
+                    Prune::Owner(_) => {
+                        let at = self.entries.len() + self.pruned.len();
+                        let request = json!({ "name": name });
+                        let operation = json!({ separated(&method, '_').as_str(): request });
+                        self.operations.push((at..at + 1, operation));
+                    }
+                    Prune::Bundle(_) => of_bundle.push(name),
+                }
                 self.pruned.push(label);
             }
         }
+        if let Prune::Bundle(bundle) = prune {
+            self.uninstall(bundle, &of_bundle);
+        }
         Ok(())
+    }
+
+    /// Adds the removal of objects of a bundle, which are locked for every other write.
+    fn uninstall(&mut self, bundle: &str, names: &[String]) {
+        let mut at = self.entries.len();
+        for names in names.chunks(MAX_UNINSTALLED) {
+            let request = json!({ "bundle": bundle, "names": names });
+            let operation = json!({ "uninstall_bundle": request });
+            self.operations.push((at..at + names.len(), operation));
+            at += names.len();
+        }
     }
 
     /// Whether all of it fits into one transaction.
@@ -129,18 +152,18 @@ impl List {
     pub(in crate::cli) fn reports(&self, answer: &DynamicMessage) -> Vec<Report> {
         let mut reports = self.unchanged();
         let (results, mut last) = (messages(answer, "results"), None);
-        for ((at, _), result) in self.operations.iter().zip(&results) {
-            let report = &mut reports[*at];
-            if cell(result, "changed") == "yes" {
-                report.outcome = match self.entries.get(*at).map(|entry| &entry.existing) {
+        for ((places, _), result) in self.operations.iter().zip(&results) {
+            for at in places.clone().filter(|_| cell(result, "changed") == "yes") {
+                let report = &mut reports[at];
+                report.outcome = match self.entries.get(at).map(|entry| &entry.existing) {
                     Some(Some(_)) => Outcome::Changed,
                     Some(None) => Outcome::Created,
                     None => Outcome::Deleted,
                 };
                 report.revision = cell(answer, "write.revision").parse().ok();
-                last = last.max(Some(*at));
+                last = last.max(Some(at));
             }
-            report.note(result);
+            reports[places.start].note(result);
         }
         if let Some(last) = last {
             let counts = ["write.affected.total_count", "total_count"].map(|at| cell(answer, at));
@@ -157,9 +180,9 @@ impl List {
         index: Option<usize>,
     ) -> Vec<Report> {
         let mut reports = self.unchanged();
-        let place = index.and_then(|index| self.operations.get(index)).map(|(at, _)| *at);
+        let places = index.and_then(|index| self.operations.get(index)).map(|(places, _)| places);
         for (at, report) in reports.iter_mut().enumerate() {
-            if place.is_none_or(|place| place == at) {
+            if places.is_none_or(|places| places.contains(&at)) {
                 report.outcome = Outcome::Refused;
                 report.refusal = lines(status);
             }
@@ -213,20 +236,4 @@ pub(super) fn later(documents: &[Document]) -> Vec<BTreeSet<String>> {
         }
     }
     all
-}
-
-/// The unique names of what has that owner and may be deleted.
-async fn owned(client: &Client, kind: &Kind, owner: &str) -> Result<Vec<String>> {
-    let Some((method, field)) = &kind.list else { return Ok(Vec::new()) };
-    let filter = format!("owner = \"{owner}\" AND origin = \"CUSTOM\"");
-    let (mut found, mut token) = (Vec::new(), String::new());
-    loop {
-        let request = json!({ "filter": filter, "page_size": 1000, "page_token": token });
-        let page = client.call(&kind.service, method, request).await?;
-        found.extend(messages(&page, field).iter().map(|row| cell(row, UNIQUE_NAME)));
-        token = cell(&page, "next_page_token");
-        if token.is_empty() {
-            return Ok(found);
-        }
-    }
 }

@@ -277,6 +277,9 @@ pub(in crate::service) fn options(q: &v1::ImportOptions, r: &mut Reader<'_>) -> 
 }
 
 /// The name of a bundle.
+/// Objects that an UninstallBundle names at most.
+const MAX_UNINSTALLED: usize = 1_000;
+
 fn bundle_name(field: &str, text: &str, r: &mut Reader<'_>) -> UniqueName {
     UniqueName::parse(text).unwrap_or_else(|rule| {
         r.v.add(Reason::UniqueNameInvalid, field, rule);
@@ -285,9 +288,18 @@ fn bundle_name(field: &str, text: &str, r: &mut Reader<'_>) -> UniqueName {
 }
 
 writes! {
-    UninstallBundleRequest => UninstallBundle, |q, r| UninstallBundle {
-        bundle: bundle_name("bundle", &q.bundle, r),
-        force: q.force,
+    UninstallBundleRequest => UninstallBundle, |q, r| {
+        let count = q.names.len();
+        if count > MAX_UNINSTALLED {
+            let rule = format!("must name at most {MAX_UNINSTALLED} objects, names {count}");
+            r.v.invalid("names", rule);
+        }
+        let named = q.names.iter().take(MAX_UNINSTALLED).enumerate();
+        UninstallBundle {
+            objects: named.map(|(at, name)| r.any_key(&format!("names[{at}]"), name)).collect(),
+            bundle: bundle_name("bundle", &q.bundle, r),
+            force: q.force,
+        }
     };
 }
 

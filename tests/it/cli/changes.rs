@@ -165,3 +165,66 @@ async fn what_no_file_describes_any_more_is_pruned_by_its_owner() {
     assert_eq!((refused.code, outcomes(&refused.out)), (1, expected.to_vec()), "{refused:?}");
     assert!(refused.out.contains("PROFILE_IN_USE (FAILED_PRECONDITION)"), "{refused:?}");
 }
+
+/// A bundle of these session templates, and of a profile that has the first of them.
+fn bundle(templates: &[&str]) -> String {
+    let rows = templates.iter().map(|name| {
+        serde_json::json!({"unique_name": name, "display_name": "Case",
+            "type": "SESSION_TEMPLATE_TYPE_ENTITY", "entity": "incident"})
+    });
+    let profile = serde_json::json!({"unique_name": "gold_rep", "display_name": "Gold",
+        "session_templates": [templates[0]]});
+    let objects = serde_json::json!({
+        "profiles": [profile],
+        "sessionTemplates": rows.collect::<Vec<_>>(),
+    });
+    let bundle = serde_json::json!({
+        "format_version": 1, "name": "gold_pack", "version": "1", "objects": objects,
+    });
+    bundle.to_string()
+}
+
+#[tokio::test]
+async fn what_no_file_names_any_more_is_pruned_by_its_bundle() {
+    let world = World::new().await;
+    assert_eq!(world.apply(ALL, &[]).await.code, 0);
+    let file = world.file(&bundle(&["gold_case", "gold_old", "gold_older"]));
+    let imported = world.run(&["import", file.to_str().unwrap(), "--managed"]).await;
+    assert_eq!(imported.code, 0, "{imported:?}");
+    let named = |name: &str| format!("---\nkind: SessionTemplate\nuniqueName: {name}\n");
+    let prune = ["--prune", "bundle:gold_pack"];
+    let all = [named("gold_case"), named("GOLD_old"), named("gold_older")].concat();
+    let nothing = world.apply(&all, &prune).await;
+    assert_eq!(nothing.code, 0, "{nothing:?}");
+    assert!(outcomes(&nothing.out).iter().all(|(_, what)| *what == "unchanged"), "{nothing:?}");
+
+    let one = named("gold_case");
+    let dry = world.apply(&one, &[&prune[..], &["--dry-run"]].concat()).await;
+    let expected = [
+        ("session-template/gold_case", "unchanged"),
+        ("session-template/gold_old", "deleted"),
+        ("session-template/gold_older", "deleted"),
+    ];
+    assert_eq!((dry.code, outcomes(&dry.out)), (0, expected.to_vec()), "{dry:?}");
+    let pruned = world.apply(&one, &prune).await;
+    assert_eq!((pruned.code, outcomes(&pruned.out)), (0, expected.to_vec()), "{pruned:?}");
+    let left = world.out(&["list", "session-templates", "--all"]).await;
+    assert!(left.contains("gold_case") && !left.contains("gold_old"), "{left}");
+    // Kinds that no file describes are left alone.
+    assert_eq!(world.run(&["get", "profile", "gold_rep"]).await.code, 0);
+
+    // The profile of the bundle refers to it, and stays.
+    let before = revision(&world).await;
+    let other = "kind: SessionTemplate\nuniqueName: contoso_new\ndisplayName: New\n\
+                 type: ENTITY\nentity: incident\n";
+    let refused = world.apply(other, &prune).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.out.contains("OBJECT_IN_USE (FAILED_PRECONDITION)"), "{refused:?}");
+    assert_eq!(world.run(&["get", "session-template", "contoso_new"]).await.code, 1);
+    for bad in ["bundle:", "bundle:a\"b"] {
+        assert_eq!(world.apply(&one, &["--prune", bad]).await.code, 2, "{bad}");
+    }
+    let unknown = world.apply(&one, &["--prune", "bundle:no_such_pack"]).await;
+    assert_eq!(unknown.code, 0, "{unknown:?}");
+    assert_eq!(revision(&world).await, before);
+}

@@ -37,7 +37,17 @@ fn linked(profile: &str) -> Object {
 }
 
 fn uninstall(catalog: &Catalog, force: bool) -> Result<Catalog, Refusal> {
-    let plan = UninstallBundle { bundle: name("CONTOSO_pack"), force }.plan(catalog, &context())?;
+    uninstall_named(catalog, &[], force)
+}
+
+fn uninstall_named(
+    catalog: &Catalog,
+    names: &[(Kind, &str)],
+    force: bool,
+) -> Result<Catalog, Refusal> {
+    let objects = names.iter().map(|(kind, name)| ObjectKey::new(*kind, name)).collect();
+    let command = UninstallBundle { bundle: name("CONTOSO_pack"), objects, force };
+    let plan = command.plan(catalog, &context())?;
     Ok(catalog.apply(&plan.changes, 2, Time::from_micros(9)))
 }
 
@@ -64,6 +74,58 @@ fn s11_4_a_bundle_goes_with_the_references_between_its_objects() {
         assert_eq!(after.object(&ObjectKey::new(kind, text)).is_some(), stays, "{text}");
     }
     assert_eq!(uninstall(&after, false).unwrap_err().reason, Reason::ObjectNotFound);
+}
+
+#[test]
+fn named_objects_of_a_bundle_go_alone() {
+    let before = catalog([
+        template("pack_case", pack()),
+        template("pack_other", pack()),
+        holding("pack_rep", pack()),
+        template("contoso_case", Origin::Custom),
+    ]);
+    let left = |after: &Catalog| {
+        let all = ["pack_case", "pack_other"].map(|name| (Kind::SessionTemplate, name));
+        let all = all.into_iter().chain([(Kind::Profile, "pack_rep")]);
+        let kept = all.filter(|(kind, name)| after.object(&ObjectKey::new(*kind, name)).is_some());
+        kept.map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    let one = [(Kind::SessionTemplate, "PACK_other")];
+    assert_eq!(left(&uninstall_named(&before, &one, false).unwrap()), ["pack_case", "pack_rep"]);
+    // The order does not matter, and neither does a name that is given twice.
+    let case = (Kind::SessionTemplate, "pack_case");
+    let both = [case, (Kind::Profile, "pack_rep"), case];
+    assert_eq!(left(&uninstall_named(&before, &both, false).unwrap()), ["pack_other"]);
+    // What stays of the bundle is locked, with what it refers to.
+    for force in [false, true] {
+        let refusal = uninstall_named(&before, &[case], force).unwrap_err();
+        assert_eq!(refusal.reason, Reason::ObjectInUse);
+        assert_eq!(refusal.resources[0].name, "pack_rep");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_of_the_bundle_refuses_all() {
+    let other = stored("other_rep", |profile| profile.common.origin = managed("other_pack"));
+    let user = linked("pack_rep");
+    let before = catalog([
+        template("pack_case", pack()),
+        template("contoso_case", Origin::Custom),
+        stored("pack_rep", |profile| profile.common.origin = pack()),
+        other,
+        user,
+    ]);
+    for (kind, text, reason) in [
+        (Kind::SessionTemplate, "contoso_case", Reason::ObjectNotFound),
+        (Kind::Profile, "other_rep", Reason::ObjectNotFound),
+        (Kind::User, "john.doe", Reason::ObjectNotFound),
+        (Kind::Profile, "pack_gone", Reason::ProfileNotFound),
+    ] {
+        let named = [(Kind::SessionTemplate, "pack_case"), (kind, text)];
+        let refusal = uninstall_named(&before, &named, true).unwrap_err();
+        assert_eq!(refusal.reason, reason, "{text}");
+        assert_eq!(refusal.resources[0].name, text);
+    }
 }
 
 #[test]
