@@ -11,6 +11,7 @@ use deskplane::{
     },
 };
 use tokio::time::timeout;
+use tonic::transport::Endpoint;
 
 use super::*;
 
@@ -104,11 +105,16 @@ async fn s11_2_a_compacted_revision_is_refused_with_the_oldest_that_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s11_2_a_stream_that_is_overtaken_ends_with_the_oldest_that_is_kept() {
-    /// Writes of some KiB each: more than a connection and a stream hold for a client.
+    /// Writes of some KiB each: more than both ends of a connection with a small window hold.
     const WRITES: usize = 300;
     let (_home, server, admin) = short().await;
     let from = admin.revision().await;
-    let mut stream = admin.stream("WatchChanges", json!({"from_revision": from})).await;
+    let window = (1 << 16) - 1;
+    let endpoint = Endpoint::from_shared(server.uri()).unwrap();
+    let endpoint =
+        endpoint.initial_stream_window_size(window).initial_connection_window_size(window);
+    let reader = Api::over(endpoint.connect().await.unwrap(), As::default());
+    let mut stream = reader.stream("WatchChanges", json!({"from_revision": from})).await;
     assert_eq!(number(&stream.next().await.unwrap()["change"]["revision"]), from);
     let reason = "\u{1f5de}".repeat(500);
     let write = |at: usize| {
@@ -130,5 +136,6 @@ async fn s11_2_a_stream_that_is_overtaken_ends_with_the_oldest_that_is_kept() {
         }
     };
     assert!(oldest(&end) > last + 1, "{end:?} behind {last}");
+    drop((stream, reader));
     server.end().await;
 }

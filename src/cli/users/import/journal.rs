@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -144,7 +144,10 @@ impl Journal {
     pub(super) fn save(&mut self) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let unfinished = path.with_extension("import.tmp");
-        fs::write(&unfinished, serde_json::to_vec(&self.state)?)?;
+        let mut file = fs::File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec(&self.state)?)?;
+        // A cut of power after the rename leaves the one or the other, and no empty file.
+        file.sync_data()?;
         fs::rename(&unfinished, path)?;
         self.saved = Some(Instant::now());
         Ok(())
