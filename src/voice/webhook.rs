@@ -1,8 +1,7 @@
 //! What vendors post: `POST /webhooks/{provider}` (SPEC §14.4).
 //!
 //! Every refusal is the same empty 403, so an attacker who guesses learns nothing; the audit has the
-//! cause. A vendor gets its
-//! 2xx once its events are durable.
+//! cause. A vendor gets its 2xx once its events are durable.
 //!
 //! Anyone on the internet can post, so one sender must not hold up another: what its head refuses is
 //! answered before the body is read, a body has a deadline, and a permit is acquired once the body is
@@ -29,7 +28,6 @@ use axum::{
 use deskplane_providers::{
     ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
 };
-
 use tonic::transport::server::TcpConnectInfo;
 
 pub use self::bodies::MAX_BODY;

@@ -86,10 +86,20 @@ pub(crate) async fn import(
 }
 
 /// A bundle written by hand, without a hash.
-pub(crate) fn by_hand(objects: &Value) -> Vec<u8> {
+fn by_hand(objects: &Value) -> Vec<u8> {
     json!({"format_version": 1, "name": "gold_pack", "version": "1", "objects": objects})
         .to_string()
         .into_bytes()
+}
+
+/// A profile with a rank, and the session template that it refers to.
+pub(crate) fn gold_pack() -> Vec<u8> {
+    by_hand(&json!({
+        "profiles": [{"unique_name": "gold_rep", "display_name": "Gold",
+            "session_templates": ["gold_case"], "rank": 3, "roles": ["msdyn_csr"]}],
+        "sessionTemplates": [{"unique_name": "gold_case", "display_name": "Case",
+            "type": "SESSION_TEMPLATE_TYPE_ENTITY", "entity": "incident"}],
+    }))
 }
 
 fn overwriting() -> v1::ImportOptions {
@@ -184,12 +194,7 @@ async fn s11_4_named_profiles_bring_what_they_refer_to_and_nothing_else() {
 async fn s11_4_managed_objects_are_locked_until_their_bundle_is_uninstalled() {
     let server = Running::with(Vec::new()).await;
     let api = Api::admin(&server);
-    let bundle = by_hand(&json!({
-        "profiles": [{"unique_name": "gold_rep", "display_name": "Gold",
-            "session_templates": ["gold_case"], "rank": 3, "roles": ["msdyn_csr"]}],
-        "sessionTemplates": [{"unique_name": "gold_case", "display_name": "Case",
-            "type": "SESSION_TEMPLATE_TYPE_ENTITY", "entity": "incident"}],
-    }));
+    let bundle = gold_pack();
     let managed = v1::ImportOptions { managed: true, ..Default::default() };
     let answer = import(&server, managed, &bundle).await.unwrap();
     assert_eq!((answer.created, answer.write.unwrap().changed), (2, true));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::Api,
-    bundles::{by_hand, import},
+    bundles::{gold_pack, import},
 };
 
 fn revision(answer: &Value) -> i64 {
@@ -36,12 +36,7 @@ async fn live(server: &Running) -> i64 {
     let back = json!({"names": ["profiles/contoso_rep"], "revision": first, "reason": "undo",
         "request_id": "0a9c1a4e-0b5f-4f4e-8f3e-2f1d2c3b4a01"});
     api.ok("Rollback", back).await;
-    let bundle = by_hand(&json!({
-        "profiles": [{"unique_name": "gold_rep", "display_name": "Gold",
-            "session_templates": ["gold_case"], "rank": 3, "roles": ["msdyn_csr"]}],
-        "sessionTemplates": [{"unique_name": "gold_case", "display_name": "Case",
-            "type": "SESSION_TEMPLATE_TYPE_ENTITY", "entity": "incident"}],
-    }));
+    let bundle = gold_pack();
     let managed = v1::ImportOptions { managed: true, ..Default::default() };
     import(server, managed, &bundle).await.unwrap();
     let operations = json!([

@@ -34,7 +34,7 @@ impl Found {
         }
     }
 
-    /// What the next start does, as far as can be told without opening the index.
+    /// What the next start does, as far as it shows without opening the index.
     fn foresee(&self, layout: &Layout, ids: Ids) -> Result<String> {
         let settings = Settings::default();
         let recovery = Recovery::inspect(layout, &settings, ids)?;
