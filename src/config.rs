@@ -10,7 +10,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{live, process::handles::FileHandles, server, telemetry};
+use crate::{live, process::handles::FileHandles, telemetry, transport};
 
 mod audit;
 mod differences;
@@ -71,6 +71,8 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Event loops that serve connections; 0 means one for each core.
+    pub loops: u32,
     /// Connections that may be open; 0 means as many as the file handles leave room for, and no
     /// value means more.
     pub connections: u32,
@@ -84,8 +86,10 @@ pub struct Limits {
     pub keepalive_interval_s: u64,
     /// Seconds in which it must answer.
     pub keepalive_timeout_s: u64,
-    /// Minutes after which a connection is asked to end.
+    /// Minutes after which a connection is asked to end, give or take a tenth.
     pub connection_age_min: u64,
+    /// Seconds in which the other end must take something of what waits to be written.
+    pub write_stall_s: u64,
 }
 
 /// Settings of live updates.
@@ -129,15 +133,17 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Self {
-        let server = server::Limits::default();
+        let defaults = transport::Limits::default();
         Self {
+            loops: 0,
             connections: 0,
-            streams_per_connection: server.streams_per_connection,
-            calls_per_connection: server.calls_per_connection.try_into().unwrap_or(u32::MAX),
-            header_bytes: server.header_bytes,
-            keepalive_interval_s: server.keepalive_interval.as_secs(),
-            keepalive_timeout_s: server.keepalive_timeout.as_secs(),
-            connection_age_min: server.connection_age.as_secs() / 60,
+            streams_per_connection: defaults.streams_per_connection,
+            calls_per_connection: defaults.calls_per_connection.try_into().unwrap_or(u32::MAX),
+            header_bytes: defaults.header_bytes,
+            keepalive_interval_s: defaults.keepalive_interval.as_secs(),
+            keepalive_timeout_s: defaults.keepalive_timeout.as_secs(),
+            connection_age_min: defaults.connection_age.as_secs() / 60,
+            write_stall_s: defaults.write_stall.as_secs(),
         }
     }
 }
@@ -281,6 +287,7 @@ impl Limits {
         let mut counts = |key: &str, value: u32, least: u32, most: u32| {
             range(mistakes, &format!("limits.{key}"), value, least, most);
         };
+        counts("loops", self.loops, 0, 1_024);
         counts("connections", self.connections, 0, 1 << 30);
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
@@ -290,13 +297,18 @@ impl Limits {
         };
         times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
         times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
+        times("write_stall_s", self.write_stall_s, HOUR_S);
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
     }
 
     /// The limits, for the server.
-    pub fn settings(&self) -> server::Limits {
+    pub fn settings(&self) -> transport::Limits {
         let room = FileHandles::current().for_connections();
-        server::Limits {
+        transport::Limits {
+            loops: match self.loops {
+                0 => transport::Limits::default().loops,
+                wanted => wanted.try_into().unwrap_or(usize::MAX),
+            },
             connections: match self.connections {
                 0 => room,
                 wanted => room.min(wanted.try_into().unwrap_or(usize::MAX)),
@@ -307,6 +319,7 @@ impl Limits {
             keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
             keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
             connection_age: Duration::from_secs(self.connection_age_min * 60),
+            write_stall: Duration::from_secs(self.write_stall_s),
         }
     }
 }

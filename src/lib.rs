@@ -32,4 +32,5 @@ pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod transfer;
+pub mod transport;
 pub mod voice;

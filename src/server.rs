@@ -1,7 +1,6 @@
 //! Assembles a server: store, ledger, hub, services, listener. The listener and the signal to stop
 //! come from outside.
 
-mod accept;
 mod framing;
 mod gate;
 mod health;
@@ -13,15 +12,16 @@ mod working;
 use std::{
     collections::BTreeSet,
     future::Future,
+    io,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use deskplane_proto::v1;
 use tokio::{net::TcpListener, sync::watch as changes, time::timeout};
-use tonic::{service::Routes, transport::Server};
+use tonic::service::Routes;
 use tonic_health::pb::health_check_response::ServingStatus;
-use tower::util::MapResponseLayer;
+use tower::{ServiceBuilder, util::MapResponseLayer};
 
 pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
 use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
@@ -33,11 +33,11 @@ use crate::{
     domain::{Actor, Provenance},
     ledger::{Committed, Ledger, Submission},
     live::{self, Fleet, Hub},
-    process::handles::FileHandles,
     read::Contents,
     service::Service,
     store::{self, Condition, Store},
     tasks::{OnPanic, Tasks},
+    transport::{self, Limits},
     voice::{
         self, CallStreams,
         vault::{self, Vault},
@@ -52,10 +52,6 @@ pub const WRITES: &str = "deskplane.v1.writes";
 const REFLECTION: [&str; 2] =
     ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
-/// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
-/// that HTTP/2 has no way but to end the connection, with every other call on it.
-const HEADER_SLACK: u32 = 8;
-
 /// Time in which the writes that wait at the end are answered; those that are left get
 /// STORE_UNAVAILABLE, for their outcome is not known.
 const LEDGER_CLOSE: Duration = Duration::from_secs(5);
@@ -65,39 +61,6 @@ const AUDIT_CLOSE: Duration = Duration::from_secs(2);
 
 /// Time in which cancelled tasks must be gone; each ends where it waits next.
 const TASKS_CLOSE: Duration = Duration::from_secs(1);
-
-/// Limits of the transport. None of them is left at "unlimited".
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections that may be open; by default what the limit of file handles leaves for them.
-    pub connections: usize,
-    /// Calls and streams that one connection may have open; further ones wait at the client.
-    pub streams_per_connection: u32,
-    /// Unary calls of one connection that are worked on at a time.
-    pub calls_per_connection: usize,
-    /// Bytes of the headers of one call.
-    pub header_bytes: u32,
-    /// Silence on a connection after which it is asked whether it lives.
-    pub keepalive_interval: Duration,
-    /// Time in which it must answer.
-    pub keepalive_timeout: Duration,
-    /// Age at which a connection is asked to end; open streams are seen through.
-    pub connection_age: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: FileHandles::current().for_connections(),
-            streams_per_connection: 1_024,
-            calls_per_connection: 1_024,
-            header_bytes: 16 * 1_024,
-            keepalive_interval: Duration::from_secs(60),
-            keepalive_timeout: Duration::from_secs(20),
-            connection_age: Duration::from_secs(2 * 3_600),
-        }
-    }
-}
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -130,9 +93,9 @@ pub enum Error {
     /// What is stored cannot be opened with the key ring.
     #[error(transparent)]
     Secret(#[from] vault::OpenError),
-    /// The listener or the transport failed.
-    #[error("the transport failed: {0}")]
-    Transport(#[from] tonic::transport::Error),
+    /// The transport could not be started.
+    #[error("the transport cannot be started: {0}")]
+    Transport(#[from] io::Error),
     /// A panic of a task without which the server would go on with stale or half-changed state.
     #[error("the task `{0}` panicked; the log has the reason")]
     Task(&'static str),
@@ -153,6 +116,8 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
     let Parts { store, clock, limits, watch, voice, audit, monitor, tasks } = parts;
+    // What a call starts outlives the event loop that serves it.
+    let tasks = tasks.at_home();
     let condition = store.condition();
     let audit = Audit::new(Arc::clone(&store), clock.clone(), audit);
     let recorder = audit.recorder.clone();
@@ -168,18 +133,12 @@ pub async fn serve(
     let readiness = Readiness::new(condition.clone());
     let working = Working::default();
     // Webhooks and probes come over HTTP/1.1 as well; everything else is gRPC.
-    let mut server = Server::builder()
-        .accept_http1(true)
+    let front = ServiceBuilder::new()
         .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
         .layer(service.layer())
-        .concurrency_limit_per_connection(limits.calls_per_connection)
-        .max_concurrent_streams(limits.streams_per_connection)
-        .http2_max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
-        .http2_keepalive_interval(Some(limits.keepalive_interval))
-        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
-        .max_connection_age(limits.connection_age);
+        .service(routes.prepare());
     let report_tasks = tasks.child();
     let report = report_condition(Arc::clone(&health), condition.clone());
     report_tasks.spawn("health", OnPanic::EndProcess, report);
@@ -188,8 +147,7 @@ pub async fn serve(
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
-    let incoming = accept::connections(listener, limits.connections, meters);
-    let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, async {
+    let serving = transport::serve(&tasks, listener, limits, meters, front, async {
         let _ = stopped.await;
     });
     tokio::pin!(serving);

@@ -52,6 +52,8 @@ pub struct Tasks {
     supervisor: Arc<Supervisor>,
     cancelled: CancellationToken,
     tracker: TaskTracker,
+    /// The executor of the tasks; without one each runs on that of who spawns it.
+    home: Option<Handle>,
     /// The trackers of the scopes around this one: their shutdown waits for these tasks, too.
     outer: Vec<TaskTracker>,
 }
@@ -79,8 +81,15 @@ impl Tasks {
             supervisor: Arc::clone(&self.supervisor),
             cancelled: self.cancelled.child_token(),
             tracker: TaskTracker::new(),
+            home: self.home.clone(),
             outer,
         }
+    }
+
+    /// The same scope, whose tasks run on the executor of the caller from whatever executor they are
+    /// spawned. Must be called within a tokio runtime.
+    pub fn at_home(&self) -> Self {
+        Self { home: Some(Handle::current()), ..self.clone() }
     }
 
     /// Runs a future until it completes or the scope is cancelled. Must be called within a tokio
@@ -89,7 +98,10 @@ impl Tasks {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.spawn_on(&Handle::current(), name, on_panic, future)
+        match &self.home {
+            Some(home) => self.spawn_on(home, name, on_panic, future),
+            None => self.spawn_on(&Handle::current(), name, on_panic, future),
+        }
     }
 
     /// The same on the executor of a runtime.
@@ -199,6 +211,12 @@ impl Tasks {
         self.supervisor.panics().clone()
     }
 
+    /// Completes when every task of the scope has ended; for a scope that gets no further one.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
     /// Drops every task of the scope where it waits.
     pub fn cancel(&self) {
         self.cancelled.cancel();
@@ -271,6 +289,17 @@ mod tests {
         assert_eq!(sound.await, Some(7));
         assert_eq!(tasks.child().panics(), BTreeMap::from([("doomed", 1), ("sound", 0)]));
         assert!(tasks.failed().now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_task_spawned_from_elsewhere_runs_at_home() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (home, elsewhere) = (runtime(), runtime());
+        let tasks = home.block_on(async { Tasks::default().at_home().child() });
+        let ran = async { tokio::runtime::Handle::current().id() };
+        let task = elsewhere.block_on(async { tasks.spawn("at home", OnPanic::Report, ran) });
+        drop(elsewhere);
+        assert_eq!(home.block_on(task), Some(home.handle().id()));
     }
 
     #[tokio::test]

@@ -15,9 +15,10 @@ use crate::{
     clock::Clock,
     config, live,
     process::{Watchdog, environment, signals::Signals},
-    server::{self, Limits, Parts},
+    server::{self, Parts},
     store::{Durable, durable::Settings},
     tasks::Tasks,
+    transport::Limits,
 };
 
 mod chat;

@@ -24,7 +24,6 @@ use self::{
     phase::{Live, Phase},
     shared::Shared,
 };
-use super::accept::ConnectionMeters;
 use crate::{
     audit::Recorder,
     ledger::Ledger,
@@ -34,6 +33,7 @@ use crate::{
         durable::{BUCKETS, Meters},
     },
     tasks::{OnPanic, Tasks},
+    transport::ConnectionMeters,
     voice::Voice,
 };
 

@@ -28,13 +28,12 @@ use axum::{
 use deskplane_providers::{
     ChannelProvider as _, Reply, Webhook, WebhookRefused, layers::Protected,
 };
-use tonic::transport::server::TcpConnectInfo;
 
 pub use self::bodies::MAX_BODY;
 use self::bodies::{Bodies, Unread};
 pub(super) use self::{limit::WebhookLimit, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
-use crate::domain::UniqueName;
+use crate::{domain::UniqueName, transport::Peer};
 
 /// The path before the name of a provider.
 const PATH: &str = "/webhooks/";
@@ -61,7 +60,7 @@ pub fn webhooks(voice: &Voice) -> Router {
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
     // Not decoded: a path that is spelled otherwise is not the URL that the vendor was given.
     let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
-    let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    let peer = request.extensions().get().and_then(|Peer(address)| *address);
     match ingress.posted(&provider, request).await {
         Ok(reply) => answer(reply),
         Err(Refused::Unverified(why)) => {

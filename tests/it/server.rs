@@ -6,9 +6,10 @@ use deskplane::{
     clock::Clock,
     domain::{Actor, Change, Object, Provenance, Time},
     live,
-    server::{Limits, Monitor, Parts, Voice, serve},
+    server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
+    transport,
 };
 use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
@@ -115,7 +116,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (clock, limits) = (Clock::system(), Limits::default());
+        let (clock, limits) = (Clock::system(), transport::Limits::default());
         let tasks = Tasks::default();
         let scope = tasks.child();
         let audit = deskplane::audit::Settings::default();

@@ -20,8 +20,8 @@ use tokio::{
 
 use super::{answer::Answers, shared::Shared};
 use crate::{
-    server::accept::is_of_peer,
     tasks::{OnPanic, Tasks},
+    transport::is_of_peer,
 };
 
 /// Connections at a time. Probes and collectors need few; these are part of the handles that

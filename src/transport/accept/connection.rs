@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -10,27 +11,21 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::{Sleep, sleep},
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::{
-    meters::ConnectionMeters,
-    silent::{Silent, Ticket},
-};
+use super::{meters::ConnectionMeters, place::Place, silent::Ticket};
 
 /// What a client of HTTP/2 sends first (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// An admitted connection.
 #[derive(Debug)]
-pub(in crate::server) struct Connection {
+pub(in crate::transport) struct Connection {
     stream: TcpStream,
     /// There until the connection has greeted.
     greeting: Option<Greeting>,
-    meters: ConnectionMeters,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// What is awaited of a new connection: the whole preface of HTTP/2, or a first byte that differs
@@ -54,17 +49,20 @@ impl Greeting {
 }
 
 impl Connection {
-    pub(super) fn new(
-        stream: TcpStream,
-        place: OwnedSemaphorePermit,
-        silent: &Silent,
-        within: Duration,
-        meters: &ConnectionMeters,
-    ) -> Self {
-        meters.open.increment(1);
+    pub(super) fn new(stream: TcpStream, place: Place, ticket: Ticket, within: Duration) -> Self {
         let deadline = Box::pin(sleep(within));
-        let greeting = Greeting { received: 0, deadline, ticket: silent.enter() };
-        Self { stream, greeting: Some(greeting), meters: meters.clone(), _place: place }
+        let greeting = Greeting { received: 0, deadline, ticket };
+        Self { stream, greeting: Some(greeting), place }
+    }
+
+    /// Address of the other end; none when it is gone already.
+    pub(in crate::transport) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
+    /// Figures of the connections of its listener.
+    pub(in crate::transport) fn meters(&self) -> &ConnectionMeters {
+        &self.place.meters
     }
 
     /// Whether the greeting is still awaited.
@@ -82,24 +80,10 @@ impl Connection {
         }
         if greeting.deadline.as_mut().poll(cx).is_ready() {
             self.greeting = None;
-            self.meters.silent.increment(1);
+            self.place.meters.silent.increment(1);
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.meters.open.decrement(1);
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
     }
 }
 

@@ -6,9 +6,9 @@ use metrics::{
 
 /// Figures of the connections of the main port.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct ConnectionMeters {
+pub struct ConnectionMeters {
     /// Open connections.
-    pub(super) open: Gauge,
+    pub(in crate::transport) open: Gauge,
     /// Accepts that failed.
     pub(super) accept_errors: Counter,
     /// Connections closed because the cap was reached.
@@ -17,6 +17,8 @@ pub(in crate::server) struct ConnectionMeters {
     pub(super) displaced: Counter,
     /// Connections closed because they did not greet in time.
     pub(super) silent: Counter,
+    /// Connections closed because the peer took nothing for too long.
+    pub(in crate::transport) stalled: Counter,
 }
 
 impl Default for ConnectionMeters {
@@ -28,13 +30,14 @@ impl Default for ConnectionMeters {
             refused: Counter::noop(),
             displaced: Counter::noop(),
             silent: Counter::noop(),
+            stalled: Counter::noop(),
         }
     }
 }
 
 impl ConnectionMeters {
     /// Meters of a recorder.
-    pub(in crate::server) fn new(recorder: &dyn Recorder) -> Self {
+    pub(crate) fn new(recorder: &dyn Recorder) -> Self {
         with_local_recorder(recorder, || {
             describe_gauge!("deskplane_connections", "Open connections of the main port");
             describe_counter!(
@@ -44,7 +47,7 @@ impl ConnectionMeters {
             describe_counter!(
                 "deskplane_connections_closed_total",
                 "Connections closed by a limit: the cap was reached, a silent one gave way to \
-                 another client, or did not greet in time"
+                 another client, did not greet in time, or took nothing of what was written"
             );
             let closed = |limit| counter!("deskplane_connections_closed_total", "limit" => limit);
             Self {
@@ -53,6 +56,7 @@ impl ConnectionMeters {
                 refused: closed("cap"),
                 displaced: closed("displaced"),
                 silent: closed("greeting"),
+                stalled: closed("write_stall"),
             }
         })
     }

@@ -1,6 +1,5 @@
-use std::{net::SocketAddr, pin::Pin};
+use std::net::SocketAddr;
 
-use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     task::JoinHandle,
@@ -8,18 +7,21 @@ use tokio::{
 
 use super::*;
 
-type Incoming = Pin<Box<dyn Stream<Item = io::Result<Connection>> + Send>>;
-
-/// Connections of a free port with a cap.
-async fn listen(cap: usize) -> (SocketAddr, Incoming) {
+/// Admission to a free port with a cap.
+async fn listen(cap: usize) -> (SocketAddr, Admission) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, Box::pin(connections(listener, cap, ConnectionMeters::default())))
+    (address, Admission::new(listener, cap, ConnectionMeters::default()))
+}
+
+/// The next admitted connection.
+async fn next(admission: &mut Admission) -> Connection {
+    admission.next().await.open().unwrap()
 }
 
 /// The next admitted connection, read until it ends; what was read, and how it ended.
-async fn read(incoming: &mut Incoming) -> JoinHandle<(Vec<u8>, io::Result<()>)> {
-    let mut connection = incoming.next().await.unwrap().unwrap();
+async fn read(admission: &mut Admission) -> JoinHandle<(Vec<u8>, io::Result<()>)> {
+    let mut connection = next(admission).await;
     tokio::spawn(async move {
         let mut bytes = Vec::new();
         let ended = connection.read_to_end(&mut bytes).await;
@@ -29,17 +31,17 @@ async fn read(incoming: &mut Incoming) -> JoinHandle<(Vec<u8>, io::Result<()>)> 
 
 #[tokio::test]
 async fn the_oldest_silent_connection_gives_way() {
-    let (address, mut incoming) = listen(3).await;
+    let (address, mut admission) = listen(3).await;
     let connect = async || TcpStream::connect(address).await.unwrap();
     let mut speaks = connect().await;
-    let mut spoken = incoming.next().await.unwrap().unwrap();
+    let mut spoken = next(&mut admission).await;
     speaks.write_all(b"GET").await.unwrap();
     spoken.read_exact(&mut [0; 3]).await.unwrap();
     let _silent = (connect().await, connect().await);
-    let oldest = read(&mut incoming).await;
-    let youngest = read(&mut incoming).await;
+    let oldest = read(&mut admission).await;
+    let youngest = read(&mut admission).await;
     let _new = connect().await;
-    let admitted = read(&mut incoming).await;
+    let admitted = read(&mut admission).await;
     let (bytes, ended) = oldest.await.unwrap();
     assert!(bytes.is_empty());
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
@@ -50,13 +52,13 @@ async fn the_oldest_silent_connection_gives_way() {
 
 #[tokio::test]
 async fn at_the_cap_a_connection_is_closed_and_the_others_stay() {
-    let (address, mut incoming) = listen(1).await;
+    let (address, mut admission) = listen(1).await;
     let mut first = TcpStream::connect(address).await.unwrap();
     first.write_all(b"GET").await.unwrap();
-    let mut connection = incoming.next().await.unwrap().unwrap();
+    let mut connection = next(&mut admission).await;
     let mut bytes = [0; 3];
     connection.read_exact(&mut bytes).await.unwrap();
-    let waiting = tokio::spawn(async move { incoming.next().await.unwrap().unwrap() });
+    let waiting = tokio::spawn(async move { next(&mut admission).await });
     let mut second = TcpStream::connect(address).await.unwrap();
     // Closed without a word.
     assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
@@ -78,10 +80,10 @@ async fn a_connection_must_greet_in_time() {
         (b"PRJ", true),
         (b"\0", true),
     ] {
-        let (address, mut incoming) = listen(1).await;
+        let (address, mut admission) = listen(1).await;
         let mut client = TcpStream::connect(address).await.unwrap();
         let since = time::Instant::now();
-        let mut connection = incoming.next().await.unwrap().unwrap();
+        let mut connection = next(&mut admission).await;
         client.write_all(sent).await.unwrap();
         let mut bytes = vec![0; sent.len()];
         connection.read_exact(&mut bytes).await.unwrap();
@@ -99,9 +101,9 @@ async fn a_connection_must_greet_in_time() {
 
 #[tokio::test]
 async fn a_preface_in_pieces_is_one_greeting() {
-    let (address, mut incoming) = listen(1).await;
+    let (address, mut admission) = listen(1).await;
     let mut client = TcpStream::connect(address).await.unwrap();
-    let mut connection = incoming.next().await.unwrap().unwrap();
+    let mut connection = next(&mut admission).await;
     for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
         client.write_all(&[*byte]).await.unwrap();
         assert_eq!(connection.read_u8().await.unwrap(), *byte);

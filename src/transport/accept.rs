@@ -6,20 +6,23 @@
 
 mod connection;
 mod meters;
+mod place;
 mod silent;
 
 use std::{io, sync::Arc, time::Duration};
 
-use futures_core::Stream;
-use futures_util::stream;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
 };
 
-pub(super) use self::meters::ConnectionMeters;
-use self::{connection::Connection, silent::Silent};
+pub(super) use self::connection::Connection;
+pub use self::meters::ConnectionMeters;
+use self::{
+    place::Place,
+    silent::{Silent, Ticket},
+};
 
 /// Time in which a new connection must send the preface of HTTP/2 or begin a request of HTTP/1.1.
 const GREETING: Duration = Duration::from_secs(10);
@@ -30,29 +33,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// One refusal in so many is logged.
 const LOGGED: u64 = 1_000;
 
-/// The connections of a listener, as they are admitted. At most `cap` are open at a time.
-pub(super) fn connections(
-    listener: TcpListener,
-    cap: usize,
-    meters: ConnectionMeters,
-) -> impl Stream<Item = io::Result<Connection>> {
-    let cap = cap.clamp(1, Semaphore::MAX_PERMITS);
-    let admission = Admission {
-        listener,
-        cap,
-        places: Arc::new(Semaphore::new(cap)),
-        silent: Silent::default(),
-        meters,
-        back_off: BACK_OFF.0,
-        refused: 0,
-    };
-    stream::unfold(admission, |mut admission| async {
-        let connection = admission.next().await;
-        Some((Ok(connection), admission))
-    })
-}
-
-struct Admission {
+/// Admits the connections of a listener.
+pub(super) struct Admission {
     listener: TcpListener,
     cap: usize,
     places: Arc<Semaphore>,
@@ -65,17 +47,43 @@ struct Admission {
     refused: u64,
 }
 
+/// A connection that has a place, and no executor yet.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    stream: std::net::TcpStream,
+    ticket: Ticket,
+    place: Place,
+}
+
 impl Admission {
+    /// The admission to a listener. At most `cap` of its connections are open at a time.
+    pub(super) fn new(listener: TcpListener, cap: usize, meters: ConnectionMeters) -> Self {
+        let cap = cap.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            listener,
+            cap,
+            places: Arc::new(Semaphore::new(cap)),
+            silent: Silent::default(),
+            meters,
+            back_off: BACK_OFF.0,
+            refused: 0,
+        }
+    }
+
     /// The next connection that has a place.
-    async fn next(&mut self) -> Connection {
+    pub(super) async fn next(&mut self) -> Admitted {
         loop {
             let stream = self.accept().await;
-            if let Some(place) = self.place().await {
-                // Without it answers may wait for acknowledgements; a peer that is gone sees none.
-                let _ = stream.set_nodelay(true);
-                return Connection::new(stream, place, &self.silent, GREETING, &self.meters);
-            }
-            self.note_refused();
+            let Some(permit) = self.place().await else {
+                self.note_refused();
+                continue;
+            };
+            // Without it answers may wait for acknowledgements; a peer that is gone sees none.
+            let _ = stream.set_nodelay(true);
+            // Leaves the executor of the listener.
+            let Ok(stream) = stream.into_std() else { continue };
+            let place = Place::new(permit, self.meters.clone());
+            return Admitted { stream, ticket: self.silent.enter(), place };
         }
     }
 
@@ -125,8 +133,15 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// The connection, on the executor of the caller.
+    pub(super) fn open(self) -> io::Result<Connection> {
+        Ok(Connection::new(TcpStream::from_std(self.stream)?, self.place, self.ticket, GREETING))
+    }
+}
+
 /// Whether the error is the connection's own: the peer was gone before it was accepted.
-pub(super) fn is_of_peer(error: &io::Error) -> bool {
+pub(crate) fn is_of_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | PermissionDenied)
 }

@@ -1,0 +1,136 @@
+//! One connection: its protocol, its calls, and its end.
+
+use std::{
+    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tower::{Service, ServiceExt as _, limit::ConcurrencyLimit, util::Oneshot};
+
+use super::{Limits, accept::Connection, coalesce::Coalesce};
+
+/// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
+/// that HTTP/2 has no way but to end the connection, with every other call on it.
+const HEADER_SLACK: u32 = 8;
+
+/// The other end of the connection that a request came by, among the extensions of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub Option<SocketAddr>);
+
+/// How connections are served.
+#[derive(Debug)]
+pub(super) struct Protocols {
+    builder: auto::Builder<TokioExecutor>,
+    calls: usize,
+    age: Duration,
+    write_stall: Duration,
+    /// Cancelled when connections have to end.
+    drain: CancellationToken,
+}
+
+impl Protocols {
+    pub(super) fn new(limits: &Limits, drain: CancellationToken) -> Self {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // Without a timer the deadline of the head of a request is not held.
+        builder.http1().timer(TokioTimer::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_per_connection)
+            .max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
+            .keep_alive_interval(limits.keepalive_interval)
+            .keep_alive_timeout(limits.keepalive_timeout);
+        Self {
+            builder,
+            calls: limits.calls_per_connection,
+            age: limits.connection_age,
+            write_stall: limits.write_stall,
+            drain,
+        }
+    }
+
+    /// Serves a connection until it is closed.
+    pub(super) async fn serve<S>(&self, connection: Connection, service: S)
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let (peer, meters) = (Peer(connection.peer()), connection.meters().clone());
+        let (io, pending) = Coalesce::new(connection);
+        let service = Calls { peer, service: ConcurrencyLimit::new(service, self.calls) };
+        let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
+        let mut age = pin!(sleep(self.age.mul_f64(0.9 + 0.2 * fastrand::f64())));
+        let mut drain = pin!(self.drain.cancelled());
+        let mut stall = pin!(sleep(Duration::ZERO));
+        let (mut ending, mut over, mut waiting) = (false, false, None);
+        poll_fn(|cx| {
+            if !ending && (age.as_mut().poll(cx).is_ready() || drain.as_mut().poll(cx).is_ready()) {
+                ending = true;
+                http.as_mut().graceful_shutdown();
+            }
+            if !over && let Poll::Ready(ended) = http.as_mut().poll(cx) {
+                over = true;
+                if let Err(error) = ended {
+                    tracing::debug!(?peer, error, "a connection ended");
+                }
+            }
+            match pending.drain(cx) {
+                Poll::Ready(Ok(())) if over => return Poll::Ready(()),
+                Poll::Ready(Ok(())) => {
+                    waiting = None;
+                    if pending.take_refused() {
+                        cx.waker().wake_by_ref();
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(?peer, %error, "a connection broke");
+                    return Poll::Ready(());
+                }
+                // Each byte that goes gives the peer its time again.
+                Poll::Pending if waiting != Some(pending.written()) => {
+                    waiting = Some(pending.written());
+                    stall.as_mut().reset(Instant::now() + self.write_stall);
+                }
+                Poll::Pending => {}
+            }
+            if waiting.is_some() && stall.as_mut().poll(cx).is_ready() {
+                meters.stalled.increment(1);
+                tracing::debug!(?peer, bytes = pending.len(), "a peer takes nothing; closed");
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// The calls of one connection.
+#[derive(Debug, Clone)]
+struct Calls<S> {
+    peer: Peer,
+    service: ConcurrencyLimit<S>,
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Oneshot<ConcurrencyLimit<S>, Request<Body>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.peer);
+        self.service.clone().oneshot(request)
+    }
+}

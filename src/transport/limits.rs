@@ -1,0 +1,46 @@
+//! Limits of the main port.
+
+use std::{num::NonZero, thread::available_parallelism, time::Duration};
+
+use crate::process::handles::FileHandles;
+
+/// Limits of the transport. None of them is left at "unlimited".
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Event loops that serve the connections; by default one for each core.
+    pub loops: usize,
+    /// Connections that may be open; by default what the limit of file handles leaves for them.
+    pub connections: usize,
+    /// Calls and streams that one connection may have open; further ones wait at the client.
+    pub streams_per_connection: u32,
+    /// Unary calls of one connection that are worked on at a time.
+    pub calls_per_connection: usize,
+    /// Bytes of the headers of one call.
+    pub header_bytes: u32,
+    /// Silence on a connection after which it is asked whether it lives.
+    pub keepalive_interval: Duration,
+    /// Time in which it must answer.
+    pub keepalive_timeout: Duration,
+    /// Age at which a connection is asked to end, give or take a tenth; open streams are seen
+    /// through.
+    pub connection_age: Duration,
+    /// Time in which the peer must take something of what waits to be written; then the connection
+    /// is closed.
+    pub write_stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            loops: available_parallelism().map_or(1, NonZero::get),
+            connections: FileHandles::current().for_connections(),
+            streams_per_connection: 1_024,
+            calls_per_connection: 1_024,
+            header_bytes: 16 * 1_024,
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            connection_age: Duration::from_secs(2 * 3_600),
+            write_stall: Duration::from_secs(60),
+        }
+    }
+}
