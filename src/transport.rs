@@ -70,3 +70,6 @@ where
     loops.ended().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
