@@ -4,6 +4,7 @@
 //! a delivery takes the lock of that client alone; the lock over all clients is for those that come,
 //! go, report or list.
 
+mod app_client_id;
 mod client;
 mod index;
 mod mark;

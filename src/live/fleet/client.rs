@@ -1,15 +1,17 @@
-//! What is known of one client. There may be 100 000, so it is small: contents are named by shared
-//! ids, and of the deliveries before the newest short hashes are kept.
+//! What is known of one client. There may be 100 000, so it is small, at most 200 bytes with its place
+//! in the index: contents are named by shared ids, of the deliveries before the newest short hashes
+//! are kept, and what is rarely there is allocated when it is.
 
 use std::{
     cmp::Ordering as Order,
+    num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use super::{RejectReason, Report, ReportStatus};
+use super::{RejectReason, Report, ReportStatus, app_client_id::AppClientId};
 use crate::{
     content::ContentId,
     domain::{App, Refusal, Time, UserId},
@@ -26,36 +28,32 @@ pub(super) const RECENT: usize = 8;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) user: UserId,
-    pub(super) client_id: Box<str>,
-    pub(super) app: App,
+    pub(super) id: AppClientId,
     /// Revision of the oldest content that waits to be delivered; 0 when none waits.
     waiting: AtomicI64,
     state: Mutex<State>,
 }
 
-/// What a client was sent and has said. Each field counts: see the tests.
+/// What a client was sent and has said, in 80 bytes without a gap.
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// Content of the newest delivery.
     pub(super) sent: Option<Arc<ContentId>>,
     pub(super) sent_revision: i64,
     pub(super) sent_time: Time,
-    /// Content that the client said last that it applied.
-    pub(super) applied: Option<Arc<ContentId>>,
+    /// Revision of what the client said last that it applied; 0 when it applied nothing.
     pub(super) applied_revision: i64,
-    /// Last revision at which that is known to have been current, once something else was sent.
-    pub(super) applied_until: i64,
     /// What is rarely there.
     pub(super) more: Option<Box<More>>,
-    /// Short hashes of the newest deliveries, in a ring.
-    recent: [u32; RECENT],
+    /// Short hashes of the newest deliveries, the newest first.
+    recent: [Option<NonZeroU32>; RECENT],
     /// See [`Self::since`], in whole seconds.
     since: u32,
     /// Open streams.
     pub(super) streams: u16,
-    /// Deliveries so far, up to what says how full the ring is and where it goes on.
-    deliveries: u8,
     pub(super) said: Said,
+    /// Whether `sent` is what the client said last that it applied; otherwise that is in `more`.
+    applied_sent: bool,
 }
 
 /// How far a client has been heard.
@@ -70,12 +68,22 @@ pub(super) enum Said {
     RejectedNewest,
 }
 
-/// What a client says while it has not applied what it was sent.
+/// What is known besides of a client that has not applied what it was sent.
 #[derive(Debug, Default)]
 pub(super) struct More {
+    applied: Option<Applied>,
     /// What arrived but is not applied yet.
     pub(super) received: Option<(i64, Arc<ContentId>)>,
-    pub(super) rejected: Option<Rejected>,
+    /// In a box of its own, for it is the rarest.
+    rejected: Option<Box<Rejected>>,
+}
+
+/// What a client applied that is not what it was sent last.
+#[derive(Debug)]
+struct Applied {
+    content: Arc<ContentId>,
+    /// Last revision at which it is known to have been current, once something else was sent.
+    until: i64,
 }
 
 /// A rejection.
@@ -90,7 +98,7 @@ pub(super) struct Rejected {
 impl Client {
     pub(super) fn new(user: UserId, app: App, client_id: &str) -> Self {
         let (waiting, state) = (AtomicI64::default(), Mutex::default());
-        Self { user, client_id: client_id.into(), app, waiting, state }
+        Self { user, id: AppClientId::new(app, client_id), waiting, state }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -99,10 +107,7 @@ impl Client {
 
     /// In which order clients are listed.
     pub(super) fn compare(&self, other: &Self) -> Order {
-        let by_user = self.user.cmp(&other.user);
-        by_user
-            .then_with(|| self.app.cmp(&other.app))
-            .then_with(|| self.client_id.cmp(&other.client_id))
+        self.user.cmp(&other.user).then_with(|| self.id.cmp(&other.id))
     }
 
     /// Revision of the oldest content that waits for the client; 0 when none does.
@@ -138,10 +143,11 @@ impl Client {
             if state.has_applied_newest() {
                 // Several changes may go out as one delivery: what was applied was current until the
                 // first of them. An answer that comes before the comparison says nothing of that.
-                state.applied_until = match waiting {
+                let until = match waiting {
                     0 => state.known_revision(),
                     waiting => waiting.min(revision) - 1,
                 };
+                state.keep_applied(until);
             }
             state.remember(&content.digest);
             state.sent = Some(Arc::clone(content));
@@ -165,7 +171,7 @@ impl Client {
             return Ok(true);
         }
         // A client to which this server has delivered nothing since its start is accepted.
-        if state.deliveries > 0 && !state.remembers(&report.digest) {
+        if state.sent.is_some() && !state.remembers(&report.digest) {
             return Err(report.not_sent());
         }
         let content = state.named(&report.digest, current);
@@ -186,17 +192,35 @@ impl State {
 
     /// Whether what the client applied is what it was sent last.
     pub(super) fn has_applied_newest(&self) -> bool {
-        self.applied.as_ref().is_some_and(|applied| is(self.sent.as_ref(), &applied.digest))
+        self.applied().is_some_and(|applied| is(self.sent.as_ref(), &applied.digest))
+    }
+
+    /// Content that the client said last that it applied.
+    pub(super) fn applied(&self) -> Option<&Arc<ContentId>> {
+        match self.applied_sent {
+            true => self.sent.as_ref(),
+            false => self.applied_before().map(|applied| &applied.content),
+        }
+    }
+
+    /// Last revision at which that is known to have been current; of use once something else was
+    /// sent.
+    pub(super) fn applied_until(&self) -> i64 {
+        self.applied_before().map_or(0, |applied| applied.until)
+    }
+
+    fn applied_before(&self) -> Option<&Applied> {
+        self.more.as_ref()?.applied.as_ref()
     }
 
     pub(super) fn received(&self) -> Option<(i64, &Arc<ContentId>)> {
         let more = self.more.as_ref().and_then(|more| more.received.as_ref());
-        let applied = self.applied.as_ref().map(|content| (self.applied_revision, content));
+        let applied = self.applied().map(|content| (self.applied_revision, content));
         more.map(|(revision, content)| (*revision, content)).or(applied)
     }
 
     pub(super) fn rejected(&self) -> Option<&Rejected> {
-        self.more.as_ref()?.rejected.as_ref()
+        self.more.as_ref()?.rejected.as_deref()
     }
 
     /// The newest revision at which what was sent or applied last was current for certain.
@@ -212,16 +236,21 @@ impl State {
         self.applied_revision.max(received).max(rejected)
     }
 
+    /// Keeps what the client applied, which is about to be superseded.
+    fn keep_applied(&mut self, until: i64) {
+        if let Some(content) = self.applied().cloned() {
+            self.more.get_or_insert_default().applied = Some(Applied { content, until });
+            self.applied_sent = false;
+        }
+    }
+
     fn remember(&mut self, digest: &str) {
-        let full = RECENT as u8;
-        self.recent[usize::from(self.deliveries % full)] = short(digest);
-        // From there on only where the ring goes on is of interest.
-        self.deliveries = if self.deliveries < 2 * full - 1 { self.deliveries + 1 } else { full };
+        self.recent.rotate_right(1);
+        self.recent[0] = Some(short(digest));
     }
 
     fn remembers(&self, digest: &str) -> bool {
-        let known = usize::from(self.deliveries).min(RECENT);
-        self.recent[..known].contains(&short(digest))
+        self.recent.contains(&Some(short(digest)))
     }
 
     /// The id of the content of a digest; that of content which is no longer held names no profile.
@@ -229,7 +258,7 @@ impl State {
         let more = self.more.as_deref();
         let held = [
             self.sent.as_ref(),
-            self.applied.as_ref(),
+            self.applied(),
             more.and_then(|more| more.received.as_ref()).map(|(_, content)| content),
             self.rejected().map(|rejected| &rejected.content),
             current,
@@ -250,29 +279,28 @@ impl State {
         }
         match report.status {
             ReportStatus::Received
-                if self.applied.is_some() && self.applied_revision >= revision => {}
+                if self.applied().is_some() && self.applied_revision >= revision => {}
             ReportStatus::Received => {
                 self.more.get_or_insert_default().received = Some((revision, content));
             }
             ReportStatus::Applied => {
-                // What was superseded already was current when it was delivered, at least.
-                self.applied_until = match newest {
-                    true => revision,
-                    false => revision.min(self.sent_revision - 1).max(0),
-                };
                 self.applied_revision = revision;
-                self.applied = Some(content);
                 // Nothing that was reported is newer.
                 self.more = None;
+                self.applied_sent = newest;
                 if newest {
                     self.said = Said::Something;
+                } else {
+                    // What was superseded already was current when it was delivered, at least.
+                    let until = revision.min(self.sent_revision - 1).max(0);
+                    self.more.get_or_insert_default().applied = Some(Applied { content, until });
                 }
             }
             ReportStatus::Rejected { reason, detail } => {
                 let more = self.more.get_or_insert_default();
                 more.received = Some((revision, Arc::clone(&content)));
                 let detail = detail.into_boxed_str();
-                more.rejected = Some(Rejected { revision, content, reason, detail });
+                more.rejected = Some(Box::new(Rejected { revision, content, reason, detail }));
                 if newest {
                     self.said = Said::RejectedNewest;
                 }
@@ -286,9 +314,10 @@ fn is(content: Option<&Arc<ContentId>>, digest: &str) -> bool {
     content.is_some_and(|content| content.digest == digest)
 }
 
-/// FNV-1a of a digest.
-fn short(digest: &str) -> u32 {
-    digest
+/// FNV-1a of a digest, 1 in place of 0.
+fn short(digest: &str) -> NonZeroU32 {
+    let hash = digest
         .bytes()
-        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN)
 }

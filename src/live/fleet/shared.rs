@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use uuid::Uuid;
+
 use super::{Client, index::Index, mark::Changes};
 use crate::{
     clock::Clock,
@@ -33,10 +35,11 @@ impl Shared {
             client.deliver(&resolved.content.id, resolved.revision, now)
         });
         if differs && whole {
+            let mut buffer = Uuid::encode_buffer();
             self.log.delivered(DeliveryRef {
                 user: &resolved.user,
                 app: resolved.app,
-                client_id: client.map(|client| &*client.client_id).unwrap_or_default(),
+                client_id: client.map(|client| client.id.text(&mut buffer)).unwrap_or_default(),
                 time: now,
                 revision: resolved.revision,
                 digest: &resolved.content.digest,

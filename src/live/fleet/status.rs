@@ -124,9 +124,9 @@ impl ClientStatus {
         let waited = now.micros().saturating_sub(state.sent_time.micros()).max(0);
         let found = state.judge(waited);
         let applied_newest = state.has_applied_newest();
-        let current_at = match (&state.applied, client.waiting()) {
+        let current_at = match (state.applied(), client.waiting()) {
             (None, _) => 0,
-            (Some(_), _) if !applied_newest => state.applied_until,
+            (Some(_), _) if !applied_newest => state.applied_until(),
             // What is not connected is not compared.
             (Some(_), _) if state.streams == 0 => state.known_revision(),
             (Some(_), 0) => compared.max(state.sent_revision),
@@ -138,14 +138,14 @@ impl ClientStatus {
             |revision, content: &Arc<ContentId>| Held { revision, content: Arc::clone(content) };
         Self {
             user: client.user.clone(),
-            app: client.app,
-            client_id: client.client_id.to_string(),
+            app: client.id.app(),
+            client_id: client.id.to_string(),
             state: found,
             since: state.since(),
             sent: state.sent.as_ref().map(|content| held(state.sent_revision, content)),
             sent_time: state.sent.as_ref().map(|_| state.sent_time),
             received: state.received().map(|(revision, content)| held(revision, content)),
-            applied: state.applied.as_ref().map(|content| held(state.applied_revision, content)),
+            applied: state.applied().map(|content| held(state.applied_revision, content)),
             rejected: state.rejected().map(rejection),
             lag: Duration::from_micros(u64::try_from(lag).unwrap_or_default()),
             current_at,

@@ -39,6 +39,8 @@ impl Pair {
         assert_eq!(status.sent_time, time, "{at}");
         let of = |report: Option<&AcceptedReport>| said(report.map(|report| report.sent));
         assert_eq!(held(status.applied.as_ref()), of(client.applied()), "{at}");
+        let names_profile = status.applied.as_ref().map(|held| held.content.profile.is_some());
+        assert_eq!(names_profile, client.applied().map(|report| report.named), "{at}");
         assert_eq!(held(status.received.as_ref()), of(client.received()), "{at}");
         let rejected = status.rejected.as_ref();
         assert_eq!(held(rejected.map(|rejected| &rejected.held)), of(client.rejected()), "{at}");
