@@ -18,6 +18,7 @@ pub mod command;
 pub mod config;
 pub mod content;
 pub mod domain;
+pub mod executor;
 pub mod history;
 pub mod impact;
 pub mod ledger;

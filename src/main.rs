@@ -9,6 +9,10 @@ use std::{
 use deskplane::cli::{self, Io};
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = cli::parse();
     let runtime = match Runtime::new() {

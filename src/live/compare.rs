@@ -15,11 +15,11 @@ use super::{
     ids::{GroupId, StreamId},
     profile::{Offer, ProfileSlot},
     registry::{Registry, Watcher},
-    streams::Wakers,
 };
 use crate::{
     catalog::Catalog,
     domain::{App, Refusal, UserId},
+    executor::Wakes,
     impact::Touched,
     read::{Contents, Variant, resolved_variant},
     resolve::Resolution,
@@ -37,7 +37,7 @@ impl Shared {
             Answers { contents: &self.contents, catalog: after, known: HashMap::new() };
         self.prepare(&changes, &mut answers);
 
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let mut registry = self.profiles.registry();
         let mut singled = registry.touched(&changes.touched, after);
         singled.extend(&registry.index.newer_than_hub);
@@ -93,7 +93,7 @@ impl Shared {
         singled: &BTreeSet<StreamId>,
         changes: &Changes,
         answers: &mut Answers<'_>,
-        wakers: &mut Wakers,
+        wakers: &mut Wakes,
     ) -> Vec<StreamId> {
         let Some(group) = registry.index.groups.get(id) else { return Vec::new() };
         let members = || group.members.iter().filter(|id| !singled.contains(id));
@@ -135,7 +135,7 @@ impl Shared {
         id: StreamId,
         changes: &Changes,
         answers: &mut Answers<'_>,
-        wakers: &mut Wakers,
+        wakers: &mut Wakes,
     ) {
         let Some(watcher) = registry.get(id).cloned() else { return };
         if watcher.start > answers.catalog.revision {

@@ -19,12 +19,13 @@ use super::{
     fleet::Presence,
     group::GroupKey,
     profile::{Opening, ProfileSlot, Subject},
-    streams::{Follower, Wakers},
+    streams::Follower,
     token::Binding,
 };
 use crate::{
     catalog::Catalog,
     domain::{App, Reason, Refusal, Scope, Time, UniqueName, UserId},
+    executor::Wakes,
     ledger::Committed,
     read::{Contents, Resolved, Variant, resolved_variant},
     tasks::{OnPanic, Tasks},
@@ -132,7 +133,7 @@ impl Hub {
         let early = catalog();
         let answer = shared.start(&early, &access.user, app)?;
 
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let mut registry = shared.profiles.registry();
         registry.refuse_draining()?;
         // Commits are compared under the same lock: none slips between this catalog and the index.
@@ -221,7 +222,7 @@ impl Hub {
         *health = Health { state, since: Some(time) };
         let health = *health;
         drop(known);
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let (registry, now) = (self.shared.profiles.registry(), Instant::now());
         for (_, watcher) in registry.iter() {
             wakers.add(watcher.slot().update(|slot| slot.report(provider, health, now)));

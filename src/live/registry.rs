@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
     time::Duration,
 };
 
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UserId},
+    executor::Parked,
     impact::Touched,
 };
 
@@ -152,7 +152,7 @@ impl<P: Payload> Registry<P> {
         (access, topic, client_id): (&Access, P::Topic, Option<&str>),
         settings: &Settings,
         catalog: &Catalog,
-    ) -> Result<Option<Waker>, Refusal> {
+    ) -> Result<Option<Parked>, Refusal> {
         let key = client_key::<P>(access, topic, client_id);
         if let Some(id) = key.and_then(|key| self.clients.get(&key).copied()) {
             return Ok(self.end(id, replaced()));
@@ -199,7 +199,7 @@ impl<P: Payload> Registry<P> {
     }
 
     /// Ends a stream and takes it out; answers whom to wake.
-    pub(super) fn end(&mut self, id: StreamId, refusal: Refusal) -> Option<Waker> {
+    pub(super) fn end(&mut self, id: StreamId, refusal: Refusal) -> Option<Parked> {
         let watcher = self.get(id).cloned()?;
         self.count_end(id, refusal.reason);
         watcher.slot().end(refusal)
@@ -222,7 +222,7 @@ impl<P: Payload> Registry<P> {
     }
 
     /// Starts the planned end of every stream, their reconnects spread over the drain window.
-    pub(super) fn drain(&mut self, window: Duration, now: Instant) -> Vec<Waker> {
+    pub(super) fn drain(&mut self, window: Duration, now: Instant) -> Vec<Parked> {
         if self.draining.replace(now).is_some() {
             return Vec::new();
         }
@@ -236,7 +236,7 @@ impl<P: Payload> Registry<P> {
     }
 
     /// Ends streams that nobody reads, and after the deadline of a drain all that are left.
-    pub(super) fn sweep(&mut self, settings: &Settings, now: Instant) -> Vec<Waker> {
+    pub(super) fn sweep(&mut self, settings: &Settings, now: Instant) -> Vec<Parked> {
         let cut = self.draining.is_some_and(|since| since + settings.drain_deadline <= now);
         let lost: Vec<_> = self
             .iter()

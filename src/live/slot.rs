@@ -6,7 +6,10 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use super::{Settings, ids::StreamId};
-use crate::domain::{Reason, Refusal};
+use crate::{
+    domain::{Reason, Refusal},
+    executor::Parked,
+};
 
 /// Shortest and longest time after which a stream that reached its age may come back.
 const RETURN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(1_000));
@@ -102,7 +105,7 @@ pub(super) struct Slot<P> {
     polled_at: Instant,
     ages_at: Instant,
     random: Rng,
-    waker: Option<Waker>,
+    waker: Option<Parked>,
 }
 
 impl<P: Payload> Slot<P> {
@@ -126,7 +129,7 @@ impl<P: Payload> Slot<P> {
     }
 
     /// Changes what waits; answers whom to wake, if `change` says that there is something to send.
-    pub(super) fn update(&mut self, change: impl FnOnce(&mut P) -> bool) -> Option<Waker> {
+    pub(super) fn update(&mut self, change: impl FnOnce(&mut P) -> bool) -> Option<Parked> {
         if change(&mut self.payload) { self.waker.take() } else { None }
     }
 
@@ -136,14 +139,14 @@ impl<P: Payload> Slot<P> {
         reason: Reason,
         reconnect_after: Duration,
         now: Instant,
-    ) -> Option<Waker> {
+    ) -> Option<Parked> {
         let (farewell, drained) = (false, false);
         self.leaving = Some(Leaving { reason, since: now, reconnect_after, farewell, drained });
         self.waker.take()
     }
 
     /// Ends the stream at once; answers whom to wake.
-    pub(super) fn end(&mut self, refusal: Refusal) -> Option<Waker> {
+    pub(super) fn end(&mut self, refusal: Refusal) -> Option<Parked> {
         self.payload.clear();
         self.ended = Some(Box::new(refusal));
         self.waker.take()
@@ -152,7 +155,7 @@ impl<P: Payload> Slot<P> {
     /// Notes whom to wake when something comes.
     pub(super) fn park(&mut self, waker: &Waker) {
         if !self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker)) {
-            self.waker = Some(waker.clone());
+            self.waker = Some(Parked::here(waker));
         }
     }
 

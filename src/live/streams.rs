@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard},
-    task::Waker,
 };
 
 use fastrand::Rng;
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     domain::{Reason, Refusal, UserId},
+    executor::Wakes,
     impact::Touched,
 };
 
@@ -63,7 +63,7 @@ impl<P: Payload> Streams<P> {
         topic: P::Topic,
         payload: P,
     ) -> Result<Stream<P>, Refusal> {
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let mut registry = self.registry();
         registry.refuse_draining()?;
         // Commits are followed under the same lock: none slips between this catalog and the registry.
@@ -102,7 +102,7 @@ impl<P: Payload> Streams<P> {
     /// Changes what waits on the streams that watch a user, and wakes those for which `change` says
     /// that there is something to send. Streams on other users are not visited.
     pub fn update(&self, user: &UserId, mut change: impl FnMut(&mut P) -> bool) {
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let registry = self.registry();
         for watcher in registry.watching(user) {
             #[cfg(test)]
@@ -150,7 +150,7 @@ impl<P: Payload> Streams<P> {
 
 impl<P: Payload> Follower for Streams<P> {
     fn recheck(&self, touched: &Touched, catalog: &Catalog) {
-        let mut wakers = Wakers::default();
+        let mut wakers = Wakes::default();
         let mut registry = self.registry();
         for id in registry.touched(touched, catalog) {
             let Some(watcher) = registry.get(id).cloned() else { continue };
@@ -176,7 +176,7 @@ impl<P: Payload> Follower for Streams<P> {
         if !P::ORGANISATION {
             return;
         }
-        let (mut wakers, now) = (Wakers::default(), Instant::now());
+        let (mut wakers, now) = (Wakes::default(), Instant::now());
         let registry = self.registry();
         for (_, watcher) in registry.iter() {
             wakers.add(watcher.slot().update(|slot| slot.committed(revision, now)));
@@ -186,12 +186,12 @@ impl<P: Payload> Follower for Streams<P> {
 
     fn sweep(&self, now: Instant) {
         let woken = self.registry().sweep(self.settings(), now);
-        woken.into_iter().for_each(Waker::wake);
+        drop(Wakes::from_iter(woken));
     }
 
     fn drain(&self, now: Instant) {
         let woken = self.registry().drain(self.settings().drain_window, now);
-        woken.into_iter().for_each(Waker::wake);
+        drop(Wakes::from_iter(woken));
     }
 }
 
@@ -204,21 +204,5 @@ impl<P: Payload> Clone for Streams<P> {
 impl<P: Payload> fmt::Debug for Streams<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Streams").finish_non_exhaustive()
-    }
-}
-
-/// Wakes streams when it goes out of scope, after the locks that were taken later.
-#[derive(Default)]
-pub(super) struct Wakers(Vec<Waker>);
-
-impl Wakers {
-    pub(super) fn add(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
-    }
-}
-
-impl Drop for Wakers {
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
     }
 }

@@ -19,7 +19,10 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::{accept::Admitted, connection::Protocols};
-use crate::tasks::{OnPanic, Tasks};
+use crate::{
+    executor::Inbox,
+    tasks::{OnPanic, Tasks},
+};
 
 /// Connections that wait for a loop to take them; beyond that no further one is accepted.
 const HANDED_OVER: usize = 64;
@@ -125,7 +128,9 @@ fn run<S>(
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    runtime.block_on(cut.run_until_cancelled(async {
+    let inbox = Inbox::default();
+    inbox.install();
+    let serving = async {
         let here = Handle::current();
         while let Some(Handed { admitted, load }) = handed.recv().await {
             let (protocols, service) = (Arc::clone(protocols), service.clone());
@@ -137,7 +142,14 @@ fn run<S>(
             });
         }
         tasks.ended().await;
-    }));
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            () = serving => {}
+            () = cut.cancelled() => {}
+            () = inbox.deliver() => {}
+        }
+    });
     // The usual end waits for every blocking call, and one may hang.
     runtime.shutdown_background();
 }

@@ -5,8 +5,9 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Rules of single fields parse slugs and expressions.
     ("domain", &["render"]),
     ("process", &[]),
+    ("executor", &[]),
     ("tasks", &[]),
-    ("transport", &["process", "tasks"]),
+    ("transport", &["executor", "process", "tasks"]),
     ("clock", &["domain"]),
     ("render", &[]),
     ("catalog", &["domain"]),
@@ -24,8 +25,8 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "live",
         &[
-            "catalog", "clock", "content", "domain", "impact", "ledger", "read", "resolve",
-            "store", "tasks",
+            "catalog", "clock", "content", "domain", "executor", "impact", "ledger", "read",
+            "resolve", "store", "tasks",
         ],
     ),
     (
