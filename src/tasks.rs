@@ -297,7 +297,9 @@ mod tests {
         let (home, elsewhere) = (runtime(), runtime());
         let tasks = home.block_on(async { Tasks::default().at_home().child() });
         let ran = async { tokio::runtime::Handle::current().id() };
-        let task = elsewhere.block_on(async { tasks.spawn("at home", OnPanic::Report, ran) });
+        let entered = elsewhere.enter();
+        let task = tasks.spawn("at home", OnPanic::Report, ran);
+        drop(entered);
         drop(elsewhere);
         assert_eq!(home.block_on(task), Some(home.handle().id()));
     }

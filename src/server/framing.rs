@@ -25,7 +25,8 @@ pub(super) fn explain(response: Response<Body>) -> Response<Body> {
     }
     let refusal = match status.code() {
         Code::Internal => malformed(status.message()),
-        Code::OutOfRange => too_large(status.message()),
+        // Of the latter kind is a compressed message that is too long once it is read.
+        Code::OutOfRange | Code::ResourceExhausted => too_large(status.message()),
         Code::Unimplemented => return unimplemented(&response, status.message()),
         _ => return response,
     };
@@ -53,7 +54,8 @@ fn unimplemented(response: &Response<Body>, detail: &str) -> Response<Body> {
         let message = "The server has no such method; reflection lists those that it has.";
         return refused(&Refusal::new(Reason::MethodUnknown, message));
     };
-    let message = format!("{detail}; send the message as it is (identity).");
+    let known = accepted.to_str().unwrap_or_default();
+    let message = format!("{detail}; messages are read in these encodings: {known}.");
     let refusal = Refusal::new(Reason::EncodingUnsupported, message);
     let mut answer = refused(&refusal);
     answer.headers_mut().insert(ACCEPTED_ENCODINGS, accepted.clone());
@@ -79,6 +81,7 @@ mod tests {
         for (status, code, reason) in [
             (Status::internal("cut off"), Code::InvalidArgument, "REQUEST_MALFORMED"),
             (Status::out_of_range("too long"), Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+            (Status::resource_exhausted("bomb"), Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
             (Status::unimplemented(""), Code::Unimplemented, "METHOD_UNKNOWN"),
         ] {
             assert_eq!(explained(status), (code, reason.to_owned()));
@@ -89,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_unknown_encoding_is_answered_with_the_known_ones() {
-        let mut status = Status::unimplemented("Content is compressed with `gzip`");
+        let mut status = Status::unimplemented("Content is compressed with `zstd`");
         status.metadata_mut().insert(ACCEPTED_ENCODINGS, "identity".parse().unwrap());
         let answer = explain(status.into_http());
         assert_eq!(answer.headers()[ACCEPTED_ENCODINGS], "identity");

@@ -9,6 +9,7 @@ use std::{
     future::{Future, Ready, ready},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -37,12 +38,12 @@ use crate::{
 /// Puts the layer in front of the services.
 #[derive(Debug, Clone)]
 pub struct CallLayer {
-    data: Data,
+    data: Arc<Data>,
 }
 
 impl CallLayer {
     pub(super) fn new(data: Data) -> Self {
-        Self { data }
+        Self { data: Arc::new(data) }
     }
 }
 
@@ -50,7 +51,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, data: self.data.clone() }
+        Calls { inner, data: Arc::clone(&self.data) }
     }
 }
 
@@ -58,7 +59,7 @@ impl<S> Layer<S> for CallLayer {
 #[derive(Debug, Clone)]
 pub struct Calls<S> {
     inner: S,
-    data: Data,
+    data: Arc<Data>,
 }
 
 impl<S, B> Service<Request<B>> for Calls<S>

@@ -13,7 +13,11 @@ use hyper_util::{
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tower::{Service, ServiceExt as _, limit::ConcurrencyLimit, util::Oneshot};
+use tower::{
+    Service, ServiceExt as _,
+    limit::ConcurrencyLimit,
+    util::{Either, Oneshot},
+};
 
 use super::{Limits, accept::Connection, coalesce::Coalesce};
 
@@ -29,7 +33,8 @@ pub struct Peer(pub Option<SocketAddr>);
 #[derive(Debug)]
 pub(super) struct Protocols {
     builder: auto::Builder<TokioExecutor>,
-    calls: usize,
+    /// Most calls at a time; none when HTTP/2 permits no more anyway.
+    calls: Option<usize>,
     age: Duration,
     write_stall: Duration,
     /// Cancelled when connections have to end.
@@ -50,7 +55,8 @@ impl Protocols {
             .keep_alive_timeout(limits.keepalive_timeout);
         Self {
             builder,
-            calls: limits.calls_per_connection,
+            calls: Some(limits.calls_per_connection)
+                .filter(|calls| *calls < limits.streams_per_connection as usize),
             age: limits.connection_age,
             write_stall: limits.write_stall,
             drain,
@@ -66,7 +72,11 @@ impl Protocols {
     {
         let (peer, meters) = (Peer(connection.peer()), connection.meters().clone());
         let (io, pending) = Coalesce::new(connection);
-        let service = Calls { peer, service: ConcurrencyLimit::new(service, self.calls) };
+        let service = match self.calls {
+            Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
+            None => Either::Right(service),
+        };
+        let service = Calls { peer, service };
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
         let mut age = pin!(sleep(self.age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut drain = pin!(self.drain.cancelled());
@@ -117,7 +127,7 @@ impl Protocols {
 #[derive(Debug, Clone)]
 struct Calls<S> {
     peer: Peer,
-    service: ConcurrencyLimit<S>,
+    service: Either<ConcurrencyLimit<S>, S>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
@@ -126,7 +136,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Oneshot<ConcurrencyLimit<S>, Request<Body>>;
+    type Future = Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);

@@ -1,7 +1,10 @@
 //! What reaches the port and is no gRPC call: requests that a web page can send, people with a
 //! browser, probes; and what ends a call but not its connection.
 
+use std::io::Write as _;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use flate2::{Compression, write::GzEncoder};
 use http::Response;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message;
@@ -10,7 +13,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tonic::{Code, Request, Status, body::Body, transport::Endpoint};
+use tonic::{Code, Request, Status, body::Body, codec::CompressionEncoding, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -188,14 +191,66 @@ async fn unknown_methods_and_encodings_have_a_reason() {
         let details = status.get_error_details();
         assert_eq!(details.error_info().expect(path).reason, "METHOD_UNKNOWN");
     }
-    let compressed = [grpc, ("grpc-encoding", "gzip")];
+    let compressed = [grpc, ("grpc-encoding", "zstd")];
     let path = "/deskplane.v1.ProfileService/GetProfile";
     let answer = http2(&target, "POST", path, &compressed, Bytes::from_static(&[0; 5])).await;
     let accepted = answer.headers().get("grpc-accept-encoding").cloned();
     let status = Status::from_header_map(answer.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.get_error_details().error_info().unwrap().reason, "ENCODING_UNSUPPORTED");
-    assert_eq!(accepted.unwrap(), "identity");
+    assert_eq!(accepted.unwrap(), "gzip,identity");
+    target.end().await;
+}
+
+/// A framed message that is compressed, as the flag says.
+fn compressed(bytes: &[u8]) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(1);
+    frame.put_u32(bytes.len().try_into().unwrap());
+    frame.put_slice(bytes);
+    frame.freeze()
+}
+
+fn gzip(message: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(message).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_requests_are_read_up_to_the_limit_of_a_message() {
+    let target = Target::start().await;
+    let channel = Endpoint::from_shared(target.running.uri()).unwrap().connect().await.unwrap();
+    let mut profiles =
+        ProfileServiceClient::new(channel).send_compressed(CompressionEncoding::Gzip);
+    let get = GetProfileRequest { name: "contoso_rep".into() };
+    assert_eq!(
+        profiles.get_profile(get.clone()).await.unwrap().into_inner().name,
+        "profiles/contoso_rep"
+    );
+
+    let whole = gzip(&get.encode_to_vec());
+    let long = |size: usize| gzip(&GetProfileRequest { name: "x".repeat(size) }.encode_to_vec());
+    let (bomb, fits) = (long(64 << 20), long((4 << 20) - 16));
+    assert!(bomb.len() < 128 << 10, "{}", bomb.len());
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 0xff;
+    for (what, sent, encoding, code, reason) in [
+        ("a bomb", &bomb[..], "gzip", Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+        ("the longest", &fits, "gzip", Code::InvalidArgument, "FIELD_INVALID"),
+        ("cut off", &whole[..whole.len() - 9], "gzip", Code::InvalidArgument, "REQUEST_MALFORMED"),
+        ("damaged", &damaged, "gzip", Code::InvalidArgument, "REQUEST_MALFORMED"),
+        ("no gzip", b"plain", "gzip", Code::InvalidArgument, "REQUEST_MALFORMED"),
+        ("no encoding", &whole, "identity", Code::InvalidArgument, "REQUEST_MALFORMED"),
+    ] {
+        let headers = [("content-type", "application/grpc"), ("grpc-encoding", encoding)];
+        let path = "/deskplane.v1.ProfileService/GetProfile";
+        let answer = http2(&target, "POST", path, &headers, compressed(sent)).await;
+        let status = Status::from_header_map(answer.headers()).expect(what);
+        let details = status.get_error_details();
+        let found = details.error_info().map(|info| info.reason.as_str());
+        assert_eq!((status.code(), found), (code, Some(reason)), "{what}: {status:?}");
+    }
     target.end().await;
 }
 
