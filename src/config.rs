@@ -88,6 +88,10 @@ pub struct Limits {
     pub keepalive_timeout_s: u64,
     /// Minutes after which a connection is asked to end, give or take a tenth.
     pub connection_age_min: u64,
+    /// Seconds that the message of a call may be waited for.
+    pub body_stall_s: u64,
+    /// MiB of messages that are being received, of all connections.
+    pub body_mib: u64,
     /// Seconds in which the other end must take something of what waits to be written.
     pub write_stall_s: u64,
 }
@@ -143,6 +147,8 @@ impl Default for Limits {
             keepalive_interval_s: defaults.keepalive_interval.as_secs(),
             keepalive_timeout_s: defaults.keepalive_timeout.as_secs(),
             connection_age_min: defaults.connection_age.as_secs() / 60,
+            body_stall_s: defaults.body_stall.as_secs(),
+            body_mib: (defaults.body_bytes >> 20) as u64,
             write_stall_s: defaults.write_stall.as_secs(),
         }
     }
@@ -297,6 +303,12 @@ impl Limits {
         };
         times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
         times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
+        times("body_stall_s", self.body_stall_s, HOUR_S);
+        // Less than two of the longest bundles would refuse each of them.
+        range(mistakes, "limits.body_mib", self.body_mib, 130, 1 << 20);
+        let mut times = |key: &str, value: u64, most: u64| {
+            range(mistakes, &format!("limits.{key}"), value, 1, most);
+        };
         times("write_stall_s", self.write_stall_s, HOUR_S);
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
     }
@@ -319,6 +331,8 @@ impl Limits {
             keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
             keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
             connection_age: Duration::from_secs(self.connection_age_min * 60),
+            body_stall: Duration::from_secs(self.body_stall_s),
+            body_bytes: usize::try_from(self.body_mib << 20).unwrap_or(usize::MAX),
             write_stall: Duration::from_secs(self.write_stall_s),
         }
     }

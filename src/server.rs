@@ -147,9 +147,10 @@ pub async fn serve(
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
-    let serving = transport::serve(&tasks, listener, limits, meters, front, async {
-        let _ = stopped.await;
-    });
+    let serving =
+        transport::serve(&tasks, listener, limits, meters, front, framing::unread, async {
+            let _ = stopped.await;
+        });
     tokio::pin!(serving);
     let mut failed = None;
     let ended = tokio::select! {

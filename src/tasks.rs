@@ -117,7 +117,9 @@ impl Tasks {
     {
         let tracked: Vec<_> = self.outer.iter().map(TaskTracker::token).collect();
         let cancelled = self.cancelled.clone();
-        let guarded = self.guard(name, on_panic, cancelled.run_until_cancelled_owned(future));
+        // Each layer around it keeps room for the future twice, so it is kept elsewhere.
+        let future = cancelled.run_until_cancelled_owned(Box::pin(future));
+        let guarded = self.guard(name, on_panic, future);
         let task = async move {
             // Goes with the future, also when that is dropped before its end.
             let _tracked = tracked;

@@ -13,6 +13,7 @@
 //! knows nothing of this.
 
 mod accept;
+mod body;
 mod coalesce;
 mod connection;
 mod limits;
@@ -28,12 +29,18 @@ use tower::Service;
 
 pub(crate) use self::accept::is_of_peer;
 use self::{accept::Admission, connection::Protocols, loops::Loops};
-pub use self::{accept::ConnectionMeters, connection::Peer, limits::Limits};
+pub use self::{
+    accept::ConnectionMeters,
+    body::{Fault, Refuse},
+    connection::Peer,
+    limits::Limits,
+};
 use crate::tasks::Tasks;
 
 /// Serves the connections of a listener until `stop` completes, then ends them as they permit: each
 /// is told to open no further call, and is closed when its calls are answered. Completes when all
-/// are closed. Dropped earlier, it cuts those that are left.
+/// are closed. Dropped earlier, it cuts those that are left. `refuse` makes the status of a request
+/// whose body is not read to its end.
 ///
 /// # Errors
 /// When the operating system grants no thread, or no executor, for an event loop.
@@ -43,6 +50,7 @@ pub async fn serve<S>(
     limits: Limits,
     meters: ConnectionMeters,
     service: S,
+    refuse: Refuse,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
@@ -51,7 +59,7 @@ where
     S::Future: Send + 'static,
 {
     let drain = CancellationToken::new();
-    let protocols = Arc::new(Protocols::new(&limits, drain.clone()));
+    let protocols = Arc::new(Protocols::new(limits.clone(), refuse, drain.clone()));
     let mut admission = Admission::new(listener, limits.connections, meters);
     let loops = Loops::start(tasks, limits.loops, protocols, service)?;
     tokio::pin!(stop);

@@ -25,7 +25,7 @@ for part in stubs.glob("deskplane/v1/*_service_pb2.py"):
 
 WAIT = 20
 ADMIN = [("x-deskplane-user", "day.admin"), ("x-deskplane-scopes", "admin")]
-channel = grpc.insecure_channel(address)
+channel = grpc.insecure_channel(address, compression=grpc.Compression.Gzip)
 
 
 def start(method, request, metadata):

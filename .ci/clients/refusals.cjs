@@ -43,6 +43,8 @@ const [Status, ErrorInfo] = ['google.Status', 'google.ErrorInfo'].map((name) => 
 
 /** Clients of every service on one connection. */
 function connect(options = {}) {
+    // Requests are compressed with gzip.
+    options = { 'grpc.default_compression_algorithm': 2, ...options };
     const credentials = grpc.credentials.createInsecure();
     // One channel for all, so that a connection that is lost is lost for each of them.
     const channel = new grpc.Channel(address, credentials, options);

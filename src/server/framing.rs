@@ -6,6 +6,7 @@ use tonic::{Code, Status, body::Body};
 use crate::{
     domain::{Reason, Refusal},
     service::refused,
+    transport::Fault,
 };
 
 /// Most bytes of one request or answer: the default of every client library (SPEC §2.5).
@@ -31,6 +32,21 @@ pub(super) fn explain(response: Response<Body>) -> Response<Body> {
         _ => return response,
     };
     refused(&refusal)
+}
+
+/// The status of a request whose message did not come whole.
+pub(super) fn unread(fault: Fault) -> Status {
+    let refusal = match fault {
+        Fault::Stalled => Refusal::new(
+            Reason::UploadStalled,
+            "The message did not come in time. Nothing was done.",
+        ),
+        Fault::NoRoom => Refusal::new(
+            Reason::ServerBusy,
+            "Messages that other calls are sending take all the room that there is for them.",
+        ),
+    };
+    Status::from(refusal)
 }
 
 fn malformed(detail: &str) -> Refusal {

@@ -1,7 +1,8 @@
 //! One connection: its protocol, its calls, and its end.
 
 use std::{
-    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration,
+    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll,
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -19,7 +20,12 @@ use tower::{
     util::{Either, Oneshot},
 };
 
-use super::{Limits, accept::Connection, coalesce::Coalesce};
+use super::{
+    Limits, Refuse,
+    accept::Connection,
+    body::{Received, Room, Terms},
+    coalesce::Coalesce,
+};
 
 /// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
 /// that HTTP/2 has no way but to end the connection, with every other call on it.
@@ -35,14 +41,16 @@ pub(super) struct Protocols {
     builder: auto::Builder<TokioExecutor>,
     /// Most calls at a time; none when HTTP/2 permits no more anyway.
     calls: Option<usize>,
-    age: Duration,
-    write_stall: Duration,
+    limits: Limits,
+    /// Room for bodies of requests, of all connections.
+    room: Arc<Room>,
+    refuse: Refuse,
     /// Cancelled when connections have to end.
     drain: CancellationToken,
 }
 
 impl Protocols {
-    pub(super) fn new(limits: &Limits, drain: CancellationToken) -> Self {
+    pub(super) fn new(limits: Limits, refuse: Refuse, drain: CancellationToken) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         // Without a timer the deadline of the head of a request is not held.
         builder.http1().timer(TokioTimer::new());
@@ -57,8 +65,9 @@ impl Protocols {
             builder,
             calls: Some(limits.calls_per_connection)
                 .filter(|calls| *calls < limits.streams_per_connection as usize),
-            age: limits.connection_age,
-            write_stall: limits.write_stall,
+            room: Arc::new(Room::new(limits.body_bytes)),
+            limits,
+            refuse,
             drain,
         }
     }
@@ -76,9 +85,11 @@ impl Protocols {
             Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
             None => Either::Right(service),
         };
-        let service = Calls { peer, service };
+        let (room, refuse) = (Arc::clone(&self.room), self.refuse);
+        let terms = Arc::new(Terms::new(&self.limits, room, refuse, meters.clone()));
+        let service = Calls { peer, terms, service };
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
-        let mut age = pin!(sleep(self.age.mul_f64(0.9 + 0.2 * fastrand::f64())));
+        let mut age = pin!(sleep(self.limits.connection_age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut drain = pin!(self.drain.cancelled());
         let mut stall = pin!(sleep(Duration::ZERO));
         let (mut ending, mut over, mut waiting) = (false, false, None);
@@ -108,7 +119,7 @@ impl Protocols {
                 // Each byte that goes gives the peer its time again.
                 Poll::Pending if waiting != Some(pending.written()) => {
                     waiting = Some(pending.written());
-                    stall.as_mut().reset(Instant::now() + self.write_stall);
+                    stall.as_mut().reset(Instant::now() + self.limits.write_stall);
                 }
                 Poll::Pending => {}
             }
@@ -127,6 +138,7 @@ impl Protocols {
 #[derive(Debug, Clone)]
 struct Calls<S> {
     peer: Peer,
+    terms: Arc<Terms>,
     service: Either<ConcurrencyLimit<S>, S>,
 }
 
@@ -139,7 +151,8 @@ where
     type Future = Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let mut request = request.map(Body::new);
+        let terms = Arc::clone(&self.terms);
+        let mut request = request.map(|body| Body::new(Received::new(body, terms)));
         request.extensions_mut().insert(self.peer);
         self.service.clone().oneshot(request)
     }

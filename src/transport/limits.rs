@@ -24,6 +24,12 @@ pub struct Limits {
     /// Age at which a connection is asked to end, give or take a tenth; open streams are seen
     /// through.
     pub connection_age: Duration,
+    /// Time that the body of a request may be waited for in all; each 16 KiB that come earn it a
+    /// second more, up to this time.
+    pub body_stall: Duration,
+    /// Bytes of the bodies of requests that are being received, of all connections; one connection
+    /// has half of it.
+    pub body_bytes: usize,
     /// Time in which the peer must take something of what waits to be written; then the connection
     /// is closed.
     pub write_stall: Duration,
@@ -40,6 +46,8 @@ impl Default for Limits {
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
             connection_age: Duration::from_secs(2 * 3_600),
+            body_stall: Duration::from_secs(30),
+            body_bytes: 256 << 20,
             write_stall: Duration::from_secs(60),
         }
     }

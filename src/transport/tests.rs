@@ -103,7 +103,16 @@ impl Running {
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             let meters = ConnectionMeters::default();
-            serve(&tasks, listener, limits, meters, service, stopped).await
+            serve(
+                &tasks,
+                listener,
+                limits,
+                meters,
+                service,
+                |_| tonic::Status::unknown(""),
+                stopped,
+            )
+            .await
         });
         Self { address, shared, stop, served }
     }

@@ -11,3 +11,4 @@ mod numbers;
 mod pages;
 mod sites;
 mod target;
+mod unfinished;

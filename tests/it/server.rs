@@ -9,7 +9,7 @@ use deskplane::{
     server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
-    transport,
+    transport::Limits,
 };
 use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
@@ -86,7 +86,7 @@ impl Running {
 
     /// A server over a store, with times of its own for live updates.
     pub(crate) async fn of(store: Arc<dyn Store>, watch: live::Settings) -> Self {
-        Self::start(store, watch, voice(), None).await
+        Self::start(store, watch, voice(), None, Limits::default()).await
     }
 
     /// The same with voice providers of its own.
@@ -95,7 +95,7 @@ impl Running {
         watch: live::Settings,
         voice: Voice,
     ) -> Self {
-        Self::start(store, watch, voice, None).await
+        Self::start(store, watch, voice, None, Limits::default()).await
     }
 
     /// A server that is asked for figures, too.
@@ -104,7 +104,13 @@ impl Running {
         watch: live::Settings,
         monitor: Option<Monitor>,
     ) -> Self {
-        Self::start(store, watch, voice(), monitor).await
+        Self::start(store, watch, voice(), monitor, Limits::default()).await
+    }
+
+    /// A server with limits of its own for the port.
+    pub(crate) async fn limited(limits: Limits) -> Self {
+        let (store, watch) = (Arc::new(Memory::new()), live::Settings::default());
+        Self::start(store, watch, voice(), None, limits).await
     }
 
     async fn start(
@@ -112,11 +118,12 @@ impl Running {
         watch: live::Settings,
         voice: Voice,
         monitor: Option<Monitor>,
+        limits: Limits,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (clock, limits) = (Clock::system(), transport::Limits::default());
+        let clock = Clock::system();
         let tasks = Tasks::default();
         let scope = tasks.child();
         let audit = deskplane::audit::Settings::default();

@@ -19,6 +19,10 @@ pub struct ConnectionMeters {
     pub(super) silent: Counter,
     /// Connections closed because the peer took nothing for too long.
     pub(in crate::transport) stalled: Counter,
+    /// Requests whose body did not come.
+    pub(in crate::transport) stalled_bodies: Counter,
+    /// Requests for whose body there was no room.
+    pub(in crate::transport) bodies_without_room: Counter,
 }
 
 impl Default for ConnectionMeters {
@@ -31,6 +35,8 @@ impl Default for ConnectionMeters {
             displaced: Counter::noop(),
             silent: Counter::noop(),
             stalled: Counter::noop(),
+            stalled_bodies: Counter::noop(),
+            bodies_without_room: Counter::noop(),
         }
     }
 }
@@ -49,6 +55,11 @@ impl ConnectionMeters {
                 "Connections closed by a limit: the cap was reached, a silent one gave way to \
                  another client, did not greet in time, or took nothing of what was written"
             );
+            describe_counter!(
+                "deskplane_bodies_refused_total",
+                "Requests whose body was not read to its end: it did not come, or there was no room"
+            );
+            let refused = |limit| counter!("deskplane_bodies_refused_total", "limit" => limit);
             let closed = |limit| counter!("deskplane_connections_closed_total", "limit" => limit);
             Self {
                 open: gauge!("deskplane_connections"),
@@ -57,6 +68,8 @@ impl ConnectionMeters {
                 displaced: closed("displaced"),
                 silent: closed("greeting"),
                 stalled: closed("write_stall"),
+                stalled_bodies: refused("stall"),
+                bodies_without_room: refused("room"),
             }
         })
     }
