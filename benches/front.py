@@ -197,6 +197,8 @@ def fan_out(streams, conns, rounds):
     return measure
 
 
+# From there on the page is written by hand.
+BELOW = "\n## Where the time goes\n"
 # Goals, as ratios to plain tonic.
 GOALS = {
     "resolve 8x32: CPU a call, us": 0.30,
@@ -239,7 +241,7 @@ def main():
     if asked.json:
         pathlib.Path(asked.json).write_text(json.dumps(figures, indent=1) + "\n")
     if asked.markdown:
-        pathlib.Path(asked.markdown).write_text(page(figures))
+        write_page(pathlib.Path(asked.markdown), figures)
     unknown = set(limits) - set(figures)
     exceeded = show(figures, limits)
     if unknown or exceeded:
@@ -260,6 +262,12 @@ def rounds(asked, servers):
                 for name, value in found.items() if turn else ():
                     figures.setdefault(name, {}).setdefault(server.name, []).append(value)
     return figures
+
+
+def write_page(path, figures):
+    """Writes the table, and keeps what somebody wrote below it."""
+    known = path.read_text() if path.exists() else ""
+    path.write_text(page(figures) + known[known.index(BELOW):] if BELOW in known else page(figures))
 
 
 def machine():
