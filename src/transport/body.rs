@@ -1,4 +1,7 @@
 //! The body of a request: how long it may take to come, and how much of it may wait.
+//!
+//! The time counts until the answer begins: behind that, a client that has more to say may take as
+//! long as it likes, as on a stream of reflection.
 
 use std::{
     pin::Pin,
@@ -60,6 +63,8 @@ pub(super) struct Received<B> {
     terms: Arc<Terms>,
     /// Bytes taken of the room.
     taken: usize,
+    /// Shared with the call until that is answered.
+    unanswered: Arc<()>,
     /// Time that it may still be waited for.
     patience: Duration,
     /// There while it is waited for.
@@ -109,9 +114,15 @@ impl Terms {
 }
 
 impl<B> Received<B> {
-    pub(super) fn new(inner: B, terms: Arc<Terms>) -> Self {
-        let patience = terms.patience;
-        Self { inner, terms, taken: 0, patience, wait: None }
+    /// A body, and what its call holds until it is answered.
+    pub(super) fn new(inner: B, terms: Arc<Terms>) -> (Self, Arc<()>) {
+        let (patience, unanswered) = (terms.patience, Arc::new(()));
+        let held = Arc::clone(&unanswered);
+        (Self { inner, terms, taken: 0, unanswered, patience, wait: None }, held)
+    }
+
+    fn is_answered(&self) -> bool {
+        Arc::strong_count(&self.unanswered) == 1
     }
 
     fn refused<T>(&self, fault: Fault) -> Poll<Option<Result<T, Error>>> {
@@ -157,6 +168,10 @@ where
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending if this.is_answered() => {
+                this.wait = None;
+                Poll::Pending
+            }
             Poll::Pending => {
                 let patience = this.patience;
                 let wait = this.wait.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -206,17 +221,33 @@ mod tests {
         Arc::new(Terms::new(&limits, Arc::clone(all), refuse, ConnectionMeters::default()))
     }
 
-    /// A body whose frames are sent, with its other end.
+    /// The body of a call that is never answered.
     fn body(
         terms: &Arc<Terms>,
-    ) -> (mpsc::Sender<usize>, Received<impl http_body::Body<Data = Bytes, Error = Status> + Unpin>)
-    {
+    ) -> (
+        mpsc::Sender<usize>,
+        Received<impl http_body::Body<Data = Bytes, Error = Status> + Unpin + use<>>,
+    ) {
+        let (sender, body, unanswered) = answered_body(terms);
+        std::mem::forget(unanswered);
+        (sender, body)
+    }
+
+    /// A body whose frames are sent, with its other end, and what its call holds.
+    fn answered_body(
+        terms: &Arc<Terms>,
+    ) -> (
+        mpsc::Sender<usize>,
+        Received<impl http_body::Body<Data = Bytes, Error = Status> + Unpin + use<>>,
+        Arc<()>,
+    ) {
         let (sender, mut receiver) = mpsc::channel(16);
         let frames = futures_util::stream::poll_fn(move |cx| {
             let next = receiver.poll_recv(cx);
             next.map(|next| next.map(|count| Ok(Frame::data(Bytes::from(vec![0; count])))))
         });
-        (sender, Received::new(StreamBody::new(frames), Arc::clone(terms)))
+        let (body, unanswered) = Received::new(StreamBody::new(frames), Arc::clone(terms));
+        (sender, body, unanswered)
     }
 
     fn fault<T>(found: Option<Result<T, Error>>) -> String {
@@ -276,6 +307,18 @@ mod tests {
             sleep(PATIENCE).await;
             body.frame().await.unwrap().unwrap();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_the_begin_of_the_answer_a_body_has_all_time() {
+        let terms = terms(&Arc::new(Room::new(1 << 30)));
+        let (sender, mut body, unanswered) = answered_body(&terms);
+        let frame = tokio::spawn(async move { body.frame().await.map(|frame| frame.is_ok()) });
+        sleep(PATIENCE / 2).await;
+        drop(unanswered);
+        sleep(10 * PATIENCE).await;
+        sender.send(1).await.unwrap();
+        assert_eq!(frame.await.unwrap(), Some(true));
     }
 
     #[tokio::test]

@@ -1,7 +1,12 @@
 //! One connection: its protocol, its calls, and its end.
 
 use std::{
-    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll,
+    convert::Infallible,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -11,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -148,12 +154,33 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>;
+    type Future = Answering<Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let terms = Arc::clone(&self.terms);
-        let mut request = request.map(|body| Body::new(Received::new(body, terms)));
+        let (head, body) = request.into_parts();
+        let (body, unanswered) = Received::new(body, Arc::clone(&self.terms));
+        let mut request = Request::from_parts(head, Body::new(body));
         request.extensions_mut().insert(self.peer);
-        self.service.clone().oneshot(request)
+        Answering { call: self.service.clone().oneshot(request), unanswered: Some(unanswered) }
+    }
+}
+
+pin_project! {
+    /// A call until its answer begins.
+    struct Answering<F> {
+        #[pin]
+        call: F,
+        unanswered: Option<Arc<()>>,
+    }
+}
+
+impl<F: Future> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = ready!(this.call.poll(cx));
+        drop(this.unanswered.take());
+        Poll::Ready(answer)
     }
 }

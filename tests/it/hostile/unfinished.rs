@@ -10,6 +10,10 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::{sync::mpsc, time::timeout};
 use tonic::{Code, Status, body::Body, transport::Channel};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 use tonic_types::StatusExt as _;
 use tower::{Service as _, ServiceExt as _};
 
@@ -70,6 +74,30 @@ async fn a_message_that_does_not_come_is_given_up() {
         assert_eq!(reason(&status), (Code::ResourceExhausted, "UPLOAD_STALLED".to_owned()));
     }
     drop(channel);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_requests_may_pause_once_it_is_answered() {
+    let body_stall = Duration::from_millis(50);
+    let running = Running::limited(Limits { body_stall, ..Limits::default() }).await;
+    let (questions, asked) = mpsc::channel(1);
+    let mut reflection = ServerReflectionClient::new(channel(&running).await);
+    let ask = || ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    questions.send(ask()).await.unwrap();
+    let asked = futures_util::stream::unfold(asked, |mut asked| async {
+        asked.recv().await.map(|question| (question, asked))
+    });
+    let mut answers = reflection.server_reflection_info(asked).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap();
+    // Nothing is said for several times as long as a message may take: no answer, no end.
+    timeout(6 * body_stall, answers.message()).await.expect_err("the stream goes on");
+    questions.send(ask()).await.unwrap();
+    timeout(LONG, answers.message()).await.expect("it is answered").unwrap().unwrap();
+    drop((questions, answers, reflection));
     running.end().await;
 }
 
