@@ -9,7 +9,7 @@
 //! One task accepts, on the executor of the caller, and hands each connection to the event loop that
 //! serves the fewest. A loop is a thread with an executor of its own, so a connection, its calls and
 //! its streams stay on one core. What a service answers is written by one system call for each poll
-//! of the connection ([`Coalesce`](coalesce::Coalesce)). Everything behind is a tower service that
+//! of the connection (`coalesce`). Everything behind is a tower service that
 //! knows nothing of this.
 
 mod accept;
