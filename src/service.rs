@@ -141,7 +141,7 @@ impl Service {
                 turn.run(read).await??
             }
         };
-        let Accepted { outcome, catalog } = self.data.write(context, &call, submission).await?;
+        let Accepted { outcome, catalog } = self.data.write(context, call, submission).await?;
         let context = self.resource_context(&catalog);
         Ok(A::from(Answer { outcome: &outcome, context }))
     }

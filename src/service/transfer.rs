@@ -87,9 +87,13 @@ impl Service {
         upload: Upload,
     ) -> Result<v1::ImportResponse, Refusal> {
         let Upload { options, envelope, bundle } = upload;
-        let (payload, validate_only) = (upload::payload(&options, &bundle), envelope.validate_only);
-        let catalog = Arc::clone(&call.catalog);
-        let (command, mut v) = apart(move || Ok(read(&options, bundle, &catalog))).await?;
+        let (catalog, validate_only) = (Arc::clone(&call.catalog), envelope.validate_only);
+        let (payload, (command, mut v)) = apart(move || {
+            // To hash the longest bundle takes 50 ms.
+            let payload = upload::payload(&options, &bundle);
+            Ok((payload, read(&options, bundle, &catalog)))
+        })
+        .await?;
         let request = self.idempotency(context, &envelope, &payload, &call.catalog, &mut v);
         let command: Box<dyn Command> = match (v.finish(), command) {
             (Ok(()), Ok(command)) => Box::new(command),
@@ -98,7 +102,7 @@ impl Service {
         let Envelope { reason, .. } = envelope;
         let submission =
             Self::submission(context, &call, command, (request, validate_only, reason));
-        let accepted = self.data.write(context, &call, submission).await?;
+        let accepted = self.data.write(context, call, submission).await?;
         let context = self.resource_context(&accepted.catalog);
         Ok(v1::ImportResponse::from(Answer { outcome: &accepted.outcome, context }))
     }
