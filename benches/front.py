@@ -281,7 +281,7 @@ def page(figures):
     lines = [
         "# Performance",
         "",
-        "Written by `benches/run.sh`: the packaged server (profile `dist`, feature `jemalloc`) and plain "
+        "Written by `benches/front.py`, which `benches/run.sh` builds for and calls: the packaged server (profile `dist`, feature `jemalloc`) and plain "
         "tonic with prost (release, mimalloc) in turns within one run, client and server on one "
         "machine, cleartext loopback, answers of 3 KB. Medians, and in brackets the least and the "
         "greatest of all rounds. Processor time is the server's own. What is above its goal is missed.",
