@@ -182,14 +182,14 @@ def fan_out(streams, conns, rounds):
         for field in written:
             options += ["--write-field", field]
         found = harness(tools, server, "watch", path, fields, options)
-        told = found["median"]
-        if found["refused"] or found["error"] or told["delivered"] != streams or told["extra"]:
+        median = found["median"]
+        if found["refused"] or found["error"] or median["delivered"] != streams or median["extra"]:
             sys.exit(f"{server.name}: {found}")
         name = f"{streams} watchers on {conns or streams} connections"
         return {
-            f"{name}: one change reaches all, ms": told["all_ms"],
-            f"{name}: CPU a delivery, us": told["server_cpu_us_per_delivery"],
-            f"{name}: answer of the write, ms": told["ack_ms"],
+            f"{name}: one change reaches all, ms": median["all_ms"],
+            f"{name}: CPU a delivery, us": median["server_cpu_us_per_delivery"],
+            f"{name}: answer of the write, ms": median["ack_ms"],
             f"{name}: memory of an idle one, B": found["server_bytes_per_stream"],
             f"{name}: all have their first message, s": found["open_seconds"],
         }

@@ -304,13 +304,10 @@ impl Limits {
         times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
         times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
         times("body_stall_s", self.body_stall_s, HOUR_S);
-        // Less than two of the longest bundles would refuse each of them.
-        range(mistakes, "limits.body_mib", self.body_mib, 130, 1 << 20);
-        let mut times = |key: &str, value: u64, most: u64| {
-            range(mistakes, &format!("limits.{key}"), value, 1, most);
-        };
         times("write_stall_s", self.write_stall_s, HOUR_S);
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
+        // Half of it is for one connection, and a bundle takes 64 MiB.
+        range(mistakes, "limits.body_mib", self.body_mib, 130, 1 << 20);
     }
 
     /// The limits, for the server.

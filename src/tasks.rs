@@ -98,10 +98,8 @@ impl Tasks {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        match &self.home {
-            Some(home) => self.spawn_on(home, name, on_panic, future),
-            None => self.spawn_on(&Handle::current(), name, on_panic, future),
-        }
+        let home = self.home.clone().unwrap_or_else(Handle::current);
+        self.spawn_on(&home, name, on_panic, future)
     }
 
     /// The same on the executor of a runtime.

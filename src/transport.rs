@@ -9,8 +9,8 @@
 //! One task accepts, on the executor of the caller, and hands each connection to the event loop that
 //! serves the fewest. A loop is a thread with an executor of its own, so a connection, its calls and
 //! its streams stay on one core. What a service answers is written by one system call for each poll
-//! of the connection (`coalesce`). Everything behind is a tower service that
-//! knows nothing of this.
+//! of the connection (`coalesce`). Everything behind is a tower service that knows nothing of this;
+//! requests carry tonic's `TcpConnectInfo`, as they do with tonic's own server.
 
 mod accept;
 mod body;
@@ -32,13 +32,12 @@ use self::{accept::Admission, connection::Protocols, loops::Loops};
 pub use self::{
     accept::ConnectionMeters,
     body::{Fault, Refuse},
-    connection::Peer,
     limits::Limits,
 };
 use crate::tasks::Tasks;
 
 /// Serves the connections of a listener until `stop` completes, then ends them as they permit: each
-/// is told to open no further call, and is closed when its calls are answered. Completes when all
+/// takes no further call, and is closed when those that it has are answered. Completes when all
 /// are closed. Dropped earlier, it cuts those that are left. `refuse` makes the status of a request
 /// whose body is not read to its end.
 ///

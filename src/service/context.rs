@@ -270,8 +270,8 @@ impl Data {
         call: Admitted,
         submission: Submission,
     ) -> Result<Accepted, Refusal> {
-        // Whoever lets go of a superseded catalog last frees it, and after a write that concerns
-        // half a million users that takes more than 20 ms: not on the event loop of a connection.
+        // The last reference to a superseded catalog frees it, and after a write that concerns half
+        // a million users that takes more than 20 ms: not on the event loop of a connection.
         drop(call);
         if !submission.validate_only {
             context.mark_dispatched();

@@ -19,7 +19,7 @@ use http::{HeaderMap, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status, body::Body, transport::server::TcpConnectInfo};
 use tonic_types::StatusExt as _;
 use tower::{Layer, Service};
 
@@ -32,7 +32,6 @@ use crate::{
     audit::Outcome,
     auth::{Credential, Rpc, SCOPES_KEY, USER_KEY},
     domain::{Refusal, Violations},
-    transport::Peer,
 };
 
 /// Puts the layer in front of the services.
@@ -79,7 +78,7 @@ where
         let Some(rpc) = Rpc::find(request.uri().path()) else {
             return Either::Left(self.inner.call(request));
         };
-        let peer = request.extensions().get().and_then(|Peer(address)| *address);
+        let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
         Either::Right(match call_context(&self.data, rpc, request.headers(), peer) {
             Ok(context) => {
                 request.extensions_mut().insert(context.clone());

@@ -2,7 +2,7 @@
 //!
 //! HTTP/2 flushes after every DATA frame of 256 bytes and more, so a connection with many streams
 //! makes a system call for each message. [`Coalesce`] takes these writes and flushes into a buffer;
-//! whoever polls the connection calls [`Pending::drain`] afterwards, which writes them by one call.
+//! the future around the connection calls [`Pending::drain`] after it, which writes them by one call.
 //!
 //! The buffer holds at most [`MAX_HELD`] bytes; a write beyond waits for the peer as it would
 //! without the buffer. Between polls a connection whose peer keeps up holds no buffer at all: those

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::poll_fn,
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,7 +18,7 @@ use hyper_util::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
+use tonic::{body::Body, transport::server::TcpConnectInfo};
 use tower::{
     Service, ServiceExt as _,
     limit::ConcurrencyLimit,
@@ -36,10 +35,6 @@ use super::{
 /// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
 /// that HTTP/2 has no way but to end the connection, with every other call on it.
 const HEADER_SLACK: u32 = 8;
-
-/// The other end of the connection that a request came by, among the extensions of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub Option<SocketAddr>);
 
 /// How connections are served.
 #[derive(Debug)]
@@ -85,7 +80,8 @@ impl Protocols {
         S: Clone + Send + 'static,
         S::Future: Send + 'static,
     {
-        let (peer, meters) = (Peer(connection.peer()), connection.meters().clone());
+        let (info, meters) = (connection.info(), connection.meters().clone());
+        let peer = info.remote_addr;
         let (io, pending) = Coalesce::new(connection);
         let service = match self.calls {
             Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
@@ -93,7 +89,7 @@ impl Protocols {
         };
         let (room, refuse) = (Arc::clone(&self.room), self.refuse);
         let terms = Arc::new(Terms::new(&self.limits, room, refuse, meters.clone()));
-        let service = Calls { peer, terms, service };
+        let service = Calls { info, terms, service };
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
         let mut age = pin!(sleep(self.limits.connection_age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut drain = pin!(self.drain.cancelled());
@@ -143,7 +139,7 @@ impl Protocols {
 /// The calls of one connection.
 #[derive(Debug, Clone)]
 struct Calls<S> {
-    peer: Peer,
+    info: TcpConnectInfo,
     terms: Arc<Terms>,
     service: Either<ConcurrencyLimit<S>, S>,
 }
@@ -160,7 +156,7 @@ where
         let (head, body) = request.into_parts();
         let (body, unanswered) = Received::new(body, Arc::clone(&self.terms));
         let mut request = Request::from_parts(head, Body::new(body));
-        request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.info.clone());
         Answering { call: self.service.clone().oneshot(request), unanswered: Some(unanswered) }
     }
 }

@@ -30,10 +30,12 @@ use deskplane_providers::{
 };
 
 pub use self::bodies::MAX_BODY;
+use tonic::transport::server::TcpConnectInfo;
+
 use self::bodies::{Bodies, Unread};
 pub(super) use self::{limit::WebhookLimit, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
-use crate::{domain::UniqueName, transport::Peer};
+use crate::domain::UniqueName;
 
 /// The path before the name of a provider.
 const PATH: &str = "/webhooks/";
@@ -60,7 +62,7 @@ pub fn webhooks(voice: &Voice) -> Router {
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
     // Not decoded: a path that is spelled otherwise is not the URL that the vendor was given.
     let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
-    let peer = request.extensions().get().and_then(|Peer(address)| *address);
+    let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
     match ingress.posted(&provider, request).await {
         Ok(reply) => answer(reply),
         Err(Refused::Unverified(why)) => {

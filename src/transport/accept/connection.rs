@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -13,6 +12,7 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep},
 };
+use tonic::transport::server::{Connected as _, TcpConnectInfo};
 
 use super::{meters::ConnectionMeters, place::Place, silent::Ticket};
 
@@ -55,9 +55,9 @@ impl Connection {
         Self { stream, greeting: Some(greeting), place }
     }
 
-    /// Address of the other end; none when it is gone already.
-    pub(in crate::transport) fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+    /// Addresses of both ends, as far as they are still there.
+    pub(in crate::transport) fn info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
     }
 
     /// Figures of the connections of its listener.
