@@ -10,22 +10,26 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{live, process::handles::FileHandles, telemetry, transport};
+use crate::{live, process::handles::FileHandles, telemetry, transport, transport::Endpoint};
 
 mod audit;
 mod differences;
 mod injected;
 mod layer;
+mod list;
 mod names;
 mod range;
 mod store;
+mod tls;
 pub mod voice;
 
 pub use audit::{Audit, ResolutionLog};
 use layer::Layer;
+pub use list::List;
 pub use names::PREFIX;
 use range::{DAY_S, HOUR_S, range};
 pub use store::Store;
+pub use tls::{Tls, TlsVersion, Web};
 pub use voice::Voice;
 
 #[cfg(test)]
@@ -45,14 +49,18 @@ pub(crate) fn is_known_variable(name: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Address and port to listen on; port 0 means a free one.
-    pub listen: SocketAddr,
+    /// Where to listen: addresses with a port, of which 0 means a free one, `unix:/path`, `systemd`.
+    pub listen: List<Endpoint>,
     /// Address and port for probes and metrics; without it there is no such listener.
     pub metrics_listen: Option<SocketAddr>,
     /// Folder of the embedded store; made when it is not there.
     pub data_dir: PathBuf,
     /// What is logged: a level, or directives such as `warn,deskplane=debug`.
     pub log: String,
+    /// TLS of the main port.
+    pub tls: Tls,
+    /// What web pages may do.
+    pub web: Web,
     /// Limits of the transport.
     pub limits: Limits,
     /// Live updates.
@@ -76,6 +84,10 @@ pub struct Limits {
     /// Connections that may be open; 0 means as many as the file handles leave room for, and no
     /// value means more.
     pub connections: u32,
+    /// Connections that one address may have; 0 means all but 64.
+    pub connections_per_address: u32,
+    /// Seconds in which a new connection must complete the handshake of TLS and begin to speak HTTP.
+    pub greeting_s: u64,
     /// Calls and streams that one connection may have open.
     pub streams_per_connection: u32,
     /// Calls of one connection that are worked on at a time.
@@ -121,10 +133,12 @@ pub struct Watch {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            listen: List(vec![Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 7700)))]),
             metrics_listen: None,
             data_dir: PathBuf::from("./deskplane-data"),
             log: "info".to_owned(),
+            tls: Tls::default(),
+            web: Web::default(),
             limits: Limits::default(),
             watch: Watch::default(),
             store: Store::default(),
@@ -141,6 +155,8 @@ impl Default for Limits {
         Self {
             loops: 0,
             connections: 0,
+            connections_per_address: 0,
+            greeting_s: defaults.greeting.as_secs(),
             streams_per_connection: defaults.streams_per_connection,
             calls_per_connection: defaults.calls_per_connection.try_into().unwrap_or(u32::MAX),
             header_bytes: defaults.header_bytes,
@@ -174,10 +190,11 @@ impl Default for Watch {
 /// Settings that have a flag; the names are those of [`Config`].
 #[derive(Debug, Clone, Default, Serialize, clap::Args)]
 pub struct Flags {
-    /// Address and port to listen on, e.g. `127.0.0.1:7700`; port 0 means a free one.
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen, e.g. `127.0.0.1:7700,unix:/run/deskplane.sock`, or `systemd`; port 0 means a
+    /// free one.
+    #[arg(long, value_name = "ENDPOINTS")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<List<Endpoint>>,
     /// Address and port for probes and metrics, e.g. `127.0.0.1:9700`; none without.
     #[arg(long, value_name = "ADDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,14 +282,17 @@ impl Config {
     /// Judges what no single value shows.
     fn check(self) -> Result<Self, Mistakes> {
         let mut mistakes = Vec::new();
-        if !self.listen.ip().is_loopback() {
+        if self.listen.0.is_empty() {
+            mistakes.push("`listen`: must name where to listen".to_owned());
+        }
+        for endpoint in self.listen.0.iter().filter(|endpoint| endpoint.is_remote()) {
             mistakes.push(format!(
-                "`listen`: {} can be reached from other machines. No credentials can be configured \
-                 yet, and without them every caller is an administrator; use a loopback address \
-                 such as 127.0.0.1:7700",
-                self.listen
+                "`listen`: {endpoint} can be reached from other machines. No credentials can be \
+                 configured yet, and without them every caller is an administrator; use a loopback \
+                 address such as 127.0.0.1:7700"
             ));
         }
+        self.tls.check(&mut mistakes);
         if self.data_dir.as_os_str().is_empty() {
             mistakes.push("`data_dir`: must name a folder".to_owned());
         }
@@ -295,12 +315,14 @@ impl Limits {
         };
         counts("loops", self.loops, 0, 1_024);
         counts("connections", self.connections, 0, 1 << 30);
+        counts("connections_per_address", self.connections_per_address, 0, 1 << 30);
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
         counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
         let mut times = |key: &str, value: u64, most: u64| {
             range(mistakes, &format!("limits.{key}"), value, 1, most);
         };
+        times("greeting_s", self.greeting_s, HOUR_S);
         times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
         times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
         times("body_stall_s", self.body_stall_s, HOUR_S);
@@ -313,15 +335,19 @@ impl Limits {
     /// The limits, for the server.
     pub fn settings(&self) -> transport::Limits {
         let room = FileHandles::current().for_connections();
+        let capped = |wanted: u32| room.min(wanted.try_into().unwrap_or(usize::MAX));
+        let connections = if self.connections == 0 { room } else { capped(self.connections) };
         transport::Limits {
             loops: match self.loops {
                 0 => transport::Limits::default().loops,
                 wanted => wanted.try_into().unwrap_or(usize::MAX),
             },
-            connections: match self.connections {
-                0 => room,
-                wanted => room.min(wanted.try_into().unwrap_or(usize::MAX)),
+            connections,
+            connections_per_address: match self.connections_per_address {
+                0 => transport::Limits::per_address(connections),
+                wanted => capped(wanted),
             },
+            greeting: Duration::from_secs(self.greeting_s),
             streams_per_connection: self.streams_per_connection,
             calls_per_connection: self.calls_per_connection.try_into().unwrap_or(usize::MAX),
             header_bytes: self.header_bytes,

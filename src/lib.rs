@@ -5,7 +5,7 @@
 //! [`command`] the rules of writes, [`content`] what a client gets of a profile, [`resolve`] says which profile applies to a user and why, [`impact`] what a commit means for users, [`read`] looks up both for an answer, [`render`] reads texts with
 //! placeholders, [`auth`] says who may call what, [`transfer`] what a bundle is; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`history`] reads the past of it, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
-//! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`server`] assembles all,
+//! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`transport`] serves connections, [`web`] those of pages, [`server`] assembles all,
 //! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
@@ -35,3 +35,4 @@ pub mod telemetry;
 pub mod transfer;
 pub mod transport;
 pub mod voice;
+pub mod web;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use deskplane_proto::v1;
-use tokio::{net::TcpListener, sync::watch as changes, time::timeout};
+use tokio::{sync::watch as changes, time::timeout};
 use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::{ServiceBuilder, util::MapResponseLayer};
@@ -37,12 +37,13 @@ use crate::{
     service::Service,
     store::{self, Condition, Store},
     tasks::{OnPanic, Tasks},
-    transport::{self, Limits},
+    transport::{self, Limits, Listeners, Port, Tls},
     voice::{
         self, CallStreams,
         vault::{self, Vault},
         webhooks,
     },
+    web::{Origin, WebLayer},
 };
 
 /// Name by which health says whether writes are taken.
@@ -71,6 +72,10 @@ pub struct Parts {
     pub clock: Clock,
     /// Limits of the transport.
     pub limits: Limits,
+    /// What connections of TCP speak, if not clear text.
+    pub tls: Option<Tls>,
+    /// Origins of web pages that may call.
+    pub origins: Vec<Origin>,
     /// Times and limits of live updates.
     pub watch: live::Settings,
     /// What drives voice providers.
@@ -111,11 +116,11 @@ pub enum Error {
 /// When the store cannot be loaded, the key ring does not open its secrets, or the transport fails.
 pub async fn serve(
     parts: Parts,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let Parts { store, clock, limits, watch, voice, audit, monitor, tasks } = parts;
+    let Parts { store, clock, limits, tls, origins, watch, voice, audit, monitor, tasks } = parts;
     // What a call starts outlives the event loop that serves it.
     let tasks = tasks.at_home();
     let condition = store.condition();
@@ -132,8 +137,9 @@ pub async fn serve(
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
     let working = Working::default();
-    // Webhooks and probes come over HTTP/1.1 as well; everything else is gRPC.
+    // Webhooks, probes and gRPC-Web come over HTTP/1.1 as well; everything else is gRPC.
     let front = ServiceBuilder::new()
+        .layer(WebLayer::new(origins))
         .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
@@ -147,10 +153,11 @@ pub async fn serve(
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
-    let serving =
-        transport::serve(&tasks, listener, limits, meters, front, framing::unread, async {
-            let _ = stopped.await;
-        });
+    let (listeners, refuse) = (listeners.into(), framing::unread);
+    let port = Port { listeners, tls, limits, meters, refuse };
+    let serving = transport::serve(&tasks, port, front, async {
+        let _ = stopped.await;
+    });
     tokio::pin!(serving);
     let mut failed = None;
     let ended = tokio::select! {
@@ -265,12 +272,12 @@ fn routes(
     health: &health::Reporter,
     health_service: health::Service,
 ) -> Result<Routes, Error> {
-    // Answers go out as they are: every common client says that it reads gzip, and to compress an
-    // answer takes several times what making it does.
+    // The gate decides who gets compressed answers.
     let gzip = CompressionEncoding::Gzip;
-    let mut routes = Routes::new(health_service.accept_compressed(gzip))
-        .add_service(reflection(REFLECTION[0]).build_v1()?.accept_compressed(gzip))
-        .add_service(reflection(REFLECTION[1]).build_v1alpha()?.accept_compressed(gzip));
+    let (v1, v1alpha) = (reflection(REFLECTION[0]), reflection(REFLECTION[1]));
+    let mut routes = Routes::new(health_service.accept_compressed(gzip).send_compressed(gzip))
+        .add_service(v1.build_v1()?.accept_compressed(gzip).send_compressed(gzip))
+        .add_service(v1alpha.build_v1alpha()?.accept_compressed(gzip).send_compressed(gzip));
     // Expands to the registration of every service of the API.
     macro_rules! add {
         ($(service $service:ident {
@@ -278,6 +285,7 @@ fn routes(
         })+) => {$(
             let part = v1::$module::$server::new(service.clone())
                 .accept_compressed(gzip)
+                .send_compressed(gzip)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES);
             routes = routes.add_service(part);

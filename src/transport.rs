@@ -6,23 +6,28 @@
 //!                       └─ event loop ─ …
 //! ```
 //!
-//! One task accepts, on the executor of the caller, and hands each connection to the event loop that
-//! serves the fewest. A loop is a thread with an executor of its own, so a connection, its calls and
-//! its streams stay on one core. What a service answers is written by one system call for each poll
-//! of the connection (`coalesce`). Everything behind is a tower service that knows nothing of this;
-//! requests carry tonic's `TcpConnectInfo`, as they do with tonic's own server.
+//! One task accepts, on the executor of the caller, for all listeners (TCP, Unix domain sockets, those
+//! that the service manager hands over), and gives each connection to the event loop that serves the
+//! fewest. A loop is a thread with an executor of its own, so a connection, its handshake of TLS, its
+//! calls and its streams stay on one core. What a service answers is written by one system call for
+//! each poll of the connection (`coalesce`). Everything behind is a tower service that knows nothing
+//! of this; requests carry tonic's `TcpConnectInfo` or `UdsConnectInfo`, as they do with tonic's own
+//! server, and [`ClientCertificates`] where the client showed some.
 
 mod accept;
 mod body;
 mod coalesce;
 mod connection;
+mod endpoint;
 mod limits;
+mod listen;
 mod loops;
+mod socket;
+mod tls;
 
 use std::{convert::Infallible, io, sync::Arc};
 
 use http::{Request, Response};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
@@ -32,24 +37,38 @@ use self::{accept::Admission, connection::Protocols, loops::Loops};
 pub use self::{
     accept::ConnectionMeters,
     body::{Fault, Refuse},
+    endpoint::{Endpoint, ParseError},
     limits::Limits,
+    listen::{BindError, Listener, Listeners},
+    tls::{ClientCertificates, LoadError, Tls, TlsSettings},
 };
-use crate::tasks::Tasks;
+use crate::tasks::{OnPanic, Tasks};
 
-/// Serves the connections of a listener until `stop` completes, then ends them as they permit: each
+/// What a port is made of.
+#[derive(Debug)]
+pub struct Port {
+    /// Where connections come from.
+    pub listeners: Listeners,
+    /// What connections of TCP speak, if not clear text.
+    pub tls: Option<Tls>,
+    /// Limits of all listeners together.
+    pub limits: Limits,
+    /// Where the figures go.
+    pub meters: ConnectionMeters,
+    /// Makes the status of a request whose body is not read to its end.
+    pub refuse: Refuse,
+}
+
+/// Serves the connections of a port until `stop` completes, then ends them as they permit: each
 /// takes no further call, and is closed when those that it has are answered. Completes when all
-/// are closed. Dropped earlier, it cuts those that are left. `refuse` makes the status of a request
-/// whose body is not read to its end.
+/// are closed. Dropped earlier, it cuts those that are left.
 ///
 /// # Errors
 /// When the operating system grants no thread, or no executor, for an event loop.
 pub async fn serve<S>(
     tasks: &Tasks,
-    listener: TcpListener,
-    limits: Limits,
-    meters: ConnectionMeters,
+    port: Port,
     service: S,
-    refuse: Refuse,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()>
 where
@@ -57,9 +76,13 @@ where
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
+    let Port { listeners, tls, limits, meters, refuse } = port;
     let drain = CancellationToken::new();
     let protocols = Arc::new(Protocols::new(limits.clone(), refuse, drain.clone()));
-    let mut admission = Admission::new(listener, limits.connections, meters);
+    if let Some(tls) = &tls {
+        tasks.spawn("transport.tls", OnPanic::EndProcess, tls.clone().follow(meters.clone()));
+    }
+    let mut admission = Admission::new(listeners, tls, &limits, meters);
     let loops = Loops::start(tasks, limits.loops, protocols, service)?;
     tokio::pin!(stop);
     loop {
@@ -71,7 +94,7 @@ where
             break;
         }
     }
-    // Closes the listener: a client that connects now had better go elsewhere than wait.
+    // Closes the listeners: a client that connects now had better go elsewhere than wait.
     drop(admission);
     drain.cancel();
     loops.ended().await;

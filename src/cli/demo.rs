@@ -69,6 +69,8 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         store,
         clock,
         limits: Limits::default(),
+        tls: None,
+        origins: Vec::new(),
         watch,
         voice,
         audit: audit::Settings::default(),

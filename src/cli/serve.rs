@@ -21,6 +21,7 @@ use crate::{
     store::{Durable, durable::Host, io::Disk},
     tasks::{OnPanic, Tasks},
     telemetry,
+    transport::{BindError, Listeners, Tls},
     voice::{Log, Voice, vault::Vault},
 };
 
@@ -67,18 +68,25 @@ pub(super) async fn run(
     let config = Config::load(&sources)?;
     telemetry::start(&config.log)?;
     let tasks = Tasks::default();
-    let obey = obey(signals, ending.clone(), sources, config.clone());
+    let tls = tls(&config, &ending).await?;
+    let obey = obey(signals, ending.clone(), sources, config.clone(), tls.clone());
     tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, &ending, &tasks).await;
+    let ended = host(&config, tls, &ending, &tasks).await;
     ending.drained();
     tasks.cancel();
     ended
 }
 
 /// Does what signals ask for.
-async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Config) {
-    let running = Arc::new((sources, Mutex::new(config)));
+async fn obey(
+    mut signals: Signals,
+    ending: Ending,
+    sources: Sources,
+    config: Config,
+    tls: Option<Tls>,
+) {
+    let running = Arc::new((sources, Mutex::new(config), tls));
     loop {
         let (signal, request) = signals.next().await;
         match request {
@@ -98,6 +106,7 @@ async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Co
                 drop(spawn_blocking(move || {
                     let mut config = running.1.lock().unwrap_or_else(PoisonError::into_inner);
                     reload(&running.0, &mut config);
+                    reload_tls(running.2.as_ref());
                 }));
             }
             Request::Nothing => tracing::info!(signal, "ignored"),
@@ -127,6 +136,13 @@ fn reload(sources: &Sources, running: &mut Config) {
     }
 }
 
+/// Reads the files of TLS again without waiting for the next look at them.
+fn reload_tls(tls: Option<&Tls>) {
+    if let Some(Err(error)) = tls.map(Tls::reload) {
+        tracing::error!(%error, "TLS is not reloaded; everything stays as it was");
+    }
+}
+
 /// Lets the process open as many files and connections as the operating system grants.
 pub(super) fn raise_handles() {
     match handles::raise() {
@@ -142,8 +158,9 @@ pub(super) fn raise_handles() {
 }
 
 /// Opens the store, serves, and closes the store, whatever ended the server.
-async fn host(config: &Config, ending: &Ending, tasks: &Tasks) -> Result<()> {
-    let listener = listen(config.listen).await?;
+async fn host(config: &Config, tls: Option<Tls>, ending: &Ending, tasks: &Tasks) -> Result<()> {
+    let listeners = Listeners::bind(&config.listen.0).await;
+    let port = (listeners.map_err(unbound)?, tls);
     let vault = vault(config, ending).await?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor(address, tasks).await?),
@@ -160,11 +177,28 @@ async fn host(config: &Config, ending: &Ending, tasks: &Tasks) -> Result<()> {
     let store = Arc::new(store.map_err(unusable)?);
     let served = match ending.has_begun() {
         true => Ok(()),
-        false => serve(config, ending, &store, listener, vault, monitor, tasks).await,
+        false => serve(config, ending, &store, port, vault, monitor, tasks).await,
     };
     ending.drained();
     let closed = close(store.close_within(CLOSE)).await;
     served.and(closed)
+}
+
+/// Reads the files of TLS, which may lie on a disk that does not answer.
+async fn tls(config: &Config, ending: &Ending) -> Result<Option<Tls>> {
+    let what = "set up TLS";
+    let Some(settings) = config.tls.settings() else { return Ok(None) };
+    let tls = tokio::select! {
+        tls = spawn_blocking(move || Tls::load(settings)) => tls,
+        () = ending.is_at_once() => return Err(timed_out(what)),
+    };
+    let tls = tls.map_err(|why| Error::start(what, why))?;
+    tls.map(Some).map_err(|why| Error::start(what, why))
+}
+
+/// Why the server cannot listen.
+fn unbound(why: BindError) -> Error {
+    Error::start(&format!("listen on {}", why.endpoint()), &why)
 }
 
 /// Reads the key ring, which may lie on a disk that does not answer.
@@ -187,7 +221,7 @@ async fn serve(
     config: &Config,
     ending: &Ending,
     store: &Arc<Durable>,
-    listener: TcpListener,
+    (listeners, tls): (Listeners, Option<Tls>),
     vault: Vault,
     monitor: Option<Monitor>,
     tasks: &Tasks,
@@ -195,8 +229,10 @@ async fn serve(
     store
         .run_maintenance(config.store.verify())
         .map_err(|why| Error::start("look after the store", why))?;
-    let address = listener.local_addr()?;
-    tracing::info!(%address, data_dir = %config.data_dir.display(), "serving");
+    for listener in listeners.iter() {
+        let (address, tls) = (listener.endpoint(), tls.is_some());
+        tracing::info!(%address, tls, data_dir = %config.data_dir.display(), "serving");
+    }
     tracing::warn!(
         "no credentials are configured: loopback only, and every caller is an administrator unless \
          the metadata x-deskplane-user and x-deskplane-scopes say otherwise"
@@ -207,6 +243,8 @@ async fn serve(
         store: Arc::<Durable>::clone(store),
         clock: Clock::system(),
         limits: config.limits.settings(),
+        tls,
+        origins: config.web.origins.0.clone(),
         watch,
         voice: voice(config, vault, tasks)?,
         audit: config.audit(),
@@ -225,7 +263,7 @@ async fn serve(
         }
     };
     let served = tokio::select! {
-        served = server::serve(parts, listener, end) => served,
+        served = server::serve(parts, listeners, end) => served,
         // Connections are cut with the process.
         () = ending.is_at_once() => Ok(()),
     };

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -24,6 +24,10 @@ pub(super) use self::plain::text_response;
 use self::route::{Probe, Route};
 use super::readiness::Readiness;
 use crate::service::refused;
+
+/// The encoding of the messages of a call, and those that its caller reads.
+const ENCODING: &str = "grpc-encoding";
+const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
 
 /// Puts a [`Gate`] in front of the services.
 #[derive(Debug, Clone)]
@@ -85,6 +89,16 @@ impl Rules {
     }
 }
 
+/// Has answers compressed for a caller that compresses its own message. The list of what a client
+/// reads says less: common clients send it whether or not anybody asked for compression, and to
+/// compress an answer takes several times what making it does.
+fn decide_compression(headers: &mut HeaderMap) {
+    let compresses = headers.get(ENCODING).is_some_and(|encoding| encoding == "gzip");
+    if !compresses {
+        headers.remove(ACCEPTED_ENCODINGS);
+    }
+}
+
 impl<S, B> Service<Request<B>> for Gate<S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
@@ -97,9 +111,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.rules.stop(&request) {
-            None => Either::Left(self.inner.call(request)),
+            None => {
+                decide_compression(request.headers_mut());
+                Either::Left(self.inner.call(request))
+            }
             Some(answer) => Either::Right(ready(Ok(answer))),
         }
     }

@@ -4,7 +4,9 @@
 //! off, and a connection that says nothing is closed after a deadline, or at once when the cap is
 //! reached and another client asks.
 
+mod addresses;
 mod connection;
+mod greeting;
 mod meters;
 mod place;
 mod silent;
@@ -12,20 +14,26 @@ mod silent;
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time,
+};
+
+use super::{
+    Limits,
+    listen::{Accepted, Listeners},
+    socket::Socket,
+    tls::Tls,
 };
 
 pub(super) use self::connection::Connection;
 pub use self::meters::ConnectionMeters;
 use self::{
+    addresses::Addresses,
+    greeting::Greeting,
     place::Place,
     silent::{Silent, Ticket},
 };
 
-/// Time in which a new connection must send the preface of HTTP/2 or begin a request of HTTP/1.1.
-const GREETING: Duration = Duration::from_secs(10);
 /// Longest wait for the place of a silent connection that gives way.
 const PLACE: Duration = Duration::from_secs(1);
 /// Rest after a failed accept, doubled each time up to the second value.
@@ -33,11 +41,15 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from
 /// One refusal in so many is logged.
 const LOGGED: u64 = 1_000;
 
-/// Admits the connections of a listener.
+/// Admits the connections of all listeners.
 pub(super) struct Admission {
-    listener: TcpListener,
+    listeners: Listeners,
+    tls: Option<Tls>,
     cap: usize,
+    /// Time for the handshake of TLS and the greeting.
+    greeting: Duration,
     places: Arc<Semaphore>,
+    addresses: Addresses,
     /// Connections that have not greeted.
     silent: Silent,
     meters: ConnectionMeters,
@@ -50,19 +62,39 @@ pub(super) struct Admission {
 /// A connection that has a place, and no executor yet.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    stream: std::net::TcpStream,
+    accepted: Accepted,
+    /// The TLS that it is to speak.
+    tls: Option<Tls>,
+    greeting: Duration,
     ticket: Ticket,
     place: Place,
 }
 
+/// Which limit leaves a connection no place.
+#[derive(Debug, Clone, Copy)]
+enum Full {
+    /// That of all connections.
+    All,
+    /// That of its address.
+    Address,
+}
+
 impl Admission {
-    /// The admission to a listener. At most `cap` of its connections are open at a time.
-    pub(super) fn new(listener: TcpListener, cap: usize, meters: ConnectionMeters) -> Self {
-        let cap = cap.clamp(1, Semaphore::MAX_PERMITS);
+    /// The admission to listeners. Connections of TCP speak TLS if there is one.
+    pub(super) fn new(
+        listeners: Listeners,
+        tls: Option<Tls>,
+        limits: &Limits,
+        meters: ConnectionMeters,
+    ) -> Self {
+        let cap = limits.connections.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            listener,
+            listeners,
+            tls,
             cap,
+            greeting: limits.greeting,
             places: Arc::new(Semaphore::new(cap)),
+            addresses: Addresses::new(limits.connections_per_address),
             silent: Silent::default(),
             meters,
             back_off: BACK_OFF.0,
@@ -73,28 +105,32 @@ impl Admission {
     /// The next connection that has a place.
     pub(super) async fn next(&mut self) -> Admitted {
         loop {
-            let stream = self.accept().await;
-            let Some(permit) = self.place().await else {
-                self.note_refused();
-                continue;
+            let accepted = self.accept().await;
+            let place = match self.place(&accepted).await {
+                Ok(place) => place,
+                Err(full) => {
+                    self.note_refused(full);
+                    continue;
+                }
             };
-            // Without it answers may wait for acknowledgements; a peer that is gone sees none.
-            let _ = stream.set_nodelay(true);
-            // Leaves the executor of the listener.
-            let Ok(stream) = stream.into_std() else { continue };
-            let place = Place::new(permit, self.meters.clone());
-            return Admitted { stream, ticket: self.silent.enter(), place };
+            let tls = match &accepted {
+                Accepted::Tcp(..) => self.tls.clone(),
+                // What stays on this machine needs none.
+                Accepted::Unix(_) => None,
+            };
+            let (ticket, greeting) = (self.silent.enter(), self.greeting);
+            return Admitted { accepted, tls, greeting, ticket, place };
         }
     }
 
     /// Accepts, with back-off after errors of the server's own: when handles or memory run out, the
     /// same error comes at once again.
-    async fn accept(&mut self) -> TcpStream {
+    async fn accept(&mut self) -> Accepted {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
+            match self.listeners.accept().await {
+                Ok(accepted) => {
                     self.back_off = BACK_OFF.0;
-                    return stream;
+                    return accepted;
                 }
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
@@ -109,9 +145,18 @@ impl Admission {
         }
     }
 
-    /// A place below the cap. At the cap a silent connection gives way, the oldest first; without
-    /// one there is no place, and the client had better try again than wait in a queue.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// A place below the caps. At the cap of all a silent connection gives way, the oldest first;
+    /// without one there is no place, and the client had better try again than wait in a queue.
+    async fn place(&self, accepted: &Accepted) -> Result<Place, Full> {
+        let address = match accepted {
+            Accepted::Tcp(_, peer) => Some(self.addresses.enter(peer.ip()).ok_or(Full::Address)?),
+            Accepted::Unix(_) => None,
+        };
+        let permit = self.permit().await.ok_or(Full::All)?;
+        Ok(Place::new(permit, address, self.meters.clone()))
+    }
+
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
         let places = || Arc::clone(&self.places);
         if let Ok(place) = places().try_acquire_owned() {
             return Some(place);
@@ -123,20 +168,30 @@ impl Admission {
         time::timeout(PLACE, places().acquire_owned()).await.ok()?.ok()
     }
 
-    fn note_refused(&mut self) {
-        self.meters.refused.increment(1);
+    fn note_refused(&mut self, full: Full) {
+        let (counter, cap) = match full {
+            Full::All => (&self.meters.refused, self.cap),
+            Full::Address => (&self.meters.refused_of_address, self.addresses.cap()),
+        };
+        counter.increment(1);
         if self.refused.is_multiple_of(LOGGED) {
-            let (cap, so_far) = (self.cap, self.refused + 1);
-            tracing::warn!(cap, so_far, "a connection was closed: the cap is reached");
+            let so_far = self.refused + 1;
+            tracing::warn!(?full, cap, so_far, "a connection was closed: the cap is reached");
         }
         self.refused += 1;
     }
 }
 
 impl Admitted {
-    /// The connection, on the executor of the caller.
-    pub(super) fn open(self) -> io::Result<Connection> {
-        Ok(Connection::new(TcpStream::from_std(self.stream)?, self.place, self.ticket, GREETING))
+    /// The connection, on the executor of the caller, behind the handshake of TLS where there is
+    /// one.
+    pub(super) async fn open(self) -> io::Result<Connection> {
+        let Self { accepted, tls, greeting, ticket, place } = self;
+        let (socket, greeting) = (Socket::new(accepted)?, Greeting::new(ticket, greeting));
+        match tls {
+            None => Ok(Connection::plain(socket, greeting, place)),
+            Some(tls) => Connection::secured(tls.acceptor(), socket, greeting, place).await,
+        }
     }
 }
 

@@ -38,8 +38,6 @@ pub(super) struct Pending<T>(Arc<Mutex<Held<T>>>);
 struct Held<T> {
     io: T,
     bytes: Vec<u8>,
-    /// Bytes that were written so far.
-    written: u64,
     /// Whether a write found no room.
     refused: bool,
 }
@@ -47,7 +45,7 @@ struct Held<T> {
 impl<T> Coalesce<T> {
     /// Holds the writes to `io`; they reach it by the second value.
     pub(super) fn new(io: T) -> (Self, Pending<T>) {
-        let held = Arc::new(Mutex::new(Held { io, bytes: Vec::new(), written: 0, refused: false }));
+        let held = Arc::new(Mutex::new(Held { io, bytes: Vec::new(), refused: false }));
         (Self(Arc::clone(&held)), Pending(held))
     }
 }
@@ -58,9 +56,9 @@ impl<T: AsyncWrite + Unpin> Pending<T> {
         held(&self.0).drain(cx)
     }
 
-    /// Bytes that were written so far.
-    pub(super) fn written(&self) -> u64 {
-        held(&self.0).written
+    /// Asks the I/O object.
+    pub(super) fn with<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
+        ask(&held(&self.0).io)
     }
 
     /// Whether a write found no room since this was asked last. When all is drained the connection
@@ -87,10 +85,7 @@ impl<T: AsyncWrite + Unpin> Held<T> {
         while written < self.bytes.len() {
             match Pin::new(&mut self.io).poll_write(cx, &self.bytes[written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => {
-                    written += count;
-                    self.written += count as u64;
-                }
+                Poll::Ready(Ok(count)) => written += count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.keep_from(written);

@@ -18,7 +18,7 @@ use hyper_util::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, transport::server::TcpConnectInfo};
+use tonic::body::Body;
 use tower::{
     Service, ServiceExt as _,
     limit::ConcurrencyLimit,
@@ -30,6 +30,8 @@ use super::{
     accept::Connection,
     body::{Received, Room, Terms},
     coalesce::Coalesce,
+    socket::ConnectInfo,
+    tls::ClientCertificates,
 };
 
 /// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
@@ -81,7 +83,7 @@ impl Protocols {
         S::Future: Send + 'static,
     {
         let (info, meters) = (connection.info(), connection.meters().clone());
-        let peer = info.remote_addr;
+        let (peer, certificates) = (info.clone(), connection.certificates());
         let (io, pending) = Coalesce::new(connection);
         let service = match self.calls {
             Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
@@ -89,7 +91,7 @@ impl Protocols {
         };
         let (room, refuse) = (Arc::clone(&self.room), self.refuse);
         let terms = Arc::new(Terms::new(&self.limits, room, refuse, meters.clone()));
-        let service = Calls { info, terms, service };
+        let service = Calls { info, certificates, terms, service };
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
         let mut age = pin!(sleep(self.limits.connection_age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut drain = pin!(self.drain.cancelled());
@@ -119,8 +121,8 @@ impl Protocols {
                     return Poll::Ready(());
                 }
                 // Each byte that goes gives the peer its time again.
-                Poll::Pending if waiting != Some(pending.written()) => {
-                    waiting = Some(pending.written());
+                Poll::Pending if waiting != Some(pending.with(|io| io.sent())) => {
+                    waiting = Some(pending.with(|io| io.sent()));
                     stall.as_mut().reset(Instant::now() + self.limits.write_stall);
                 }
                 Poll::Pending => {}
@@ -139,7 +141,8 @@ impl Protocols {
 /// The calls of one connection.
 #[derive(Debug, Clone)]
 struct Calls<S> {
-    info: TcpConnectInfo,
+    info: ConnectInfo,
+    certificates: Option<ClientCertificates>,
     terms: Arc<Terms>,
     service: Either<ConcurrencyLimit<S>, S>,
 }
@@ -156,7 +159,14 @@ where
         let (head, body) = request.into_parts();
         let (body, unanswered) = Received::new(body, Arc::clone(&self.terms));
         let mut request = Request::from_parts(head, Body::new(body));
-        request.extensions_mut().insert(self.info.clone());
+        let extensions = request.extensions_mut();
+        match &self.info {
+            ConnectInfo::Tcp(info) => drop(extensions.insert(info.clone())),
+            ConnectInfo::Unix(info) => drop(extensions.insert(info.clone())),
+        }
+        if let Some(certificates) = &self.certificates {
+            extensions.insert(certificates.clone());
+        }
         Answering { call: self.service.clone().oneshot(request), unanswered: Some(unanswered) }
     }
 }

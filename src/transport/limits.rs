@@ -11,6 +11,12 @@ pub struct Limits {
     pub loops: usize,
     /// Connections that may be open; by default what the limit of file handles leaves for them.
     pub connections: usize,
+    /// Connections that one address may have; by default all but a few, so that no address takes the
+    /// last ones. A site of IPv6 (/64) is one address.
+    pub connections_per_address: usize,
+    /// Time in which a new connection must complete the handshake of TLS, where it is spoken, and send
+    /// the preface of HTTP/2 or begin a request of HTTP/1.1.
+    pub greeting: Duration,
     /// Calls and streams that one connection may have open; further ones wait at the client.
     pub streams_per_connection: u32,
     /// Unary calls of one connection that are worked on at a time.
@@ -35,11 +41,24 @@ pub struct Limits {
     pub write_stall: Duration,
 }
 
+/// Places that one address leaves to others, unless there are few.
+const LEFT_TO_OTHERS: usize = 64;
+
+impl Limits {
+    /// What one address may have of so many connections, unless it is set.
+    pub fn per_address(connections: usize) -> usize {
+        connections - LEFT_TO_OTHERS.min(connections / 4)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
+        let connections = FileHandles::current().for_connections();
         Self {
             loops: available_parallelism().map_or(1, NonZero::get),
-            connections: FileHandles::current().for_connections(),
+            connections,
+            connections_per_address: Self::per_address(connections),
+            greeting: Duration::from_secs(10),
             streams_per_connection: 1_024,
             calls_per_connection: 1_024,
             header_bytes: 16 * 1_024,

@@ -135,7 +135,7 @@ fn run<S>(
         while let Some(Handed { admitted, load }) = handed.recv().await {
             let (protocols, service) = (Arc::clone(protocols), service.clone());
             tasks.spawn_on(&here, "transport.connection", OnPanic::Report, async move {
-                if let Ok(connection) = admitted.open() {
+                if let Ok(connection) = admitted.open().await {
                     protocols.serve(connection, service).await;
                 }
                 drop(load);

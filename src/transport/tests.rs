@@ -12,13 +12,15 @@ use http_body::Frame;
 use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::{Notify, oneshot},
     task::JoinHandle,
     time::timeout,
 };
 
 use super::*;
+
+mod tls;
 
 /// Longest that a test waits for anything.
 const LONG: Duration = Duration::from_secs(60);
@@ -36,9 +38,14 @@ struct Shared {
 }
 
 impl Shared {
-    async fn answer(self: Arc<Self>, path: String) -> Result<Response<Body>, Infallible> {
+    async fn answer(
+        self: Arc<Self>,
+        path: String,
+        certificates: usize,
+    ) -> Result<Response<Body>, Infallible> {
         let body = match &*path {
             "/thread" => Body::new(Full::from(format!("{:?}", thread::current().id()))),
+            "/certificates" => Body::new(Full::from(certificates.to_string())),
             "/wait" => {
                 self.begun.notify_one();
                 self.answer.notified().await;
@@ -92,27 +99,37 @@ struct Running {
 
 impl Running {
     async fn with(limits: Limits) -> Self {
+        Self::secured(limits, None).await
+    }
+
+    /// The same behind TLS.
+    async fn secured(limits: Limits, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::listening(listener.into(), limits, tls).await
+    }
+
+    /// The same on these listeners, of which the first is one of TCP.
+    async fn listening(listeners: Listeners, limits: Limits, tls: Option<Tls>) -> Self {
+        let first = listeners.iter().next().unwrap().endpoint().clone();
+        let Endpoint::Tcp(address) = first else { panic!("{first}") };
         let (shared, tasks) = (Arc::<Shared>::default(), Tasks::default());
         let (stop, stopped) = oneshot::channel();
         let answers = Arc::clone(&shared);
         let service = tower::service_fn(move |request: Request<Body>| {
-            Arc::clone(&answers).answer(request.uri().path().to_owned())
+            let shown = request.extensions().get::<ClientCertificates>();
+            let certificates = shown.map_or(0, |shown| shown.0.len());
+            Arc::clone(&answers).answer(request.uri().path().to_owned(), certificates)
         });
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            let meters = ConnectionMeters::default();
-            serve(
-                &tasks,
-                listener,
+            let port = Port {
+                listeners,
+                tls,
                 limits,
-                meters,
-                service,
-                |_| tonic::Status::unknown(""),
-                stopped,
-            )
-            .await
+                meters: ConnectionMeters::default(),
+                refuse: |_| tonic::Status::unknown(""),
+            };
+            serve(&tasks, port, service, stopped).await
         });
         Self { address, shared, stop, served }
     }
@@ -233,4 +250,52 @@ async fn an_answer_beyond_every_buffer_arrives_whole() {
     drop(stream);
     running.shared.dropped(1).await;
     running.end().await;
+}
+
+#[tokio::test]
+async fn a_socket_of_this_machine_is_served_like_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deskplane.sock");
+    let endpoints = ["127.0.0.1:0".parse().unwrap(), Endpoint::Unix(path.clone())];
+    let listeners = Listeners::bind(&endpoints).await.unwrap();
+    let running = Running::listening(listeners, Limits::default(), None).await;
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"GET /thread HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 1_024];
+    let count = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..count].starts_with(b"HTTP/1.1 200"));
+    drop(stream);
+    running.end().await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn one_address_leaves_places_to_others() {
+    let limits = Limits { connections: 8, connections_per_address: 2, ..Limits::default() };
+    let running = Running::with(limits).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = running.ask("/thread").await;
+        assert!(stream.read(&mut [0; 1_024]).await.unwrap() > 0);
+        held.push(stream);
+    }
+    let refused = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(timeout(LONG, closed(refused)).await, Ok(()));
+    drop(held.pop());
+    // The place is free when the server has seen the end.
+    let again = async {
+        loop {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            let asked = stream.write_all(b"GET /thread HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+            if asked.is_ok() && stream.read(&mut [0; 1_024]).await.is_ok_and(|count| count > 0) {
+                break;
+            }
+        }
+    };
+    timeout(LONG, again).await.expect("no place becomes free");
+}
+
+/// Waits until the other end has closed a connection.
+async fn closed(mut stream: TcpStream) {
+    while stream.read(&mut [0; 1_024]).await.is_ok_and(|count| count > 0) {}
 }

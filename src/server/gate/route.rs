@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use http::{HeaderMap, Method, Request, Version, header, uri::Authority};
 
 use super::plain::Plain;
-use crate::domain::{Reason, Refusal};
+use crate::{
+    domain::{Reason, Refusal},
+    web::Translated,
+};
 
 /// Bytes that HTTP/2 counts for a header field beside its name and value (RFC 9113 §6.5.2).
 const FIELD_OVERHEAD: usize = 32;
@@ -46,7 +49,7 @@ pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usi
     if is_grpc(request) {
         return match foreign {
             Some(authority) => Route::Refused(authority_refused(authority)),
-            None if is_from_page(request.headers()) => Route::Refused(origin_refused()),
+            None if is_from_other_page(request) => Route::Refused(origin_refused()),
             None => match header_list_size(request) {
                 size if size > header_bytes => {
                     Route::Refused(headers_too_large(size, header_bytes))
@@ -71,10 +74,11 @@ pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usi
     }
 }
 
-/// Whether the request is gRPC by method, media type and protocol. A browser sends none of these
-/// without asking first, and never all three.
+/// Whether the request is gRPC by method, media type and protocol, or was translated to it. A browser
+/// sends none of these without asking first, and never all three.
 fn is_grpc<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_2
+    let translated = || request.extensions().get::<Translated>().is_some();
+    (request.version() == Version::HTTP_2 || translated())
         && request.method() == Method::POST
         && has_grpc_type(request.headers())
 }
@@ -97,6 +101,12 @@ fn is_service(path: &str, services: &[String]) -> bool {
 /// origins, and `Sec-Fetch-Site` to everything; no page can leave them out or forge them.
 fn is_from_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
+}
+
+/// Whether a web page sent the call that is none of those that may.
+fn is_from_other_page<B>(request: &Request<B>) -> bool {
+    is_from_page(request.headers())
+        && !request.extensions().get::<Translated>().is_some_and(|web| web.allowed_page)
 }
 
 /// The first authority of the request that is not this machine.
@@ -134,8 +144,8 @@ fn authority_refused(foreign: &str) -> Refusal {
 }
 
 fn origin_refused() -> Refusal {
-    let message = "The call carries `Origin` or `Sec-Fetch-Site`, so a web page sent it, and no \
-                   origin is allowed.";
+    let message = "The call carries `Origin` or `Sec-Fetch-Site`, so a web page sent it, and none \
+                   whose origin is listed (`web.origins`) by gRPC-Web.";
     Refusal::new(Reason::OriginRefused, message)
 }
 

@@ -1,63 +1,96 @@
-//! One admitted connection: its bytes, its place below the cap, and its greeting.
+//! One admitted connection: its bytes, its place below the caps, and its greeting.
 
 use std::{
+    future::poll_fn,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
-    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::{Sleep, sleep},
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{Greeting, meters::ConnectionMeters, place::Place};
+use crate::transport::{
+    socket::{ConnectInfo, Socket},
+    tls::ClientCertificates,
 };
-use tonic::transport::server::{Connected as _, TcpConnectInfo};
-
-use super::{meters::ConnectionMeters, place::Place, silent::Ticket};
-
-/// What a client of HTTP/2 sends first (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// An admitted connection.
 #[derive(Debug)]
 pub(in crate::transport) struct Connection {
-    stream: TcpStream,
+    channel: Channel,
     /// There until the connection has greeted.
     greeting: Option<Greeting>,
     place: Place,
 }
 
-/// What is awaited of a new connection: the whole preface of HTTP/2, or a first byte that differs
-/// from it, and so begins a request of HTTP/1.1, whose head has a deadline of its own.
 #[derive(Debug)]
-struct Greeting {
-    /// Bytes of the preface that have arrived.
-    received: usize,
-    deadline: Pin<Box<Sleep>>,
-    ticket: Ticket,
+enum Channel {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
-impl Greeting {
-    /// Takes bytes that arrived; true when no more are awaited.
-    fn complete(&mut self, bytes: &[u8]) -> bool {
-        let rest = &PREFACE[self.received..];
-        let shared = rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-        self.received += shared;
-        self.received == PREFACE.len() || shared < bytes.len()
-    }
+/// Runs the same expression for a channel of each kind.
+macro_rules! each {
+    ($connection:expr, $channel:ident => $run:expr) => {
+        match &mut $connection.channel {
+            Channel::Plain($channel) => $run,
+            Channel::Tls($channel) => $run,
+        }
+    };
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, place: Place, ticket: Ticket, within: Duration) -> Self {
-        let deadline = Box::pin(sleep(within));
-        let greeting = Greeting { received: 0, deadline, ticket };
-        Self { stream, greeting: Some(greeting), place }
+    /// A connection in clear text.
+    pub(super) fn plain(socket: Socket, greeting: Greeting, place: Place) -> Self {
+        Self { channel: Channel::Plain(socket), greeting: Some(greeting), place }
+    }
+
+    /// A connection behind the handshake of TLS, for which the time of the greeting counts.
+    pub(super) async fn secured(
+        acceptor: TlsAcceptor,
+        socket: Socket,
+        mut greeting: Greeting,
+        place: Place,
+    ) -> io::Result<Self> {
+        let mut handshake = pin!(acceptor.accept(socket));
+        let secured = poll_fn(|cx| match handshake.as_mut().poll(cx) {
+            Poll::Pending => greeting.poll_missed(cx, &place.meters).map(Err),
+            done => done,
+        })
+        .await;
+        let outcome = match &secured {
+            Ok(_) => &place.meters.handshakes,
+            Err(_) => &place.meters.failed_handshakes,
+        };
+        outcome.increment(1);
+        let channel = Channel::Tls(Box::new(secured?));
+        Ok(Self { channel, greeting: Some(greeting), place })
+    }
+
+    fn socket(&self) -> &Socket {
+        match &self.channel {
+            Channel::Plain(socket) => socket,
+            Channel::Tls(stream) => stream.get_ref().0,
+        }
     }
 
     /// Addresses of both ends, as far as they are still there.
-    pub(in crate::transport) fn info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    pub(in crate::transport) fn info(&self) -> ConnectInfo {
+        self.socket().info()
+    }
+
+    /// Bytes that the operating system took.
+    pub(in crate::transport) fn sent(&self) -> u64 {
+        self.socket().sent()
+    }
+
+    /// The certificates that the peer showed.
+    pub(in crate::transport) fn certificates(&self) -> Option<ClientCertificates> {
+        let Channel::Tls(stream) = &self.channel else { return None };
+        let shown = stream.get_ref().1.peer_certificates()?;
+        Some(ClientCertificates(shown.iter().map(|shown| shown.clone().into_owned()).collect()))
     }
 
     /// Figures of the connections of its listener.
@@ -70,21 +103,6 @@ impl Connection {
     pub(super) fn is_silent(&self) -> bool {
         self.greeting.is_some()
     }
-
-    /// Ends a connection that is silent for too long, or has to give way.
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(greeting) = &mut self.greeting else { return Ok(()) };
-        if greeting.ticket.is_displaced(cx.waker()) {
-            self.greeting = None;
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        if greeting.deadline.as_mut().poll(cx).is_ready() {
-            self.greeting = None;
-            self.place.meters.silent.increment(1);
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(())
-    }
 }
 
 impl AsyncRead for Connection {
@@ -93,19 +111,23 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.greeting.is_none() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
+        let this = &mut *self;
         let before = buf.filled().len();
-        if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_pending() {
-            self.poll_silence(cx)?;
-            return Poll::Pending;
+        let read = each!(this, channel => Pin::new(channel).poll_read(cx, buf));
+        let Some(greeting) = &mut this.greeting else { return read };
+        match read {
+            Poll::Pending => greeting.poll_missed(cx, &this.place.meters).map(|missed| {
+                this.greeting = None;
+                Err(missed)
+            }),
+            Poll::Ready(Ok(())) => {
+                if greeting.complete(&buf.filled()[before..]) {
+                    this.greeting = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            failed => failed,
         }
-        let arrived = &buf.filled()[before..];
-        if self.greeting.as_mut().is_some_and(|greeting| greeting.complete(arrived)) {
-            self.greeting = None;
-        }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -115,15 +137,15 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        each!(self, channel => Pin::new(channel).poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        each!(self, channel => Pin::new(channel).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        each!(self, channel => Pin::new(channel).poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -131,10 +153,10 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        each!(self, channel => Pin::new(channel).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 }

@@ -13,12 +13,23 @@ pub struct ConnectionMeters {
     pub(super) accept_errors: Counter,
     /// Connections closed because the cap was reached.
     pub(super) refused: Counter,
+    /// Connections closed because their address had all that it may have.
+    pub(super) refused_of_address: Counter,
     /// Silent connections closed because another one needed their place.
     pub(super) displaced: Counter,
     /// Connections closed because they did not greet in time.
     pub(super) silent: Counter,
     /// Connections closed because the peer took nothing for too long.
     pub(in crate::transport) stalled: Counter,
+    /// Handshakes of TLS that were completed, and those that were not.
+    pub(super) handshakes: Counter,
+    pub(super) failed_handshakes: Counter,
+    /// Second, since 1970, at which the certificate of the server expires.
+    pub(in crate::transport) certificate_expiry: Gauge,
+    /// Times that TLS was set up anew.
+    pub(in crate::transport) certificate_reloads: Counter,
+    /// Times that it should have been, and could not.
+    pub(in crate::transport) certificate_reload_errors: Counter,
     /// Requests whose body did not come.
     pub(in crate::transport) stalled_bodies: Counter,
     /// Requests for whose body there was no room.
@@ -32,9 +43,15 @@ impl Default for ConnectionMeters {
             open: Gauge::noop(),
             accept_errors: Counter::noop(),
             refused: Counter::noop(),
+            refused_of_address: Counter::noop(),
             displaced: Counter::noop(),
             silent: Counter::noop(),
             stalled: Counter::noop(),
+            handshakes: Counter::noop(),
+            failed_handshakes: Counter::noop(),
+            certificate_expiry: Gauge::noop(),
+            certificate_reloads: Counter::noop(),
+            certificate_reload_errors: Counter::noop(),
             stalled_bodies: Counter::noop(),
             bodies_without_room: Counter::noop(),
         }
@@ -52,8 +69,21 @@ impl ConnectionMeters {
             );
             describe_counter!(
                 "deskplane_connections_closed_total",
-                "Connections closed by a limit: the cap was reached, a silent one gave way to \
-                 another client, did not greet in time, or took nothing of what was written"
+                "Connections closed by a limit: the cap of all or of an address was reached, a \
+                 silent one gave way to another client, did not greet in time, or took nothing of \
+                 what was written"
+            );
+            describe_counter!(
+                "deskplane_tls_handshakes_total",
+                "Handshakes of TLS, by outcome: ok or failed"
+            );
+            describe_gauge!(
+                "deskplane_tls_certificate_expiry_timestamp_seconds",
+                "End of the validity of the server's certificate, in seconds since 1970; 0 without"
+            );
+            describe_counter!(
+                "deskplane_tls_reloads_total",
+                "Changes of the files of TLS, by outcome: ok, or failed, where everything stays"
             );
             describe_counter!(
                 "deskplane_bodies_refused_total",
@@ -61,13 +91,22 @@ impl ConnectionMeters {
             );
             let refused = |limit| counter!("deskplane_bodies_refused_total", "limit" => limit);
             let closed = |limit| counter!("deskplane_connections_closed_total", "limit" => limit);
+            let handshakes =
+                |outcome| counter!("deskplane_tls_handshakes_total", "outcome" => outcome);
+            let reloads = |outcome| counter!("deskplane_tls_reloads_total", "outcome" => outcome);
             Self {
                 open: gauge!("deskplane_connections"),
                 accept_errors: counter!("deskplane_accept_errors_total"),
                 refused: closed("cap"),
+                refused_of_address: closed("address"),
                 displaced: closed("displaced"),
                 silent: closed("greeting"),
                 stalled: closed("write_stall"),
+                handshakes: handshakes("ok"),
+                failed_handshakes: handshakes("failed"),
+                certificate_expiry: gauge!("deskplane_tls_certificate_expiry_timestamp_seconds"),
+                certificate_reloads: reloads("ok"),
+                certificate_reload_errors: reloads("failed"),
                 stalled_bodies: refused("stall"),
                 bodies_without_room: refused("room"),
             }

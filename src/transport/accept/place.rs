@@ -1,20 +1,25 @@
-//! A place below the cap of open connections.
+//! A place below the caps of open connections.
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::meters::ConnectionMeters;
+use super::{addresses::OfAddress, meters::ConnectionMeters};
 
-/// A place below the cap, which is free again when this is dropped.
+/// A place below the caps, which is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) meters: ConnectionMeters,
     _permit: OwnedSemaphorePermit,
+    _of_address: Option<OfAddress>,
 }
 
 impl Place {
-    pub(super) fn new(permit: OwnedSemaphorePermit, meters: ConnectionMeters) -> Self {
+    pub(super) fn new(
+        permit: OwnedSemaphorePermit,
+        of_address: Option<OfAddress>,
+        meters: ConnectionMeters,
+    ) -> Self {
         meters.open.increment(1);
-        Self { meters, _permit: permit }
+        Self { meters, _permit: permit, _of_address: of_address }
     }
 }
 

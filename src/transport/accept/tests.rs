@@ -2,21 +2,26 @@ use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
 use super::*;
 
+const GREETING: Duration = Duration::from_secs(10);
+
 /// Admission to a free port with a cap.
 async fn listen(cap: usize) -> (SocketAddr, Admission) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, Admission::new(listener, cap, ConnectionMeters::default()))
+    let limits = Limits { connections: cap, greeting: GREETING, ..Limits::default() };
+    let admission = Admission::new(listener.into(), None, &limits, ConnectionMeters::default());
+    (address, admission)
 }
 
 /// The next admitted connection.
 async fn next(admission: &mut Admission) -> Connection {
-    admission.next().await.open().unwrap()
+    admission.next().await.open().await.unwrap()
 }
 
 /// The next admitted connection, read until it ends; what was read, and how it ended.

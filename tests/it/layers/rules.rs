@@ -8,6 +8,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("executor", &[]),
     ("tasks", &[]),
     ("transport", &["executor", "process", "tasks"]),
+    ("web", &[]),
     ("clock", &["domain"]),
     ("render", &[]),
     ("catalog", &["domain"]),
@@ -56,9 +57,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "tasks",
             "transport",
             "voice",
+            "web",
         ],
     ),
-    ("config", &["audit", "live", "process", "store", "telemetry", "transport", "voice"]),
+    ("config", &["audit", "live", "process", "store", "telemetry", "transport", "voice", "web"]),
     ("telemetry", &["process"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (
