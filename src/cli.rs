@@ -42,7 +42,7 @@ mod tree;
 mod users;
 mod watch;
 
-pub use client::{Api, Client, Connection, WriteOptions};
+pub use client::{Api, Client, Connection, TlsFiles, WriteOptions};
 pub use error::{Error, Result};
 pub use output::{Format, Io};
 

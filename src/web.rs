@@ -102,7 +102,8 @@ impl<S> Web<S> {
 /// Whether the request is gRPC-Web by method and media type.
 fn is_call<B>(request: &Request<B>) -> bool {
     let media_type = request.headers().get(header::CONTENT_TYPE);
-    request.method() == Method::POST && media_type.is_some_and(|t| MEDIA_TYPES.iter().any(|w| t == w))
+    request.method() == Method::POST
+        && media_type.is_some_and(|t| MEDIA_TYPES.iter().any(|w| t == w))
 }
 
 /// Whether a browser asks what a page may send (Fetch standard, CORS-preflight request).

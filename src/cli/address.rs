@@ -44,7 +44,8 @@ pub(super) enum Address {
 }
 
 impl Scheme {
-    const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Unix];
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Unix];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -140,7 +141,7 @@ fn scheme_of(given: &str, allowed: &[Scheme]) -> Result<Scheme, String> {
 fn unix(path: &str) -> Result<Address, String> {
     match path.starts_with('/') && path.len() > 1 {
         true => Ok(Address::Unix(path.to_owned())),
-        false => Err("a socket needs an absolute path, e.g. unix:/run/plugin.sock".to_owned()),
+        false => Err("a socket needs an absolute path, e.g. unix:/run/deskplane.sock".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A client of the public API that knows no message: everything comes from the descriptor set.
 
 mod codec;
+mod security;
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use deskplane_proto::FILE_DESCRIPTOR_SET;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
-use http::uri::PathAndQuery;
+use http::{Uri, uri::PathAndQuery};
 use prost_reflect::{
     DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor,
     ReflectMessage, Value as Field,
@@ -23,6 +24,7 @@ use tonic::{
 use uuid::Uuid;
 
 use self::codec::DynamicCodec;
+pub use self::security::TlsFiles;
 use super::{
     Error, Result,
     address::{Address, Scheme},
@@ -45,7 +47,8 @@ const MAX_RETRIES: u32 = 3;
 /// Where the server is and who asks.
 #[derive(Clone, clap::Args)]
 pub struct Connection {
-    /// Address of the server, `http://HOST:PORT` or `HOST:PORT`. What is sent is not encrypted.
+    /// Address of the server: `https://HOST:PORT`, `unix:/PATH`, or `http://HOST:PORT`, where what is
+    /// sent is not encrypted; `HOST:PORT` is the last.
     #[arg(
         long,
         global = true,
@@ -74,15 +77,19 @@ pub struct Connection {
         value_name = "LIST"
     )]
     pub scopes: Option<String>,
+    /// Files of TLS.
+    #[command(flatten)]
+    pub tls: TlsFiles,
 }
 
 /// Leaves out the address: before it is checked, a password may stand in it.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server: _, caller, scopes } = self;
+        let Self { server: _, caller, scopes, tls } = self;
         f.debug_struct("Connection")
             .field("caller", caller)
             .field("scopes", scopes)
+            .field("tls", tls)
             .finish_non_exhaustive()
     }
 }
@@ -141,11 +148,17 @@ impl Api {
 impl Client {
     /// Connects. An address that the client cannot honour is refused before a byte is sent.
     pub async fn connect(connection: &Connection) -> Result<Self> {
-        let address = Address::parse("--server", &connection.server, &[Scheme::Http])?;
+        let address = Address::parse("--server", &connection.server, &Scheme::ALL)?;
         let metadata = metadata(connection)?;
         let unreachable =
             |source| Error::Connect { server: address.to_string(), source: Box::new(source) };
         let endpoint = Endpoint::from_shared(address.to_string()).map_err(unreachable)?;
+        let endpoint = match &address {
+            // The name by which a socket of this machine is asked for.
+            Address::Unix(_) => endpoint.origin(Uri::from_static("http://localhost")),
+            Address::Tcp { .. } => endpoint,
+        };
+        let endpoint = connection.tls.secure(&address, endpoint)?;
         let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
@@ -346,7 +359,12 @@ mod tests {
 
     fn connection(caller: &str) -> Connection {
         let server = "http://kim:hunter2@127.0.0.1:1".to_owned();
-        Connection { server, caller: Some(caller.to_owned()), scopes: None }
+        Connection {
+            server,
+            caller: Some(caller.to_owned()),
+            scopes: None,
+            tls: TlsFiles::default(),
+        }
     }
 
     #[test]

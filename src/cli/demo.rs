@@ -9,7 +9,7 @@ use std::{
 use deskplane_providers::Registry;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{Client, Connection, Error, Io, Result, serve};
+use super::{Client, Connection, Error, Io, Result, TlsFiles, serve};
 use crate::{
     audit,
     clock::Clock,
@@ -117,7 +117,8 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
 /// Runs the tour, and leaves the server running for visitors.
 async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
     let server = format!("http://{address}");
-    let connection = Connection { server, caller: None, scopes: None };
+    let tls = TlsFiles::default();
+    let connection = Connection { server, caller: None, scopes: None, tls };
     let client = Client::connect(&connection).await?;
     let mut surprises = tour::run(&client, io).await?;
     io.line(format!("\n{}. A chat comes in\n", tour::STOPS_OF_TOUR + 1))?;

@@ -236,3 +236,59 @@ fn nobody_listens_for_metrics_unless_told_where() {
     assert_eq!(config.metrics_listen, Some(anywhere));
     assert_eq!(load(Some(&config.to_toml().unwrap()), &[], Flags::default()), Ok(config));
 }
+
+#[test]
+fn a_list_is_one_in_a_file_and_a_text_elsewhere() {
+    let expected: List<Endpoint> = "127.0.0.1:1,unix:/run/a.sock".parse().unwrap();
+    for file in [
+        "listen = ['127.0.0.1:1', 'unix:/run/a.sock']",
+        "listen = '127.0.0.1:1, unix:/run/a.sock,'",
+    ] {
+        assert_eq!(load(Some(file), &[], Flags::default()).unwrap().listen, expected);
+    }
+    let env = [("DESKPLANE_LISTEN", "127.0.0.1:1,unix:/run/a.sock")];
+    let config = load(Some("listen = 'systemd'"), &env, Flags::default()).unwrap();
+    assert_eq!(config.listen, expected);
+    // It is printed in a form that can be read again.
+    let printed = config.to_toml().unwrap();
+    assert_eq!(load(Some(&printed), &[], Flags::default()).unwrap(), config);
+    for (file, why) in [
+        ("listen = []", "`listen`: must name where to listen"),
+        ("listen = ['127.0.0.1:1', 'here']", "`here`: is no endpoint"),
+        ("listen = 7700", "a text, or a list of texts, is expected"),
+        ("listen = ['127.0.0.1:1', '0.0.0.0:1']", "`listen`: 0.0.0.0:1 can be reached"),
+        ("web.origins = '*'", "`*`: each page could call"),
+        ("web.origins = ['https://a.example/']", "`https://a.example/`: is no origin"),
+    ] {
+        let mistakes = load(Some(file), &[], Flags::default()).unwrap_err();
+        assert!(mistakes.len() == 1 && mistakes[0].contains(why), "{file}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key() {
+    let load = |file: &str| load(Some(file), &[], Flags::default());
+    assert_eq!(load("").unwrap().tls.settings(), None);
+    let whole = load("tls = {certificate = 'a', key = 'b', min_version = '1.3'}").unwrap();
+    let settings = whole.tls.settings().unwrap();
+    assert!(!settings.tls12 && settings.client_ca.is_none());
+    for (file, why) in [
+        ("tls.certificate = 'a'", "`tls.key`: is missing, for there is `tls.certificate`"),
+        ("tls.key = 'a'", "`tls.certificate`: is missing, for there is `tls.key`"),
+        ("tls.client_ca = 'a'", "`tls.certificate`: is missing, for there is `tls.client_ca`"),
+        ("tls.min_version = '1.1'", "unknown variant"),
+    ] {
+        let mistakes = load(file).unwrap_err();
+        assert!(mistakes.len() == 1 && mistakes[0].contains(why), "{file}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn an_address_leaves_places_to_others_unless_it_is_set() {
+    let limits = |limits: Limits| limits.settings();
+    let some = Limits { connections: 1_000, ..Limits::default() };
+    assert_eq!(limits(some.clone()).connections_per_address, 1_000 - 64);
+    let set = Limits { connections_per_address: 10, ..some.clone() };
+    assert_eq!(limits(set).connections_per_address, 10);
+    assert_eq!(limits(Limits { connections: 8, ..some }).connections_per_address, 6);
+}

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::net::{TcpListener, UnixListener};
 
-use self::own::OwnSocket;
+use self::{inherited::Inherited, own::OwnSocket};
 use super::endpoint::Endpoint;
 
 /// A bound listener.
@@ -78,9 +78,9 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream.into_std()?, peer))
             }),
-            Socket::Unix(listener) => listener
-                .poll_accept(cx)
-                .map(|accepted| Ok(Accepted::Unix(accepted?.0.into_std()?))),
+            Socket::Unix(listener) => {
+                listener.poll_accept(cx).map(|accepted| Ok(Accepted::Unix(accepted?.0.into_std()?)))
+            }
         }
     }
 }
@@ -103,7 +103,10 @@ impl Listeners {
                     let (socket, endpoint) = (Socket::Unix(listener), endpoint.clone());
                     all.push(Listener { socket, endpoint, _file: Some(file) });
                 }
-                Endpoint::Systemd => all.extend(inherited::listeners().map_err(failed)?),
+                Endpoint::Systemd => {
+                    let sockets = inherited::sockets().map_err(failed)?;
+                    all.extend(sockets.into_iter().map(Listener::from));
+                }
             }
         }
         Ok(Self { all, first: 0 })
@@ -133,6 +136,19 @@ impl Listeners {
 impl From<TcpListener> for Listeners {
     fn from(listener: TcpListener) -> Self {
         Self { all: vec![tcp(listener)], first: 0 }
+    }
+}
+
+impl From<Inherited> for Listener {
+    fn from(inherited: Inherited) -> Self {
+        match inherited {
+            Inherited::Tcp(listener) => tcp(listener),
+            // Its file is the service manager's.
+            Inherited::Unix(listener, path) => {
+                let (socket, endpoint) = (Socket::Unix(listener), Endpoint::Unix(path));
+                Self { socket, endpoint, _file: None }
+            }
+        }
     }
 }
 

@@ -11,10 +11,10 @@
 
 mod expiry;
 mod load;
+mod settings;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,28 +24,13 @@ use rustls::{ServerConfig, pki_types::CertificateDer};
 use tokio::{task::spawn_blocking, time};
 use tokio_rustls::TlsAcceptor;
 
-pub use self::load::LoadError;
 use self::load::Loaded;
+pub use self::{load::LoadError, settings::TlsSettings};
 use super::ConnectionMeters;
 
 /// How often the files are looked at. Notifications of the operating system miss network file
 /// systems and the links of Kubernetes.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
-
-/// Which files a listener's TLS is made of, and what it asks of clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsSettings {
-    /// The chain of the server, PEM, its own certificate first.
-    pub certificate: PathBuf,
-    /// The private key of that certificate, PEM.
-    pub key: PathBuf,
-    /// Authorities of clients, PEM, if clients show certificates.
-    pub client_ca: Option<PathBuf>,
-    /// Whether a client without a certificate is refused.
-    pub client_required: bool,
-    /// Whether TLS 1.2 is spoken beside 1.3.
-    pub tls12: bool,
-}
 
 /// The TLS of the main port, as it is now. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -28,7 +28,7 @@ struct Ended {
 }
 
 /// Runs one command as the program would.
-async fn run(out: &mut (dyn Write + Send), server: &str, args: &[&str]) -> (u8, String) {
+pub(crate) async fn run(out: &mut (dyn Write + Send), server: &str, args: &[&str]) -> (u8, String) {
     let args = [&["deskplane", "--server", server], args].concat();
     let mut err = Vec::new();
     let code = match Cli::try_parse_from(args) {

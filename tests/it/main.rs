@@ -30,5 +30,7 @@ mod secrets;
 mod server;
 mod soak;
 mod supervision;
+mod tls;
 mod users_import;
 mod voice;
+mod web;

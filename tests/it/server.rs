@@ -9,7 +9,8 @@ use deskplane::{
     server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
-    transport::Limits,
+    transport::{Limits, Listeners, Tls},
+    web::Origin,
 };
 use deskplane_proto::v1::{
     agent_service_client::AgentServiceClient, insight_service_client::InsightServiceClient,
@@ -58,6 +59,19 @@ impl Interceptor for As {
 /// A channel that says who calls.
 pub(crate) type Caller = InterceptedService<Channel, As>;
 
+/// What is particular about the port of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    /// Listeners, the first of which is one of TCP; without them a free port.
+    pub(crate) listeners: Option<Listeners>,
+    /// TLS. There is then no channel in clear text.
+    pub(crate) tls: Option<Tls>,
+    /// Origins of pages that may call.
+    pub(crate) origins: Vec<Origin>,
+    /// Limits.
+    pub(crate) limits: Limits,
+}
+
 /// A running server; it ends with the value.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -86,7 +100,7 @@ impl Running {
 
     /// A server over a store, with times of its own for live updates.
     pub(crate) async fn of(store: Arc<dyn Store>, watch: live::Settings) -> Self {
-        Self::start(store, watch, voice(), None, Limits::default()).await
+        Self::start(store, watch, voice(), None, Front::default()).await
     }
 
     /// The same with voice providers of its own.
@@ -95,7 +109,7 @@ impl Running {
         watch: live::Settings,
         voice: Voice,
     ) -> Self {
-        Self::start(store, watch, voice, None, Limits::default()).await
+        Self::start(store, watch, voice, None, Front::default()).await
     }
 
     /// A server that is asked for figures, too.
@@ -104,13 +118,18 @@ impl Running {
         watch: live::Settings,
         monitor: Option<Monitor>,
     ) -> Self {
-        Self::start(store, watch, voice(), monitor, Limits::default()).await
+        Self::start(store, watch, voice(), monitor, Front::default()).await
     }
 
     /// A server with limits of its own for the port.
     pub(crate) async fn limited(limits: Limits) -> Self {
+        Self::fronted(Front { limits, ..Front::default() }).await
+    }
+
+    /// A server with a port of its own kind.
+    pub(crate) async fn fronted(front: Front) -> Self {
         let (store, watch) = (Arc::new(Memory::new()), live::Settings::default());
-        Self::start(store, watch, voice(), None, limits).await
+        Self::start(store, watch, voice(), None, front).await
     }
 
     async fn start(
@@ -118,21 +137,41 @@ impl Running {
         watch: live::Settings,
         voice: Voice,
         monitor: Option<Monitor>,
-        limits: Limits,
+        front: Front,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let Front { listeners, tls, origins, limits } = front;
+        let listeners = match listeners {
+            Some(listeners) => listeners,
+            None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
+        };
+        let endpoint = listeners.iter().next().unwrap().endpoint().to_string();
+        let (address, secured) = (endpoint.parse().unwrap(), tls.is_some());
         let (stop, stopped) = oneshot::channel();
         let clock = Clock::system();
         let tasks = Tasks::default();
         let scope = tasks.child();
         let audit = deskplane::audit::Settings::default();
-        let parts = Parts { store, clock, limits, watch, voice, audit, monitor, tasks: scope };
-        let task = tokio::spawn(serve(parts, listener, async {
+        let parts = Parts {
+            store,
+            clock,
+            limits,
+            tls,
+            origins,
+            watch,
+            voice,
+            audit,
+            monitor,
+            tasks: scope,
+        };
+        let task = tokio::spawn(serve(parts, listeners, async {
             let _ = stopped.await;
         }));
         let uri = format!("http://{address}");
-        let channel = Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
+        let endpoint = Endpoint::from_shared(uri).unwrap();
+        let channel = match secured {
+            false => endpoint.connect().await.unwrap(),
+            true => endpoint.connect_lazy(),
+        };
         Self { address, channel, stop: Some(stop), tasks, task }
     }
 

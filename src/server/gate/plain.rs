@@ -39,7 +39,10 @@ impl Plain {
             Self::NotGrpc => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the media type must be application/grpc\n")
             }
-            Self::NotHttp2 => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "gRPC needs HTTP/2; over HTTP/1.1 there is gRPC-Web\n"),
+            Self::NotHttp2 => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "gRPC needs HTTP/2; over HTTP/1.1 there is gRPC-Web\n",
+            ),
             Self::Misdirected => (
                 StatusCode::MISDIRECTED_REQUEST,
                 "only localhost and loopback addresses are served\n",

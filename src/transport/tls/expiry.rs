@@ -79,8 +79,7 @@ mod tests {
 
     #[test]
     fn the_end_of_validity_is_read_from_the_certificate() {
-        for (year, seconds) in
-            [(2026, 1_770_076_800), (2049, 2_495_923_200), (2091, 3_821_299_200)]
+        for (year, seconds) in [(2026, 1_770_076_800), (2049, 2_495_923_200), (2091, 3_821_299_200)]
         {
             let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
             params.not_after = date_time_ymd(year, 2, 3);

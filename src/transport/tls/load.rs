@@ -18,7 +18,7 @@ use rustls::{
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
-use super::{TlsSettings, expiry};
+use super::{expiry, settings::TlsSettings};
 
 /// Most bytes of one file.
 const MAX_BYTES: u64 = 4 << 20;

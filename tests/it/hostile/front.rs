@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use flate2::{Compression, write::GzEncoder};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use http::Response;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message;
@@ -87,7 +87,6 @@ async fn what_a_web_page_can_send_is_not_run() {
         ("", 415),
         ("content-type: application/grpc\r\n", 415),
         ("content-type: application/grpc+proto\r\nte: trailers\r\n", 415),
-        ("content-type: application/grpc-web+proto\r\nx-grpc-web: 1\r\n", 415),
         ("content-type: application/json\r\n", 415),
     ] {
         for origin in ["", "origin: http://evil.example\r\nsec-fetch-site: cross-site\r\n"] {
@@ -250,6 +249,46 @@ async fn compressed_requests_are_read_up_to_the_limit_of_a_message() {
         let details = status.get_error_details();
         let found = details.error_info().map(|info| info.reason.as_str());
         assert_eq!((status.code(), found), (code, Some(reason)), "{what}: {status:?}");
+    }
+    target.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_compressed_for_callers_that_compress() {
+    let target = Target::start().await;
+    let get = GetProfileRequest { name: "contoso_rep".into() }.encode_to_vec();
+    let path = "/deskplane.v1.ProfileService/GetProfile";
+    let mut plain = BytesMut::new();
+    plain.put_u8(0);
+    plain.put_u32(get.len().try_into().unwrap());
+    plain.put_slice(&get);
+    let (plain, packed) = (plain.freeze(), compressed(&gzip(&get)));
+    for (encoding, accepted, asks) in [
+        ("gzip", "identity,deflate,gzip", true),
+        ("gzip", "identity", false),
+        ("identity", "identity,deflate,gzip", false),
+        ("", "gzip", false),
+    ] {
+        let mut headers =
+            vec![("content-type", "application/grpc"), ("grpc-accept-encoding", accepted)];
+        if !encoding.is_empty() {
+            headers.push(("grpc-encoding", encoding));
+        }
+        let body = if encoding == "gzip" { &packed } else { &plain };
+        let answer = http2(&target, "POST", path, &headers, body.clone()).await;
+        let encoded = answer.headers().get("grpc-encoding").is_some_and(|found| found == "gzip");
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!((encoded, bytes[0]), (asks, u8::from(asks)), "{headers:?}");
+        let message = match asks {
+            false => bytes.slice(5..),
+            true => {
+                let mut message = Vec::new();
+                std::io::Read::read_to_end(&mut GzDecoder::new(&bytes[5..]), &mut message).unwrap();
+                message.into()
+            }
+        };
+        let profile = deskplane_proto::v1::Profile::decode(message).unwrap();
+        assert_eq!(profile.name, "profiles/contoso_rep");
     }
     target.end().await;
 }
