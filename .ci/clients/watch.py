@@ -1,8 +1,11 @@
 """A Python client with stubs generated from the .proto files sees a change that it makes.
 
 Usage: watch.py ADDRESS FOLDER_OF_STUBS
+
+With DESKPLANE_CA, a PEM file, it speaks TLS; with DESKPLANE_GZIP it compresses what it sends.
 """
 
+import os
 import queue
 import sys
 import threading
@@ -25,7 +28,15 @@ from google.rpc import error_details_pb2  # noqa: E402
 
 WAIT = 10
 
-channel = grpc.insecure_channel(address)
+options = {"options": [("grpc.default_authority", "localhost")] if address.startswith("unix:") else []}
+if os.environ.get("DESKPLANE_GZIP"):
+    options["compression"] = grpc.Compression.Gzip
+if authority := os.environ.get("DESKPLANE_CA"):
+    with open(authority, "rb") as file:
+        credentials = grpc.ssl_channel_credentials(file.read())
+    channel = grpc.secure_channel(address, credentials, **options)
+else:
+    channel = grpc.insecure_channel(address, **options)
 directory = directory_service_pb2_grpc.DirectoryServiceStub(channel)
 profiles = profile_service_pb2_grpc.ProfileServiceStub(channel)
 agents = agent_service_pb2_grpc.AgentServiceStub(channel)

@@ -288,7 +288,8 @@ fn an_address_leaves_places_to_others_unless_it_is_set() {
     let limits = |limits: Limits| limits.settings();
     let some = Limits { connections: 1_000, ..Limits::default() };
     assert_eq!(limits(some.clone()).connections_per_address, 1_000 - 64);
-    let set = Limits { connections_per_address: 10, ..some.clone() };
+    let set = Limits { connections_per_address: 10, ..some };
     assert_eq!(limits(set).connections_per_address, 10);
-    assert_eq!(limits(Limits { connections: 8, ..some }).connections_per_address, 6);
+    let few = Limits { connections: 8, ..Limits::default() };
+    assert_eq!(limits(few).connections_per_address, 6);
 }
