@@ -104,6 +104,10 @@ pub struct Limits {
     pub body_stall_s: u64,
     /// MiB of messages that are being received, of all connections.
     pub body_mib: u64,
+    /// MiB of answers that wait to be read, of all connections.
+    pub answer_mib: u64,
+    /// Minutes without a call after which a connection is asked to end.
+    pub idle_min: u64,
     /// Seconds in which the other end must take something of what waits to be written.
     pub write_stall_s: u64,
 }
@@ -165,6 +169,8 @@ impl Default for Limits {
             connection_age_min: defaults.connection_age.as_secs() / 60,
             body_stall_s: defaults.body_stall.as_secs(),
             body_mib: (defaults.body_bytes >> 20) as u64,
+            answer_mib: (defaults.answer_bytes >> 20) as u64,
+            idle_min: defaults.idle.as_secs() / 60,
             write_stall_s: defaults.write_stall.as_secs(),
         }
     }
@@ -328,6 +334,9 @@ impl Limits {
         times("body_stall_s", self.body_stall_s, HOUR_S);
         times("write_stall_s", self.write_stall_s, HOUR_S);
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
+        times("idle_min", self.idle_min, 30 * DAY_S / 60);
+        // Half of it is for one connection, and an answer has up to 4 MiB.
+        range(mistakes, "limits.answer_mib", self.answer_mib, 10, 1 << 20);
         // Half of it is for one connection, and a bundle takes 64 MiB.
         range(mistakes, "limits.body_mib", self.body_mib, 130, 1 << 20);
     }
@@ -356,6 +365,8 @@ impl Limits {
             connection_age: Duration::from_secs(self.connection_age_min * 60),
             body_stall: Duration::from_secs(self.body_stall_s),
             body_bytes: usize::try_from(self.body_mib << 20).unwrap_or(usize::MAX),
+            answer_bytes: usize::try_from(self.answer_mib << 20).unwrap_or(usize::MAX),
+            idle: Duration::from_secs(self.idle_min * 60),
             write_stall: Duration::from_secs(self.write_stall_s),
         }
     }

@@ -15,6 +15,7 @@
 //! server, and [`ClientCertificates`] where the client showed some.
 
 mod accept;
+mod answer;
 mod body;
 mod coalesce;
 mod connection;
@@ -22,6 +23,7 @@ mod endpoint;
 mod limits;
 mod listen;
 mod loops;
+mod room;
 mod socket;
 mod tls;
 

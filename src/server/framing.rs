@@ -34,7 +34,7 @@ pub(super) fn explain(response: Response<Body>) -> Response<Body> {
     refused(&refusal)
 }
 
-/// The status of a request whose message did not come whole.
+/// The status of a request whose message did not come whole, or whose answer has no room.
 pub(super) fn unread(fault: Fault) -> Status {
     let refusal = match fault {
         Fault::Stalled => Refusal::new(
@@ -44,6 +44,10 @@ pub(super) fn unread(fault: Fault) -> Status {
         Fault::NoRoom => Refusal::new(
             Reason::ServerBusy,
             "Messages that other calls are sending take all the room that there is for them.",
+        ),
+        Fault::NoRoomForAnswer => Refusal::new(
+            Reason::ServerBusy,
+            "Answers that wait to be read take all the room that there is for them.",
         ),
     };
     Status::from(refusal)

@@ -5,10 +5,7 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,18 +15,23 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 
-use super::{ConnectionMeters, Limits};
+use super::{
+    ConnectionMeters, Limits,
+    room::{OwnRoom, Room},
+};
 
 /// Bytes of a body that earn it a second more.
 const BYTES_A_SECOND: usize = 16 << 10;
 
-/// Why a body is not read to its end.
+/// Why a body is not read to its end, or an answer not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It does not come, or too slowly.
     Stalled,
     /// Those that are being received take all the room that there is.
     NoRoom,
+    /// Answers that wait to be read take all the room that there is.
+    NoRoomForAnswer,
 }
 
 /// Makes the status of a fault.
@@ -37,21 +39,12 @@ pub type Refuse = fn(Fault) -> Status;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Bytes that may be taken at a time, by all connections or by one.
-#[derive(Debug)]
-pub(super) struct Room {
-    taken: AtomicUsize,
-    limit: usize,
-}
-
 /// What holds for the bodies of one connection.
 #[derive(Debug)]
 pub(super) struct Terms {
     /// Longest that a body may be waited for in all, apart from what its bytes earn it.
     patience: Duration,
-    all: Arc<Room>,
-    /// Half of all: one connection leaves room to the others.
-    own: Room,
+    room: OwnRoom,
     refuse: Refuse,
     meters: ConnectionMeters,
 }
@@ -71,25 +64,6 @@ pub(super) struct Received<B> {
     wait: Option<Pin<Box<Sleep>>>,
 }
 
-impl Room {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { taken: AtomicUsize::new(0), limit }
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let before = self.taken.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before.saturating_add(bytes) <= self.limit;
-        if !fits {
-            self.give_back(bytes);
-        }
-        fits
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.taken.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
 impl Terms {
     pub(super) fn new(
         limits: &Limits,
@@ -97,19 +71,8 @@ impl Terms {
         refuse: Refuse,
         meters: ConnectionMeters,
     ) -> Self {
-        let own = Room::new(all.limit / 2);
-        Self { patience: limits.body_stall, all, own, refuse, meters }
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        if !self.own.take(bytes) {
-            return false;
-        }
-        let fits = self.all.take(bytes);
-        if !fits {
-            self.own.give_back(bytes);
-        }
-        fits
+        let room = OwnRoom::half_of(all);
+        Self { patience: limits.body_stall, room, refuse, meters }
     }
 }
 
@@ -128,7 +91,9 @@ impl<B> Received<B> {
     fn refused<T>(&self, fault: Fault) -> Poll<Option<Result<T, Error>>> {
         match fault {
             Fault::Stalled => self.terms.meters.stalled_bodies.increment(1),
-            Fault::NoRoom => self.terms.meters.bodies_without_room.increment(1),
+            Fault::NoRoom | Fault::NoRoomForAnswer => {
+                self.terms.meters.bodies_without_room.increment(1);
+            }
         }
         Poll::Ready(Some(Err((self.terms.refuse)(fault).into())))
     }
@@ -140,7 +105,7 @@ impl<B> Received<B> {
         }
         let earned = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND as f64);
         self.patience = (self.patience + earned).min(self.terms.patience);
-        let fits = self.terms.take(bytes);
+        let fits = self.terms.room.take(bytes);
         self.taken += if fits { bytes } else { 0 };
         fits
     }
@@ -194,8 +159,7 @@ where
 
 impl<B> Drop for Received<B> {
     fn drop(&mut self) {
-        self.terms.own.give_back(self.taken);
-        self.terms.all.give_back(self.taken);
+        self.terms.room.give_back(self.taken);
     }
 }
 
@@ -212,7 +176,7 @@ mod tests {
     fn refuse(fault: Fault) -> Status {
         match fault {
             Fault::Stalled => Status::resource_exhausted("stalled"),
-            Fault::NoRoom => Status::resource_exhausted("no room"),
+            Fault::NoRoom | Fault::NoRoomForAnswer => Status::resource_exhausted("no room"),
         }
     }
 
@@ -344,6 +308,6 @@ mod tests {
         to_third.send(500).await.unwrap();
         thirds.frame().await.unwrap().unwrap();
         drop((first, second, thirds));
-        assert_eq!(all.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(all.taken(), 0);
     }
 }

@@ -28,8 +28,10 @@ use tower::{
 use super::{
     Limits, Refuse,
     accept::Connection,
-    body::{Received, Room, Terms},
+    answer::{Answer, Answers, Judge, Open, Verdict, infallible},
+    body::{Received, Terms},
     coalesce::Coalesce,
+    room::Room,
     socket::ConnectInfo,
     tls::ClientCertificates,
 };
@@ -47,6 +49,8 @@ pub(super) struct Protocols {
     limits: Limits,
     /// Room for bodies of requests, of all connections.
     room: Arc<Room>,
+    /// Room for answers that wait to be read, of all connections.
+    answers: Arc<Room>,
     refuse: Refuse,
     /// Cancelled when connections have to end.
     drain: CancellationToken,
@@ -69,6 +73,7 @@ impl Protocols {
             calls: Some(limits.calls_per_connection)
                 .filter(|calls| *calls < limits.streams_per_connection as usize),
             room: Arc::new(Room::new(limits.body_bytes)),
+            answers: Arc::new(Room::new(limits.answer_bytes)),
             limits,
             refuse,
             drain,
@@ -91,16 +96,36 @@ impl Protocols {
         };
         let (room, refuse) = (Arc::clone(&self.room), self.refuse);
         let terms = Arc::new(Terms::new(&self.limits, room, refuse, meters.clone()));
-        let service = Calls { info, certificates, terms, service };
+        let answers = Answers::new(Arc::clone(&self.answers), refuse, meters.clone());
+        let mut judge = Judge::new(Arc::clone(&answers), &self.limits);
+        let service = Calls { info, certificates, terms, answers, service };
         let mut http = pin!(self.builder.serve_connection(TokioIo::new(io), service));
         let mut age = pin!(sleep(self.limits.connection_age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut drain = pin!(self.drain.cancelled());
         let mut stall = pin!(sleep(Duration::ZERO));
+        let mut period = pin!(sleep(self.limits.write_stall));
         let (mut ending, mut over, mut waiting) = (false, false, None);
         poll_fn(|cx| {
             if !ending && (age.as_mut().poll(cx).is_ready() || drain.as_mut().poll(cx).is_ready()) {
                 ending = true;
                 http.as_mut().graceful_shutdown();
+            }
+            while period.as_mut().poll(cx).is_ready() {
+                period.as_mut().reset(Instant::now() + self.limits.write_stall);
+                match judge.period_ended(pending.with(|io| io.sent())) {
+                    None => {}
+                    Some(Verdict::Idle) if ending => {}
+                    Some(Verdict::Idle) => {
+                        meters.idle.increment(1);
+                        ending = true;
+                        http.as_mut().graceful_shutdown();
+                    }
+                    Some(Verdict::Unread) => {
+                        meters.unread.increment(1);
+                        tracing::debug!(?peer, "a peer does not read an answer; closed");
+                        return Poll::Ready(());
+                    }
+                }
             }
             if !over && let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 over = true;
@@ -144,6 +169,7 @@ struct Calls<S> {
     info: ConnectInfo,
     certificates: Option<ClientCertificates>,
     terms: Arc<Terms>,
+    answers: Arc<Answers>,
     service: Either<ConcurrencyLimit<S>, S>,
 }
 
@@ -151,7 +177,7 @@ impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
 {
-    type Response = Response<Body>;
+    type Response = Response<Answer>;
     type Error = Infallible;
     type Future = Answering<Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>>;
 
@@ -167,7 +193,9 @@ where
         if let Some(certificates) = &self.certificates {
             extensions.insert(certificates.clone());
         }
-        Answering { call: self.service.clone().oneshot(request), unanswered: Some(unanswered) }
+        let open = Some(self.answers.open());
+        let call = self.service.clone().oneshot(request);
+        Answering { call, open, unanswered: Some(unanswered) }
     }
 }
 
@@ -176,17 +204,23 @@ pin_project! {
     struct Answering<F> {
         #[pin]
         call: F,
+        // There until it does.
+        open: Option<Open>,
         unanswered: Option<Arc<()>>,
     }
 }
 
-impl<F: Future> Future for Answering<F> {
-    type Output = F::Output;
+impl<F> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = Result<Response<Answer>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.call.poll(cx));
+        let answer = infallible(ready!(this.call.poll(cx)));
         drop(this.unanswered.take());
-        Poll::Ready(answer)
+        let open = this.open.take().expect("a call is answered once");
+        Poll::Ready(Ok(Answer::new(answer, open, cx)))
     }
 }

@@ -36,6 +36,10 @@ pub struct Limits {
     /// Bytes of the bodies of requests that are being received, of all connections; one connection
     /// has half of it.
     pub body_bytes: usize,
+    /// Bytes of answers that wait to be read, of all connections; one connection has half of it.
+    pub answer_bytes: usize,
+    /// Time without a call after which a connection is asked to end.
+    pub idle: Duration,
     /// Time in which the peer must take something of what waits to be written; then the connection
     /// is closed.
     pub write_stall: Duration,
@@ -67,6 +71,8 @@ impl Default for Limits {
             connection_age: Duration::from_secs(2 * 3_600),
             body_stall: Duration::from_secs(30),
             body_bytes: 256 << 20,
+            answer_bytes: 256 << 20,
+            idle: Duration::from_secs(30 * 60),
             write_stall: Duration::from_secs(60),
         }
     }

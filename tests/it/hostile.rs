@@ -12,3 +12,4 @@ mod pages;
 mod sites;
 mod target;
 mod unfinished;
+mod unread;

@@ -21,6 +21,12 @@ pub struct ConnectionMeters {
     pub(super) silent: Counter,
     /// Connections closed because the peer took nothing for too long.
     pub(in crate::transport) stalled: Counter,
+    /// Connections closed because the peer did not read an answer.
+    pub(in crate::transport) unread: Counter,
+    /// Connections that were asked to end because no call was open for too long.
+    pub(in crate::transport) idle: Counter,
+    /// Answers for which there was no room.
+    pub(in crate::transport) answers_without_room: Counter,
     /// Handshakes of TLS that were completed, and those that were not.
     pub(super) handshakes: Counter,
     pub(super) failed_handshakes: Counter,
@@ -47,6 +53,9 @@ impl Default for ConnectionMeters {
             displaced: Counter::noop(),
             silent: Counter::noop(),
             stalled: Counter::noop(),
+            unread: Counter::noop(),
+            idle: Counter::noop(),
+            answers_without_room: Counter::noop(),
             handshakes: Counter::noop(),
             failed_handshakes: Counter::noop(),
             certificate_expiry: Gauge::noop(),
@@ -70,8 +79,12 @@ impl ConnectionMeters {
             describe_counter!(
                 "deskplane_connections_closed_total",
                 "Connections closed by a limit: the cap of all or of an address was reached, a \
-                 silent one gave way to another client, did not greet in time, or took nothing of \
-                 what was written"
+                 silent one gave way to another client, did not greet in time, took nothing of \
+                 what was written, did not read an answer, or was without a call for long"
+            );
+            describe_counter!(
+                "deskplane_answers_refused_total",
+                "Answers that were refused because those that wait to be read take all the room"
             );
             describe_counter!(
                 "deskplane_tls_handshakes_total",
@@ -102,6 +115,9 @@ impl ConnectionMeters {
                 displaced: closed("displaced"),
                 silent: closed("greeting"),
                 stalled: closed("write_stall"),
+                unread: closed("unread"),
+                idle: closed("idle"),
+                answers_without_room: counter!("deskplane_answers_refused_total"),
                 handshakes: handshakes("ok"),
                 failed_handshakes: handshakes("failed"),
                 certificate_expiry: gauge!("deskplane_tls_certificate_expiry_timestamp_seconds"),
