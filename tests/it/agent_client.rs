@@ -7,6 +7,8 @@ mod follow;
 #[path = "../../examples/agent-client/session.rs"]
 mod session;
 
+mod restart;
+
 use std::sync::Arc;
 
 use deskplane_proto::v1::{self, agent_service_client::AgentServiceClient};
