@@ -94,6 +94,16 @@ pub struct Limits {
     pub calls_per_connection: u32,
     /// Bytes of the headers of one call.
     pub header_bytes: u32,
+    /// Fields of the head of a request of HTTP/1.1.
+    pub header_fields: u32,
+    /// Seconds in which the head of a request must come.
+    pub head_s: u64,
+    /// Frames of a connection in ten seconds that are neither calls nor messages.
+    pub control_frames: u32,
+    /// Streams that the other end opened and reset before they were looked at.
+    pub pending_resets: u32,
+    /// Streams of one connection that are reset for mistakes of the other end.
+    pub error_resets: u32,
     /// Seconds of silence after which a connection is pinged.
     pub keepalive_interval_s: u64,
     /// Seconds in which it must answer.
@@ -156,14 +166,20 @@ impl Default for Config {
 impl Default for Limits {
     fn default() -> Self {
         let defaults = transport::Limits::default();
+        let count = |count: usize| count.try_into().unwrap_or(u32::MAX);
         Self {
             loops: 0,
             connections: 0,
             connections_per_address: 0,
             greeting_s: defaults.greeting.as_secs(),
             streams_per_connection: defaults.streams_per_connection,
-            calls_per_connection: defaults.calls_per_connection.try_into().unwrap_or(u32::MAX),
+            calls_per_connection: count(defaults.calls_per_connection),
             header_bytes: defaults.header_bytes,
+            header_fields: count(defaults.header_fields),
+            head_s: defaults.head_time.as_secs(),
+            control_frames: defaults.control_frames,
+            pending_resets: count(defaults.pending_resets),
+            error_resets: count(defaults.error_resets),
             keepalive_interval_s: defaults.keepalive_interval.as_secs(),
             keepalive_timeout_s: defaults.keepalive_timeout.as_secs(),
             connection_age_min: defaults.connection_age.as_secs() / 60,
@@ -325,12 +341,17 @@ impl Limits {
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
         counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
+        counts("header_fields", self.header_fields, 16, 1 << 12);
+        counts("control_frames", self.control_frames, 100, 1 << 24);
+        counts("pending_resets", self.pending_resets, 1, 1 << 16);
+        counts("error_resets", self.error_resets, 16, 1 << 20);
         let mut times = |key: &str, value: u64, most: u64| {
             range(mistakes, &format!("limits.{key}"), value, 1, most);
         };
         times("greeting_s", self.greeting_s, HOUR_S);
         times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
         times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
+        times("head_s", self.head_s, HOUR_S);
         times("body_stall_s", self.body_stall_s, HOUR_S);
         times("write_stall_s", self.write_stall_s, HOUR_S);
         times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
@@ -344,12 +365,13 @@ impl Limits {
     /// The limits, for the server.
     pub fn settings(&self) -> transport::Limits {
         let room = FileHandles::current().for_connections();
-        let capped = |wanted: u32| room.min(wanted.try_into().unwrap_or(usize::MAX));
+        let count = |count: u32| count.try_into().unwrap_or(usize::MAX);
+        let capped = |wanted: u32| room.min(count(wanted));
         let connections = if self.connections == 0 { room } else { capped(self.connections) };
         transport::Limits {
             loops: match self.loops {
                 0 => transport::Limits::default().loops,
-                wanted => wanted.try_into().unwrap_or(usize::MAX),
+                wanted => count(wanted),
             },
             connections,
             connections_per_address: match self.connections_per_address {
@@ -358,8 +380,13 @@ impl Limits {
             },
             greeting: Duration::from_secs(self.greeting_s),
             streams_per_connection: self.streams_per_connection,
-            calls_per_connection: self.calls_per_connection.try_into().unwrap_or(usize::MAX),
+            calls_per_connection: count(self.calls_per_connection),
             header_bytes: self.header_bytes,
+            header_fields: count(self.header_fields),
+            head_time: Duration::from_secs(self.head_s),
+            control_frames: self.control_frames,
+            pending_resets: count(self.pending_resets),
+            error_resets: count(self.error_resets),
             keepalive_interval: Duration::from_secs(self.keepalive_interval_s),
             keepalive_timeout: Duration::from_secs(self.keepalive_timeout_s),
             connection_age: Duration::from_secs(self.connection_age_min * 60),

@@ -20,9 +20,11 @@ mod body;
 mod coalesce;
 mod connection;
 mod endpoint;
+mod frames;
 mod limits;
 mod listen;
 mod loops;
+mod meters;
 mod room;
 mod socket;
 mod tls;
@@ -42,6 +44,7 @@ pub use self::{
     endpoint::{Endpoint, ParseError},
     limits::Limits,
     listen::{BindError, Listener, Listeners},
+    meters::LimitMeters,
     tls::{ClientCertificates, LoadError, Tls, TlsSettings},
 };
 use crate::tasks::{OnPanic, Tasks};
@@ -55,8 +58,10 @@ pub struct Port {
     pub tls: Option<Tls>,
     /// Limits of all listeners together.
     pub limits: Limits,
-    /// Where the figures go.
+    /// Where the figures of connections go.
     pub meters: ConnectionMeters,
+    /// Where those go of connections that a limit of HTTP ended.
+    pub limit_meters: LimitMeters,
     /// Makes the status of a request whose body is not read to its end.
     pub refuse: Refuse,
 }
@@ -78,9 +83,9 @@ where
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let Port { listeners, tls, limits, meters, refuse } = port;
+    let Port { listeners, tls, limits, meters, limit_meters, refuse } = port;
     let drain = CancellationToken::new();
-    let protocols = Arc::new(Protocols::new(limits.clone(), refuse, drain.clone()));
+    let protocols = Arc::new(Protocols::new(limits.clone(), limit_meters, refuse, drain.clone()));
     if let Some(tls) = &tls {
         tasks.spawn("transport.tls", OnPanic::EndProcess, tls.clone().follow(meters.clone()));
     }

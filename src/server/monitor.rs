@@ -33,7 +33,7 @@ use crate::{
         durable::{BUCKETS, Meters},
     },
     tasks::{OnPanic, Tasks},
-    transport::ConnectionMeters,
+    transport::{ConnectionMeters, LimitMeters},
     voice::Voice,
 };
 
@@ -42,7 +42,7 @@ use crate::{
 pub struct Monitor {
     shared: Arc<Shared>,
     meters: Meters,
-    connections: ConnectionMeters,
+    connections: (ConnectionMeters, LimitMeters),
     /// The listener ends when it goes.
     _stop: oneshot::Sender<()>,
 }
@@ -72,7 +72,8 @@ impl Monitor {
             builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)
         });
         let recorder = recorder?.build_recorder();
-        let (meters, connections) = (Meters::new(&recorder), ConnectionMeters::new(&recorder));
+        let meters = Meters::new(&recorder);
+        let connections = (ConnectionMeters::new(&recorder), LimitMeters::new(&recorder));
         let accept_errors = figures::accept_errors(&recorder);
         let shared = Arc::new(Shared::new(Figures::new(recorder, tasks.clone())));
         let listener = listener.into_std()?;
@@ -108,7 +109,7 @@ impl Monitor {
     }
 
     /// Where the figures of connections of the main port go.
-    pub(super) fn connections(&self) -> ConnectionMeters {
+    pub(super) fn connections(&self) -> (ConnectionMeters, LimitMeters) {
         self.connections.clone()
     }
 

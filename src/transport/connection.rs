@@ -31,6 +31,8 @@ use super::{
     answer::{Answer, Answers, Judge, Open, Verdict, infallible},
     body::{Received, Terms},
     coalesce::Coalesce,
+    frames::Counted,
+    meters::LimitMeters,
     room::Room,
     socket::ConnectInfo,
     tls::ClientCertificates,
@@ -39,6 +41,8 @@ use super::{
 /// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
 /// that HTTP/2 has no way but to end the connection, with every other call on it.
 const HEADER_SLACK: u32 = 8;
+/// Least buffer that HTTP/1.1 reads into.
+const LEAST_BUFFER: usize = 8 << 10;
 
 /// How connections are served.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(super) struct Protocols {
     /// Most calls at a time; none when HTTP/2 permits no more anyway.
     calls: Option<usize>,
     limits: Limits,
+    meters: LimitMeters,
     /// Room for bodies of requests, of all connections.
     room: Arc<Room>,
     /// Room for answers that wait to be read, of all connections.
@@ -57,15 +62,28 @@ pub(super) struct Protocols {
 }
 
 impl Protocols {
-    pub(super) fn new(limits: Limits, refuse: Refuse, drain: CancellationToken) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        meters: LimitMeters,
+        refuse: Refuse,
+        drain: CancellationToken,
+    ) -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        // Without a timer the deadline of the head of a request is not held.
-        builder.http1().timer(TokioTimer::new());
+        let header_bytes = limits.header_bytes.saturating_mul(HEADER_SLACK);
+        builder
+            .http1()
+            // Without a timer the deadline of the head of a request is not held.
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_time)
+            .max_headers(limits.header_fields)
+            .max_buf_size(header_bytes.try_into().unwrap_or(usize::MAX).max(LEAST_BUFFER));
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams_per_connection)
-            .max_header_list_size(limits.header_bytes.saturating_mul(HEADER_SLACK))
+            .max_header_list_size(header_bytes)
+            .max_pending_accept_reset_streams(limits.pending_resets)
+            .max_local_error_reset_streams(limits.error_resets)
             .keep_alive_interval(limits.keepalive_interval)
             .keep_alive_timeout(limits.keepalive_timeout);
         Self {
@@ -75,6 +93,7 @@ impl Protocols {
             room: Arc::new(Room::new(limits.body_bytes)),
             answers: Arc::new(Room::new(limits.answer_bytes)),
             limits,
+            meters,
             refuse,
             drain,
         }
@@ -89,7 +108,8 @@ impl Protocols {
     {
         let (info, meters) = (connection.info(), connection.meters().clone());
         let (peer, certificates) = (info.clone(), connection.certificates());
-        let (io, pending) = Coalesce::new(connection);
+        let counted = Counted::new(connection, &self.limits, self.meters.clone());
+        let (io, pending) = Coalesce::new(counted);
         let service = match self.calls {
             Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
             None => Either::Right(service),
@@ -112,7 +132,7 @@ impl Protocols {
             }
             while period.as_mut().poll(cx).is_ready() {
                 period.as_mut().reset(Instant::now() + self.limits.write_stall);
-                match judge.period_ended(pending.with(|io| io.sent())) {
+                match judge.period_ended(pending.with(|io| io.get().sent())) {
                     None => {}
                     Some(Verdict::Idle) if ending => {}
                     Some(Verdict::Idle) => {
@@ -130,6 +150,7 @@ impl Protocols {
             if !over && let Poll::Ready(ended) = http.as_mut().poll(cx) {
                 over = true;
                 if let Err(error) = ended {
+                    self.meters.ended(&*error);
                     tracing::debug!(?peer, error, "a connection ended");
                 }
             }
@@ -146,8 +167,8 @@ impl Protocols {
                     return Poll::Ready(());
                 }
                 // Each byte that goes gives the peer its time again.
-                Poll::Pending if waiting != Some(pending.with(|io| io.sent())) => {
-                    waiting = Some(pending.with(|io| io.sent()));
+                Poll::Pending if waiting != Some(pending.with(|io| io.get().sent())) => {
+                    waiting = Some(pending.with(|io| io.get().sent()));
                     stall.as_mut().reset(Instant::now() + self.limits.write_stall);
                 }
                 Poll::Pending => {}

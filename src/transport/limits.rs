@@ -23,6 +23,17 @@ pub struct Limits {
     pub calls_per_connection: usize,
     /// Bytes of the headers of one call.
     pub header_bytes: u32,
+    /// Fields of the head of a request of HTTP/1.1. HTTP/2 counts 32 bytes for each.
+    pub header_fields: usize,
+    /// Time in which the head of a request must have come, from its first byte to its last.
+    pub head_time: Duration,
+    /// Frames in ten seconds that are neither calls nor their messages; what is sent to the peer
+    /// earns it further ones.
+    pub control_frames: u32,
+    /// Streams that the peer opened and reset before they were looked at.
+    pub pending_resets: usize,
+    /// Streams of one connection that are reset for what the peer did wrong, as long as it lives.
+    pub error_resets: usize,
     /// Silence on a connection after which it is asked whether it lives.
     pub keepalive_interval: Duration,
     /// Time in which it must answer.
@@ -66,6 +77,11 @@ impl Default for Limits {
             streams_per_connection: 1_024,
             calls_per_connection: 1_024,
             header_bytes: 16 * 1_024,
+            header_fields: 100,
+            head_time: Duration::from_secs(30),
+            control_frames: 10_000,
+            pending_resets: 20,
+            error_resets: 1_024,
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
             connection_age: Duration::from_secs(2 * 3_600),

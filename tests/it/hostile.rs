@@ -1,6 +1,7 @@
 //! Hostile requests against a real server: whatever a caller sends, the answer is one that the
 //! specification names, a refused call changes nothing, and the server goes on.
 
+mod abuse;
 mod bombs;
 mod callers;
 mod exact;

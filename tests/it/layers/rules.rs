@@ -161,6 +161,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
         "metrics",
         &[
             "deskplane::transport::accept::meters",
+            "deskplane::transport::meters",
             "deskplane::server::monitor",
             "deskplane::store::durable::meters",
         ],
