@@ -92,6 +92,8 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// Calls of one connection that are worked on at a time.
     pub calls_per_connection: u32,
+    /// Unary calls of all connections that are worked on at a time.
+    pub calls: u32,
     /// Bytes of the headers of one call.
     pub header_bytes: u32,
     /// Fields of the head of a request of HTTP/1.1.
@@ -174,6 +176,7 @@ impl Default for Limits {
             greeting_s: defaults.greeting.as_secs(),
             streams_per_connection: defaults.streams_per_connection,
             calls_per_connection: count(defaults.calls_per_connection),
+            calls: count(defaults.calls),
             header_bytes: defaults.header_bytes,
             header_fields: count(defaults.header_fields),
             head_s: defaults.head_time.as_secs(),
@@ -340,6 +343,7 @@ impl Limits {
         counts("connections_per_address", self.connections_per_address, 0, 1 << 30);
         counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
         counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
+        counts("calls", self.calls, 1, 1 << 24);
         counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
         counts("header_fields", self.header_fields, 16, 1 << 12);
         counts("control_frames", self.control_frames, 100, 1 << 24);
@@ -381,6 +385,7 @@ impl Limits {
             greeting: Duration::from_secs(self.greeting_s),
             streams_per_connection: self.streams_per_connection,
             calls_per_connection: count(self.calls_per_connection),
+            calls: count(self.calls),
             header_bytes: self.header_bytes,
             header_fields: count(self.header_fields),
             head_time: Duration::from_secs(self.head_s),

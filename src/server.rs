@@ -6,6 +6,7 @@ mod gate;
 mod health;
 mod monitor;
 mod readiness;
+mod shed;
 mod vendors;
 mod working;
 
@@ -24,7 +25,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 
 pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
-use self::{gate::GateLayer, health::Reporter, readiness::Readiness, working::Working};
+use self::{
+    gate::GateLayer, health::Reporter, readiness::Readiness, shed::ShedLayer, working::Working,
+};
 use crate::{
     audit::{self, Audit},
     auth::RPCS,
@@ -137,12 +140,14 @@ pub async fn serve(
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
     let working = Working::default();
+    let shed = monitor.as_ref().map(Monitor::shed);
     // Webhooks, probes and gRPC-Web come over HTTP/1.1 as well; everything else is gRPC.
     let front = ServiceBuilder::new()
         .layer(WebLayer::new(origins))
         .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
+        .layer(ShedLayer::new(working.clone(), limits.calls, shed))
         .layer(service.layer())
         .service(routes.prepare());
     let report_tasks = tasks.child();

@@ -13,6 +13,7 @@ mod shared;
 
 use std::{io, sync::Arc};
 
+use metrics::Counter;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tokio::{
     net::TcpListener,
@@ -43,6 +44,8 @@ pub struct Monitor {
     shared: Arc<Shared>,
     meters: Meters,
     connections: (ConnectionMeters, LimitMeters),
+    /// Unary calls that were refused because too many were worked on.
+    shed: Counter,
     /// The listener ends when it goes.
     _stop: oneshot::Sender<()>,
 }
@@ -74,6 +77,7 @@ impl Monitor {
         let recorder = recorder?.build_recorder();
         let meters = Meters::new(&recorder);
         let connections = (ConnectionMeters::new(&recorder), LimitMeters::new(&recorder));
+        let shed = figures::shed(&recorder);
         let accept_errors = figures::accept_errors(&recorder);
         let shared = Arc::new(Shared::new(Figures::new(recorder, tasks.clone())));
         let listener = listener.into_std()?;
@@ -100,7 +104,7 @@ impl Monitor {
             runtime.shutdown_background();
         };
         tasks.thread("deskplane-probes", OnPanic::EndProcess, serve)?;
-        Ok(Self { shared, meters, connections, _stop: stop })
+        Ok(Self { shared, meters, connections, shed, _stop: stop })
     }
 
     /// Where the figures of the store go.
@@ -111,6 +115,11 @@ impl Monitor {
     /// Where the figures of connections of the main port go.
     pub(super) fn connections(&self) -> (ConnectionMeters, LimitMeters) {
         self.connections.clone()
+    }
+
+    /// Counts unary calls that are refused because too many are worked on.
+    pub(super) fn shed(&self) -> Counter {
+        self.shed.clone()
     }
 
     /// The server is ready.

@@ -39,12 +39,17 @@ impl Working {
         Entry(self.clone())
     }
 
+    /// Calls that are worked on now.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Completes when no call has been worked on for a time.
     pub(super) async fn quiet_for(&self, time: Duration) {
         let mut since = Instant::now();
         while since.elapsed() < time {
             sleep(PACE.min(time)).await;
-            if self.0.load(Ordering::Relaxed) > 0 {
+            if self.count() > 0 {
                 since = Instant::now();
             }
         }

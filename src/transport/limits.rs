@@ -21,6 +21,8 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// Unary calls of one connection that are worked on at a time.
     pub calls_per_connection: usize,
+    /// Unary calls of all connections that are worked on at a time; further ones are refused.
+    pub calls: usize,
     /// Bytes of the headers of one call.
     pub header_bytes: u32,
     /// Fields of the head of a request of HTTP/1.1. HTTP/2 counts 32 bytes for each.
@@ -76,6 +78,7 @@ impl Default for Limits {
             greeting: Duration::from_secs(10),
             streams_per_connection: 1_024,
             calls_per_connection: 1_024,
+            calls: 16_384,
             header_bytes: 16 * 1_024,
             header_fields: 100,
             head_time: Duration::from_secs(30),

@@ -70,6 +70,17 @@ pub(super) fn accept_errors(recorder: &dyn Recorder) -> Counter {
     })
 }
 
+/// Counts unary calls that are refused because too many are worked on.
+pub(super) fn shed(recorder: &dyn Recorder) -> Counter {
+    with_local_recorder(recorder, || {
+        describe_counter!(
+            "deskplane_calls_shed_total",
+            "Unary calls that were refused because as many as may be were worked on"
+        );
+        counter!("deskplane_calls_shed_total")
+    })
+}
+
 impl Figures {
     pub(super) fn new(recorder: PrometheusRecorder, tasks: Tasks) -> Self {
         let (revision, streams) = with_local_recorder(&recorder, || {

@@ -7,6 +7,7 @@
 mod floods;
 mod packed;
 mod shapes;
+mod shed;
 mod siege;
 mod slow;
 mod windows;

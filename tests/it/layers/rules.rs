@@ -163,6 +163,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
             "deskplane::transport::accept::meters",
             "deskplane::transport::meters",
             "deskplane::server::monitor",
+            "deskplane::server::shed",
             "deskplane::store::durable::meters",
         ],
     ),
