@@ -29,6 +29,7 @@ mod properties;
 mod secrets;
 mod server;
 mod soak;
+mod storm;
 mod supervision;
 mod tls;
 mod users_import;

@@ -6,7 +6,7 @@
 //! every snapshot it is known what it must hold, and for every write which streams owe an answer.
 
 mod measure;
-mod world;
+pub(crate) mod world;
 
 use std::{
     env, fs,
@@ -87,7 +87,7 @@ async fn a_server_under_load_misses_nothing_and_does_not_grow() {
     let channel = process.connect().await;
     let world = Arc::new(World::new(plan.streams));
     world.make(channel.clone()).await;
-    let watchers = watch_all(&process, &world).await;
+    let watchers = watch_all(&process, &world, PER_CONNECTION).await;
 
     let until = Instant::now() + plan.time;
     let writers: Vec<_> = (0..LANES)
@@ -138,11 +138,15 @@ fn describe(plan: &Plan) -> String {
     format!("{streams} streams, {} connections, {seconds} s", streams.div_ceil(PER_CONNECTION))
 }
 
-/// Opens a stream for each user.
-async fn watch_all(process: &Process, world: &Arc<World>) -> Vec<JoinHandle<()>> {
+/// Opens a stream for each user, so many on one connection.
+pub(crate) async fn watch_all(
+    process: &Process,
+    world: &Arc<World>,
+    per_connection: usize,
+) -> Vec<JoinHandle<()>> {
     let (mut watchers, mut client) = (Vec::new(), None);
     for at in 0..world.users() {
-        if at % PER_CONNECTION == 0 {
+        if at % per_connection == 0 {
             client = Some(AgentServiceClient::new(process.connect().await));
         }
         let client = client.as_mut().unwrap();
@@ -183,7 +187,7 @@ async fn write(world: Arc<World>, channel: Channel, lane: usize, until: Instant,
 }
 
 /// Every stream holds what ResolveProfile answers for its user.
-async fn compare(world: &World, channel: Channel) {
+pub(crate) async fn compare(world: &World, channel: Channel) {
     let mut client = AgentServiceClient::new(channel);
     for at in 0..world.users() {
         let request = ResolveProfileRequest { user: World::user(at), ..Default::default() };

@@ -20,14 +20,14 @@ use prost::Message as _;
 use tonic::transport::Channel;
 
 /// Writers; each has profiles and users of its own.
-pub(super) const LANES: usize = 4;
+pub(crate) const LANES: usize = 4;
 /// Users of a profile at first.
 const MEMBERS: usize = 10;
 /// Lags are counted by the millisecond up to this one.
 const LAGS: usize = 10_000;
 
 /// Profiles, users and their streams, by number.
-pub(super) struct World {
+pub(crate) struct World {
     groups: Vec<Mutex<Group>>,
     seats: Vec<Mutex<Seat>>,
     lanes: [Lane; LANES],
@@ -88,7 +88,7 @@ fn at<T: Copy>(changes: &[(i64, T)], revision: i64) -> T {
 
 impl World {
     /// A world of so many users.
-    pub(super) fn new(users: usize) -> Self {
+    pub(crate) fn new(users: usize) -> Self {
         let groups = users.div_ceil(MEMBERS);
         assert_eq!(groups % LANES, 0);
         let group = |number: usize| {
@@ -106,16 +106,16 @@ impl World {
         }
     }
 
-    pub(super) fn users(&self) -> usize {
+    pub(crate) fn users(&self) -> usize {
         self.seats.len()
     }
 
-    pub(super) fn user(number: usize) -> String {
+    pub(crate) fn user(number: usize) -> String {
         format!("agent.{number}")
     }
 
     /// Makes profiles and users at the server.
-    pub(super) async fn make(&self, channel: Channel) {
+    pub(crate) async fn make(&self, channel: Channel) {
         let mut profiles = ProfileServiceClient::new(channel.clone());
         for group in 0..self.groups.len() {
             let profile = Profile {
@@ -143,7 +143,7 @@ impl World {
     // === Writers ===
 
     /// One of a lane's groups, every fourth time the same.
-    pub(super) fn group_of(&self, lane: usize, random: &mut fastrand::Rng) -> usize {
+    pub(crate) fn group_of(&self, lane: usize, random: &mut fastrand::Rng) -> usize {
         match random.u8(..4) {
             0 => lane,
             _ => self.any_group(lane, random),
@@ -155,7 +155,7 @@ impl World {
     }
 
     /// Changes the description of a profile; all who have it must hear of it.
-    pub(super) async fn change(
+    pub(crate) async fn change(
         &self,
         profiles: &mut ProfileServiceClient<Channel>,
         lane: usize,
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Moves a user to the next profile of the lane; he must hear of it.
-    pub(super) async fn move_one(
+    pub(crate) async fn move_one(
         &self,
         profiles: &mut ProfileServiceClient<Channel>,
         lane: usize,
@@ -213,14 +213,14 @@ impl World {
         }
     }
 
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.ended.load(SeqCst)).sum()
     }
 
     // === Streams ===
 
     /// Notes what a stream says.
-    pub(super) fn received(&self, user: usize, event: Option<Event>) {
+    pub(crate) fn received(&self, user: usize, event: Option<Event>) {
         let mut seat = self.seats[user].lock().unwrap();
         match event {
             Some(Event::Snapshot(snapshot)) => {
@@ -273,24 +273,24 @@ impl World {
     }
 
     /// Notes that a stream did what it must not.
-    pub(super) fn fault(&self, user: usize, what: String) {
+    pub(crate) fn fault(&self, user: usize, what: String) {
         self.seats[user].lock().unwrap().fault.get_or_insert(what);
     }
 
     /// Deliveries that streams still owe.
-    pub(super) fn owed(&self) -> usize {
+    pub(crate) fn owed(&self) -> usize {
         self.seats.iter().map(|seat| seat.lock().unwrap().owed.len()).sum()
     }
 
     /// The digest that a stream holds.
-    pub(super) fn digest(&self, user: usize) -> String {
+    pub(crate) fn digest(&self, user: usize) -> String {
         self.seats[user].lock().unwrap().digest.clone()
     }
 
     // === Checks ===
 
     /// Fails when a stream is late, or when a snapshot was not what held at its revision.
-    pub(super) fn audit(&self, late: Duration) {
+    pub(crate) fn audit(&self, late: Duration) {
         for (user, seat) in self.seats.iter().enumerate() {
             let (homes, due) = {
                 let mut seat = seat.lock().unwrap();

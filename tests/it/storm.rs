@@ -1,0 +1,125 @@
+//! Writes as fast as they go, while streams watch what they change and some clients do not read:
+//! no stream that reads misses anything, whatever is gathered or skipped on the way.
+//!
+//! The soak has the same at a steady rate, for long. Here writers wait for nothing but their answers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deskplane_proto::v1::{
+    WatchProfileRequest, WatchProfileResponse, agent_service_client::AgentServiceClient,
+    profile_service_client::ProfileServiceClient,
+};
+use futures_util::future::join_all;
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint},
+};
+
+use crate::{
+    process::Process,
+    soak::{
+        compare, watch_all,
+        world::{LANES, World},
+    },
+};
+
+/// Longest that a delivery may take. How soon they come is for the soak to say; here all cores have
+/// more to do than they can.
+const LATE: Duration = Duration::from_secs(30);
+/// One client in so many does not read.
+const ONE_DEAF_IN: usize = 100;
+/// The window of such a client: less than a first snapshot has.
+const WINDOW: u32 = 1_000;
+
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    streams: usize,
+    connections: usize,
+    writes: usize,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_stream_misses_a_write_however_fast_they_come() {
+    storm(Size { streams: 320, connections: 10, writes: 400 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the release set; its command is in docs/operations.md"]
+async fn none_of_ten_thousand_streams_misses_a_write() {
+    storm(Size { streams: 10_000, connections: 100, writes: 20_000 }).await;
+}
+
+async fn storm(size: Size) {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::spawn(folder.path(), &[("WATCH__STALLED_S", "1")]);
+    let channel = process.connect().await;
+    let world = Arc::new(World::new(size.streams));
+    world.make(channel.clone()).await;
+    let per_connection = size.streams.div_ceil(size.connections);
+    let watchers = watch_all(&process, &world, per_connection).await;
+    let deaf = watch_deaf(&process, size.streams).await;
+
+    let begun = Instant::now();
+    let lanes = (0..LANES).map(|lane| {
+        tokio::spawn(write(Arc::clone(&world), channel.clone(), lane, size.writes / LANES))
+    });
+    for lane in join_all(lanes).await {
+        lane.unwrap();
+    }
+    let wrote = begun.elapsed();
+    let end = Instant::now();
+    while world.owed() > 0 {
+        assert!(end.elapsed() < LATE, "{} deliveries are owed at the end", world.owed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.audit(LATE);
+    let open = watchers.iter().filter(|watcher| !watcher.is_finished()).count();
+    assert_eq!(open, size.streams, "streams are open");
+    compare(&world, channel).await;
+    let rate = world.written() as f64 / wrote.as_secs_f64();
+    println!(
+        "{} streams on {} connections, {} deaf; {rate:.0} writes a second for {wrote:.1?}; all there \
+         {:.0?} after the last one; {world}",
+        size.streams,
+        size.connections,
+        deaf.len(),
+        end.elapsed()
+    );
+    for watcher in watchers {
+        watcher.abort();
+    }
+    drop(deaf);
+    assert!(process.end().success(), "no clean end");
+}
+
+/// Streams for some of the users, beside those that read, which nobody reads.
+async fn watch_deaf(process: &Process, users: usize) -> Vec<Streaming<WatchProfileResponse>> {
+    let endpoint = Endpoint::from_shared(format!("http://{}", process.address())).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(WINDOW);
+    let mut client = AgentServiceClient::new(endpoint.connect().await.unwrap());
+    let mut streams = Vec::new();
+    for at in (0..users).step_by(ONE_DEAF_IN) {
+        let (user, client_id) = (World::user(at), "deaf".to_owned());
+        let request = WatchProfileRequest { user, client_id, ..Default::default() };
+        streams.push(client.watch_profile(request).await.unwrap().into_inner());
+    }
+    streams
+}
+
+/// So many writes of a lane, one after another.
+async fn write(world: Arc<World>, channel: Channel, lane: usize, writes: usize) {
+    let mut profiles = ProfileServiceClient::new(channel);
+    let mut random = fastrand::Rng::with_seed(lane as u64);
+    for _ in 0..writes {
+        match random.u8(..4) {
+            0 => world.move_one(&mut profiles, lane, &mut random).await,
+            _ => {
+                let group = world.group_of(lane, &mut random);
+                world.change(&mut profiles, lane, group).await;
+            }
+        }
+    }
+}
