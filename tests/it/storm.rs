@@ -75,6 +75,7 @@ async fn storm(size: Size) {
         assert!(end.elapsed() < LATE, "{} deliveries are owed at the end", world.owed());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let all_there = end.elapsed();
     world.audit(LATE);
     let open = watchers.iter().filter(|watcher| !watcher.is_finished()).count();
     assert_eq!(open, size.streams, "streams are open");
@@ -82,11 +83,10 @@ async fn storm(size: Size) {
     let rate = world.written() as f64 / wrote.as_secs_f64();
     println!(
         "{} streams on {} connections, {} deaf; {rate:.0} writes a second for {wrote:.1?}; all there \
-         {:.0?} after the last one; {world}",
+         {all_there:.0?} after the last one; {world}",
         size.streams,
         size.connections,
         deaf.len(),
-        end.elapsed()
     );
     for watcher in watchers {
         watcher.abort();

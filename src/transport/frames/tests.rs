@@ -1,3 +1,4 @@
+use proptest::{collection::vec, prelude::*};
 use tokio::time::advance;
 
 use super::*;
@@ -108,5 +109,25 @@ async fn another_protocol_is_not_looked_at() {
             frames.read(&[*byte]).unwrap();
         }
         frames.read(&frame(PING, 0, &[0; 8]).repeat(100)).unwrap();
+    }
+}
+
+/// How the reading of bytes ends that come in pieces, and how many control frames it counted.
+fn outcome<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Result<(), Passed>, u64) {
+    let mut frames = begun(10);
+    let ended = pieces.into_iter().try_for_each(|piece| frames.read(piece));
+    (ended, frames.control)
+}
+
+proptest! {
+    #[test]
+    fn it_makes_no_difference_how_frames_are_cut(
+        frames in vec((0_u8..12, any::<u8>(), vec(any::<u8>(), 0..40)), 0..30),
+        noise in vec(any::<u8>(), 0..40),
+        piece in 1_usize..30,
+    ) {
+        let frames = frames.iter().flat_map(|(kind, flags, payload)| frame(*kind, *flags, payload));
+        let bytes: Vec<_> = frames.chain(noise).collect();
+        prop_assert_eq!(outcome(bytes.chunks(piece)), outcome([&bytes[..]].into_iter()));
     }
 }

@@ -1,12 +1,12 @@
 //! Clients that ask and do not read.
 
 use deskplane_proto::v1::{
-    BatchUpsertUsersRequest, User, UserRow, WatchProfileRequest,
+    BatchUpsertUsersRequest, ResolveProfileRequest, User, UserRow, WatchProfileRequest,
     directory_service_client::DirectoryServiceClient,
 };
 
 use super::{
-    siege::Siege,
+    siege::{Siege, USER},
     sizes,
     wire::{INITIAL_WINDOW, Wire, call, frame, kind},
 };
@@ -14,6 +14,7 @@ use super::{
 /// Streams of one connection.
 const STREAMS: usize = 100;
 
+const RESOLVE: &str = "/deskplane.v1.AgentService/ResolveProfile";
 const WATCH: &str = "/deskplane.v1.AgentService/WatchProfile";
 
 /// Streams of profiles to whose connections nothing may be sent. The first thing that waits for one
@@ -73,7 +74,32 @@ async fn unread_pings(limited: bool) {
     }
 }
 
+/// Calls whose answers may not be sent, on connections that have as many as they may.
+async fn unread_answers((connections, calls): (usize, usize)) {
+    let siege = Siege::lay(&[]).await;
+    let name = format!("{connections} times {calls} answers with a window of zero");
+    let wires = siege
+        .during(&name, async {
+            let mut wires = Vec::new();
+            for _ in 0..connections {
+                let settings = [(INITIAL_WINDOW, 0)];
+                let mut wire = Wire::connect(siege.address(), &settings).await.unwrap();
+                let request = ResolveProfileRequest { user: USER.to_owned(), ..Default::default() };
+                for at in 0..calls {
+                    wire.say(&call(2 * at as u32 + 1, RESOLVE, &request)).await.unwrap();
+                }
+                assert!(wire.ask(&[]).await, "the connection is closed");
+                wires.push(wire);
+            }
+            wires
+        })
+        .await;
+    drop(wires);
+    siege.lift().await;
+}
+
 sizes! {
+    unread_answers: (2, 500), (2, 1_000);
     watchers: (200, "1"), (1_000, "30");
     unread_pings: true, false;
 }
