@@ -53,9 +53,25 @@ pub fn compile(catalog: &Catalog, profile: &Profile, gates: &Gates) -> Compiled 
     #[cfg(test)]
     COMPILED.with(|compiled| compiled.set(compiled.get() + 1));
     let mut draft = Draft::new(catalog, profile, gates);
-    let bytes = Bytes::from(content(&mut draft).encode_to_vec());
-    let digest = format!("d1:{:x}", Sha256::digest(&bytes));
-    draft.finish(bytes, digest)
+    let content = content(&mut draft).encode_to_vec();
+    let digest = format!("d1:{:x}", Sha256::digest(&content));
+    let (bytes, fields) = shared_fields(content.into(), &digest);
+    draft.finish((bytes, fields), digest)
+}
+
+/// The fields of a resolved profile that are the same for all who get this content, encoded, and the
+/// content in them.
+pub(crate) fn shared_fields(content: Bytes, digest: &str) -> (Bytes, Bytes) {
+    let length = content.len();
+    let digest = digest.to_owned();
+    let shared = v1::ResolvedProfile { content, digest, ..v1::ResolvedProfile::default() };
+    let fields = Bytes::from(shared.encode_to_vec());
+    if length == 0 {
+        return (Bytes::new(), fields);
+    }
+    // Its tag takes one byte.
+    let start = 1 + prost::length_delimiter_len(length);
+    (fields.slice(start..start + length), fields)
 }
 
 /// Remarks on the content of a profile that hold for whatever user, as ListFindings reports them:

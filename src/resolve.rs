@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use self::{
-    answer::{Outcome, Resolution},
+    answer::{Outcome, Resolution, Sentence},
     explain::{Explanation, LosingRoute, explain},
     organisation::{assignment_findings, link_findings, object_finding, organisation_findings},
     route::{LossReason, Route},

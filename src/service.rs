@@ -6,9 +6,11 @@
 mod agent;
 mod audit;
 mod audited;
+mod body;
 mod context;
 mod convert;
 mod deadline;
+mod fast_path;
 pub mod filter;
 mod fleet;
 mod history;
@@ -30,6 +32,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
 use tonic::Status;
+use tower::layer::util::Stack;
 
 use self::{
     context::{Admitted, CallContext, Data, MessageAttributes},
@@ -41,6 +44,7 @@ use self::{
     scans::Scans,
 };
 pub use self::{
+    fast_path::FastPathLayer,
     layer::CallLayer,
     status::{refused, status},
 };
@@ -101,9 +105,9 @@ impl Service {
         Self { data, hub, contents, voice, clock, vault, audit, previews, lists, scans, places }
     }
 
-    /// The layer that stands in front of the services: without it they refuse every call.
-    pub fn layer(&self) -> CallLayer {
-        CallLayer::new(self.data.clone())
+    /// The layers that stand in front of the services: without them they refuse every call.
+    pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
+        Stack::new(self.fast_path(), CallLayer::new(self.data.clone()))
     }
 
     fn resource_context<'a>(&'a self, catalog: &'a Catalog) -> ResourceContext<'a> {

@@ -19,8 +19,11 @@ pub struct ContentId {
 /// The content of one profile for users with equal gates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
-    /// Encoded [`ProfileContent`](deskplane_proto::v1::ProfileContent).
+    /// Encoded [`ProfileContent`](deskplane_proto::v1::ProfileContent): a part of `fields`.
     pub bytes: Bytes,
+    /// The fields `content` and `digest` of a [`ResolvedProfile`](deskplane_proto::v1::ResolvedProfile),
+    /// encoded: what every answer with this content has in common.
+    pub fields: Bytes,
     /// `d1:` and the SHA-256 of the bytes in 64 lower-case hexadecimal digits.
     pub digest: String,
     /// The digest with the profile, to be kept by those who do not keep the content.

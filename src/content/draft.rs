@@ -95,11 +95,12 @@ impl<'a> Draft<'a> {
         self.findings.entry((code, subject.to_owned())).or_insert_with(|| message.into());
     }
 
-    pub(super) fn finish(self, bytes: Bytes, digest: String) -> Compiled {
+    pub(super) fn finish(self, (bytes, fields): (Bytes, Bytes), digest: String) -> Compiled {
         let findings = self.findings.into_iter();
         let profile = Some(self.profile.name().clone());
         Compiled {
             bytes,
+            fields,
             id: Arc::new(ContentId { digest: digest.clone(), profile }),
             digest,
             findings: findings

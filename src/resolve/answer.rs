@@ -1,5 +1,7 @@
 //! What resolving answers.
 
+use std::fmt;
+
 use crate::domain::{Finding, Method, UniqueName};
 
 /// The one profile that applies to a user.
@@ -19,23 +21,31 @@ pub struct Resolution {
     pub findings: Vec<Finding>,
 }
 
+/// One plain sentence that says why a profile applies.
+#[derive(Debug)]
+pub struct Sentence<'a>(&'a Resolution);
+
 impl Resolution {
     /// One plain sentence that says why.
-    pub fn reason(&self) -> String {
-        match self.method {
-            Method::Direct => format!("{} is assigned directly.", self.profile),
+    pub fn reason(&self) -> Sentence<'_> {
+        Sentence(self)
+    }
+}
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resolution { profile, method, rank, matched_roles, .. } = self.0;
+        match method {
+            Method::Direct => write!(f, "{profile} is assigned directly."),
             Method::RoleBased => {
-                let roles: Vec<_> = self.matched_roles.iter().map(UniqueName::as_str).collect();
-                let rank = self.rank.map_or("no rank".to_owned(), |rank| format!("rank {rank}"));
-                format!(
-                    "{} maps {} and has the strongest rank ({rank}).",
-                    self.profile,
-                    roles.join(", ")
-                )
+                let roles: Vec<_> = matched_roles.iter().map(UniqueName::as_str).collect();
+                let rank = rank.map_or("no rank".to_owned(), |rank| format!("rank {rank}"));
+                let roles = roles.join(", ");
+                write!(f, "{profile} maps {roles} and has the strongest rank ({rank}).")
             }
-            Method::DefaultCustom => format!("{} is the default profile.", self.profile),
+            Method::DefaultCustom => write!(f, "{profile} is the default profile."),
             Method::DefaultBuiltIn => {
-                format!("No other profile applies, so the built-in {} does.", self.profile)
+                write!(f, "No other profile applies, so the built-in {profile} does.")
             }
         }
     }

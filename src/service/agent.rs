@@ -2,25 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use deskplane_proto::v1;
+use bytes::Bytes;
+use deskplane_proto::{codec, v1};
 use futures_util::StreamExt as _;
+use http::Response;
 use tonic::Status;
 
 use super::{
     EventStream, Service,
+    body::AnswerBody,
     context::{Admitted, CallContext, MessageAttributes},
-    convert::{self, Reader},
+    convert::{self, Reader, ResolveAnswer},
+    fast_path::{FastPathLayer, Handlers},
     no_user,
     page::{self, Position},
 };
 use crate::{
     catalog::{Catalog, Seated},
     domain::{App, Refusal, UserId},
-    live::{self, Subscription},
+    live::{self, ProfileStream, Subscription},
     read::{self, Resolved},
 };
 
+/// The calls that are answered in front of the generated services.
+const FAST: Handlers<Service> = &[
+    ("deskplane.v1.AgentService/ResolveProfile", Service::resolve_profile_framed),
+    ("deskplane.v1.AgentService/WatchProfile", Service::watch_profile_framed),
+];
+
 impl Service {
+    /// The layer that answers [`FAST`] calls.
+    pub(super) fn fast_path(&self) -> FastPathLayer<Self> {
+        FastPathLayer::new(FAST, self.clone())
+    }
+
     /// The user that a call is about: the named one, or the caller's own.
     pub(super) fn about(call: &Admitted, reader: &mut Reader<'_>, text: &str) -> Option<UserId> {
         if text.is_empty() {
@@ -121,6 +136,26 @@ impl Service {
         context: &CallContext,
         q: v1::ResolveProfileRequest,
     ) -> Result<v1::ResolveProfileResponse, Refusal> {
+        let answer = self.resolve(context, &q)?;
+        Ok(convert::resolve_response(&answer, &self.hub, self.clock.now()))
+    }
+
+    /// The same, from the bytes of the message to those of the answer.
+    fn resolve_profile_framed(
+        &self,
+        context: &CallContext,
+        message: Bytes,
+    ) -> Result<Response<AnswerBody>, Status> {
+        let answer = self.resolve(context, &codec::decode(message)?)?;
+        let framed = convert::framed_resolve_response(&answer, &self.hub, self.clock.now());
+        Ok(AnswerBody::message(framed))
+    }
+
+    fn resolve(
+        &self,
+        context: &CallContext,
+        q: &v1::ResolveProfileRequest,
+    ) -> Result<ResolveAnswer, Refusal> {
         let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
         let mut reader = Reader::new(&call.catalog);
         let client_id = convert::client_id(&q.client_id, &mut reader);
@@ -130,16 +165,11 @@ impl Service {
             self.hub.fleet().answered(resolved, &client_id);
         }
         Ok(match resolved {
-            None => convert::not_applicable(call.catalog.revision),
+            None => ResolveAnswer::NotApplicable(call.catalog.revision),
             Some(resolved) if resolved.content.digest == q.if_digest_matches => {
-                convert::not_modified(&resolved)
+                ResolveAnswer::NotModified(resolved)
             }
-            Some(resolved) => v1::ResolveProfileResponse {
-                outcome: v1::Outcome::Resolved.into(),
-                profile: Some(self.message(&resolved)),
-                not_modified: None,
-                revision: resolved.revision,
-            },
+            Some(resolved) => ResolveAnswer::Resolved(resolved),
         })
     }
 
@@ -185,14 +215,32 @@ impl Service {
         context: &CallContext,
         q: v1::WatchProfileRequest,
     ) -> Result<EventStream<v1::WatchProfileResponse>, Refusal> {
-        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
-        let subscription = self.subscription(context, &call, q)?;
-        let stream = self.hub.watch(self.data.newest(&call), subscription)?;
+        let stream = self.watch(context, q)?;
         let (hub, clock) = (self.hub.clone(), self.clock.clone());
         Ok(Box::pin(stream.map(move |message| match message {
             Ok(message) => Ok(convert::event(message, &hub, clock.now())),
             Err(refusal) => Err(Status::from(refusal)),
         })))
+    }
+
+    /// The same, from the bytes of the message to those of the answers.
+    fn watch_profile_framed(
+        &self,
+        context: &CallContext,
+        message: Bytes,
+    ) -> Result<Response<AnswerBody>, Status> {
+        let stream = self.watch(context, codec::decode(message)?)?;
+        Ok(AnswerBody::profile(stream, self.hub.clone(), self.clock.clone()))
+    }
+
+    fn watch(
+        &self,
+        context: &CallContext,
+        q: v1::WatchProfileRequest,
+    ) -> Result<ProfileStream, Refusal> {
+        let call = self.data.admit(context, MessageAttributes::about(&q.user))?;
+        let subscription = self.subscription(context, &call, q)?;
+        self.hub.watch(self.data.newest(&call), subscription)
     }
 }
 

@@ -9,6 +9,7 @@ mod bundle;
 mod directory;
 mod explanation;
 mod fleet;
+mod framed;
 mod history;
 mod library;
 mod mask;
@@ -46,6 +47,7 @@ pub(super) use self::{
         FLEET_FIELDS, FleetRow, check_revision, client_id, client_status, fleet_summary, place,
         position, status_report,
     },
+    framed::{Framed, framed_event, framed_resolve_response},
     history::{
         any_resource, change_record, differences, internal, resource_revision, timestamp_after,
         watch_from,
@@ -56,7 +58,7 @@ pub(super) use self::{
     query::{bulk, client, search},
     reader::Reader,
     render::{rendered_session, session_event},
-    resolved::{bulk_result, event, not_applicable, not_modified, resolved_profile},
+    resolved::{ResolveAnswer, bulk_result, event, resolve_response, resolved_profile},
     voice::{
         adapter, call, call_event, call_id, check, list_calls, mint, presence, start, timestamp_of,
         transfer,

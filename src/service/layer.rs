@@ -14,8 +14,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::Either;
-use http::{HeaderMap, Request, Response, header};
+use futures_util::{
+    TryFutureExt as _,
+    future::{Either, MapOk},
+};
+use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -24,6 +27,7 @@ use tonic_types::StatusExt as _;
 use tower::{Layer, Service};
 
 use super::{
+    body::{AnswerBody, STATUS, trailers},
     context::{CallContext, Data},
     deadline::Deadline,
     status::refused,
@@ -61,14 +65,17 @@ pub struct Calls<S> {
     data: Arc<Data>,
 }
 
-impl<S, B> Service<Request<B>> for Calls<S>
+impl<S, B, R> Service<Request<B>> for Calls<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    R: Into<AnswerBody>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future =
-        Either<S::Future, Either<Bounded<S::Future>, Ready<Result<Self::Response, Infallible>>>>;
+    type Future = Either<
+        MapOk<S::Future, fn(Response<R>) -> Response<Body>>,
+        Either<Bounded<S::Future>, Ready<Result<Self::Response, Infallible>>>,
+    >;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -76,7 +83,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(rpc) = Rpc::find(request.uri().path()) else {
-            return Either::Left(self.inner.call(request));
+            let boxed = |answer: Response<R>| answer.map(|body| body.into().boxed());
+            return Either::Left(self.inner.call(request).map_ok(boxed));
         };
         let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
         Either::Right(match call_context(&self.data, rpc, request.headers(), peer) {
@@ -152,9 +160,6 @@ fn record_refusal(
     );
 }
 
-/// Header or trailer with the code of a status.
-const STATUS: &str = "grpc-status";
-
 fn record_if_refused(context: &CallContext, headers: &HeaderMap) {
     if headers.get(STATUS).is_some_and(|code| code != "0") {
         record_refusal(context.rpc(), context.peer(), Some(context), headers);
@@ -199,23 +204,24 @@ pin_project! {
     }
 }
 
-impl<F> Future for Bounded<F>
+impl<F, R> Future for Bounded<F>
 where
-    F: Future<Output = Result<Response<Body>, Infallible>>,
+    F: Future<Output = Result<Response<R>, Infallible>>,
+    R: Into<AnswerBody>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<Body>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let answered = this.inner.as_mut().as_pin_mut().map(|inner| inner.poll(cx));
         let answer = match answered {
-            Some(Poll::Ready(answer)) => answer?,
+            Some(Poll::Ready(answer)) => answer?.map(R::into),
             _ => {
                 let over = this.sleep.as_mut().as_pin_mut().map(|sleep| sleep.poll(cx));
                 if !matches!(over, Some(Poll::Ready(()))) {
                     return Poll::Pending;
                 }
-                refused(&this.context.deadline_exceeded())
+                refused(&this.context.deadline_exceeded()).map(AnswerBody::from)
             }
         };
         this.inner.set(None);
@@ -225,13 +231,13 @@ where
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
         Poll::Ready(Ok(match streams {
             true => answer.map(|body| bounded(body, this.context.clone())),
-            false => answer,
+            false => answer.map(AnswerBody::boxed),
         }))
     }
 }
 
 /// A stream that ends at the deadline of its call.
-fn bounded(inner: Body, context: CallContext) -> Body {
+fn bounded(inner: AnswerBody, context: CallContext) -> Body {
     let sleep = context.deadline().map(|deadline| Box::pin(sleep_until(deadline.at)));
     Body::new(BoundedBody { inner: Some(inner), sleep, context })
 }
@@ -239,7 +245,7 @@ fn bounded(inner: Body, context: CallContext) -> Body {
 /// The body of [`bounded`].
 #[derive(Debug)]
 struct BoundedBody {
-    inner: Option<Body>,
+    inner: Option<AnswerBody>,
     sleep: Option<Pin<Box<Sleep>>>,
     context: CallContext,
 }
@@ -278,13 +284,6 @@ impl http_body::Body for BoundedBody {
         // The end may come before that of the inner body.
         SizeHint::default()
     }
-}
-
-/// The trailers of a stream that ends with this refusal.
-fn trailers(refusal: &Refusal) -> HeaderMap {
-    let mut trailers = std::mem::take(refused(refusal).headers_mut());
-    trailers.remove(header::CONTENT_TYPE);
-    trailers
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(super) async fn service() -> Service {
 }
 
 /// A request as it leaves the layer, of a caller without a credential.
-fn request<M>(service: &Service, path: &str, message: M) -> Request<M> {
+pub(super) fn request<M>(service: &Service, path: &str, message: M) -> Request<M> {
     let credential = Credential::local(None, None).unwrap();
     let rpc = Rpc::find(path).unwrap();
     let context = service.data.call_context(rpc, credential, None, (Instant::now(), None)).unwrap();

@@ -36,7 +36,7 @@ fn winner(r: &Resolution) -> v1::WinningRoute {
         rank: r.rank.map(i32::from),
         matched_roles: names(&r.matched_roles),
         ambiguous: r.ambiguous,
-        reason: r.reason(),
+        reason: r.reason().to_string(),
     }
 }
 

@@ -30,7 +30,7 @@ fn resolution(app: App, r: &Resolution) -> v1::Resolution {
         rank: r.rank.map(i32::from),
         matched_roles: r.matched_roles.iter().map(|role| role.as_str().to_owned()).collect(),
         ambiguous: r.ambiguous,
-        reason: r.reason(),
+        reason: r.reason().to_string(),
     }
 }
 
@@ -43,47 +43,67 @@ fn findings(resolved: &Resolved) -> Vec<v1::Finding> {
     all.into_iter().map(finding).collect()
 }
 
-/// The message of a resolved profile; only the envelope is encoded for each answer.
+/// The message of a resolved profile.
 pub(in crate::service) fn resolved_profile(
     resolved: &Resolved,
     hub: &Hub,
     now: Time,
 ) -> v1::ResolvedProfile {
-    let providers = resolved.content.providers.iter();
     v1::ResolvedProfile {
         user: resolved.user.as_str().to_owned(),
         resolution: Some(resolution(resolved.app, &resolved.resolution)),
         content: resolved.content.bytes.clone(),
         digest: resolved.content.digest.clone(),
+        ..behind_content(resolved, hub, now)
+    }
+}
+
+/// The fields of a resolved profile that stand behind its content and digest.
+pub(super) fn behind_content(resolved: &Resolved, hub: &Hub, now: Time) -> v1::ResolvedProfile {
+    let providers = resolved.content.providers.iter();
+    v1::ResolvedProfile {
         revision: resolved.revision,
         resolve_time: Some(timestamp(now)),
         findings: findings(resolved),
         provider_health: providers
             .map(|name| provider_health(name.as_str(), &hub.health(name)))
             .collect(),
+        ..v1::ResolvedProfile::default()
     }
 }
 
-/// The answer that the caller has the current content.
-pub(in crate::service) fn not_modified(resolved: &Resolved) -> v1::ResolveProfileResponse {
-    v1::ResolveProfileResponse {
-        outcome: v1::Outcome::Resolved.into(),
-        profile: None,
-        not_modified: Some(v1::NotModified {
-            revision: resolved.revision,
-            digest: resolved.content.digest.clone(),
-        }),
-        revision: resolved.revision,
-    }
+/// What ResolveProfile answers.
+#[derive(Debug)]
+pub(in crate::service) enum ResolveAnswer {
+    /// The profile.
+    Resolved(Resolved),
+    /// The caller has the content already.
+    NotModified(Resolved),
+    /// Profiles do not apply in the app; the revision.
+    NotApplicable(i64),
 }
 
-/// The answer in an app in which profiles do not apply.
-pub(in crate::service) fn not_applicable(revision: i64) -> v1::ResolveProfileResponse {
-    v1::ResolveProfileResponse {
-        outcome: v1::Outcome::NotApplicable.into(),
-        revision,
-        ..v1::ResolveProfileResponse::default()
-    }
+/// The message of an answer of ResolveProfile.
+pub(in crate::service) fn resolve_response(
+    answer: &ResolveAnswer,
+    hub: &Hub,
+    now: Time,
+) -> v1::ResolveProfileResponse {
+    let (outcome, profile, not_modified, revision) = match answer {
+        ResolveAnswer::Resolved(resolved) => {
+            let profile = resolved_profile(resolved, hub, now);
+            (v1::Outcome::Resolved, Some(profile), None, resolved.revision)
+        }
+        ResolveAnswer::NotModified(resolved) => {
+            let (revision, digest) = (resolved.revision, resolved.content.digest.clone());
+            let not_modified = v1::NotModified { revision, digest };
+            (v1::Outcome::Resolved, None, Some(not_modified), revision)
+        }
+        ResolveAnswer::NotApplicable(revision) => {
+            (v1::Outcome::NotApplicable, None, None, *revision)
+        }
+    };
+    v1::ResolveProfileResponse { outcome: outcome.into(), profile, not_modified, revision }
 }
 
 /// One row of BulkResolve; `full` is the whole profile where it is requested.
@@ -118,6 +138,21 @@ fn cause(cause: &live::Cause) -> v1::ChangeCause {
     }
 }
 
+/// A snapshot, around the profile that it holds.
+pub(super) fn snapshot(
+    snapshot: live::Snapshot,
+    profile: Option<v1::ResolvedProfile>,
+) -> v1::Snapshot {
+    v1::Snapshot {
+        profile,
+        reset: snapshot.reset.is_some(),
+        reset_reason: snapshot.reset.map(|reason| reason.wire().into()).unwrap_or_default(),
+        causes: snapshot.causes.iter().map(cause).collect(),
+        changed_sections: snapshot.changed_sections.iter().map(ToString::to_string).collect(),
+        resume_token: snapshot.resume_token,
+    }
+}
+
 /// One message of a stream.
 pub(in crate::service) fn event(
     message: live::Message,
@@ -126,14 +161,10 @@ pub(in crate::service) fn event(
 ) -> v1::WatchProfileResponse {
     use v1::watch_profile_response::Event;
     let event = match message {
-        live::Message::Snapshot(snapshot) => Event::Snapshot(v1::Snapshot {
-            profile: Some(resolved_profile(&snapshot.resolved, hub, now)),
-            reset: snapshot.reset.is_some(),
-            reset_reason: snapshot.reset.map(|reason| reason.wire().into()).unwrap_or_default(),
-            causes: snapshot.causes.iter().map(cause).collect(),
-            changed_sections: snapshot.changed_sections.iter().map(ToString::to_string).collect(),
-            resume_token: snapshot.resume_token,
-        }),
+        live::Message::Snapshot(found) => {
+            let profile = resolved_profile(&found.resolved, hub, now);
+            Event::Snapshot(snapshot(*found, Some(profile)))
+        }
         live::Message::InSync { revision, digest, resume_token } => {
             Event::InSync(v1::InSync { resume_token, revision, digest })
         }

@@ -105,6 +105,7 @@ fn resolved((user, app, _): Key, (revision, number): Sent) -> Resolved {
     };
     let compiled = Compiled {
         bytes: bytes::Bytes::new(),
+        fields: bytes::Bytes::new(),
         digest: id.digest.clone(),
         id,
         findings: Vec::new(),
