@@ -1,9 +1,13 @@
 //! A persistent ordered map for very many entries: built at once when a server starts, changed one
 //! entry at a time from then on.
 
-use std::{cmp::Ordering, fmt, iter::Peekable, ops::Bound, slice, sync::Arc};
+mod places;
+
+use std::{cmp::Ordering, fmt, hash::Hash, iter::Peekable, ops::Bound, slice, sync::Arc};
 
 use imbl::{OrdMap, ordmap, shared_ptr::DefaultSharedPtr};
+
+use self::places::Places;
 
 /// A sorted base, built in bulk, under an overlay of what changed since.
 ///
@@ -15,6 +19,8 @@ use imbl::{OrdMap, ordmap, shared_ptr::DefaultSharedPtr};
 pub(super) struct Layered<K, V> {
     /// Ascending, each key once; a vector, so that very many entries need not move into place.
     base: Arc<Vec<(K, V)>>,
+    /// Where each key stands in the base, where that is indexed.
+    places: Option<Arc<Places<K>>>,
     /// What holds in place of the base; `None` removes.
     overlay: OrdMap<K, Option<V>>,
     /// Number of entries.
@@ -23,7 +29,7 @@ pub(super) struct Layered<K, V> {
 
 impl<K, V> Default for Layered<K, V> {
     fn default() -> Self {
-        Self { base: Arc::default(), overlay: OrdMap::new(), len: 0 }
+        Self { base: Arc::default(), places: None, overlay: OrdMap::new(), len: 0 }
     }
 }
 
@@ -44,7 +50,19 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
     pub(super) fn from_sorted(mut entries: Vec<(K, V)>) -> Self {
         debug_assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b), "entries ascend");
         entries.shrink_to_fit();
-        Self { len: entries.len(), base: Arc::new(entries), overlay: OrdMap::new() }
+        let (len, overlay) = (entries.len(), OrdMap::new());
+        Self { base: Arc::new(entries), places: None, overlay, len }
+    }
+
+    /// The same with a hash index of the base: to find one of a million keys by comparing takes
+    /// twenty of them, each with a miss of the cache.
+    pub(super) fn from_sorted_indexed(entries: Vec<(K, V)>) -> Self
+    where
+        K: Hash,
+    {
+        let map = Self::from_sorted(entries);
+        let places = Places::of(map.base.iter().map(|(key, _)| key)).map(Arc::new);
+        Self { places, ..map }
     }
 
     /// The value of that key.
@@ -113,6 +131,10 @@ impl<K: Ord + Clone, V: Clone> Layered<K, V> {
     }
 
     fn base_entry(&self, key: &K) -> Option<&(K, V)> {
+        if let Some(places) = &self.places {
+            let mut found = places.candidates(key).filter_map(|position| self.base.get(position));
+            return found.find(|(known, _)| known == key);
+        }
         let position = self.base.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
         self.base.get(position)
     }

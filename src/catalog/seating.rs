@@ -138,7 +138,7 @@ impl Catalog {
             stored.push((id.clone(), Stored { user: Arc::clone(user), seat, whole }));
         }
         drop(known);
-        self.users.by_id = Layered::from_sorted(stored);
+        self.users.by_id = Layered::from_sorted_indexed(stored);
         self.users.seated = seated.index();
         self.users.linked = linked.index();
         self.users.classes.drop_empty();

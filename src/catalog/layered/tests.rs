@@ -31,8 +31,11 @@ fn same(map: &Layered<u8, u8>, model: &BTreeMap<u8, u8>) -> Result<(), TestCaseE
 
 proptest! {
     #[test]
-    fn it_is_an_ordered_map(entries in entries(), steps in steps()) {
+    fn it_is_an_ordered_map(entries in entries(), steps in steps(), indexed in any::<bool>()) {
         let mut map = Layered::from_unsorted(entries.clone());
+        if indexed {
+            map = Layered::from_sorted_indexed(map.base.to_vec());
+        }
         let mut model: BTreeMap<_, _> = entries.into_iter().collect();
         let mut before = Vec::new();
         for (at, (key, value)) in steps.into_iter().enumerate() {
