@@ -107,6 +107,7 @@ impl<H, S> FastPath<H, S> {
 }
 
 /// A call until its answer begins.
+#[allow(clippy::large_enum_variant, reason = "the large one is that of nearly all calls")]
 #[derive(Debug)]
 pub enum Answering<H: 'static, S, F> {
     /// Its message is read here; taken once that is done.

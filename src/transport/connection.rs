@@ -200,7 +200,9 @@ where
 {
     type Response = Response<Answer>;
     type Error = Infallible;
-    type Future = Answering<Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>>;
+    // In a box, for the task of a stream keeps the room of its largest state as long as it lives, and
+    // what is moved through the transport is small.
+    type Future = Answering<Pin<Box<Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (head, body) = request.into_parts();
@@ -215,7 +217,7 @@ where
             extensions.insert(certificates.clone());
         }
         let open = Some(self.answers.open());
-        let call = self.service.clone().oneshot(request);
+        let call = Box::pin(self.service.clone().oneshot(request));
         Answering { call, open, unanswered: Some(unanswered) }
     }
 }

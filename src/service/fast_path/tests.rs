@@ -1,6 +1,9 @@
 //! Whatever is sent, the fast path answers as the generated service does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    future::ready,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use deskplane_proto::v1::{self, agent_service_server::AgentServiceServer};
 use http::HeaderMap;
@@ -133,7 +136,7 @@ async fn a_request_is_answered_as_by_the_generated_service() {
 #[tokio::test]
 async fn what_is_encoded_or_another_method_is_handed_on() {
     let service = with_user().await;
-    let inner = service_fn(async |_: Request<Body>| Ok(Response::new(Body::empty())));
+    let inner = service_fn(|_: Request<Body>| ready(Ok(Response::new(Body::empty()))));
     let mut fast = service.fast_path().layer(inner);
     let frames = || vec![data(&message("ann"))];
     for (method, encoding, is_fast) in [
@@ -159,7 +162,7 @@ async fn what_is_encoded_or_another_method_is_handed_on() {
 #[tokio::test]
 async fn a_dropped_body_ends_its_stream() {
     let service = with_user().await;
-    let inner = service_fn(async |_: Request<Body>| Ok(Response::new(Body::empty())));
+    let inner = service_fn(|_: Request<Body>| ready(Ok(Response::new(Body::empty()))));
     let mut fast = service.fast_path().layer(inner);
     let mut answer = fast.call(request(&service, "WatchProfile", vec![data(&message("ann"))]));
     let mut body = (&mut answer).await.unwrap().into_body();
