@@ -95,7 +95,8 @@ pub struct Figures {
 #[derive(Debug)]
 pub struct Read {
     recorder: Recorder,
-    entry: Mutex<Option<Entry>>,
+    /// In a box, for a stream keeps its read until it ends.
+    entry: Mutex<Option<Box<Entry>>>,
 }
 
 // === impl Recorder ===
@@ -133,7 +134,7 @@ impl Recorder {
     /// Begins an audited read; none when reads are not audited.
     pub fn read(&self, entry: impl FnOnce() -> Entry) -> Option<Read> {
         let enabled = self.0.settings.reads.enabled;
-        enabled.then(|| Read { recorder: self.clone(), entry: Mutex::new(Some(entry())) })
+        enabled.then(|| Read { recorder: self.clone(), entry: Mutex::new(Some(Box::new(entry()))) })
     }
 
     /// Takes a refusal by scope, within the rate limit of its caller.
@@ -296,7 +297,7 @@ impl Read {
     pub fn end(&self, outcome: Outcome) {
         let entry = self.entry.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(entry) = entry {
-            self.recorder.push(self.recorder.waiting(), Entry { outcome, ..entry });
+            self.recorder.push(self.recorder.waiting(), Entry { outcome, ..*entry });
         }
     }
 }

@@ -80,7 +80,8 @@ pub struct ProfileSlot {
     /// Where deliveries are noted.
     presence: Presence,
     opening: Option<Box<Opening>>,
-    pending: Option<Pending>,
+    /// In a box, as whatever a stream does not have as a rule.
+    pending: Option<Box<Pending>>,
     health: BTreeMap<UniqueName, Health>,
     health_since: Option<Instant>,
     /// What the client holds once the opening is out.
@@ -136,7 +137,7 @@ impl ProfileSlot {
         let off = quiet.is_zero() || settings.longest.is_zero();
         let at_once = off || self.sent_at.is_none_or(|at| now.duration_since(at) >= quiet);
         let waited = self.pending.take();
-        let pending = self.pending.insert(Pending {
+        let pending = self.pending.insert(Box::new(Pending {
             revision: offer.revision,
             resolution: Arc::clone(&offer.resolution),
             variant: offer.variant.clone(),
@@ -144,7 +145,7 @@ impl ProfileSlot {
             first: waited.as_ref().map_or(now, |waited| waited.first),
             last: now,
             causes: waited.map(|waited| waited.causes).unwrap_or_default(),
-        });
+        }));
         let causes = offer.causes.iter().map(|c| ((c.revision, c.kind), c.request_id));
         pending.causes.extend(causes);
         while pending.causes.len() > MAX_CAUSES {

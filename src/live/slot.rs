@@ -99,7 +99,7 @@ struct Leaving {
 #[derive(Debug)]
 pub(super) struct Slot<P> {
     payload: P,
-    leaving: Option<Leaving>,
+    leaving: Option<Box<Leaving>>,
     ended: Option<Box<Refusal>>,
     over: bool,
     polled_at: Instant,
@@ -141,7 +141,8 @@ impl<P: Payload> Slot<P> {
         now: Instant,
     ) -> Option<Parked> {
         let (farewell, drained) = (false, false);
-        self.leaving = Some(Leaving { reason, since: now, reconnect_after, farewell, drained });
+        let leaving = Leaving { reason, since: now, reconnect_after, farewell, drained };
+        self.leaving = Some(Box::new(leaving));
         self.waker.take()
     }
 

@@ -13,9 +13,9 @@ impl ProfileSlot {
         if let Some(opening) = self.opening.take() {
             return Some(self.first(*opening));
         }
-        let ready = |pending: &mut Pending| ending || pending.due(turn.settings) <= turn.now;
+        let ready = |pending: &mut Box<Pending>| ending || pending.due(turn.settings) <= turn.now;
         if let Some(pending) = self.pending.take_if(ready) {
-            return Some(self.newer(pending));
+            return Some(self.newer(*pending));
         }
         if ending {
             return None;
