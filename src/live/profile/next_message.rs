@@ -1,12 +1,49 @@
 //! What of that goes out next, and as which message (SPEC §10.1 rules 1 to 7).
 
+use std::{
+    cell::RefCell,
+    sync::{Arc, Weak},
+};
+
 use uuid::Uuid;
 
 use super::{
     super::{Cause, CauseKind, Message, Reset, Snapshot, Turn, token::Binding},
     Causes, Opening, Pending, ProfileSlot,
 };
-use crate::{content, read::Resolved};
+use crate::{
+    content::{self, Compiled},
+    read::Resolved,
+};
+
+thread_local! {
+    /// The contents that were compared last, and what differs: a change reaches very many streams of
+    /// the same two contents. A weak reference keeps nothing but the address, so that no other content
+    /// gets it.
+    static COMPARED: RefCell<Compared> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Compared {
+    before: Weak<Compiled>,
+    after: Weak<Compiled>,
+    changed: Vec<&'static str>,
+}
+
+/// The sections in which two contents differ.
+fn changed_sections(before: &Arc<Compiled>, after: &Arc<Compiled>) -> Vec<&'static str> {
+    let is = |known: &Weak<Compiled>, content| known.as_ptr() == Arc::as_ptr(content);
+    COMPARED.with_borrow_mut(|last| {
+        if !is(&last.before, before) || !is(&last.after, after) {
+            *last = Compared {
+                before: Arc::downgrade(before),
+                after: Arc::downgrade(after),
+                changed: content::changed_sections(&before.bytes, &after.bytes),
+            };
+        }
+        last.changed.clone()
+    })
+}
 
 impl ProfileSlot {
     pub(super) fn due(&mut self, ending: bool, turn: &Turn<'_>) -> Option<Message> {
@@ -61,8 +98,7 @@ impl ProfileSlot {
 
     fn newer(&mut self, pending: Pending) -> Message {
         let resolved = pending.resolved(&self.subject);
-        let (before, after) = (&self.held.content.bytes, &pending.variant.content.bytes);
-        let changed = content::changed_sections(before, after);
+        let changed = changed_sections(&self.held.content, &pending.variant.content);
         self.held = pending.variant;
         self.sent = resolved.revision;
         self.drop_health();
