@@ -11,7 +11,7 @@ mod meters;
 mod place;
 mod silent;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -28,7 +28,7 @@ use super::{
 pub(super) use self::connection::Connection;
 pub use self::meters::ConnectionMeters;
 use self::{
-    addresses::Addresses,
+    addresses::{Addresses, OfAddress},
     greeting::Greeting,
     place::Place,
     silent::{Silent, Ticket},
@@ -106,7 +106,11 @@ impl Admission {
     pub(super) async fn next(&mut self) -> Admitted {
         loop {
             let accepted = self.accept().await;
-            let place = match self.place(&accepted).await {
+            let site = match &accepted {
+                Accepted::Tcp(_, peer) => Some(addresses::site(peer.ip())),
+                Accepted::Unix(_) => None,
+            };
+            let place = match self.place(site).await {
                 Ok(place) => place,
                 Err(full) => {
                     self.note_refused(full);
@@ -118,7 +122,7 @@ impl Admission {
                 // What stays on this machine needs none.
                 Accepted::Unix(_) => None,
             };
-            let (ticket, greeting) = (self.silent.enter(), self.greeting);
+            let (ticket, greeting) = (self.silent.enter(site), self.greeting);
             return Admitted { accepted, tls, greeting, ticket, place };
         }
     }
@@ -145,15 +149,27 @@ impl Admission {
         }
     }
 
-    /// A place below the caps. At the cap of all a silent connection gives way, the oldest first;
-    /// without one there is no place, and the client had better try again than wait in a queue.
-    async fn place(&self, accepted: &Accepted) -> Result<Place, Full> {
-        let address = match accepted {
-            Accepted::Tcp(_, peer) => Some(self.addresses.enter(peer.ip()).ok_or(Full::Address)?),
-            Accepted::Unix(_) => None,
+    /// A place below the caps. At a cap a silent connection gives way, the oldest first, at that of an
+    /// address one of its own; without one there is no place, and the client had better try again
+    /// than wait in a queue.
+    async fn place(&self, site: Option<IpAddr>) -> Result<Place, Full> {
+        let of_address = match site {
+            Some(site) => Some(self.place_of(site).ok_or(Full::Address)?),
+            None => None,
         };
         let permit = self.permit().await.ok_or(Full::All)?;
-        Ok(Place::new(permit, address, self.meters.clone()))
+        Ok(Place::new(permit, of_address, self.meters.clone()))
+    }
+
+    fn place_of(&self, site: IpAddr) -> Option<OfAddress> {
+        if let Some(place) = self.addresses.enter(site) {
+            return Some(place);
+        }
+        if !self.silent.displace_of(site) {
+            return None;
+        }
+        self.meters.displaced.increment(1);
+        Some(self.addresses.replace(site))
     }
 
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {

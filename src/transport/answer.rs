@@ -121,7 +121,11 @@ impl Drop for Open {
 
 impl Answer {
     /// The answer to a call; another one if there is no room for it.
-    pub(super) fn new(answer: Response<Body>, open: Open, cx: &mut Context<'_>) -> Response<Self> {
+    pub(super) fn begin(
+        answer: Response<Body>,
+        open: Open,
+        cx: &mut Context<'_>,
+    ) -> Response<Self> {
         let (head, mut body) = answer.into_parts();
         let mut first = None;
         if !body.is_end_stream()
@@ -132,7 +136,7 @@ impl Answer {
         if let Some(Ok(frame)) =
             first.take_if(|first| matches!(first, Ok(frame) if frame.is_data()))
         {
-            match frame.into_data().map(|bytes| Unread::new(bytes, &open.0)) {
+            match frame.into_data().map(|bytes| Unread::counted(bytes, &open.0)) {
                 Ok(Some(bytes)) => first = Some(Ok(Frame::data(bytes))),
                 Ok(None) => return Self::refused(open),
                 Err(frame) => first = Some(Ok(frame)),
@@ -150,7 +154,7 @@ impl Answer {
 
 impl Unread {
     /// The same bytes, counted; none when there is no room.
-    fn new(bytes: Bytes, answers: &Arc<Answers>) -> Option<Bytes> {
+    fn counted(bytes: Bytes, answers: &Arc<Answers>) -> Option<Bytes> {
         if bytes.is_empty() {
             return Some(bytes);
         }

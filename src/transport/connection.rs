@@ -244,6 +244,6 @@ where
         let answer = infallible(ready!(this.call.poll(cx)));
         drop(this.unanswered.take());
         let open = this.open.take().expect("a call is answered once");
-        Poll::Ready(Ok(Answer::new(answer, open, cx)))
+        Poll::Ready(Ok(Answer::begin(answer, open, cx)))
     }
 }

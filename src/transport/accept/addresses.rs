@@ -19,7 +19,7 @@ pub(super) struct Addresses {
 /// A connection that counts for its address until this is dropped.
 #[derive(Debug)]
 pub(super) struct OfAddress {
-    address: IpAddr,
+    site: IpAddr,
     addresses: Addresses,
 }
 
@@ -34,17 +34,22 @@ impl Addresses {
         self.cap
     }
 
-    /// Counts a connection; none when its address has all that it may have.
-    pub(super) fn enter(&self, peer: IpAddr) -> Option<OfAddress> {
-        let address = site(peer);
+    /// Counts a connection of a [`site`]; none when that has all that it may have.
+    pub(super) fn enter(&self, site: IpAddr) -> Option<OfAddress> {
         let mut counts = self.counts();
-        let count = counts.entry(address).or_default();
+        let count = counts.entry(site).or_default();
         if *count >= self.cap {
             return None;
         }
         *count += 1;
         drop(counts);
-        Some(OfAddress { address, addresses: self.clone() })
+        Some(OfAddress { site, addresses: self.clone() })
+    }
+
+    /// Counts a connection in the place of one that is about to be closed.
+    pub(super) fn replace(&self, site: IpAddr) -> OfAddress {
+        *self.counts().entry(site).or_default() += 1;
+        OfAddress { site, addresses: self.clone() }
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -53,7 +58,7 @@ impl Addresses {
 }
 
 /// What an address counts as.
-fn site(peer: IpAddr) -> IpAddr {
+pub(super) fn site(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let mask = u128::MAX << (u128::BITS - SITE);
@@ -66,10 +71,10 @@ fn site(peer: IpAddr) -> IpAddr {
 impl Drop for OfAddress {
     fn drop(&mut self) {
         let mut counts = self.addresses.counts();
-        if let Some(count) = counts.get_mut(&self.address) {
+        if let Some(count) = counts.get_mut(&self.site) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.address);
+                counts.remove(&self.site);
             }
         }
     }
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn each_address_has_its_own_count() {
         let addresses = Addresses::new(2);
-        let enter = |text: &str| addresses.enter(text.parse().unwrap());
+        let enter = |text: &str| addresses.enter(site(text.parse().unwrap()));
         let (first, _second) = (enter("10.0.0.1").unwrap(), enter("::ffff:10.0.0.1").unwrap());
         assert!(enter("10.0.0.1").is_none());
         let _other = enter("10.0.0.2").unwrap();
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn the_machines_of_one_site_count_together() {
         let addresses = Addresses::new(1);
-        let enter = |text: &str| addresses.enter(text.parse().unwrap());
+        let enter = |text: &str| addresses.enter(site(text.parse().unwrap()));
         let held = enter("2001:db8:0:1::1").unwrap();
         assert!(enter("2001:db8:0:1:ffff::2").is_none());
         assert!(enter("2001:db8:0:2::1").is_some());

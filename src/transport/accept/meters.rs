@@ -78,9 +78,7 @@ impl ConnectionMeters {
             );
             describe_counter!(
                 "deskplane_connections_closed_total",
-                "Connections closed by a limit: the cap of all or of an address was reached, a \
-                 silent one gave way to another client, did not greet in time, took nothing of \
-                 what was written, did not read an answer, or was without a call for long"
+                "Connections closed by a limit, which the label names"
             );
             describe_counter!(
                 "deskplane_answers_refused_total",

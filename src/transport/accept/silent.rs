@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,7 @@ pub(super) struct Silent(Arc<Mutex<Queue>>);
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    waiting: BTreeMap<u64, Arc<Flag>>,
+    waiting: BTreeMap<u64, (Option<IpAddr>, Arc<Flag>)>,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +41,13 @@ impl Silent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a connection.
-    pub(super) fn enter(&self) -> Ticket {
+    /// Enters a connection, with what its address counts as.
+    pub(super) fn enter(&self, site: Option<IpAddr>) -> Ticket {
         let mut queue = self.queue();
         let number = queue.next;
         queue.next += 1;
         let flag = Arc::<Flag>::default();
-        queue.waiting.insert(number, Arc::clone(&flag));
+        queue.waiting.insert(number, (site, Arc::clone(&flag)));
         drop(queue);
         Ticket { number, flag, silent: self.clone() }
     }
@@ -54,10 +55,24 @@ impl Silent {
     /// Has the oldest silent connection close; false when there is none.
     pub(super) fn displace(&self) -> bool {
         let oldest = self.queue().waiting.pop_first();
-        let Some((_, flag)) = oldest else { return false };
-        flag.displaced.store(true, Ordering::Release);
-        flag.waker.wake();
-        true
+        oldest.map(|(_, (_, flag))| flag.displace()).is_some()
+    }
+
+    /// The same with those of one site.
+    pub(super) fn displace_of(&self, site: IpAddr) -> bool {
+        let mut queue = self.queue();
+        let oldest = queue.waiting.iter().find(|(_, (of, _))| *of == Some(site));
+        let number = oldest.map(|(number, _)| *number);
+        let oldest = number.and_then(|number| queue.waiting.remove(&number));
+        drop(queue);
+        oldest.map(|(_, flag)| flag.displace()).is_some()
+    }
+}
+
+impl Flag {
+    fn displace(&self) {
+        self.displaced.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 

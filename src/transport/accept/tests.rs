@@ -56,6 +56,31 @@ async fn the_oldest_silent_connection_gives_way() {
 }
 
 #[tokio::test]
+async fn at_the_cap_of_an_address_its_own_silent_connection_gives_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits { connections_per_address: 2, ..Limits::default() };
+    let mut admission = Admission::new(listener.into(), None, &limits, ConnectionMeters::default());
+    let connect = async || TcpStream::connect(address).await.unwrap();
+    let (mut speaks, _silent) = (connect().await, connect().await);
+    let mut spoken = next(&mut admission).await;
+    speaks.write_all(b"GET").await.unwrap();
+    spoken.read_exact(&mut [0; 3]).await.unwrap();
+    let silent = read(&mut admission).await;
+    let mut third = connect().await;
+    let mut admitted = next(&mut admission).await;
+    let (_, ended) = silent.await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    third.write_all(b"GET").await.unwrap();
+    admitted.read_exact(&mut [0; 3]).await.unwrap();
+    // Both speak now, so the address has no further place.
+    let waiting = tokio::spawn(async move { next(&mut admission).await });
+    assert_eq!(connect().await.read(&mut [0]).await.unwrap_or(0), 0);
+    assert!(!waiting.is_finished());
+    drop(spoken);
+}
+
+#[tokio::test]
 async fn at_the_cap_a_connection_is_closed_and_the_others_stay() {
     let (address, mut admission) = listen(1).await;
     let mut first = TcpStream::connect(address).await.unwrap();

@@ -16,7 +16,7 @@ fn answers(all: &Arc<Room>) -> Arc<Answers> {
 fn answer(answers: &Arc<Answers>, bytes: usize) -> Response<Answer> {
     let body = Body::new(Full::from(vec![7; bytes]));
     let cx = &mut Context::from_waker(Waker::noop());
-    Answer::new(Response::new(body), answers.open(), cx)
+    Answer::begin(Response::new(body), answers.open(), cx)
 }
 
 fn is_refused(answer: &Response<Answer>) -> bool {
@@ -56,18 +56,18 @@ async fn an_answer_is_what_the_service_made() {
     trailers.insert("grpc-status", "0".parse().unwrap());
     let frames = [Ok::<_, Status>(Frame::data(Bytes::from("a"))), Ok(Frame::trailers(trailers))];
     let body = Body::new(BoxBody::new(StreamBody::new(futures_util::stream::iter(frames))));
-    let mut streamed = Answer::new(Response::new(body), answers(&all).open(), cx).into_body();
+    let mut streamed = Answer::begin(Response::new(body), answers(&all).open(), cx).into_body();
     assert_eq!(streamed.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
     assert!(streamed.frame().await.unwrap().unwrap().is_trailers());
     assert!(streamed.frame().await.is_none());
     let failed = [Err::<Frame<Bytes>, _>(Status::internal("x"))];
     let body = Body::new(StreamBody::new(futures_util::stream::iter(failed)));
-    let mut failed = Answer::new(Response::new(body), answers(&all).open(), cx).into_body();
+    let mut failed = Answer::begin(Response::new(body), answers(&all).open(), cx).into_body();
     assert_eq!(failed.frame().await.unwrap().unwrap_err().message(), "x");
-    let none = Answer::new(Response::new(Body::empty()), answers(&all).open(), cx);
+    let none = Answer::begin(Response::new(Body::empty()), answers(&all).open(), cx);
     assert!(none.body().is_end_stream());
     let pending = Body::new(StreamBody::new(futures_util::stream::pending::<Result<_, Status>>()));
-    let pending = Answer::new(Response::new(pending), answers(&all).open(), cx);
+    let pending = Answer::begin(Response::new(pending), answers(&all).open(), cx);
     assert!(pending.body().first.is_none() && !pending.body().is_end_stream());
 }
 
