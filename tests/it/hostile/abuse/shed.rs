@@ -35,23 +35,24 @@ async fn a_server_that_has_enough_to_do_says_so_at_once() {
     open.message().await.unwrap().unwrap();
     assert_eq!(siege.figure(SHED).await, 0.0);
 
-    // Calls whose message does not come are worked on.
+    // Calls whose message does not come are worked on. One that is taken up beside another call may
+    // be the one that is refused, so there are further ones until it is the other.
     let mut wire = Wire::connect(siege.address(), &[]).await.unwrap();
-    for at in 0..8 {
-        wire.say(&begin(2 * at + 1, "/deskplane.v1.ProfileService/GetProfile")).await.unwrap();
-    }
-    let since = Instant::now();
+    let held = |at: u32| begin(2 * at + 1, "/deskplane.v1.ProfileService/GetProfile");
+    assert!(wire.ask(&(0..8).flat_map(held).collect::<Vec<_>>()).await);
+    let (since, mut further) = (Instant::now(), 8..);
     let status = loop {
         match resolve(&channel).await {
             Ok(()) => assert!(since.elapsed() < PATIENCE, "no call is refused"),
             Err(status) => break status,
         }
+        assert!(wire.ask(&further.next().map(held).unwrap()).await);
     };
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.as_str());
     assert_eq!((status.code(), reason), (Code::ResourceExhausted, Some("SERVER_BUSY")));
     assert!(details.retry_info().is_some_and(|info| info.retry_delay.is_some()));
-    assert_eq!(siege.figure(SHED).await, 1.0);
+    assert!(siege.figure(SHED).await >= 1.0);
 
     // What is no unary call of the API goes on: health, streams, those that are open, probes.
     let mut health = HealthClient::new(channel.clone());
