@@ -227,7 +227,7 @@ async fn other_pages_are_refused_and_cannot_read_why() {
         assert_eq!(answer.status(), 405);
         assert_eq!(header(&answer, "access-control-allow-origin"), "");
     }
-    // A name that leads to this machine is none of its own, whoever the page says it is.
+    // A name that leads to this machine is none of its own, whatever page sends it.
     let fields = of_page("application/grpc-web+proto");
     let fields = [&fields[..], &[("host", "evil.example")]].concat();
     let answer =

@@ -1,4 +1,4 @@
-//! The end of a certificate's validity (RFC 5280 §4.1), which rustls does not tell.
+//! The end of a certificate's validity (RFC 5280 §4.1), which rustls does not expose.
 
 use time::{Date, Month, PrimitiveDateTime, Time};
 

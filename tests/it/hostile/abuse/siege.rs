@@ -191,7 +191,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// What the server tells a collector.
+/// What the server shows a collector.
 async fn figures(monitor: SocketAddr) -> BTreeMap<String, f64> {
     let mut stream = TcpStream::connect(monitor).await.unwrap();
     stream
