@@ -286,7 +286,7 @@ def page(figures):
         "",
         "Written by `benches/front.py`, which `benches/run.sh` builds for and calls: the packaged server (profile `dist`, feature `jemalloc`) and plain "
         "tonic with prost (release, mimalloc) in turns within one run, client and server on one "
-        "machine, cleartext loopback, answers of 3 KB. Medians, and in brackets the least and the "
+        "machine, cleartext loopback, answers of 3 KB, calls of a service identity. Medians, and in brackets the least and the "
         "greatest of all rounds. Processor time is the server's own. What is above its goal is missed.",
         "",
         f"{time.strftime('%d %B %Y')}; {machine()}.",

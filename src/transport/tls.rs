@@ -70,8 +70,9 @@ impl Tls {
         let Some(loaded) = Loaded::read_unless(&self.0.settings, &before)? else {
             return Ok(false);
         };
+        let loaded = Arc::new(loaded);
+        self.0.current.store(Arc::clone(&loaded));
         loaded.note("TLS is reloaded: new connections get the new certificate");
-        self.0.current.store(Arc::new(loaded));
         Ok(true)
     }
 
