@@ -32,7 +32,7 @@ pub(super) type Handler<H> = fn(&H, &CallContext, Bytes) -> Result<Response<Answ
 /// Handlers by the path of their method.
 pub(super) type Handlers<H> = &'static [(&'static str, Handler<H>)];
 
-/// Puts a [`FastPath`] in front of the generated services.
+/// Puts a `FastPath` in front of the generated services.
 #[derive(Debug)]
 pub struct FastPathLayer<H: 'static> {
     handlers: Handlers<H>,
