@@ -157,9 +157,9 @@ pub async fn serve(
         monitor.serving(ledger.clone(), hub.clone(), voice.clone(), recorder.clone(), condition);
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let (meters, limit_meters) = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
+    let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
     let (listeners, refuse) = (listeners.into(), framing::unread);
-    let port = Port { listeners, tls, limits, meters, limit_meters, refuse };
+    let port = Port { listeners, tls, limits, meters, refuse };
     let serving = transport::serve(&tasks, port, front, async {
         let _ = stopped.await;
     });

@@ -39,12 +39,11 @@ use tower::Service;
 pub(crate) use self::accept::is_of_peer;
 use self::{accept::Admission, connection::Protocols, loops::Loops};
 pub use self::{
-    accept::ConnectionMeters,
     body::{Fault, Refuse},
     endpoint::{Endpoint, ParseError},
     limits::Limits,
     listen::{BindError, Listener, Listeners},
-    meters::LimitMeters,
+    meters::ConnectionMeters,
     tls::{ClientCertificates, LoadError, Tls, TlsSettings},
 };
 use crate::tasks::{OnPanic, Tasks};
@@ -61,7 +60,6 @@ pub struct Port {
     /// Where the figures of connections go.
     pub meters: ConnectionMeters,
     /// Where those go of connections that a limit of HTTP ended.
-    pub limit_meters: LimitMeters,
     /// Makes the status of a request whose body is not read to its end.
     pub refuse: Refuse,
 }
@@ -83,9 +81,9 @@ where
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    let Port { listeners, tls, limits, meters, limit_meters, refuse } = port;
+    let Port { listeners, tls, limits, meters, refuse } = port;
     let drain = CancellationToken::new();
-    let protocols = Arc::new(Protocols::new(limits.clone(), limit_meters, refuse, drain.clone()));
+    let protocols = Arc::new(Protocols::new(limits.clone(), meters.clone(), refuse, drain.clone()));
     if let Some(tls) = &tls {
         tasks.spawn("transport.tls", OnPanic::EndProcess, tls.clone().follow(meters.clone()));
     }

@@ -164,7 +164,7 @@ pub(super) fn lines(status: &Status) -> Vec<String> {
 }
 
 /// The innermost cause: the error of the system, without the wrapping.
-fn deepest(error: &dyn std::error::Error) -> String {
+pub(super) fn deepest(error: &dyn std::error::Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;

@@ -13,7 +13,7 @@ use crate::{
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Header in which a server lists the encodings of requests that it reads.
-const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
+pub(super) const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
 
 /// Gives a reason to every status that the transport makes by itself: it knows none, blames the
 /// server for requests that are cut off or framed wrongly, and calls too long a message a value out

@@ -22,12 +22,11 @@ use tower::{Layer, Service};
 
 pub(super) use self::plain::text_response;
 use self::route::{Probe, Route};
-use super::readiness::Readiness;
+use super::{framing::ACCEPTED_ENCODINGS, readiness::Readiness};
 use crate::service::refused;
 
-/// The encoding of the messages of a call, and those that its caller reads.
+/// The encoding of the messages of a call.
 const ENCODING: &str = "grpc-encoding";
-const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
 
 /// Puts a [`Gate`] in front of the services.
 #[derive(Debug, Clone)]

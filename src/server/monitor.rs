@@ -34,7 +34,7 @@ use crate::{
         durable::{BUCKETS, Meters},
     },
     tasks::{OnPanic, Tasks},
-    transport::{ConnectionMeters, LimitMeters},
+    transport::ConnectionMeters,
     voice::Voice,
 };
 
@@ -43,7 +43,7 @@ use crate::{
 pub struct Monitor {
     shared: Arc<Shared>,
     meters: Meters,
-    connections: (ConnectionMeters, LimitMeters),
+    connections: ConnectionMeters,
     /// Unary calls that were refused because too many were worked on.
     shed: Counter,
     /// The listener ends when it goes.
@@ -76,7 +76,7 @@ impl Monitor {
         });
         let recorder = recorder?.build_recorder();
         let meters = Meters::new(&recorder);
-        let connections = (ConnectionMeters::new(&recorder), LimitMeters::new(&recorder));
+        let connections = ConnectionMeters::new(&recorder);
         let shed = figures::shed(&recorder);
         let accept_errors = figures::accept_errors(&recorder);
         let shared = Arc::new(Shared::new(Figures::new(recorder, tasks.clone())));
@@ -113,7 +113,7 @@ impl Monitor {
     }
 
     /// Where the figures of connections of the main port go.
-    pub(super) fn connections(&self) -> (ConnectionMeters, LimitMeters) {
+    pub(super) fn connections(&self) -> ConnectionMeters {
         self.connections.clone()
     }
 

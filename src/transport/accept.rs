@@ -7,7 +7,6 @@
 mod addresses;
 mod connection;
 mod greeting;
-mod meters;
 mod place;
 mod silent;
 
@@ -19,14 +18,13 @@ use tokio::{
 };
 
 use super::{
-    Limits,
+    ConnectionMeters, Limits,
     listen::{Accepted, Listeners},
     socket::Socket,
     tls::Tls,
 };
 
 pub(super) use self::connection::Connection;
-pub use self::meters::ConnectionMeters;
 use self::{
     addresses::{Addresses, OfAddress},
     greeting::Greeting,

@@ -26,13 +26,12 @@ use tower::{
 };
 
 use super::{
-    Limits, Refuse,
+    ConnectionMeters, Limits, Refuse,
     accept::Connection,
     answer::{Answer, Answers, Judge, Open, Verdict, infallible},
     body::{Received, Terms},
     coalesce::Coalesce,
     frames::Counted,
-    meters::LimitMeters,
     room::Room,
     socket::ConnectInfo,
     tls::ClientCertificates,
@@ -51,7 +50,7 @@ pub(super) struct Protocols {
     /// Most calls at a time; none when HTTP/2 permits no more anyway.
     calls: Option<usize>,
     limits: Limits,
-    meters: LimitMeters,
+    meters: ConnectionMeters,
     /// Room for bodies of requests, of all connections.
     room: Arc<Room>,
     /// Room for answers that wait to be read, of all connections.
@@ -64,7 +63,7 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(
         limits: Limits,
-        meters: LimitMeters,
+        meters: ConnectionMeters,
         refuse: Refuse,
         drain: CancellationToken,
     ) -> Self {

@@ -7,7 +7,7 @@
 //! sent to a peer earns it further ones: a client that receives much measures its bandwidth by PING
 //! and enlarges windows.
 //!
-//! Nothing is kept of a frame but where it ends. HTTP/1.1 is told apart by the first bytes and is
+//! Nothing is kept of a frame but where it ends. HTTP/1.1 is recognised by the first bytes and is
 //! not looked at.
 
 use std::{
@@ -22,10 +22,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Limits, meters::LimitMeters};
+use super::{ConnectionMeters, Limits};
 
 /// What a client of HTTP/2 sends first (RFC 9113 §3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes in front of the payload of each frame (RFC 9113 §4.1).
 const HEAD: usize = 9;
 const DATA: u8 = 0;
@@ -55,11 +55,11 @@ enum Passed {
 pub(super) struct Counted<T> {
     io: T,
     frames: Frames,
-    meters: LimitMeters,
+    meters: ConnectionMeters,
 }
 
 impl<T> Counted<T> {
-    pub(super) fn new(io: T, limits: &Limits, meters: LimitMeters) -> Self {
+    pub(super) fn new(io: T, limits: &Limits, meters: ConnectionMeters) -> Self {
         Self { io, frames: Frames::new(limits.control_frames, limits.head_time), meters }
     }
 

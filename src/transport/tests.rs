@@ -127,7 +127,6 @@ impl Running {
                 tls,
                 limits,
                 meters: ConnectionMeters::default(),
-                limit_meters: LimitMeters::default(),
                 refuse: |_| tonic::Status::unknown(""),
             };
             serve(&tasks, port, service, stopped).await

@@ -6,7 +6,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::cli::{
     address::{Address, Scheme},
-    error::{Error, Result},
+    error::{Error, Result, deepest},
 };
 
 /// Files of TLS; for `https` alone.
@@ -76,9 +76,4 @@ impl TlsFiles {
 
 fn read(option: &str, path: &PathBuf) -> Result<Vec<u8>> {
     fs::read(path).map_err(|why| Error::Usage(format!("{option}: {}: {why}", path.display())))
-}
-
-/// The error that the others come from.
-fn deepest(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), deepest)
 }

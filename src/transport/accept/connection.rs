@@ -10,8 +10,9 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Greeting, meters::ConnectionMeters, place::Place};
+use super::{Greeting, place::Place};
 use crate::transport::{
+    ConnectionMeters,
     socket::{ConnectInfo, Socket},
     tls::ClientCertificates,
 };

@@ -9,10 +9,8 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
-use super::{meters::ConnectionMeters, silent::Ticket};
-
-/// What a client of HTTP/2 sends first (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use super::silent::Ticket;
+use crate::transport::{ConnectionMeters, frames::PREFACE};
 
 /// What is awaited of a new connection: the handshake of TLS where it is spoken, then the whole
 /// preface of HTTP/2, or a first byte that differs from it, and so begins a request of HTTP/1.1,

@@ -2,7 +2,8 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{addresses::OfAddress, meters::ConnectionMeters};
+use super::addresses::OfAddress;
+use crate::transport::ConnectionMeters;
 
 /// A place below the caps, which is free again when this is dropped.
 #[derive(Debug)]

@@ -160,7 +160,6 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
     (
         "metrics",
         &[
-            "deskplane::transport::accept::meters",
             "deskplane::transport::meters",
             "deskplane::server::monitor",
             "deskplane::server::shed",
