@@ -14,6 +14,7 @@ mod fast_path;
 pub mod filter;
 mod fleet;
 mod history;
+mod identity;
 mod insight;
 mod layer;
 mod page;
@@ -27,10 +28,11 @@ mod status;
 mod transfer;
 mod voice;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tonic::Status;
 use tower::layer::util::Stack;
 
@@ -45,6 +47,7 @@ use self::{
 };
 pub use self::{
     fast_path::FastPathLayer,
+    identity::ServerInfo,
     layer::CallLayer,
     status::{refused, status},
 };
@@ -54,6 +57,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
+    credentials::Credentials,
     domain::{Kind, Object, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
@@ -84,6 +88,8 @@ pub struct Service {
     /// Lists of writes that are read, or wait for it. They wait for no preview.
     lists: Queue,
     audit: Audit,
+    credentials: Credentials,
+    info: Arc<ServerInfo>,
     scans: Scans,
     /// Places of bundles that are under way.
     places: Places,
@@ -102,12 +108,38 @@ impl Service {
     ) -> Self {
         let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
         let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
-        Self { data, hub, contents, voice, clock, vault, audit, previews, lists, scans, places }
+        Self {
+            data,
+            hub,
+            contents,
+            voice,
+            clock,
+            vault,
+            audit,
+            credentials: Credentials::default(),
+            info: Arc::default(),
+            previews,
+            lists,
+            scans,
+            places,
+        }
+    }
+
+    /// The same for callers who show credentials, on a server of this kind.
+    pub fn behind(self, credentials: Credentials, info: ServerInfo) -> Self {
+        Self { credentials, info: Arc::new(info), ..self }
+    }
+
+    /// When the credential of a call runs out.
+    fn expiry(&self, context: &CallContext) -> Option<Instant> {
+        let end = context.credential().expires()?;
+        let left = end.micros().saturating_sub(self.clock.now().micros());
+        Instant::now().checked_add(Duration::from_micros(left.try_into().unwrap_or_default()))
     }
 
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
-        Stack::new(self.fast_path(), CallLayer::new(self.data.clone()))
+        Stack::new(self.fast_path(), CallLayer::new(self.data.clone(), self.credentials.clone()))
     }
 
     fn resource_context<'a>(&'a self, catalog: &'a Catalog) -> ResourceContext<'a> {

@@ -23,6 +23,7 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
     ("AgentService", "ReportProfileStatus", ["self", "-", "-", "-", "self"]),
+    ("IdentityService", "GetCaller", ["any", "any", "any", "any", "any"]),
     ("FleetService", "List* Get*", ["-", "any", "any", "-", "-"]),
     ("HistoryService", "List* Get* Watch* Diff*", ["-", "any", "any", "-", "-"]),
     ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
+    credentials::Credentials,
     domain::{Actor, Change, Object, Provenance, Time},
     live,
     server::{Monitor, Parts, Voice, serve},
@@ -66,6 +67,8 @@ pub(crate) struct Front {
     pub(crate) listeners: Option<Listeners>,
     /// TLS. There is then no channel in clear text.
     pub(crate) tls: Option<Tls>,
+    /// What callers have to show.
+    pub(crate) credentials: Credentials,
     /// Origins of pages that may call.
     pub(crate) origins: Vec<Origin>,
     /// Limits.
@@ -139,7 +142,7 @@ impl Running {
         monitor: Option<Monitor>,
         front: Front,
     ) -> Self {
-        let Front { listeners, tls, origins, limits } = front;
+        let Front { listeners, tls, credentials, origins, limits } = front;
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
@@ -156,6 +159,7 @@ impl Running {
             clock,
             limits,
             tls,
+            credentials,
             origins,
             watch,
             voice,

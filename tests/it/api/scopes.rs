@@ -25,6 +25,7 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
     ];
     let read = method.starts_with("Get") || method.starts_with("List");
     match (service, method) {
+        ("IdentityService", _) => ["any"; 5],
         ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-"],
         ("AgentService", "ReportProfileStatus") => ["self", "-", "-", "-", "self"],
         ("HistoryService", "Rollback") => ["-", "dry", "any", "-", "-"],

@@ -1,0 +1,7 @@
+//! Credentials of every kind, right and wrong.
+
+mod certificates;
+mod issuers;
+mod jwt;
+mod tokens;
+mod world;
