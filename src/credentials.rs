@@ -30,7 +30,7 @@ pub use self::{
     certificates::{CertificateRule, NameKind, Pattern},
     claims::ClaimSettings,
     fetch::{KeySource, is_secure},
-    issuer::{IssuerFigures, IssuerSettings},
+    issuer::{FETCH_WAIT, IssuerFigures, IssuerSettings},
     keys::{ALGORITHMS, Algorithm},
     tokens::{NewToken, Record as TokenRecord, TokenFile, TokenFileError},
 };
@@ -100,9 +100,6 @@ pub enum Authentication {
 
 /// A credential, once the keys that it needs were fetched.
 pub struct Verified(pub Pin<Box<dyn Future<Output = Result<Credential, Refusal>> + Send>>);
-
-/// Longest wait of a call for the keys of an issuer.
-pub const FETCH_WAIT: Duration = Duration::from_secs(10);
 
 /// Verifies what calls show. Cheap to clone.
 #[derive(Debug, Clone, Default)]

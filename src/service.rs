@@ -15,6 +15,7 @@ pub mod filter;
 mod fleet;
 mod history;
 mod identity;
+mod info;
 mod insight;
 mod layer;
 mod page;
@@ -47,7 +48,7 @@ use self::{
 };
 pub use self::{
     fast_path::FastPathLayer,
-    identity::ServerInfo,
+    info::ServerInfo,
     layer::CallLayer,
     status::{refused, status},
 };

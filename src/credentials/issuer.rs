@@ -13,7 +13,6 @@ use tokio::{
 };
 
 use super::{
-    FETCH_WAIT,
     claims::ClaimSettings,
     fetch::{self, KeySource},
     keys::{Algorithm, KeySet},
@@ -24,6 +23,8 @@ use crate::{
     tasks::{OnPanic, Tasks},
 };
 
+/// Longest wait of a call for the keys of an issuer.
+pub const FETCH_WAIT: Duration = Duration::from_secs(10);
 /// Shortest time between two fetches that tokens with unknown keys bring about.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// Shortest time for which fetched keys are used, whatever the issuer says.

@@ -3,5 +3,6 @@
 mod certificates;
 mod issuers;
 mod jwt;
+mod signer;
 mod tokens;
 mod world;

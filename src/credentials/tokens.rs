@@ -23,6 +23,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub(super) use self::file::PREFIX;
 pub use self::file::{NewToken, Record, TokenFile, TokenFileError};
 use super::problem::Problem;
 use crate::{
@@ -31,8 +32,6 @@ use crate::{
     tasks::{OnPanic, Tasks},
 };
 
-/// What every opaque token begins with; no JWT does.
-pub(super) const PREFIX: &str = "dsk_";
 /// How often the file is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often the times of last use are written.

@@ -9,15 +9,6 @@ use super::{
 };
 use crate::domain::Refusal;
 
-/// What a server is, for those who ask.
-#[derive(Debug, Clone, Default)]
-pub struct ServerInfo {
-    /// What it was built with, ascending.
-    pub features: Vec<String>,
-    /// Its limits by name.
-    pub limits: Vec<(&'static str, u64)>,
-}
-
 impl Service {
     /// Says who calls.
     pub(super) async fn get_caller(

@@ -35,20 +35,30 @@ use tonic::{
 pub(crate) struct As {
     user: Option<AsciiMetadataValue>,
     scopes: Option<AsciiMetadataValue>,
+    authorization: Option<AsciiMetadataValue>,
 }
 
 impl As {
     /// A caller with these scopes who stands for a user, or for nobody.
     pub(crate) fn new(user: Option<&str>, scopes: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-        Self { user: text(user), scopes: text(scopes) }
+        Self { user: text(user), scopes: text(scopes), authorization: None }
+    }
+
+    /// A caller with this bearer token.
+    pub(crate) fn bearing(token: &str) -> Self {
+        let authorization = Some(format!("Bearer {token}").parse().unwrap());
+        Self { authorization, ..Self::default() }
     }
 }
 
 impl Interceptor for As {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        for (key, value) in [("x-deskplane-user", &self.user), ("x-deskplane-scopes", &self.scopes)]
-        {
+        for (key, value) in [
+            ("x-deskplane-user", &self.user),
+            ("x-deskplane-scopes", &self.scopes),
+            ("authorization", &self.authorization),
+        ] {
             if let Some(value) = value {
                 request.metadata_mut().insert(key, value.clone());
             }

@@ -86,8 +86,8 @@ async fn the_first_call_waits_for_the_keys_and_the_next_does_not() {
     let (signer, answers, tasks) = (Signer::new("k"), Answers::default(), Tasks::default());
     answers.set(&[&signer]);
     let credentials = credentials(&answers, &tasks).await;
-    assert_eq!(judge(&credentials, &signer.token("ann")).await, ann());
-    let headers = bearer(&signer.token("bob"));
+    assert_eq!(judge(&credentials, &token(&signer, "ann")).await, ann());
+    let headers = bearer(&token(&signer, "bob"));
     assert!(matches!(credentials.authenticate(&headers, None), Authentication::Now(Ok(_))));
     assert_eq!(answers.asked(), 1);
 }
@@ -97,20 +97,20 @@ async fn tokens_with_unknown_keys_bring_about_one_fetch_in_thirty_seconds() {
     let (signer, answers, tasks) = (Signer::new("k"), Answers::default(), Tasks::default());
     answers.set(&[&signer]);
     let credentials = credentials(&answers, &tasks).await;
-    assert_eq!(judge(&credentials, &signer.token("ann")).await, ann());
+    assert_eq!(judge(&credentials, &token(&signer, "ann")).await, ann());
     for at in 0..50 {
         let stranger = Signer::new(&format!("k{at}"));
-        assert_eq!(judge(&credentials, &stranger.token("ann")).await, unknown());
+        assert_eq!(judge(&credentials, &token(&stranger, "ann")).await, unknown());
     }
     assert_eq!(answers.asked(), 1);
     // The issuer has a new key, and its tokens come: they are refused until the keys are old enough.
     let next = Signer::new("next");
     answers.set(&[&signer, &next]);
-    assert_eq!(judge(&credentials, &next.token("ann")).await, unknown());
+    assert_eq!(judge(&credentials, &token(&next, "ann")).await, unknown());
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(30)).await;
     tokio::time::resume();
-    let (first, second) = (next.token("ann"), next.token("bob"));
+    let (first, second) = (token(&next, "ann"), token(&next, "bob"));
     let both = tokio::join!(judge(&credentials, &first), judge(&credentials, &second));
     assert_eq!(both, (ann(), Ok("bob".to_owned())));
     assert_eq!(answers.asked(), 2, "both calls waited for one fetch");
@@ -120,7 +120,7 @@ async fn tokens_with_unknown_keys_bring_about_one_fetch_in_thirty_seconds() {
 async fn an_outage_leaves_known_keys_in_use_and_is_seen() {
     let (signer, answers, tasks) = (Signer::new("k"), Answers::default(), Tasks::default());
     let credentials = credentials(&answers, &tasks).await;
-    assert_eq!(judge(&credentials, &signer.token("ann")).await, unavailable());
+    assert_eq!(judge(&credentials, &token(&signer, "ann")).await, unavailable());
     assert!(!credentials.figures().unwrap().all_reachable());
     let mut changes = credentials.changes().unwrap();
     changes.mark_unchanged();
@@ -132,7 +132,7 @@ async fn an_outage_leaves_known_keys_in_use_and_is_seen() {
     tokio::time::resume();
     changes.changed().await.unwrap();
     assert!(credentials.figures().unwrap().all_reachable());
-    assert_eq!(judge(&credentials, &signer.token("ann")).await, ann());
+    assert_eq!(judge(&credentials, &token(&signer, "ann")).await, ann());
 
     answers.fail();
     tokio::time::pause();
@@ -142,9 +142,9 @@ async fn an_outage_leaves_known_keys_in_use_and_is_seen() {
     let figures = credentials.figures().unwrap();
     assert!(!figures.all_reachable() && figures.issuers[0].failed >= 2, "{figures:?}");
     // Remembered or not.
-    assert_eq!(judge(&credentials, &signer.token("ann")).await, ann());
-    assert_eq!(judge(&credentials, &signer.token("bob")).await, Ok("bob".to_owned()));
-    assert_eq!(judge(&credentials, &Signer::new("x").token("ann")).await, unavailable());
+    assert_eq!(judge(&credentials, &token(&signer, "ann")).await, ann());
+    assert_eq!(judge(&credentials, &token(&signer, "bob")).await, Ok("bob".to_owned()));
+    assert_eq!(judge(&credentials, &token(&Signer::new("x"), "ann")).await, unavailable());
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_key_that_leaves_the_set_takes_its_tokens_with_it() {
     let credentials = Credentials::load(with_file(&path), Hands::new().clock()).unwrap();
     let tasks = Tasks::default();
     credentials.start(&tasks);
-    let (kept, lost) = (stays.token("ann"), goes.token("ann"));
+    let (kept, lost) = (token(&stays, "ann"), token(&goes, "ann"));
     assert_eq!(judge(&credentials, &kept).await, ann());
     assert_eq!(judge(&credentials, &lost).await, ann());
     let Authentication::Now(Ok(credential)) = credentials.authenticate(&bearer(&lost), None) else {
@@ -189,7 +189,7 @@ async fn a_key_that_leaves_the_set_takes_its_tokens_with_it() {
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(1)).await;
     tokio::time::resume();
-    assert_eq!(judge(&credentials, &other.token("ann")).await, ann());
+    assert_eq!(judge(&credentials, &token(&other, "ann")).await, ann());
     assert_eq!(judge(&credentials, &lost).await, Err("CREDENTIAL_INVALID SIGNATURE".to_owned()));
 }
 

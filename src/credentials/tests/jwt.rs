@@ -48,9 +48,9 @@ async fn a_token_is_judged_by_head_claims_and_signature() {
     let expired = || Err("TOKEN_EXPIRED".to_owned());
     let ann = || Ok("ann".to_owned());
     let cases = [
-        ("ES256", ec.token("ann"), ann()),
-        ("RS256", rs.token("ann"), ann()),
-        ("PS384", ps.token("ann"), ann()),
+        ("ES256", token(&ec, "ann"), ann()),
+        ("RS256", token(&rs, "ann"), ann()),
+        ("PS384", token(&ps, "ann"), ann()),
         ("no typ", head(json!({"alg": "ES256", "kid": "ec"})), ann()),
         ("at+jwt", head(json!({"alg": "ES256", "kid": "ec", "typ": "at+JWT"})), ann()),
         ("only one key fits", head(json!({"alg": "ES256"})), ann()),
@@ -100,7 +100,7 @@ async fn a_token_is_judged_by_head_claims_and_signature() {
         ("an encrypted one", head(json!({"alg": "ES256", "typ": "JWE"})), invalid("MALFORMED")),
         ("no algorithm", head(json!({"kid": "ec"})), invalid("MALFORMED")),
         ("two parts", "a.b".to_owned(), invalid("MALFORMED")),
-        ("four parts", format!("a.{}", ec.token("ann")), invalid("MALFORMED")),
+        ("four parts", format!("a.{}", token(&ec, "ann")), invalid("MALFORMED")),
         ("no JSON", "YQ.YQ.YQ".to_owned(), invalid("MALFORMED")),
         ("a word", "hello".to_owned(), invalid("MALFORMED")),
         ("an opaque token", "dsk_hello".to_owned(), invalid("TOKEN_UNKNOWN")),
@@ -117,7 +117,7 @@ async fn a_token_is_judged_by_head_claims_and_signature() {
 async fn a_token_with_any_byte_changed_is_refused() {
     let (signer, hands) = (Signer::new("k"), Hands::new());
     let (credentials, _folder, _tasks) = credentials(&[&signer], &hands).await;
-    let token = signer.token("ann");
+    let token = token(&signer, "ann");
     assert_eq!(judge(&credentials, &token).await, Ok("ann".to_owned()));
     for at in 0..token.len() {
         for other in [b'A', b'b', b'.', b'-'] {
@@ -139,7 +139,7 @@ async fn a_token_with_any_byte_changed_is_refused() {
 async fn a_remembered_token_ends_with_its_time() {
     let (signer, hands) = (Signer::new("k"), Hands::new());
     let (credentials, _folder, _tasks) = credentials(&[&signer], &hands).await;
-    let token = signer.token("ann");
+    let token = token(&signer, "ann");
     assert_eq!(judge(&credentials, &token).await, Ok("ann".to_owned()));
     hands.set(NOW + 659);
     assert_eq!(judge(&credentials, &token).await, Ok("ann".to_owned()));
@@ -170,8 +170,8 @@ async fn keys_that_are_for_something_else_verify_nothing() {
         let credentials = Credentials::load(with_file(&path), hands.clock()).unwrap();
         let tasks = Tasks::default();
         credentials.start(&tasks);
-        assert_eq!(judge(&credentials, &good.token("ann")).await, Ok("ann".to_owned()));
-        let refused = judge(&credentials, &signer.token("ann")).await.unwrap_err();
+        assert_eq!(judge(&credentials, &token(&good, "ann")).await, Ok("ann".to_owned()));
+        let refused = judge(&credentials, &token(&signer, "ann")).await.unwrap_err();
         let wanted = ["CREDENTIAL_INVALID KEY_UNKNOWN", "CREDENTIAL_INVALID SIGNATURE"];
         assert!(wanted.contains(&refused.as_str()), "{field} {value}: {refused}");
         assert_eq!(credentials.figures().unwrap().issuers[0].reachable, true);

@@ -9,22 +9,15 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::{
-    encoding::AsDer as _,
-    rand::SystemRandom,
-    rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
-};
 use http::{HeaderMap, HeaderValue};
-use jsonwebtoken::{EncodingKey, jwk::Jwk};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(super) use super::signer::{Signer, key_set};
 use crate::{
     clock::Clock,
     credentials::{
-        ALGORITHMS, Algorithm, Authentication, ClaimSettings, Credentials, IssuerSettings,
-        KeySource, Settings,
+        ALGORITHMS, Authentication, ClaimSettings, Credentials, IssuerSettings, KeySource, Settings,
     },
     domain::{Refusal, Scope, Scopes, Time},
 };
@@ -36,65 +29,14 @@ pub(super) const AUDIENCE: &str = "deskplane";
 /// The time at which they are judged, in seconds.
 pub(super) const NOW: i64 = 1_790_000_000;
 
-/// A private key.
-pub(super) struct Signer {
-    pub(super) key: EncodingKey,
-    pub(super) algorithm: Algorithm,
-    pub(super) id: String,
-}
-
-impl Signer {
-    /// A key for ES256.
-    pub(super) fn new(id: &str) -> Self {
-        let random = SystemRandom::new();
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let key = EncodingKey::from_ec_der(der.as_ref());
-        Self { key, algorithm: Algorithm::ES256, id: id.to_owned() }
-    }
-
-    /// A key for algorithms with RSA.
-    pub(super) fn rsa(id: &str, algorithm: Algorithm) -> Self {
-        let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        let key = EncodingKey::from_rsa_der(der.as_ref());
-        Self { key, algorithm, id: id.to_owned() }
-    }
-
-    /// The public half, as a key set holds it.
-    pub(super) fn jwk(&self) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).unwrap();
-        jwk.common.key_id = Some(self.id.clone());
-        serde_json::to_value(jwk).unwrap()
-    }
-
-    /// A token with this head and these claims.
-    pub(super) fn sign(&self, head: &Value, claims: &Value) -> String {
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(head), part(claims));
-        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, self.algorithm);
-        format!("{signed}.{}", signature.unwrap())
-    }
-
-    /// The head of its tokens.
-    pub(super) fn head(&self) -> Value {
-        json!({"alg": format!("{:?}", self.algorithm), "kid": self.id, "typ": "JWT"})
-    }
-
-    /// A right token of that user.
-    pub(super) fn token(&self, user: &str) -> String {
-        self.sign(&self.head(), &claims(user))
-    }
-}
-
 /// Right claims.
 pub(super) fn claims(user: &str) -> Value {
     json!({"iss": ISSUER, "aud": AUDIENCE, "sub": user, "exp": NOW + 600})
 }
 
-/// The text of a key set.
-pub(super) fn key_set(signers: &[&Signer]) -> String {
-    json!({"keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>()}).to_string()
+/// A right token of that user.
+pub(super) fn token(signer: &Signer, user: &str) -> String {
+    signer.token_of(&claims(user))
 }
 
 /// Settings of the issuer.

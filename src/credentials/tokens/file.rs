@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::PREFIX;
 use crate::{
     auth::scope_named,
     domain::{Scope, Scopes, Time, UserId},
 };
 
+/// What every opaque token begins with; no JWT does.
+pub(in crate::credentials) const PREFIX: &str = "dsk_";
 /// The version of the file.
 const FORMAT: u32 = 1;
 /// Most bytes of the file.
