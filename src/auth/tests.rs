@@ -1,5 +1,7 @@
 //! The table cell by cell, and callers of every sort.
 
+mod reference;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::*;
