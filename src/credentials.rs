@@ -134,7 +134,7 @@ impl Credentials {
         let network = network.map_err(LoadError::Network)?;
         let changes = watch::Sender::default();
         let issuers = Issuers::new(issuers, clock_skew, network);
-        let tokens = tokens.map(|file| Tokens::load(file)).transpose()?;
+        let tokens = tokens.map(Tokens::load).transpose()?;
         let certificates = Certificates::new(certificates);
         let tokens = tokens.map(Arc::new);
         let (issuers, anonymous) = (Arc::new(issuers), false);

@@ -164,7 +164,9 @@ mod tests {
         let by_prefix = ClaimSettings { user_prefix: "a/".into(), ..settings() };
         let url = ClaimSettings { user: "https://contoso.example/user".into(), ..settings() };
         let nested = ClaimSettings { user: "act.sub".into(), ..settings() };
-        let cases: &[(&ClaimSettings, Value, Option<(&str, bool)>)] = &[
+        // Settings, claims, and the text with whether it can be a user id.
+        type Case<'a> = (&'a ClaimSettings, Value, Option<(&'a str, bool)>);
+        let cases: &[Case<'_>] = &[
             (&settings(), json!({"sub": "ann"}), Some(("ann", true))),
             (&settings(), json!({"sub": 12}), Some(("12", true))),
             (&settings(), json!({"sub": "auth0|64a1b2"}), Some(("auth0|64a1b2", true))),

@@ -174,6 +174,6 @@ async fn keys_that_are_for_something_else_verify_nothing() {
         let refused = judge(&credentials, &token(&signer, "ann")).await.unwrap_err();
         let wanted = ["CREDENTIAL_INVALID KEY_UNKNOWN", "CREDENTIAL_INVALID SIGNATURE"];
         assert!(wanted.contains(&refused.as_str()), "{field} {value}: {refused}");
-        assert_eq!(credentials.figures().unwrap().issuers[0].reachable, true);
+        assert!(credentials.figures().unwrap().issuers[0].reachable);
     }
 }
