@@ -19,7 +19,10 @@ use std::{
 };
 
 use deskplane_proto::v1;
-use tokio::{sync::watch as changes, time::timeout};
+use tokio::{
+    sync::{oneshot, watch as changes},
+    time::timeout,
+};
 use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::{ServiceBuilder, util::MapResponseLayer};
@@ -87,6 +90,8 @@ pub struct Parts {
     pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
+    /// Notified once the port is served.
+    pub serving: Option<oneshot::Sender<()>>,
     /// The scope of the tasks of the server. They are cancelled at its end.
     pub tasks: Tasks,
 }
@@ -123,7 +128,19 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let Parts { store, clock, limits, tls, origins, watch, voice, audit, monitor, tasks } = parts;
+    let Parts {
+        store,
+        clock,
+        limits,
+        tls,
+        origins,
+        watch,
+        voice,
+        audit,
+        monitor,
+        serving: notify,
+        tasks,
+    } = parts;
     // What a call starts outlives the event loop that serves it.
     let tasks = tasks.at_home();
     let condition = store.condition();
@@ -154,9 +171,16 @@ pub async fn serve(
     let report = report_condition(Arc::clone(&health), condition.clone());
     report_tasks.spawn("health", OnPanic::EndProcess, report);
     if let Some(monitor) = &monitor {
-        monitor.serving(ledger.clone(), hub.clone(), voice.clone(), recorder.clone(), condition);
+        monitor.serving(monitor::Live {
+            ledger: ledger.clone(),
+            hub: hub.clone(),
+            voice: voice.clone(),
+            recorder: recorder.clone(),
+            calls: service.meters(),
+            condition,
+        });
     }
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
     let (listeners, refuse) = (listeners.into(), framing::unread);
     let port = Port { listeners, tls, limits, meters, refuse };
@@ -164,6 +188,10 @@ pub async fn serve(
         let _ = stopped.await;
     });
     tokio::pin!(serving);
+    if let Some(notify) = notify {
+        // Who started the server may have given up.
+        let _ = notify.send(());
+    }
     let mut failed = None;
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),

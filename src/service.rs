@@ -16,6 +16,7 @@ mod fleet;
 mod history;
 mod insight;
 mod layer;
+mod meters;
 mod page;
 mod places;
 mod preview;
@@ -46,6 +47,7 @@ use self::{
 pub use self::{
     fast_path::FastPathLayer,
     layer::CallLayer,
+    meters::CallMeters,
     status::{refused, status},
 };
 use crate::{
@@ -85,6 +87,7 @@ pub struct Service {
     lists: Queue,
     audit: Audit,
     scans: Scans,
+    meters: Arc<CallMeters>,
     /// Places of bundles that are under way.
     places: Places,
 }
@@ -102,12 +105,32 @@ impl Service {
     ) -> Self {
         let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
         let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
-        Self { data, hub, contents, voice, clock, vault, audit, previews, lists, scans, places }
+        let meters = Arc::default();
+        Self {
+            data,
+            hub,
+            contents,
+            voice,
+            clock,
+            vault,
+            audit,
+            previews,
+            lists,
+            scans,
+            meters,
+            places,
+        }
     }
 
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
-        Stack::new(self.fast_path(), CallLayer::new(self.data.clone()))
+        let calls = CallLayer::new(self.data.clone(), Arc::clone(&self.meters));
+        Stack::new(self.fast_path(), calls)
+    }
+
+    /// Figures of the calls that pass the layers.
+    pub fn meters(&self) -> Arc<CallMeters> {
+        Arc::clone(&self.meters)
     }
 
     fn resource_context<'a>(&'a self, catalog: &'a Catalog) -> ResourceContext<'a> {

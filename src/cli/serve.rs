@@ -249,6 +249,7 @@ async fn serve(
         voice: voice(config, vault, tasks)?,
         audit: config.audit(),
         monitor,
+        serving: None,
         tasks: tasks.child(),
     };
     // After a failed write only a new start finds out what is on the disk.

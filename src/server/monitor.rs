@@ -15,27 +15,14 @@ use std::{io, sync::Arc};
 
 use metrics::Counter;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
-use tokio::{
-    net::TcpListener,
-    sync::{oneshot, watch},
-};
+use tokio::{net::TcpListener, sync::oneshot};
 
-use self::{
-    figures::Figures,
-    phase::{Live, Phase},
-    shared::Shared,
-};
+pub(super) use self::phase::Live;
+use self::{figures::Figures, phase::Phase, shared::Shared};
 use crate::{
-    audit::Recorder,
-    ledger::Ledger,
-    live::Hub,
-    store::{
-        Condition,
-        durable::{BUCKETS, Meters},
-    },
+    store::durable::{BUCKETS, Meters},
     tasks::{OnPanic, Tasks},
     transport::ConnectionMeters,
-    voice::Voice,
 };
 
 /// Answers probes and collectors of metrics from its start on until it is dropped.
@@ -123,15 +110,8 @@ impl Monitor {
     }
 
     /// The server is ready.
-    pub(super) fn serving(
-        &self,
-        ledger: Ledger,
-        hub: Hub,
-        voice: Voice,
-        recorder: Recorder,
-        condition: watch::Receiver<Condition>,
-    ) {
-        *self.shared.phase() = Phase::Serving(Live { ledger, hub, voice, recorder, condition });
+    pub(super) fn serving(&self, live: Live) {
+        *self.shared.phase() = Phase::Serving(live);
     }
 
     /// The server ends.

@@ -30,11 +30,12 @@ use super::{
     body::{AnswerBody, STATUS, trailers},
     context::{CallContext, Data},
     deadline::Deadline,
+    meters::{CallMeters, Measured},
     status::refused,
 };
 use crate::{
     audit::Outcome,
-    auth::{Credential, Rpc, SCOPES_KEY, USER_KEY},
+    auth::{Credential, RPCS, Rpc, SCOPES_KEY, USER_KEY},
     domain::{Refusal, Violations},
 };
 
@@ -42,11 +43,12 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct CallLayer {
     data: Arc<Data>,
+    meters: Arc<CallMeters>,
 }
 
 impl CallLayer {
-    pub(super) fn new(data: Data) -> Self {
-        Self { data: Arc::new(data) }
+    pub(super) fn new(data: Data, meters: Arc<CallMeters>) -> Self {
+        Self { data: Arc::new(data), meters }
     }
 }
 
@@ -54,7 +56,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, data: Arc::clone(&self.data) }
+        Calls { inner, data: Arc::clone(&self.data), meters: Arc::clone(&self.meters) }
     }
 }
 
@@ -63,6 +65,7 @@ impl<S> Layer<S> for CallLayer {
 pub struct Calls<S> {
     inner: S,
     data: Arc<Data>,
+    meters: Arc<CallMeters>,
 }
 
 impl<S, B, R> Service<Request<B>> for Calls<S>
@@ -82,20 +85,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(rpc) = Rpc::find(request.uri().path()) else {
+        let found = Rpc::position(request.uri().path());
+        let Some((method, rpc)) = found.and_then(|at| Some((at, RPCS.get(at)?))) else {
             let boxed = |answer: Response<R>| answer.map(|body| body.into().boxed());
             return Either::Left(self.inner.call(request).map_ok(boxed));
         };
+        let measured = self.meters.measure(method);
         let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
         Either::Right(match call_context(&self.data, rpc, request.headers(), peer) {
             Ok(context) => {
                 request.extensions_mut().insert(context.clone());
                 let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
-                Either::Left(Bounded { inner: Some(self.inner.call(request)), sleep, context })
+                let (inner, measured) = (Some(self.inner.call(request)), Some(measured));
+                Either::Left(Bounded { inner, sleep, context, measured })
             }
             Err(refusal) => {
                 let answer = refused(&refusal);
                 record_refusal(rpc, peer, None, answer.headers());
+                measured.end(answer.headers());
                 Either::Right(ready(Ok(answer)))
             }
         })
@@ -201,6 +208,7 @@ pin_project! {
         #[pin]
         sleep: Option<Sleep>,
         context: CallContext,
+        measured: Option<Measured>,
     }
 }
 
@@ -229,17 +237,21 @@ where
         this.context.end_read(|| outcome(answer.headers()));
         // Only streams live on after the head of their answer.
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
-        Poll::Ready(Ok(match streams {
-            true => answer.map(|body| bounded(body, this.context.clone())),
-            false => answer.map(AnswerBody::boxed),
+        let measured = this.measured.take();
+        measured.iter().for_each(|call| call.answered(this.context.elapsed()));
+        Poll::Ready(Ok(if streams {
+            answer.map(|body| bounded(body, this.context.clone(), measured))
+        } else {
+            measured.into_iter().for_each(|call| call.end(answer.headers()));
+            answer.map(AnswerBody::boxed)
         }))
     }
 }
 
 /// A stream that ends at the deadline of its call.
-fn bounded(inner: AnswerBody, context: CallContext) -> Body {
+fn bounded(inner: AnswerBody, context: CallContext, measured: Option<Measured>) -> Body {
     let sleep = context.deadline().map(|deadline| Box::pin(sleep_until(deadline.at)));
-    Body::new(BoundedBody { inner: Some(inner), sleep, context })
+    Body::new(BoundedBody { inner: Some(inner), sleep, context, measured })
 }
 
 /// The body of [`bounded`].
@@ -248,6 +260,15 @@ struct BoundedBody {
     inner: Option<AnswerBody>,
     sleep: Option<Pin<Box<Sleep>>>,
     context: CallContext,
+    measured: Option<Measured>,
+}
+
+impl BoundedBody {
+    /// Records how the stream ended.
+    fn end(&mut self, trailers: &HeaderMap) {
+        record_if_refused(&self.context, trailers);
+        self.measured.take().into_iter().for_each(|call| call.end(trailers));
+    }
 }
 
 impl http_body::Body for BoundedBody {
@@ -264,14 +285,14 @@ impl http_body::Body for BoundedBody {
         if matches!(over, Some(Poll::Ready(()))) {
             this.inner = None;
             let trailers = trailers(&this.context.deadline_exceeded());
-            record_if_refused(&this.context, &trailers);
+            this.end(&trailers);
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         let polled = Pin::new(inner).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(trailers) = frame.trailers_ref()
         {
-            record_if_refused(&this.context, trailers);
+            this.end(trailers);
         }
         polled
     }

@@ -1,8 +1,12 @@
 //! What probes and figures ask a server about, from its start to its end.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
-use crate::{audit::Recorder, ledger::Ledger, live::Hub, store::Condition, voice::Voice};
+use crate::{
+    audit::Recorder, ledger::Ledger, live::Hub, service::CallMeters, store::Condition, voice::Voice,
+};
 
 /// Where a server is in its life.
 #[derive(Debug, Clone)]
@@ -14,10 +18,11 @@ pub(super) enum Phase {
 
 /// A server at work.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub(super) ledger: Ledger,
-    pub(super) hub: Hub,
-    pub(super) voice: Voice,
-    pub(super) recorder: Recorder,
-    pub(super) condition: watch::Receiver<Condition>,
+pub(in crate::server) struct Live {
+    pub(in crate::server) ledger: Ledger,
+    pub(in crate::server) hub: Hub,
+    pub(in crate::server) voice: Voice,
+    pub(in crate::server) recorder: Recorder,
+    pub(in crate::server) calls: Arc<CallMeters>,
+    pub(in crate::server) condition: watch::Receiver<Condition>,
 }
