@@ -1,12 +1,14 @@
 //! `serve`: the server itself.
 
+mod check;
+
 use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
+use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking, time::timeout};
 
 use super::{Error, Format, Io, Result};
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     process::{
         ending::{Asked, CLOSE, Ending},
         handles,
+        notifier::Notifier,
         signals::{Request, Signals},
     },
     server::{self, Monitor, Parts},
@@ -39,8 +42,14 @@ pub(super) struct Args {
     #[command(flatten)]
     flags: Flags,
     /// Print the settings in effect, and end; as a configuration file unless -o names another format.
-    #[arg(long)]
+    #[arg(long, group = "instead")]
     print_config: bool,
+    /// Judge the configuration with the files that it names, print `ok` or every mistake, and end.
+    #[arg(long, group = "instead")]
+    check_config: bool,
+    /// Print the JSON Schema of the configuration file, and end.
+    #[arg(long, group = "instead")]
+    config_schema: bool,
 }
 
 /// Runs the server until the process gets a signal to end.
@@ -50,6 +59,10 @@ pub(super) async fn run(
     format: Format,
     io: &mut Io<'_>,
 ) -> Result<()> {
+    if args.config_schema {
+        let format = if format == Format::Yaml { Format::Yaml } else { Format::Json };
+        return io.value(format, &Config::schema());
+    }
     let sources = Sources {
         file: args.config,
         env: std::env::vars_os().collect(),
@@ -62,6 +75,10 @@ pub(super) async fn run(
             _ => io.value(format, &config),
         };
     }
+    if args.check_config {
+        check::files(&Config::load(&sources)?)?;
+        return io.line("ok");
+    }
     // From here on no signal ends the process without a word.
     let signals = Signals::listen().map_err(|why| Error::start("handle signals", why))?;
     let ending = Ending::watched().map_err(|why| Error::start("watch over the end", why))?;
@@ -69,10 +86,12 @@ pub(super) async fn run(
     telemetry::start(&config.log)?;
     let tasks = Tasks::default();
     let tls = tls(&config, &ending).await?;
-    let obey = obey(signals, ending.clone(), sources, config.clone(), tls.clone());
+    let notifier = Notifier::default();
+    let running = (sources, config.clone(), tls.clone());
+    let obey = obey(signals, ending.clone(), running, notifier.clone());
     tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, tls, &ending, &tasks).await;
+    let ended = host(&config, tls, &ending, &tasks, notifier).await;
     ending.drained();
     tasks.cancel();
     ended
@@ -82,9 +101,8 @@ pub(super) async fn run(
 async fn obey(
     mut signals: Signals,
     ending: Ending,
-    sources: Sources,
-    config: Config,
-    tls: Option<Tls>,
+    (sources, config, tls): (Sources, Config, Option<Tls>),
+    notifier: Notifier,
 ) {
     let running = Arc::new((sources, Mutex::new(config), tls));
     loop {
@@ -101,12 +119,14 @@ async fn obey(
                 ending.at_once();
             }
             Request::Reload => {
-                let running = Arc::clone(&running);
+                let (running, notifier) = (Arc::clone(&running), notifier.clone());
                 // A file that cannot be read at present holds up no other signal.
                 drop(spawn_blocking(move || {
                     let mut config = running.1.lock().unwrap_or_else(PoisonError::into_inner);
-                    reload(&running.0, &mut config);
-                    reload_tls(running.2.as_ref());
+                    notifier.reload(|| {
+                        reload(&running.0, &mut config);
+                        reload_tls(running.2.as_ref());
+                    });
                 }));
             }
             Request::Nothing => tracing::info!(signal, "ignored"),
@@ -158,7 +178,13 @@ pub(super) fn raise_handles() {
 }
 
 /// Opens the store, serves, and closes the store, whatever ended the server.
-async fn host(config: &Config, tls: Option<Tls>, ending: &Ending, tasks: &Tasks) -> Result<()> {
+async fn host(
+    config: &Config,
+    tls: Option<Tls>,
+    ending: &Ending,
+    tasks: &Tasks,
+    notifier: Notifier,
+) -> Result<()> {
     let listeners = Listeners::bind(&config.listen.0).await;
     let port = (listeners.map_err(unbound)?, tls);
     let vault = vault(config, ending).await?;
@@ -177,7 +203,7 @@ async fn host(config: &Config, tls: Option<Tls>, ending: &Ending, tasks: &Tasks)
     let store = Arc::new(store.map_err(unusable)?);
     let served = match ending.has_begun() {
         true => Ok(()),
-        false => serve(config, ending, &store, port, vault, monitor, tasks).await,
+        false => serve(config, ending, &store, port, vault, monitor, (tasks, notifier)).await,
     };
     ending.drained();
     let closed = close(store.close_within(CLOSE)).await;
@@ -224,7 +250,7 @@ async fn serve(
     (listeners, tls): (Listeners, Option<Tls>),
     vault: Vault,
     monitor: Option<Monitor>,
-    tasks: &Tasks,
+    (tasks, notifier): (&Tasks, Notifier),
 ) -> Result<()> {
     store
         .run_maintenance(config.store.verify())
@@ -239,6 +265,8 @@ async fn serve(
     );
     let watch = config.watch.settings();
     ending.allow_drain(watch.drain_deadline);
+    let (notify, serving) = oneshot::channel();
+    tasks.spawn("service-manager", OnPanic::EndProcess, notifier.clone().follow(serving));
     let parts = Parts {
         store: Arc::<Durable>::clone(store),
         clock: Clock::system(),
@@ -249,7 +277,7 @@ async fn serve(
         voice: voice(config, vault, tasks)?,
         audit: config.audit(),
         monitor,
-        serving: None,
+        serving: Some(notify),
         tasks: tasks.child(),
     };
     // After a failed write only a new start finds out what is on the disk.
@@ -262,6 +290,7 @@ async fn serve(
                 ending.ask();
             }
         }
+        notifier.stopping();
     };
     let served = tokio::select! {
         served = server::serve(parts, listeners, end) => served,
