@@ -2,6 +2,7 @@
 //! seen from outside.
 
 mod hostile;
+mod packaged;
 
 use std::{
     collections::BTreeMap,

@@ -19,9 +19,16 @@ async fn descriptors_hold_the_whole_api_with_its_comments() {
     assert_eq!(out(&["descriptors", "--out", file.to_str().unwrap()]).await, b"");
     let bytes = fs::read(file).unwrap();
     let pool = DescriptorPool::decode(bytes.as_slice()).unwrap();
+    for name in ["google.rpc.BadRequest", "grpc.health.v1.HealthCheckRequest"] {
+        assert!(pool.get_message_by_name(name).is_some(), "{name}");
+    }
     let agent = pool.get_service_by_name("deskplane.v1.AgentService").unwrap().parent_file();
     let mut comments = agent.file_descriptor_proto().source_code_info.iter();
     assert!(comments.any(|info| info.location.iter().any(|at| at.leading_comments.is_some())));
+    let access = pool.get_extension_by_name("deskplane.v1.access").unwrap();
+    let agent = pool.get_service_by_name("deskplane.v1.AgentService").unwrap();
+    let options = agent.methods().next().unwrap().options();
+    assert!(options.has_extension(&access), "options of methods are kept");
     let nowhere = folder.path().join("none/deskplane.binpb");
     let args = ["descriptors", "--out", nowhere.to_str().unwrap()];
     let (code, err) = super::run(&mut Vec::new(), "http://127.0.0.1:1", &args).await;
