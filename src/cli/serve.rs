@@ -1,6 +1,6 @@
 //! `serve`: the server itself.
 
-mod check;
+mod instead;
 
 use std::{
     net::SocketAddr,
@@ -10,6 +10,7 @@ use std::{
 
 use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking, time::timeout};
 
+use self::instead::Instead;
 use super::{Error, Format, Io, Result};
 use crate::{
     clock::Clock,
@@ -41,15 +42,8 @@ pub(super) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
-    /// Print the settings in effect, and end; as a configuration file unless -o names another format.
-    #[arg(long, group = "instead")]
-    print_config: bool,
-    /// Judge the configuration with the files that it names, print `ok` or every mistake, and end.
-    #[arg(long, group = "instead")]
-    check_config: bool,
-    /// Print the JSON Schema of the configuration file, and end.
-    #[arg(long, group = "instead")]
-    config_schema: bool,
+    #[command(flatten)]
+    instead: Instead,
 }
 
 /// Runs the server until the process gets a signal to end.
@@ -59,25 +53,13 @@ pub(super) async fn run(
     format: Format,
     io: &mut Io<'_>,
 ) -> Result<()> {
-    if args.config_schema {
-        let format = if format == Format::Yaml { Format::Yaml } else { Format::Json };
-        return io.value(format, &Config::schema());
-    }
     let sources = Sources {
         file: args.config,
         env: std::env::vars_os().collect(),
         flags: Flags { log, ..args.flags },
     };
-    if args.print_config {
-        let config = Config::load(&sources)?;
-        return match format {
-            Format::Table => Ok(write!(io.out, "{}", config.to_toml()?)?),
-            _ => io.value(format, &config),
-        };
-    }
-    if args.check_config {
-        check::files(&Config::load(&sources)?)?;
-        return io.line("ok");
+    if args.instead.answer(&sources, format, io)? {
+        return Ok(());
     }
     // From here on no signal ends the process without a word.
     let signals = Signals::listen().map_err(|why| Error::start("handle signals", why))?;
