@@ -18,13 +18,16 @@ mod client;
 #[cfg(feature = "external")]
 mod conformance;
 mod demo;
+mod descriptors;
 mod diff;
 mod doctor;
 mod error;
 mod explain;
 mod findings;
 mod fleet;
+mod health;
 mod kind;
+mod manual;
 mod output;
 mod preview;
 mod providers;
@@ -157,6 +160,14 @@ enum Command {
     /// Checks a voice plug-in against the contract of adapters.
     #[cfg(feature = "external")]
     Conformance(conformance::Args),
+    /// Asks whether a server serves, for probes of containers and scripts.
+    Health(health::Args),
+    /// Writes the definition of the API for proxies and generators.
+    Descriptors(descriptors::Args),
+    /// Writes the completions of a shell.
+    Completions(manual::CompletionsArgs),
+    /// Writes the manual page, or one for each command.
+    Man(manual::ManArgs),
 }
 
 /// Reads the command line of this process and the variables that stand for flags. Where it makes no
@@ -202,6 +213,10 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         Command::Conformance(args) => return conformance::run(args, io).await,
         Command::Secrets(secrets::Command::NewKey(args)) => return secrets::new_key(args, io),
         Command::Token(command) => return token::run(command, output, io),
+        Command::Health(args) => return health::run(&connection, args, output, io).await,
+        Command::Descriptors(args) => return descriptors::run(args, io),
+        Command::Completions(args) => return manual::completions(args, Cli::command(), io),
+        Command::Man(args) => return manual::man(args, Cli::command(), io),
         other => other,
     };
     // Documents are checked first: a mistake in them needs no server.
@@ -252,7 +267,11 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         | Command::Demo(_)
         | Command::Backup(_)
         | Command::Restore(_)
-        | Command::Doctor(_) => Ok(()),
+        | Command::Doctor(_)
+        | Command::Health(_)
+        | Command::Descriptors(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(()),
         #[cfg(feature = "external")]
         Command::Conformance(_) => Ok(()),
     }

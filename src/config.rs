@@ -8,6 +8,7 @@ use figment::{
     providers::{Format, Serialized, Toml},
     value::{Dict, Value},
 };
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{live, telemetry, transport::Endpoint};
@@ -21,6 +22,7 @@ mod limits;
 mod list;
 mod names;
 mod range;
+mod schema;
 mod store;
 mod tls;
 pub mod voice;
@@ -31,7 +33,7 @@ use layer::Layer;
 pub use limits::Limits;
 pub use list::List;
 pub use names::PREFIX;
-use range::{DAY_S, HOUR_S, range};
+use range::{DAY_S, HOUR_S};
 pub use store::Store;
 pub use tls::{Tls, TlsVersion, Web};
 pub use voice::Voice;
@@ -50,10 +52,12 @@ pub(crate) fn is_known_variable(name: &str) -> bool {
 }
 
 /// All settings of the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen: addresses with a port, of which 0 means a free one, `unix:/path`, `systemd`.
+    /// Where to listen: one or several of `ADDRESS:PORT`, of which port 0 means a free one,
+    /// `unix:/PATH`, and `systemd` for the sockets that the service manager hands over. Loopback
+    /// addresses only, until credentials can be configured.
     pub listen: List<Endpoint>,
     /// Address and port for probes and metrics; without it there is no such listener.
     pub metrics_listen: Option<SocketAddr>,
@@ -82,24 +86,33 @@ pub struct Config {
 }
 
 /// Settings of live updates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Watch {
     /// Milliseconds a client must be without a change before gathered ones go out; 0 gathers none.
+    #[schemars(range(min = 0, max = 60_000))]
     pub quiet_ms: u64,
     /// Milliseconds that a change waits at most for further ones; 0 gathers none.
+    #[schemars(range(min = 0, max = 60_000))]
     pub longest_ms: u64,
-    /// Seconds of silence after which a bookmark is sent, give or take a tenth.
+    /// Seconds of silence after which a bookmark says that a stream lives, give or take a tenth;
+    /// `deskplane watch --silence` goes with it.
+    #[schemars(range(min = 1, max = DAY_S))]
     pub bookmark_s: u64,
-    /// Minutes after which a stream ends, give or take a tenth.
+    /// Minutes after which a stream is asked to reconnect, give or take a tenth.
+    #[schemars(range(min = 1, max = DAY_S / 60))]
     pub max_age_min: u64,
     /// Seconds over which the reconnects of drained streams are spread.
+    #[schemars(range(min = 0, max = HOUR_S))]
     pub drain_window_s: u64,
     /// Seconds after which drained streams that did not end are cut.
+    #[schemars(range(min = 0, max = HOUR_S))]
     pub drain_deadline_s: u64,
-    /// Seconds that the transport may take nothing while something waits.
+    /// Seconds that a client may take nothing while something waits for it.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub stalled_s: u64,
-    /// Most streams of the server.
+    /// Most streams of profiles, and most of calls; a further one is refused with SERVER_BUSY.
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub max_streams: u64,
 }
 
@@ -222,6 +235,11 @@ impl Config {
         config.check()
     }
 
+    /// The JSON Schema of a configuration file, with a default and a meaning for each setting.
+    pub fn schema() -> Schema {
+        schema::schema::<Self>()
+    }
+
     /// The configuration as a file that [`Config::load`] reads.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
@@ -254,28 +272,16 @@ impl Config {
         if let Err(error) = telemetry::filter(&self.log) {
             mistakes.push(format!("`log`: {error}"));
         }
-        self.limits.check(&mut mistakes);
         self.watch.check(&mut mistakes);
-        self.store.check(&mut mistakes);
         self.voice.check(&mut mistakes);
-        audit::check(&self.audit, &self.resolution_log, &mut mistakes);
+        schema::check_ranges(&self, &mut mistakes);
+        mistakes.sort();
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
     }
 }
 
 impl Watch {
     fn check(&self, mistakes: &mut Vec<String>) {
-        let mut times = |key: &str, value: u64, least: u64, most: u64| {
-            range(mistakes, &format!("watch.{key}"), value, least, most);
-        };
-        times("quiet_ms", self.quiet_ms, 0, 60_000);
-        times("longest_ms", self.longest_ms, 0, 60_000);
-        times("bookmark_s", self.bookmark_s, 1, DAY_S);
-        times("max_age_min", self.max_age_min, 1, DAY_S / 60);
-        times("drain_window_s", self.drain_window_s, 0, HOUR_S);
-        times("drain_deadline_s", self.drain_deadline_s, 0, HOUR_S);
-        times("stalled_s", self.stalled_s, 1, HOUR_S);
-        times("max_streams", self.max_streams, 1, 10_000_000);
         if self.longest_ms != 0 && self.longest_ms < self.quiet_ms {
             mistakes.push(format!(
                 "`watch.longest_ms`: {} is less than `watch.quiet_ms`, {}",

@@ -3,6 +3,7 @@
 pub mod ending;
 pub mod environment;
 pub mod handles;
+pub mod notifier;
 pub mod signals;
 mod watchdog;
 

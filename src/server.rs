@@ -19,7 +19,10 @@ use std::{
 };
 
 use deskplane_proto::v1;
-use tokio::{sync::watch as changes, time::timeout};
+use tokio::{
+    sync::{oneshot, watch as changes},
+    time::timeout,
+};
 use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::{ServiceBuilder, util::MapResponseLayer};
@@ -94,6 +97,8 @@ pub struct Parts {
     pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
+    /// Notified once the port is served.
+    pub serving: Option<oneshot::Sender<()>>,
     /// The scope of the tasks of the server. They are cancelled at its end.
     pub tasks: Tasks,
 }
@@ -142,6 +147,7 @@ pub async fn serve(
         voice,
         audit,
         monitor,
+        serving: notify,
         tasks,
     } = parts;
     // What a call starts outlives the event loop that serves it.
@@ -194,10 +200,11 @@ pub async fn serve(
             voice: voice.clone(),
             recorder: recorder.clone(),
             credentials: credentials.clone(),
+            calls: service.meters(),
             condition,
         });
     }
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = oneshot::channel::<()>();
     let meters = monitor.as_ref().map(Monitor::connections).unwrap_or_default();
     let (listeners, refuse) = (listeners.into(), framing::unread);
     let port = Port { listeners, tls, limits, meters, refuse };
@@ -205,6 +212,10 @@ pub async fn serve(
         let _ = stopped.await;
     });
     tokio::pin!(serving);
+    if let Some(notify) = notify {
+        // Who started the server may have given up.
+        let _ = notify.send(());
+    }
     let mut failed = None;
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),

@@ -18,6 +18,7 @@ mod identity;
 mod info;
 mod insight;
 mod layer;
+mod meters;
 mod page;
 mod places;
 mod preview;
@@ -50,6 +51,7 @@ pub use self::{
     fast_path::FastPathLayer,
     info::ServerInfo,
     layer::CallLayer,
+    meters::CallMeters,
     status::{refused, status},
 };
 use crate::{
@@ -92,6 +94,7 @@ pub struct Service {
     credentials: Credentials,
     info: Arc<ServerInfo>,
     scans: Scans,
+    meters: Arc<CallMeters>,
     /// Places of bundles that are under way.
     places: Places,
 }
@@ -109,6 +112,7 @@ impl Service {
     ) -> Self {
         let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
         let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
+        let meters = Arc::default();
         Self {
             data,
             hub,
@@ -122,6 +126,7 @@ impl Service {
             previews,
             lists,
             scans,
+            meters,
             places,
         }
     }
@@ -140,7 +145,14 @@ impl Service {
 
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
-        Stack::new(self.fast_path(), CallLayer::new(self.data.clone(), self.credentials.clone()))
+        let (data, credentials) = (self.data.clone(), self.credentials.clone());
+        let calls = CallLayer::new(data, credentials, Arc::clone(&self.meters));
+        Stack::new(self.fast_path(), calls)
+    }
+
+    /// Figures of the calls that pass the layers.
+    pub fn meters(&self) -> Arc<CallMeters> {
+        Arc::clone(&self.meters)
     }
 
     fn resource_context<'a>(&'a self, catalog: &'a Catalog) -> ResourceContext<'a> {

@@ -87,8 +87,13 @@ impl Rpc {
 
     /// The operation of that path, with or without the slash that requests put in front.
     pub fn find(path: &str) -> Option<&'static Self> {
+        Self::position(path).and_then(|at| RPCS.get(at))
+    }
+
+    /// The place of that operation in [`RPCS`].
+    pub fn position(path: &str) -> Option<usize> {
         let path = path.strip_prefix('/').unwrap_or(path);
-        RPCS.binary_search_by(|rpc| rpc.path.cmp(path)).ok().and_then(|at| RPCS.get(at))
+        RPCS.binary_search_by(|rpc| rpc.path.cmp(path)).ok()
     }
 }
 

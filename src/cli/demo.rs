@@ -78,6 +78,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         voice,
         audit: audit::Settings::default(),
         monitor: None,
+        serving: None,
         tasks: Tasks::default(),
     };
     let (stop, stopped) = oneshot::channel::<()>();

@@ -33,6 +33,9 @@ pub enum Error {
     /// A part of the request was refused; the details were printed already.
     #[error("{0}")]
     Partly(String),
+    /// A server that was asked for its health does not serve, or does not answer.
+    #[error("{0}")]
+    NotServing(String),
     /// A store would not start as it is.
     #[error("{0}")]
     Sick(String),

@@ -1,13 +1,16 @@
 //! `serve`: the server itself.
 
+mod instead;
+
 use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
+use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking, time::timeout};
 
+use self::instead::Instead;
 use super::{Error, Format, Io, Result};
 use crate::{
     clock::Clock,
@@ -16,6 +19,7 @@ use crate::{
     process::{
         ending::{Asked, CLOSE, Ending},
         handles,
+        notifier::Notifier,
         signals::{Request, Signals},
     },
     server::{self, Monitor, Parts},
@@ -39,9 +43,8 @@ pub(super) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     flags: Flags,
-    /// Print the settings in effect, and end; as a configuration file unless -o names another format.
-    #[arg(long)]
-    print_config: bool,
+    #[command(flatten)]
+    instead: Instead,
 }
 
 /// Runs the server until the process gets a signal to end.
@@ -56,12 +59,8 @@ pub(super) async fn run(
         env: std::env::vars_os().collect(),
         flags: Flags { log, ..args.flags },
     };
-    if args.print_config {
-        let config = Config::load(&sources)?;
-        return match format {
-            Format::Table => Ok(write!(io.out, "{}", config.to_toml()?)?),
-            _ => io.value(format, &config),
-        };
+    if args.instead.answer(&sources, format, io)? {
+        return Ok(());
     }
     // From here on no signal ends the process without a word.
     let signals = Signals::listen().map_err(|why| Error::start("handle signals", why))?;
@@ -70,10 +69,12 @@ pub(super) async fn run(
     telemetry::start(&config.log)?;
     let tasks = Tasks::default();
     let door = Door::open(&config, &ending).await?;
-    let obey = obey(signals, ending.clone(), sources, config.clone(), door.clone());
+    let notifier = Notifier::default();
+    let running = (sources, config.clone(), door.clone());
+    let obey = obey(signals, ending.clone(), running, notifier.clone());
     tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, door, &ending, &tasks).await;
+    let ended = host(&config, door, &ending, &tasks, notifier).await;
     ending.drained();
     tasks.cancel();
     ended
@@ -141,7 +142,12 @@ async fn read<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
 }
 
 /// Does what signals ask for.
-async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Config, door: Door) {
+async fn obey(
+    mut signals: Signals,
+    ending: Ending,
+    (sources, config, door): (Sources, Config, Door),
+    notifier: Notifier,
+) {
     let running = Arc::new((sources, Mutex::new(config), door));
     loop {
         let (signal, request) = signals.next().await;
@@ -157,12 +163,14 @@ async fn obey(mut signals: Signals, ending: Ending, sources: Sources, config: Co
                 ending.at_once();
             }
             Request::Reload => {
-                let running = Arc::clone(&running);
+                let (running, notifier) = (Arc::clone(&running), notifier.clone());
                 // A file that cannot be read at present holds up no other signal.
                 drop(spawn_blocking(move || {
                     let mut config = running.1.lock().unwrap_or_else(PoisonError::into_inner);
-                    reload(&running.0, &mut config);
-                    running.2.reload();
+                    notifier.reload(|| {
+                        reload(&running.0, &mut config);
+                        running.2.reload();
+                    });
                 }));
             }
             Request::Nothing => tracing::info!(signal, "ignored"),
@@ -207,7 +215,13 @@ pub(super) fn raise_handles() {
 }
 
 /// Opens the store, serves, and closes the store, whatever ended the server.
-async fn host(config: &Config, door: Door, ending: &Ending, tasks: &Tasks) -> Result<()> {
+async fn host(
+    config: &Config,
+    door: Door,
+    ending: &Ending,
+    tasks: &Tasks,
+    notifier: Notifier,
+) -> Result<()> {
     let listeners = Listeners::bind(&config.listen.0).await;
     let port = (listeners.map_err(unbound)?, door);
     let vault = vault(config, ending).await?;
@@ -226,7 +240,7 @@ async fn host(config: &Config, door: Door, ending: &Ending, tasks: &Tasks) -> Re
     let store = Arc::new(store.map_err(unusable)?);
     let served = match ending.has_begun() {
         true => Ok(()),
-        false => serve(config, ending, &store, port, vault, monitor, tasks).await,
+        false => serve(config, ending, &store, port, vault, monitor, (tasks, notifier)).await,
     };
     ending.drained();
     let closed = close(store.close_within(CLOSE)).await;
@@ -257,7 +271,7 @@ async fn serve(
     (listeners, door): (Listeners, Door),
     vault: Vault,
     monitor: Option<Monitor>,
-    tasks: &Tasks,
+    (tasks, notifier): (&Tasks, Notifier),
 ) -> Result<()> {
     store
         .run_maintenance(config.store.verify())
@@ -270,6 +284,8 @@ async fn serve(
     let Door { tls, credentials } = door;
     let watch = config.watch.settings();
     ending.allow_drain(watch.drain_deadline);
+    let (notify, serving) = oneshot::channel();
+    tasks.spawn("service-manager", OnPanic::EndProcess, notifier.clone().follow(serving));
     let parts = Parts {
         store: Arc::<Durable>::clone(store),
         clock: Clock::system(),
@@ -281,6 +297,7 @@ async fn serve(
         voice: voice(config, vault, tasks)?,
         audit: config.audit(),
         monitor,
+        serving: Some(notify),
         tasks: tasks.child(),
     };
     // After a failed write only a new start finds out what is on the disk.
@@ -293,6 +310,7 @@ async fn serve(
                 ending.ask();
             }
         }
+        notifier.stopping();
     };
     let served = tokio::select! {
         served = server::serve(parts, listeners, end) => served,

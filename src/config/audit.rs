@@ -2,33 +2,38 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::range::{DAY_S, range};
+use super::range::DAY_S;
 use crate::audit;
 
 /// What is kept of audited reads and refusals. Writes are audited by their own records, which
 /// `store.keep_records` bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
     /// Whether reads and refusals are audited.
     pub enabled: bool,
     /// Days that their entries are kept.
+    #[schemars(range(min = 1, max = 3_650))]
     pub retention_days: u64,
     /// MiB beyond which the oldest entries go before their time.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub max_mib: u64,
 }
 
 /// What is kept of what clients were sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResolutionLog {
     /// Whether deliveries are logged.
     pub enabled: bool,
     /// Days that their entries are kept.
+    #[schemars(range(min = 1, max = 3_650))]
     pub retention_days: u64,
     /// MiB beyond which the oldest entries go before their time.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub max_mib: u64,
 }
 
@@ -43,17 +48,6 @@ impl Default for ResolutionLog {
     fn default() -> Self {
         let audit::Keep { enabled, age, bytes } = audit::Settings::default().deliveries;
         Self { enabled, retention_days: age.as_secs() / DAY_S, max_mib: bytes >> 20 }
-    }
-}
-
-/// Notes what is wrong with the values of both.
-pub(super) fn check(reads: &Audit, deliveries: &ResolutionLog, mistakes: &mut Vec<String>) {
-    for (section, days, mib) in [
-        ("audit", reads.retention_days, reads.max_mib),
-        ("resolution_log", deliveries.retention_days, deliveries.max_mib),
-    ] {
-        range(mistakes, &format!("{section}.retention_days"), days, 1, 3_650);
-        range(mistakes, &format!("{section}.max_mib"), mib, 1, 1 << 20);
     }
 }
 

@@ -4,12 +4,10 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use http::Uri;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    list::List,
-    range::{DAY_S, range},
-};
+use super::{list::List, range::DAY_S};
 use crate::{
     auth::scope_named,
     credentials::{
@@ -21,12 +19,13 @@ use crate::{
 
 /// What callers have to show. Without issuers, tokens and certificates every caller is an
 /// administrator unless it says otherwise, and the server listens on loopback addresses only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// File of opaque tokens, which `deskplane token` maintains.
     pub tokens: Option<PathBuf>,
     /// Seconds that clocks of issuers may be off.
+    #[schemars(range(min = 0, max = 600))]
     pub clock_skew_s: u64,
     /// PEM file with authorities of issuers, beside those of the machine.
     pub ca: Option<PathBuf>,
@@ -40,7 +39,7 @@ pub struct Auth {
 }
 
 /// An issuer of JWTs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     /// The claim `iss`, exactly.
@@ -70,12 +69,13 @@ pub struct Issuer {
     pub scopes: List<ScopeName>,
     /// Seconds after which keys are fetched again at the latest.
     #[serde(default = "refresh_s")]
+    #[schemars(range(min = 10, max = 86_400))]
     pub refresh_s: u64,
 }
 
 /// Whom certificates with a name stand for. One of `dns`, `uri` and `email` is given, in which one `*`
 /// stands for any text.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Certificate {
     /// A name of a host.
@@ -179,7 +179,6 @@ impl Auth {
     }
 
     pub(super) fn check(&self, has_client_ca: bool, mistakes: &mut Vec<String>) {
-        range(mistakes, "auth.clock_skew_s", self.clock_skew_s, 0, 600);
         if self.anonymous && self.is_configured() {
             mistakes.push("`auth.anonymous`: credentials are configured, so nobody is".to_owned());
         }
@@ -257,7 +256,9 @@ impl Issuer {
             }
             _ => {}
         }
-        range(mistakes, &format!("{key}.refresh_s"), self.refresh_s, 10, DAY_S);
+        if !(10..=DAY_S).contains(&self.refresh_s) {
+            wrong("refresh_s", "must be 10 to 86400");
+        }
     }
 
     fn source(&self) -> KeySource {

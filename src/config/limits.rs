@@ -2,57 +2,89 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::range::{DAY_S, HOUR_S, range};
+use super::range::{DAY_S, HOUR_S};
 use crate::{process::handles::FileHandles, transport};
 
 /// Limits of the transport; none of them can be switched off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Event loops that serve connections; 0 means one for each core.
+    /// Event loops that serve connections, each a thread; 0 means one for each core.
+    #[schemars(range(min = 0, max = 1_024))]
     pub loops: u32,
-    /// Connections that may be open; 0 means as many as the file handles leave room for, and no
-    /// value means more.
+    /// Connections of the main port; 0 means as many as file handles leave room for, and no value means
+    /// more.
+    #[schemars(range(min = 0, max = 1 << 30))]
     pub connections: u32,
-    /// Connections that one address may have; 0 means all but 64.
+    /// Connections of one address, or of one site (/64) of IPv6; 0 means all but 64, or all but a quarter
+    /// where there are fewer than 256.
+    #[schemars(range(min = 0, max = 1 << 30))]
     pub connections_per_address: u32,
     /// Seconds in which a new connection must complete the handshake of TLS and begin to speak HTTP.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub greeting_s: u64,
-    /// Calls and streams that one connection may have open.
+    /// Open calls and streams of one connection.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub streams_per_connection: u32,
     /// Calls of one connection that are worked on at a time.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub calls_per_connection: u32,
-    /// Unary calls of all connections that are worked on at a time.
+    /// Unary calls that are worked on at a time, of all connections. A further one is refused at once
+    /// with SERVER_BUSY and a delay, and is not run. Health, reflection, probes and streams go on.
+    #[schemars(range(min = 1, max = 1 << 24))]
     pub calls: u32,
-    /// Bytes of the headers of one call.
+    /// Bytes of the headers of one call, with 32 for each field. A call with more is refused with
+    /// HEADERS_TOO_LARGE, and its connection goes on, up to eight times as many.
+    #[schemars(range(min = 1 << 10, max = 1 << 20))]
     pub header_bytes: u32,
-    /// Fields of the head of a request of HTTP/1.1.
+    /// Fields of a request of HTTP/1.1. One with more gets 431, and its connection is closed.
+    #[schemars(range(min = 16, max = 1 << 12))]
     pub header_fields: u32,
-    /// Seconds in which the head of a request must come.
+    /// Seconds that the head of a request may take to come, and that a connection of HTTP/1.1 may wait
+    /// for the next one; then it is closed.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub head_s: u64,
-    /// Frames of a connection in ten seconds that are neither calls nor messages.
+    /// Frames of a connection of HTTP/2 in ten seconds that are neither calls nor their messages.
+    #[schemars(range(min = 100, max = 1 << 24))]
     pub control_frames: u32,
-    /// Streams that the other end opened and reset before they were looked at.
+    /// Streams of a connection that the other end opens and resets in one go; beyond that it is closed.
+    #[schemars(range(min = 1, max = 1 << 16))]
     pub pending_resets: u32,
-    /// Streams of one connection that are reset for mistakes of the other end.
+    /// Streams that are reset for mistakes of the other end as long as a connection lives; beyond that it
+    /// is closed.
+    #[schemars(range(min = 16, max = 1 << 20))]
     pub error_resets: u32,
     /// Seconds of silence after which a connection is pinged.
+    #[schemars(range(min = 1, max = DAY_S))]
     pub keepalive_interval_s: u64,
     /// Seconds in which it must answer.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub keepalive_timeout_s: u64,
-    /// Minutes after which a connection is asked to end, give or take a tenth.
+    /// Minutes after which a connection is asked to end, give or take a tenth. Open streams are seen
+    /// through.
+    #[schemars(range(min = 1, max = 30 * DAY_S / 60))]
     pub connection_age_min: u64,
-    /// Seconds that the message of a call may be waited for.
+    /// Seconds that the message of a call may be waited for in all, until the answer begins. Each 16 KiB
+    /// that come earn it a second more, up to this time; then UPLOAD_STALLED.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub body_stall_s: u64,
-    /// MiB of messages that are being received, of all connections.
+    /// MiB of messages that are being received, of all connections. One connection has half of it, and a
+    /// bundle takes 64 MiB; beyond that SERVER_BUSY.
+    #[schemars(range(min = 130, max = 1 << 20))]
     pub body_mib: u64,
-    /// MiB of answers that wait to be read, of all connections.
+    /// MiB of answers that wait to be read, of all connections. One connection has half of it, and an
+    /// answer takes up to 4 MiB; beyond that SERVER_BUSY.
+    #[schemars(range(min = 10, max = 1 << 20))]
     pub answer_mib: u64,
-    /// Minutes without a call after which a connection is asked to end.
+    /// Minutes that a connection may be without a call; then it is asked to end.
+    #[schemars(range(min = 1, max = 30 * DAY_S / 60))]
     pub idle_min: u64,
-    /// Seconds in which the other end must take something of what waits to be written.
+    /// Seconds in which the other end of a connection must take something of what waits for it, and an
+    /// answer that waits at least 64 KiB; then it is closed, the latter within twice that time.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub write_stall_s: u64,
 }
 
@@ -87,38 +119,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn check(&self, mistakes: &mut Vec<String>) {
-        let mut counts = |key: &str, value: u32, least: u32, most: u32| {
-            range(mistakes, &format!("limits.{key}"), value, least, most);
-        };
-        counts("loops", self.loops, 0, 1_024);
-        counts("connections", self.connections, 0, 1 << 30);
-        counts("connections_per_address", self.connections_per_address, 0, 1 << 30);
-        counts("streams_per_connection", self.streams_per_connection, 1, 1 << 20);
-        counts("calls_per_connection", self.calls_per_connection, 1, 1 << 20);
-        counts("calls", self.calls, 1, 1 << 24);
-        counts("header_bytes", self.header_bytes, 1 << 10, 1 << 20);
-        counts("header_fields", self.header_fields, 16, 1 << 12);
-        counts("control_frames", self.control_frames, 100, 1 << 24);
-        counts("pending_resets", self.pending_resets, 1, 1 << 16);
-        counts("error_resets", self.error_resets, 16, 1 << 20);
-        let mut times = |key: &str, value: u64, most: u64| {
-            range(mistakes, &format!("limits.{key}"), value, 1, most);
-        };
-        times("greeting_s", self.greeting_s, HOUR_S);
-        times("keepalive_interval_s", self.keepalive_interval_s, DAY_S);
-        times("keepalive_timeout_s", self.keepalive_timeout_s, HOUR_S);
-        times("head_s", self.head_s, HOUR_S);
-        times("body_stall_s", self.body_stall_s, HOUR_S);
-        times("write_stall_s", self.write_stall_s, HOUR_S);
-        times("connection_age_min", self.connection_age_min, 30 * DAY_S / 60);
-        times("idle_min", self.idle_min, 30 * DAY_S / 60);
-        // Half of it is for one connection, and an answer has up to 4 MiB.
-        range(mistakes, "limits.answer_mib", self.answer_mib, 10, 1 << 20);
-        // Half of it is for one connection, and a bundle takes 64 MiB.
-        range(mistakes, "limits.body_mib", self.body_mib, 130, 1 << 20);
-    }
-
     /// The limits, for the server.
     pub fn settings(&self) -> transport::Limits {
         let room = FileHandles::current().for_connections();

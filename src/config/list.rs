@@ -1,7 +1,8 @@
 //! A setting of several values: a list in a file, one text with commas everywhere.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Several values; `a,b` and `["a", "b"]` are the same.
@@ -60,5 +61,19 @@ where
             Form::Several(texts) => texts.iter().map(|text| one(text)).collect(),
         }
         .map_err(D::Error::custom)
+    }
+}
+
+impl<T> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "List".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["array", "string"], "items": { "type": "string" } })
     }
 }

@@ -2,24 +2,31 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::range::{HOUR_S, range};
+use super::range::HOUR_S;
 use crate::store::durable;
 
 /// Settings of the embedded store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// MiB of a segment of the journal.
+    /// MiB of a segment of the journal, which are reserved ahead.
+    #[schemars(range(min = 1, max = 1 << 10))]
     pub segment_mib: u64,
-    /// MiB of the journal after which a checkpoint is made.
+    /// MiB of the journal after which a checkpoint is written, and records are archived to history files.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub checkpoint_mib: u64,
     /// Free MiB of the disk below which the server is read-only.
+    #[schemars(range(min = 0, max = 1 << 20))]
     pub min_free_mib: u64,
-    /// Records that the feed of changes goes back.
+    /// Commits that the feed of changes goes back. The history of a resource that exists goes back at
+    /// least 100 of its own revisions, and that of a user or team at least 10, whatever this says.
+    #[schemars(range(min = 1, max = 1_u64 << 40))]
     pub keep_records: u64,
-    /// Hours in which every file is read again to see whether it is sound; 0 reads none.
+    /// Hours in which every file of the store is read again; 0 reads none.
+    #[schemars(range(min = 0, max = 366 * 24))]
     pub verify_hours: u64,
 }
 
@@ -37,17 +44,6 @@ impl Default for Store {
 }
 
 impl Store {
-    pub(super) fn check(&self, mistakes: &mut Vec<String>) {
-        let mut sizes = |key: &str, value: u64, least: u64, most: u64| {
-            range(mistakes, &format!("store.{key}"), value, least, most);
-        };
-        sizes("segment_mib", self.segment_mib, 1, 1 << 10);
-        sizes("checkpoint_mib", self.checkpoint_mib, 1, 1 << 20);
-        sizes("min_free_mib", self.min_free_mib, 0, 1 << 20);
-        sizes("keep_records", self.keep_records, 1, 1 << 40);
-        sizes("verify_hours", self.verify_hours, 0, 366 * 24);
-    }
-
     /// The time in which every file is read again, if it is to be.
     pub fn verify(&self) -> Option<Duration> {
         (self.verify_hours > 0).then(|| Duration::from_secs(self.verify_hours * HOUR_S))

@@ -1,5 +1,7 @@
 use super::*;
 
+mod reference;
+
 fn sources(file: Option<&str>, env: &[(&str, &str)], flags: Flags) -> (tempfile::TempDir, Sources) {
     let folder = tempfile::tempdir().unwrap();
     let file = file.map(|text| {
@@ -172,20 +174,20 @@ fn rules_across_values_are_judged_together() {
     assert_eq!(
         keys,
         [
-            "`listen`",
+            "`audit.retention_days`",
             "`data_dir`",
-            "`log`",
             "`limits.streams_per_connection`",
-            "`watch.bookmark_s`",
-            "`watch.longest_ms`",
+            "`listen`",
+            "`log`",
+            "`resolution_log.max_mib`",
             "`store.segment_mib`",
             "`store.verify_hours`",
-            "`audit.retention_days`",
-            "`resolution_log.max_mib`"
+            "`watch.bookmark_s`",
+            "`watch.longest_ms`"
         ],
         "{mistakes:#?}"
     );
-    assert!(mistakes[0].contains("credentials"), "{}", mistakes[0]);
+    assert!(mistakes[3].contains("credentials"), "{}", mistakes[3]);
 }
 
 #[test]
@@ -292,4 +294,44 @@ fn an_address_leaves_places_to_others_unless_it_is_set() {
     assert_eq!(limits(set).connections_per_address, 10);
     let few = Limits { connections: 8, ..Limits::default() };
     assert_eq!(limits(few).connections_per_address, 6);
+}
+
+#[test]
+fn every_number_has_a_range_that_its_default_is_within() {
+    let mut numbers = 0;
+    for setting in schema::Setting::all::<Config>() {
+        let Some(default) = setting.value["default"].as_u64() else { continue };
+        let (least, most) = (setting.number("minimum"), setting.number("maximum"));
+        let (least, most) = (least.unwrap(), most.unwrap_or_else(|| panic!("{}", setting.key)));
+        assert!((least..=most).contains(&default), "{}", setting.key);
+        let load = |value: u64| {
+            let name = format!("DESKPLANE_{}", setting.key.replace('.', "__").to_ascii_uppercase());
+            load(None, &[(&name, &value.to_string())], Flags::default())
+        };
+        let mistakes = load(most + 1).unwrap_err();
+        let expected = format!("`{}`: {} is not within {least} to {most}", setting.key, most + 1);
+        assert!(mistakes.contains(&expected), "{mistakes:?}");
+        if least > 0 {
+            assert_eq!(load(least - 1).unwrap_err().len(), 1, "{}", setting.key);
+        }
+        numbers += 1;
+    }
+    assert!(numbers > 30, "{numbers}");
+}
+
+#[test]
+fn the_schema_knows_every_setting_and_no_other() {
+    let defaults = Value::serialize(Config::default()).unwrap().into_dict().unwrap();
+    let known: Vec<_> = layer::leaves(&defaults).into_keys().collect();
+    let mut named: Vec<_> = schema::Setting::all::<Config>().into_iter().map(|s| s.key).collect();
+    named.sort();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn the_example_of_a_file_can_be_used() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deskplane.toml");
+    let example = std::fs::read_to_string(path).unwrap();
+    let config = load(Some(&example), &[], Flags::default()).unwrap();
+    assert!(!Config::default().differences(&config).is_empty());
 }

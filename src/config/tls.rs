@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::list::List;
 use crate::{transport::TlsSettings, web::Origin};
 
 /// TLS of the main port; clear text without a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    /// PEM file with the chain of the server, its own certificate first.
+    /// PEM file with the chain of the server, its own certificate first. With it connections of TCP
+    /// speak TLS.
     pub certificate: Option<PathBuf>,
     /// PEM file with the private key.
     pub key: Option<PathBuf>,
-    /// PEM file with the authorities of clients.
+    /// PEM file with the authorities of clients; without it no client is asked for a certificate.
     pub client_ca: Option<PathBuf>,
     /// Whether a client without a certificate is refused, where there are authorities.
     pub client_required: bool,
@@ -24,7 +26,7 @@ pub struct Tls {
 }
 
 /// A version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
     #[serde(rename = "1.2")]
@@ -35,10 +37,10 @@ pub enum TlsVersion {
 }
 
 /// What web pages may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
-    /// Origins of pages that may call by gRPC-Web.
+    /// Origins of pages that may call by gRPC-Web, e.g. `https://desk.example.com`.
     pub origins: List<Origin>,
 }
 

@@ -7,17 +7,19 @@ use deskplane_providers::{
     http::{Network, Policy},
     urls::judge_public,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::range::{DAY_S, HOUR_S, range};
+use super::range::{DAY_S, HOUR_S};
 use crate::voice::vault;
 
 /// Settings of voice providers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Voice {
-    /// Where the world reaches this server, e.g. `https://desk.example.com`; vendors post to it.
-    /// Empty: no vendor can.
+    /// Where the world reaches this server, e.g. `https://desk.example.com`; vendors post to
+    /// `/webhooks/PROVIDER` below it. Without user name, query and fragment, in ASCII, and `https`
+    /// unless it is an address of this machine. Empty: no vendor can reach it.
     pub public_url: String,
     /// Networks beside the public internet in which vendors may be, as a comma list such as
     /// `10.20.0.0/16,127.0.0.0/8`.
@@ -26,13 +28,16 @@ pub struct Voice {
     pub allow_provider_unix: bool,
     /// Whether providers may use the scriptable adapter of tests.
     pub fake_adapter: bool,
-    /// File with the keys that seal secrets; empty: the variable `DESKPLANE_KEY_RING`, if it is set.
+    /// File with the keys that seal secrets; empty: the variable `DESKPLANE_KEY_RING` holds the keys,
+    /// if it is set.
     pub key_ring: PathBuf,
     /// Folder that `file:` references of secrets are relative to; empty: there are none.
     pub secrets_dir: PathBuf,
     /// Seconds between two checks of a provider, give or take a fifth.
+    #[schemars(range(min = 1, max = HOUR_S))]
     pub check_s: u64,
     /// Days that a call is kept after its end.
+    #[schemars(range(min = 1, max = 3_650))]
     pub keep_calls_days: u64,
 }
 
@@ -92,8 +97,6 @@ impl Voice {
             // The value may hold a password.
             mistakes.push(format!("`voice.public_url`: {rule}"));
         }
-        range(mistakes, "voice.check_s", self.check_s, 1, HOUR_S);
-        range(mistakes, "voice.keep_calls_days", self.keep_calls_days, 1, 3_650);
     }
 
     fn networks(&self) -> impl Iterator<Item = &str> {

@@ -30,11 +30,12 @@ use super::{
     body::{AnswerBody, STATUS, trailers},
     context::{CallContext, Data},
     deadline::Deadline,
+    meters::{CallMeters, Measured},
     status::refused,
 };
 use crate::{
     audit::Outcome,
-    auth::{ClientCertificates, Credential, Rpc},
+    auth::{ClientCertificates, Credential, RPCS, Rpc},
     credentials::{Authentication, Credentials, Verified},
     domain::Refusal,
 };
@@ -50,11 +51,12 @@ pub struct CallLayer {
 struct Door {
     data: Data,
     credentials: Credentials,
+    meters: Arc<CallMeters>,
 }
 
 impl CallLayer {
-    pub(super) fn new(data: Data, credentials: Credentials) -> Self {
-        Self { door: Arc::new(Door { data, credentials }) }
+    pub(super) fn new(data: Data, credentials: Credentials, meters: Arc<CallMeters>) -> Self {
+        Self { door: Arc::new(Door { data, credentials, meters }) }
     }
 }
 
@@ -93,25 +95,26 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(rpc) = Rpc::find(request.uri().path()) else {
+        let found = Rpc::position(request.uri().path());
+        let Some((method, rpc)) = found.and_then(|at| Some((at, RPCS.get(at)?))) else {
             let boxed = |answer: Response<R>| answer.map(|body| body.into().boxed());
             return Either::Left(self.inner.call(request).map_ok(boxed));
         };
-        let arrival = Arrival::of(rpc, &request);
+        let arrival = Arrival::of(rpc, self.door.meters.measure(method), &request);
         let certificates = request.extensions_mut().remove::<ClientCertificates>();
         let shown = self.door.credentials.authenticate(request.headers(), certificates.as_ref());
         Either::Right(match shown {
             Authentication::Now(credential) => {
                 match arrival.admit(&self.door.data, request.headers(), credential) {
-                    Ok(context) => Either::Left(forward(&mut self.inner, request, context)),
+                    Ok(admitted) => Either::Left(forward(&mut self.inner, request, admitted)),
                     Err(answer) => Either::Right(Either::Left(ready(Ok(answer)))),
                 }
             }
             Authentication::Later(credential) => {
                 let clone = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, clone);
-                let (door, waiting) = (Arc::clone(&self.door), Some((inner, request)));
-                let late = Late { door, arrival, credential, waiting, admitted: None };
+                let (door, waiting) = (Arc::clone(&self.door), Some((inner, request, arrival)));
+                let late = Late { door, credential, waiting, admitted: None };
                 Either::Right(Either::Right(Box::pin(late)))
             }
         })
@@ -119,13 +122,17 @@ where
 }
 
 /// Hands a call on with its context.
-fn forward<S, B>(inner: &mut S, mut request: Request<B>, context: CallContext) -> Bounded<S::Future>
+fn forward<S, B>(
+    inner: &mut S,
+    mut request: Request<B>,
+    (context, measured): (CallContext, Measured),
+) -> Bounded<S::Future>
 where
     S: Service<Request<B>>,
 {
     request.extensions_mut().insert(context.clone());
     let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
-    Bounded { inner: Some(inner.call(request)), sleep, context }
+    Bounded { inner: Some(inner.call(request)), sleep, context, measured: Some(measured) }
 }
 
 pin_project! {
@@ -133,9 +140,8 @@ pin_project! {
     #[derive(Debug)]
     pub struct Late<S, B, F> {
         door: Arc<Door>,
-        arrival: Arrival,
         credential: Verified,
-        waiting: Option<(S, Request<B>)>,
+        waiting: Option<(S, Request<B>, Arrival)>,
         #[pin]
         admitted: Option<Bounded<F>>,
     }
@@ -150,13 +156,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some((mut inner, request)) = this.waiting.take() {
+        if let Some((mut inner, request, arrival)) = this.waiting.take() {
             let Poll::Ready(credential) = this.credential.0.as_mut().poll(cx) else {
-                *this.waiting = Some((inner, request));
+                *this.waiting = Some((inner, request, arrival));
                 return Poll::Pending;
             };
-            match this.arrival.admit(&this.door.data, request.headers(), credential) {
-                Ok(context) => this.admitted.set(Some(forward(&mut inner, request, context))),
+            match arrival.admit(&this.door.data, request.headers(), credential) {
+                Ok(admitted) => this.admitted.set(Some(forward(&mut inner, request, admitted))),
                 Err(answer) => return Poll::Ready(Ok(answer)),
             }
         }
@@ -168,17 +174,18 @@ where
 }
 
 /// What is known of a call before its caller is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Arrival {
     rpc: &'static Rpc,
     peer: Option<SocketAddr>,
     start: Instant,
+    measured: Measured,
 }
 
 impl Arrival {
-    fn of<B>(rpc: &'static Rpc, request: &Request<B>) -> Self {
+    fn of<B>(rpc: &'static Rpc, measured: Measured, request: &Request<B>) -> Self {
         let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
-        Self { rpc, peer, start: Instant::now() }
+        Self { rpc, peer, start: Instant::now(), measured }
     }
 
     /// The context of the call, or the answer that refuses it (SPEC §12: authentication, then scope).
@@ -187,17 +194,20 @@ impl Arrival {
         data: &Data,
         headers: &HeaderMap,
         credential: Result<Credential, Refusal>,
-    ) -> Result<CallContext, Response<Body>> {
-        let context = self.context(data, headers, credential);
-        context.map_err(|refusal| {
-            let answer = refused(&refusal);
-            record_refusal(self.rpc, self.peer, None, answer.headers());
-            answer
-        })
+    ) -> Result<(CallContext, Measured), Response<Body>> {
+        match self.context(data, headers, credential) {
+            Ok(context) => Ok((context, self.measured)),
+            Err(refusal) => {
+                let answer = refused(&refusal);
+                record_refusal(self.rpc, self.peer, None, answer.headers());
+                self.measured.end(answer.headers());
+                Err(answer)
+            }
+        }
     }
 
     fn context(
-        self,
+        &self,
         data: &Data,
         headers: &HeaderMap,
         credential: Result<Credential, Refusal>,
@@ -276,6 +286,7 @@ pin_project! {
         #[pin]
         sleep: Option<Sleep>,
         context: CallContext,
+        measured: Option<Measured>,
     }
 }
 
@@ -304,17 +315,21 @@ where
         this.context.end_read(|| outcome(answer.headers()));
         // Only streams live on after the head of their answer.
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
-        Poll::Ready(Ok(match streams {
-            true => answer.map(|body| bounded(body, this.context.clone())),
-            false => answer.map(AnswerBody::boxed),
+        let measured = this.measured.take();
+        measured.iter().for_each(|call| call.answered(this.context.elapsed()));
+        Poll::Ready(Ok(if streams {
+            answer.map(|body| bounded(body, this.context.clone(), measured))
+        } else {
+            measured.into_iter().for_each(|call| call.end(answer.headers()));
+            answer.map(AnswerBody::boxed)
         }))
     }
 }
 
 /// A stream that ends at the deadline of its call.
-fn bounded(inner: AnswerBody, context: CallContext) -> Body {
+fn bounded(inner: AnswerBody, context: CallContext, measured: Option<Measured>) -> Body {
     let sleep = context.deadline().map(|deadline| Box::pin(sleep_until(deadline.at)));
-    Body::new(BoundedBody { inner: Some(inner), sleep, context })
+    Body::new(BoundedBody { inner: Some(inner), sleep, context, measured })
 }
 
 /// The body of [`bounded`].
@@ -323,6 +338,15 @@ struct BoundedBody {
     inner: Option<AnswerBody>,
     sleep: Option<Pin<Box<Sleep>>>,
     context: CallContext,
+    measured: Option<Measured>,
+}
+
+impl BoundedBody {
+    /// Records how the stream ended.
+    fn end(&mut self, trailers: &HeaderMap) {
+        record_if_refused(&self.context, trailers);
+        self.measured.take().into_iter().for_each(|call| call.end(trailers));
+    }
 }
 
 impl http_body::Body for BoundedBody {
@@ -339,14 +363,14 @@ impl http_body::Body for BoundedBody {
         if matches!(over, Some(Poll::Ready(()))) {
             this.inner = None;
             let trailers = trailers(&this.context.deadline_exceeded());
-            record_if_refused(&this.context, &trailers);
+            this.end(&trailers);
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         let polled = Pin::new(inner).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(trailers) = frame.trailers_ref()
         {
-            record_if_refused(&this.context, trailers);
+            this.end(trailers);
         }
         polled
     }

@@ -2,6 +2,7 @@
 //! seen from outside.
 
 mod hostile;
+mod packaged;
 
 use std::{
     collections::BTreeMap,
@@ -245,6 +246,47 @@ async fn ends_of_streams_are_counted_by_kind_and_reason() {
         assert_eq!((of("USER_DELETED"), of("SLOW_CONSUMER")), (1.0, 0.0), "{stream}");
     }
     drop((api, service, ann, calls));
+    world.server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_counted_by_method_and_code_and_denials_by_reason() {
+    let world = World::new().await;
+    let api = Api::admin(&world.server);
+    api.ok("UpsertUser", json!({"user": {"id": "ann"}})).await;
+    for _ in 0..3 {
+        api.ok("ResolveProfile", json!({"user": "ann"})).await;
+    }
+    let missing = api.refused("ResolveProfile", json!({"user": "nobody"})).await;
+    assert_eq!(missing, (Code::NotFound, "USER_NOT_FOUND".into()));
+    let reader = Api::of(&world.server, As::new(None, Some("reader")));
+    let agent = Api::of(&world.server, As::new(Some("ann"), Some("agent")));
+    let write = json!({"user": {"id": "bob"}});
+    assert_eq!(reader.refused("UpsertUser", write).await.1, "SCOPE_REQUIRED");
+    assert_eq!(agent.refused("ResolveProfile", json!({"user": "bob"})).await.1, "SELF_ONLY");
+    let mut watcher = api.watch("ann").await;
+    watcher.snapshot().await;
+    api.ok("DeleteUser", json!({"name": "ann"})).await;
+    assert_eq!(reason(&watcher.next().await.unwrap_err()), "USER_DELETED");
+    let figures = world.figures();
+    let of = |service: &str, method: &str, code: &str| {
+        let labels = format!("service=\"{service}\",method=\"{method}\",code=\"{code}\"");
+        figures[&format!("deskplane_rpc_total{{{labels}}}")]
+    };
+    assert_eq!(of("AgentService", "ResolveProfile", "OK"), 3.0);
+    assert_eq!(of("AgentService", "ResolveProfile", "NOT_FOUND"), 1.0);
+    assert_eq!(of("AgentService", "ResolveProfile", "PERMISSION_DENIED"), 1.0);
+    assert_eq!(of("DirectoryService", "UpsertUser", "OK"), 1.0);
+    assert_eq!(of("DirectoryService", "UpsertUser", "PERMISSION_DENIED"), 1.0);
+    assert_eq!(of("AgentService", "WatchProfile", "OK"), 0.0);
+    assert_eq!(of("AgentService", "WatchProfile", "NOT_FOUND"), 1.0, "the stream ended so");
+    for (reason, count) in [("SCOPE_REQUIRED", 1.0), ("SELF_ONLY", 1.0), ("ORIGIN_REFUSED", 0.0)] {
+        let name = format!("deskplane_rpc_denied_total{{reason=\"{reason}\"}}");
+        assert_eq!(figures[&name], count, "{reason}");
+    }
+    let resolved = "service=\"AgentService\",method=\"ResolveProfile\"";
+    assert_eq!(figures[&format!("deskplane_rpc_seconds_count{{{resolved}}}")], 5.0);
+    drop((api, reader, agent, watcher));
     world.server.end().await;
 }
 

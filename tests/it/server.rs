@@ -175,6 +175,7 @@ impl Running {
             voice,
             audit,
             monitor,
+            serving: None,
             tasks: scope,
         };
         let task = tokio::spawn(serve(parts, listeners, async {

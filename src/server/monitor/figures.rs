@@ -123,7 +123,9 @@ impl Figures {
                 counter!("deskplane_task_panics_total", "task" => task).absolute(panics);
             }
         });
-        self.handle.render()
+        let mut text = self.handle.render();
+        live.iter().for_each(|live| live.calls.render(&mut text));
+        text
     }
 
     /// Folds what histograms gather, so that it does not grow while nobody asks.

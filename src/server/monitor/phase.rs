@@ -1,10 +1,12 @@
 //! What probes and figures ask a server about, from its start to its end.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::{
-    audit::Recorder, credentials::Credentials, ledger::Ledger, live::Hub, store::Condition,
-    voice::Voice,
+    audit::Recorder, credentials::Credentials, ledger::Ledger, live::Hub, service::CallMeters,
+    store::Condition, voice::Voice,
 };
 
 /// Where a server is in its life.
@@ -23,5 +25,6 @@ pub(in crate::server) struct Live {
     pub(in crate::server) voice: Voice,
     pub(in crate::server) recorder: Recorder,
     pub(in crate::server) credentials: Credentials,
+    pub(in crate::server) calls: Arc<CallMeters>,
     pub(in crate::server) condition: watch::Receiver<Condition>,
 }

@@ -66,7 +66,8 @@ where
         let answer = handler.lock().unwrap().take().unwrap()(context);
         async { Ok(answer.await) }
     });
-    CallLayer::new(data.clone(), Credentials::default()).layer(inner).call(request).await.unwrap()
+    let layer = CallLayer::new(data.clone(), Credentials::default(), Arc::default());
+    layer.layer(inner).call(request).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,7 +199,7 @@ async fn what_is_no_call_of_the_api_passes_as_it_is() {
         assert!(request.extensions().get::<CallContext>().is_none());
         Ok(Response::new(Body::empty()))
     });
-    let mut calls = CallLayer::new(data, Credentials::default()).layer(inner);
+    let mut calls = CallLayer::new(data, Credentials::default(), Arc::default()).layer(inner);
     for path in ["/grpc.health.v1.Health/Check", "/webhooks/contoso_voice", "/deskplane.v1.No/No"] {
         let request = Request::post(path).header(USER_KEY, "a b").body(()).unwrap();
         assert!(calls.call(request).await.unwrap().headers().is_empty(), "{path}");
