@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{live, telemetry, transport::Endpoint};
 
 mod audit;
+mod auth;
 mod differences;
 mod injected;
 mod layer;
@@ -25,6 +26,7 @@ mod tls;
 pub mod voice;
 
 pub use audit::{Audit, ResolutionLog};
+pub use auth::Auth;
 use layer::Layer;
 pub use limits::Limits;
 pub use list::List;
@@ -63,6 +65,8 @@ pub struct Config {
     pub tls: Tls,
     /// What web pages may do.
     pub web: Web,
+    /// Who may do what.
+    pub auth: Auth,
     /// Limits of the transport.
     pub limits: Limits,
     /// Live updates.
@@ -108,6 +112,7 @@ impl Default for Config {
             log: "info".to_owned(),
             tls: Tls::default(),
             web: Web::default(),
+            auth: Auth::default(),
             limits: Limits::default(),
             watch: Watch::default(),
             store: Store::default(),

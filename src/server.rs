@@ -32,9 +32,9 @@ use crate::{
     audit::{self, Audit},
     auth::RPCS,
     clock::Clock,
-    command::CreateFingerprintKey,
+    command::{CreateFingerprintKey, DirectoryPolicy},
     domain::{Actor, Provenance},
-    ledger::{Committed, Ledger, Submission},
+    ledger::{Committed, Ledger, Rules, Submission},
     live::{self, Fleet, Hub},
     read::Contents,
     service::Service,
@@ -83,6 +83,8 @@ pub struct Parts {
     pub watch: live::Settings,
     /// What drives voice providers.
     pub voice: Voice,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub policy: DirectoryPolicy,
     /// What is kept of reads, refusals and deliveries.
     pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
@@ -123,7 +125,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let Parts { store, clock, limits, tls, origins, watch, voice, audit, monitor, tasks } = parts;
+    let Parts { store, clock, limits, tls, origins, watch, voice, policy, audit, monitor, tasks } =
+        parts;
     // What a call starts outlives the event loop that serves it.
     let tasks = tasks.at_home();
     let condition = store.condition();
@@ -131,7 +134,7 @@ pub async fn serve(
     let recorder = audit.recorder.clone();
     recorder.start(&tasks);
     let Opened { hub, ledger, voice, service } =
-        open(store, clock, watch, voice, audit, &tasks).await?;
+        open(store, clock, watch, voice, policy, audit, &tasks).await?;
     let (health, health_service) = health::reporter();
     let routes = routes(&service, &voice, &health, health_service)?;
 
@@ -228,6 +231,7 @@ async fn open(
     clock: Clock,
     watch: live::Settings,
     voice: Voice,
+    policy: DirectoryPolicy,
     audit: Audit,
     tasks: &Tasks,
 ) -> Result<Opened, Error> {
@@ -244,7 +248,7 @@ async fn open(
     hub.drive(&calls);
     let (followed, driven) = (hub.clone(), Arc::new(OnceLock::<voice::Voice>::new()));
     let drive = Arc::clone(&driven);
-    let adapters = Arc::clone(&voice.adapters);
+    let rules = Rules { adapters: Arc::clone(&voice.adapters), policy };
     let publish = move |committed: &Committed| {
         followed.committed(committed);
         if let Some(voice) = drive.get() {
@@ -253,7 +257,7 @@ async fn open(
             voice.committed(&committed.after, providers_changed);
         }
     };
-    let ledger = Ledger::open(tasks, store, clock.clone(), adapters, publish).await?;
+    let ledger = Ledger::open(tasks, store, clock.clone(), rules, publish).await?;
     let vault = Arc::clone(&voice.vault);
     if let Err(error) = vault.check(&ledger.catalog()) {
         ledger.close_within(LEDGER_CLOSE).await;

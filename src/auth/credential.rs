@@ -83,9 +83,10 @@ impl Credential {
     }
 }
 
-/// Reads a list of scopes. DIRECTORY joins the known ones with its column of the table of access.
+/// Reads a list of scopes.
 fn read_scopes(v: &mut Violations, text: &str) -> Scopes {
-    const KNOWN: [Scope; 4] = [Scope::Admin, Scope::Reader, Scope::Agent, Scope::Service];
+    const KNOWN: [Scope; 5] =
+        [Scope::Admin, Scope::Reader, Scope::Agent, Scope::Service, Scope::Directory];
     let mut scopes = Scopes::default();
     if text.trim().is_empty() {
         return scopes;
@@ -94,7 +95,8 @@ fn read_scopes(v: &mut Violations, text: &str) -> Scopes {
         match KNOWN.iter().find(|scope| scope.as_str().eq_ignore_ascii_case(word)) {
             Some(scope) => scopes.insert(*scope),
             None => {
-                v.invalid(SCOPES_KEY, format!("`{word}` is none of admin, reader, agent, service"));
+                let rule = format!("`{word}` is none of admin, reader, agent, service, directory");
+                v.invalid(SCOPES_KEY, rule);
             }
         }
     }

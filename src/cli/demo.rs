@@ -73,6 +73,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         origins: Vec::new(),
         watch,
         voice,
+        policy: config::Auth::default().policy(),
         audit: audit::Settings::default(),
         monitor: None,
         tasks: Tasks::default(),

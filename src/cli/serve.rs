@@ -247,6 +247,7 @@ async fn serve(
         origins: config.web.origins.0.clone(),
         watch,
         voice: voice(config, vault, tasks)?,
+        policy: config.auth.policy(),
         audit: config.audit(),
         monitor,
         tasks: tasks.child(),

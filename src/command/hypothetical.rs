@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     assignment::AddUsers,
     directory::{TeamPatch, UpsertTeam, UpsertUser, UserPatch},
-    plan::Context,
+    plan::{Context, DirectoryPolicy},
     sequence::Sequence,
 };
 use crate::{
@@ -36,6 +36,7 @@ impl HypotheticalUser {
             revision: catalog.revision,
             time: catalog.time,
             uid: uuid::Uuid::nil(),
+            policy: DirectoryPolicy::default(),
         };
         let mut sequence = Sequence::new(catalog, &context);
         let patch = UserPatch { roles: Some(self.roles.clone()), ..UserPatch::default() };

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
+    command::DirectoryPolicy,
     domain::{Actor, Change, Object, Provenance, Time},
     live,
     server::{Monitor, Parts, Voice, serve},
@@ -70,6 +71,8 @@ pub(crate) struct Front {
     pub(crate) origins: Vec<Origin>,
     /// Limits.
     pub(crate) limits: Limits,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub(crate) policy: DirectoryPolicy,
 }
 
 /// A running server; it ends with the value.
@@ -139,7 +142,7 @@ impl Running {
         monitor: Option<Monitor>,
         front: Front,
     ) -> Self {
-        let Front { listeners, tls, origins, limits } = front;
+        let Front { listeners, tls, origins, limits, policy } = front;
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
@@ -159,6 +162,7 @@ impl Running {
             origins,
             watch,
             voice,
+            policy,
             audit,
             monitor,
             tasks: scope,

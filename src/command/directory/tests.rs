@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::*;
 use crate::{
     catalog::{Catalog, builtin},
-    command::{Command, Context, Plan},
+    command::{Command, Context, DirectoryPolicy, Plan},
     domain::{
         Actor, Change, Common, FindingCode, Kind, Object, ObjectKey, Scope, Scopes, Stamp, TeamId,
         Time, UniqueName, UserId,
@@ -111,7 +111,13 @@ fn catalog() -> Catalog {
 
 fn context(scopes: &[Scope]) -> Context {
     let actor = Actor { scopes: Scopes::of(scopes), ..Actor::system() };
-    Context { actor, revision: 2, time: Time::default(), uid: uuid::Uuid::from_u128(9) }
+    Context {
+        actor,
+        revision: 2,
+        time: Time::default(),
+        uid: uuid::Uuid::from_u128(9),
+        policy: DirectoryPolicy::default(),
+    }
 }
 
 fn admin(command: &dyn Command) -> Result<Plan, Refusal> {

@@ -12,6 +12,7 @@ use crate::{
         Command, Context, Plan,
         assignment::{self, Wanted},
         preconditions::{fresh, not_found, same_etag_of},
+        privilege,
         references::References,
     },
     domain::{
@@ -174,6 +175,9 @@ pub struct BatchUpsertUsers {
 impl BatchUpsertUsers {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        if self.rows.iter().any(|row| row.profile.is_some()) {
+            privilege::may_assign(context)?;
+        }
         self.syntax(catalog)?;
         let mut references = References::new(catalog);
         let mut failed = Preconditions::new();

@@ -211,6 +211,8 @@ reasons! {
     Replaced = "REPLACED", Aborted;
     /// The caller lacks a scope.
     ScopeRequired = "SCOPE_REQUIRED", PermissionDenied;
+    /// A directory sync would give or take a role that grants ADMIN, or change a holder of one.
+    PrivilegedRole = "PRIVILEGED_ROLE", PermissionDenied;
     /// An agent names another user.
     SelfOnly = "SELF_ONLY", PermissionDenied;
     /// The request names an authority that this server does not answer for.

@@ -99,8 +99,8 @@ fn grant(scope: Scope) -> v1::Grant {
         Scope::Reader => v1::Grant::Reader,
         Scope::Agent => v1::Grant::Agent,
         Scope::Productivity => v1::Grant::Productivity,
-        // No role grants the scope of services.
-        Scope::Service => v1::Grant::Unspecified,
+        // No role grants the scopes of services.
+        Scope::Service | Scope::Directory => v1::Grant::Unspecified,
     }
 }
 

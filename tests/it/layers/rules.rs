@@ -60,7 +60,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("config", &["audit", "live", "process", "store", "telemetry", "transport", "voice", "web"]),
+    (
+        "config",
+        &["audit", "command", "live", "process", "store", "telemetry", "transport", "voice", "web"],
+    ),
     ("telemetry", &["process"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (

@@ -19,7 +19,7 @@ fn only_admin_changes_grants() {
     for (text, patch, allowed) in cases {
         let command = upsert_role(text, patch);
         assert!(admin(&command).is_ok(), "{command:?}");
-        let answer = Command::plan(&command, &catalog(), &context(&[Scope::Service]));
+        let answer = Command::plan(&command, &catalog(), &context(&[Scope::Directory]));
         assert_eq!(answer.is_ok(), allowed, "{command:?}");
         if let Err(refusal) = answer {
             assert_eq!(refusal.reason, Reason::ScopeRequired);
