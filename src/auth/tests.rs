@@ -283,6 +283,7 @@ fn user(id: &str, roles: &[&str], disabled: bool) -> Object {
         direct: Vec::new(),
         disabled,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -294,6 +295,7 @@ fn catalog() -> Catalog {
         display_name: "Desk".into(),
         members: BTreeSet::from([UserId::parse("nothing").unwrap()]),
         roles: BTreeSet::from([UniqueName::known("msdyn_system_administrator")]),
+        external_id: None,
     }));
     let objects = builtin::objects(1, Time::default()).into_iter().chain([
         role("contoso_readers", None, &[Scope::Reader]),

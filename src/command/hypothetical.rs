@@ -50,6 +50,7 @@ impl HypotheticalUser {
                 display_name: Some(team.to_string()),
                 members: Some(BTreeSet::from([id.clone()])),
                 roles: Some(self.team_roles.clone()),
+                external_id: None,
             };
             sequence.run(&UpsertTeam { id: team, etag: None, patch })?;
         }

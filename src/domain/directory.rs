@@ -1,9 +1,12 @@
 //! Users and teams (SPEC §3.2 and §3.4).
 
+mod synced;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::synced::{OtherName, Synced, SyncedRoles};
 use super::{Stamp, TeamId, Time, UniqueName, UserId};
 
 /// Most roles that a user holds himself.
@@ -63,6 +66,9 @@ pub struct User {
     /// At most 100 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub business_unit: String,
+    /// What a directory sync gave; absent where none did, and in records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced: Option<Box<Synced>>,
 }
 
 impl User {
@@ -87,4 +93,7 @@ pub struct Team {
     /// Roles of the team, as given.
     #[serde(default)]
     pub roles: BTreeSet<UniqueName>,
+    /// What a directory calls the team; at most 254 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<Box<str>>,
 }

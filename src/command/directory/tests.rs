@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Actor, Change, Common, FindingCode, Kind, Object, ObjectKey, Scope, Scopes, Stamp, TeamId,
         Time, UniqueName, UserId,
-        directory::{DirectLink, Team, User, UserKind},
+        directory::{DirectLink, OtherName, Team, User, UserKind},
         profile::Profile,
         role::{Persona, SecurityRole},
     },
@@ -60,6 +60,7 @@ fn user(text: &str, roles: &[&str], link: Option<&str>) -> Object {
             .collect(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -81,6 +82,7 @@ fn team(text: &str, members: &[&str], roles: &[&str]) -> Object {
         display_name: "Team".into(),
         members: ids(members),
         roles: names(roles),
+        external_id: None,
     }))
 }
 
@@ -350,6 +352,7 @@ fn unchanged_objects_are_no_ops() {
         display_name: Some("Team".into()),
         members: Some(ids(&["ANN", "old_hand"])),
         roles: Some(names(&["contoso_leads"])),
+        external_id: Some(None),
     };
     let commands: Vec<Box<dyn Command>> = vec![
         Box::new(upsert_user("ANN", same_user.clone())),

@@ -40,6 +40,7 @@ fn user_of(text: &str, roles: &[&str]) -> Object {
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -61,6 +62,7 @@ fn team_of(text: &str, members: &[&str], roles: &[&str]) -> Object {
         display_name: "Team".into(),
         members: members.iter().map(|member| id(member)).collect(),
         roles: names(roles),
+        external_id: None,
     }))
 }
 

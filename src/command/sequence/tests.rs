@@ -104,6 +104,7 @@ fn team(members: &[u8], roles: &[u8]) -> Boxed {
         display_name: Some("Team".into()),
         members: Some(members.iter().copied().map(user_id).collect()),
         roles: Some(roles.iter().copied().map(role_name).collect()),
+        external_id: None,
     };
     Box::new(UpsertTeam { id: TeamId::parse("team").unwrap(), etag: None, patch })
 }

@@ -138,7 +138,8 @@ impl Step {
             20 => {
                 let members = Some(self.users().into_iter().collect());
                 let (display_name, roles) = (Some("T".into()), Some(self.roles()));
-                Box::new(UpsertTeam { id, etag, patch: TeamPatch { display_name, members, roles } })
+                let patch = TeamPatch { display_name, members, roles, external_id: None };
+                Box::new(UpsertTeam { id, etag, patch })
             }
             _ if self.flags.0 => Box::new(UpdateSettings {
                 etag,
