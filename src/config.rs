@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod names;
 mod range;
+mod scim;
 mod store;
 mod tls;
 pub mod voice;
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use list::List;
 pub use names::PREFIX;
 use range::{DAY_S, HOUR_S, range};
+pub use scim::Scim;
 pub use store::Store;
 pub use tls::{Tls, TlsVersion, Web};
 pub use voice::Voice;
@@ -67,6 +69,8 @@ pub struct Config {
     pub web: Web,
     /// Who may do what.
     pub auth: Auth,
+    /// SCIM.
+    pub scim: Scim,
     /// Limits of the transport.
     pub limits: Limits,
     /// Live updates.
@@ -113,6 +117,7 @@ impl Default for Config {
             tls: Tls::default(),
             web: Web::default(),
             auth: Auth::default(),
+            scim: Scim::default(),
             limits: Limits::default(),
             watch: Watch::default(),
             store: Store::default(),
@@ -256,6 +261,7 @@ impl Config {
         self.watch.check(&mut mistakes);
         self.store.check(&mut mistakes);
         self.voice.check(&mut mistakes);
+        self.scim.check(&mut mistakes);
         audit::check(&self.audit, &self.resolution_log, &mut mistakes);
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }
     }

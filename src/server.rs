@@ -37,6 +37,7 @@ use crate::{
     ledger::{Committed, Ledger, Rules, Submission},
     live::{self, Fleet, Hub},
     read::Contents,
+    scim,
     service::Service,
     store::{self, Condition, Store},
     tasks::{OnPanic, Tasks},
@@ -85,6 +86,8 @@ pub struct Parts {
     pub voice: Voice,
     /// What the scope DIRECTORY may do beyond the table of access.
     pub policy: DirectoryPolicy,
+    /// Settings of SCIM, where it is served.
+    pub scim: Option<scim::Settings>,
     /// What is kept of reads, refusals and deliveries.
     pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
@@ -125,29 +128,50 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
-    let Parts { store, clock, limits, tls, origins, watch, voice, policy, audit, monitor, tasks } =
-        parts;
+    let Parts {
+        store,
+        clock,
+        limits,
+        tls,
+        origins,
+        watch,
+        voice,
+        policy,
+        scim,
+        audit,
+        monitor,
+        tasks,
+    } = parts;
     // What a call starts outlives the event loop that serves it.
     let tasks = tasks.at_home();
     let condition = store.condition();
     let audit = Audit::new(Arc::clone(&store), clock.clone(), audit);
     let recorder = audit.recorder.clone();
     recorder.start(&tasks);
+    let follower = scim.is_some().then(scim::Follower::default);
+    let drives = Drives { policy, follower: follower.clone(), audit };
     let Opened { hub, ledger, voice, service } =
-        open(store, clock, watch, voice, policy, audit, &tasks).await?;
+        open(store, clock.clone(), watch, voice, drives, &tasks).await?;
     let (health, health_service) = health::reporter();
-    let routes = routes(&service, &voice, &health, health_service)?;
+    let mut routes = routes(&service, &voice, &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, status(&condition.borrow()));
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
+    let gate = GateLayer::new(services(), limits.header_bytes, readiness.clone(), scim.is_some());
+    if let (Some(settings), Some(follower)) = (scim, follower) {
+        follower.fill(&ledger.catalog());
+        let scim = scim::routes(settings, &follower, ledger.clone(), clock, recorder.clone());
+        let others = std::mem::take(routes.axum_router_mut());
+        *routes.axum_router_mut() = others.merge(scim);
+    }
     let working = Working::default();
     let shed = monitor.as_ref().map(Monitor::shed);
     // Webhooks, probes and gRPC-Web come over HTTP/1.1 as well; everything else is gRPC.
     let front = ServiceBuilder::new()
         .layer(WebLayer::new(origins))
-        .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
+        .layer(gate)
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
         .layer(ShedLayer::new(working.clone(), limits.calls, shed))
@@ -225,14 +249,21 @@ struct Opened {
     service: Service,
 }
 
+/// What the ledger is opened with, beside what streams and voice need.
+struct Drives {
+    policy: DirectoryPolicy,
+    /// Follows commits for SCIM.
+    follower: Option<scim::Follower>,
+    audit: Audit,
+}
+
 /// Opens the ledger over the store, with everything that a commit drives.
 async fn open(
     store: Arc<dyn Store>,
     clock: Clock,
     watch: live::Settings,
     voice: Voice,
-    policy: DirectoryPolicy,
-    audit: Audit,
+    Drives { policy, follower, audit }: Drives,
     tasks: &Tasks,
 ) -> Result<Opened, Error> {
     let contents = Arc::new(Contents::new());
@@ -251,6 +282,9 @@ async fn open(
     let rules = Rules { adapters: Arc::clone(&voice.adapters), policy };
     let publish = move |committed: &Committed| {
         followed.committed(committed);
+        if let Some(follower) = &follower {
+            follower.committed(committed);
+        }
         if let Some(voice) = drive.get() {
             let mut impacts = committed.impacts.iter();
             let providers_changed = impacts.any(|impact| impact.touched.providers);

@@ -34,6 +34,7 @@ use sha2::{Digest, Sha256};
 use tonic::Status;
 use tower::layer::util::Stack;
 
+pub(crate) use self::layer::credential;
 use self::{
     context::{Admitted, CallContext, Data, MessageAttributes},
     convert::{Answer, Envelope, Reader, Resource, ResourceContext, WriteRequest},

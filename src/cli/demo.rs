@@ -74,6 +74,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         watch,
         voice,
         policy: config::Auth::default().policy(),
+        scim: None,
         audit: audit::Settings::default(),
         monitor: None,
         tasks: Tasks::default(),

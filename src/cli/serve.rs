@@ -248,6 +248,7 @@ async fn serve(
         watch,
         voice: voice(config, vault, tasks)?,
         policy: config.auth.policy(),
+        scim: config.scim.settings(),
         audit: config.audit(),
         monitor,
         tasks: tasks.child(),

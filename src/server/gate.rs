@@ -43,6 +43,8 @@ struct Rules {
     header_bytes: usize,
     /// Answers probes.
     readiness: Readiness,
+    /// Whether SCIM is served.
+    scim: bool,
 }
 
 impl GateLayer {
@@ -51,10 +53,11 @@ impl GateLayer {
         services: impl IntoIterator<Item = String>,
         header_bytes: u32,
         readiness: Readiness,
+        scim: bool,
     ) -> Self {
         let services = services.into_iter().collect();
         let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
-        Self { rules: Arc::new(Rules { services, header_bytes, readiness }) }
+        Self { rules: Arc::new(Rules { services, header_bytes, readiness, scim }) }
     }
 }
 
@@ -76,7 +79,7 @@ pub(super) struct Gate<S> {
 impl Rules {
     /// The answer to a request that goes no further.
     fn stop<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
-        let answer = match route::of(request, &self.services, self.header_bytes) {
+        let answer = match route::of(request, &self.services, self.header_bytes, self.scim) {
             Route::Inside => return None,
             Route::Refused(refusal) => return Some(refused(&refusal)),
             Route::Plain(answer) => answer.into_response(),

@@ -121,7 +121,7 @@ fn call_context(
 
 /// Reads and verifies the credential of a call. A key that is given twice is refused: a proxy in
 /// front and the server might each use another of the two values.
-fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
     let mut v = Violations::new();
     let mut text = |key| {
         let mut values = headers.get_all(key).iter();

@@ -26,6 +26,7 @@ mod operations;
 mod process;
 mod program;
 mod properties;
+mod scim;
 mod secrets;
 mod server;
 mod soak;

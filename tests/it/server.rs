@@ -6,7 +6,7 @@ use deskplane::{
     clock::Clock,
     command::DirectoryPolicy,
     domain::{Actor, Change, Object, Provenance, Time},
-    live,
+    live, scim,
     server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
@@ -73,6 +73,8 @@ pub(crate) struct Front {
     pub(crate) limits: Limits,
     /// What the scope DIRECTORY may do beyond the table of access.
     pub(crate) policy: DirectoryPolicy,
+    /// Settings of SCIM, where it is served.
+    pub(crate) scim: Option<scim::Settings>,
 }
 
 /// A running server; it ends with the value.
@@ -142,7 +144,7 @@ impl Running {
         monitor: Option<Monitor>,
         front: Front,
     ) -> Self {
-        let Front { listeners, tls, origins, limits, policy } = front;
+        let Front { listeners, tls, origins, limits, policy, scim } = front;
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
@@ -163,6 +165,7 @@ impl Running {
             watch,
             voice,
             policy,
+            scim,
             audit,
             monitor,
             tasks: scope,

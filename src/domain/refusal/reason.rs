@@ -231,6 +231,8 @@ reasons! {
     CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated;
     /// The user has too many streams.
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
+    /// A sync would disable, delete or take roles from too many users.
+    MassChange = "MASS_CHANGE", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
     /// The next part of an upload does not come.

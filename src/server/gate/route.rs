@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, Version, header, uri::Authority};
 use super::plain::Plain;
 use crate::{
     domain::{Reason, Refusal},
+    scim::is_path as is_scim,
     web::Translated,
 };
 
@@ -16,7 +17,7 @@ const FIELD_OVERHEAD: usize = 32;
 /// Where a request goes.
 #[derive(Debug)]
 pub(super) enum Route {
-    /// To the services: a gRPC call, or a webhook.
+    /// To the services: a gRPC call, a webhook, or SCIM.
     Inside,
     /// Nowhere: a gRPC call that is refused.
     Refused(Refusal),
@@ -36,7 +37,12 @@ pub(super) enum Probe {
 }
 
 /// Decides on a request by its head.
-pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usize) -> Route {
+pub(super) fn of<B>(
+    request: &Request<B>,
+    services: &[String],
+    header_bytes: usize,
+    scim: bool,
+) -> Route {
     let path = request.uri().path();
     // Vendors know the server by its public name, and prove who they are by their signatures.
     if path == "/webhooks" || path.starts_with("/webhooks/") {
@@ -60,6 +66,12 @@ pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usi
     }
     if foreign.is_some() {
         return Route::Plain(Plain::Misdirected);
+    }
+    if scim && is_scim(path) {
+        return match is_from_page(request.headers()) {
+            true => Route::Plain(Plain::FromPage),
+            false => Route::Inside,
+        };
     }
     let readable = [Method::GET, Method::HEAD].contains(request.method());
     match path {

@@ -41,6 +41,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "impact", "ledger", "live", "read", "render", "resolve", "transfer", "voice",
         ],
     ),
+    ("scim", &["audit", "catalog", "clock", "command", "domain", "ledger", "service"]),
     (
         "server",
         &[
@@ -52,6 +53,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "ledger",
             "live",
             "read",
+            "scim",
             "service",
             "store",
             "tasks",
@@ -62,7 +64,19 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "config",
-        &["audit", "command", "live", "process", "store", "telemetry", "transport", "voice", "web"],
+        &[
+            "audit",
+            "command",
+            "domain",
+            "live",
+            "process",
+            "scim",
+            "store",
+            "telemetry",
+            "transport",
+            "voice",
+            "web",
+        ],
     ),
     ("telemetry", &["process"]),
     // A client of the public API, and what starts a server or looks after its folder.
