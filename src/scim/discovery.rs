@@ -47,8 +47,8 @@ pub(super) fn resource_types(locations: &Locations) -> Vec<Value> {
     ]
 }
 
-/// All schemas.
-pub(super) fn schemas(locations: &Locations) -> Vec<Value> {
+/// All schemas; those are the roles that there are.
+pub(super) fn schemas(locations: &Locations, roles: &[&str]) -> Vec<Value> {
     let one = |id: &str, name: &str, attributes: Value| {
         json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
@@ -60,7 +60,7 @@ pub(super) fn schemas(locations: &Locations) -> Vec<Value> {
         })
     };
     vec![
-        one(USER, "User", user_attributes()),
+        one(USER, "User", user_attributes(roles)),
         one(GROUP, "Group", group_attributes()),
         one(ENTERPRISE, "EnterpriseUser", json!([text("department", "Business unit.")])),
     ]
@@ -115,7 +115,7 @@ fn complex(name: &str, description: &str, parts: Value) -> Value {
     })
 }
 
-fn user_attributes() -> Value {
+fn user_attributes(roles: &[&str]) -> Value {
     json!([
         like(
             text("userName", "Name in the directory, unique ignoring case."),
@@ -128,14 +128,17 @@ fn user_attributes() -> Value {
             "One e-mail address, the primary one.",
             json!([
                 text("value", "The address."),
-                text("type", "`work`."),
+                like(text("type", "`work`."), json!({"canonicalValues": ["work"]})),
                 boolean("primary", "Always true."),
             ]),
         ),
         complex(
             "roles",
             "Security roles that the user holds, by unique name.",
-            json!([text("value", "Unique name of the role.")]),
+            json!([like(
+                text("value", "Unique name of the role."),
+                json!({"canonicalValues": roles}),
+            )]),
         ),
     ])
 }
@@ -160,7 +163,6 @@ fn group_attributes() -> Value {
                     text("type", "`User`."),
                     json!({"mutability": "immutable", "canonicalValues": ["User"]}),
                 ),
-                like(text("display", "Name of the user."), json!({"mutability": "readOnly"})),
             ]),
         ),
     ])

@@ -86,7 +86,12 @@ async fn dispatch(shared: &Arc<Shared>, request: Request, path: &str) -> Result<
             Ok(answer::json(StatusCode::OK, &config))
         }
         "ResourceTypes" => described(discovery::resource_types(&request.locations), id, path),
-        "Schemas" => described(discovery::schemas(&request.locations), id, path),
+        "Schemas" => {
+            let catalog = shared.ledger.catalog();
+            let roles: Vec<_> =
+                catalog.tables.roles.iter().map(|role| role.common.unique_name.as_str()).collect();
+            described(discovery::schemas(&request.locations, &roles), id, path)
+        }
         "Bulk" | "Me" | ".search" => {
             let detail = format!("{kind} is not supported.");
             Err(Error::new(StatusCode::NOT_IMPLEMENTED, None, detail))

@@ -143,7 +143,7 @@ fn mapped<'a>(catalog: &'a Catalog, settings: &'a Settings) -> impl Iterator<Ite
 fn member(user: &User, locations: &Locations) -> Value {
     let id = user.stamp.uid.to_string();
     let location = locations.of("User", &id);
-    json!({"value": id, "display": user.display_name, "type": "User", "$ref": location})
+    json!({"value": id, "type": "User", "$ref": location})
 }
 
 fn holders<'a>(

@@ -61,14 +61,6 @@ fn put_all(document: &mut Document, verb: Verb, members: Document) -> Result<()>
         if ["schemas", "id", "meta"].iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
             continue;
         }
-        if name.eq_ignore_ascii_case(ENTERPRISE)
-            && let Value::Object(extension) = value
-        {
-            for (name, value) in extension {
-                set(extended(document), verb, &name, value);
-            }
-            continue;
-        }
         let invalid = |error| Error::bad(ScimType::InvalidPath, format!("{name}: {error}."));
         put_at(document, verb, &name.parse().map_err(invalid)?, value)?;
     }
@@ -77,6 +69,15 @@ fn put_all(document: &mut Document, verb: Verb, members: Document) -> Result<()>
 
 fn put_at(document: &mut Document, verb: Verb, path: &PatchPath, value: Value) -> Result<()> {
     match path {
+        PatchPath::Attr(path) if is_extension(path) => match value {
+            Value::Object(extension) => {
+                for (name, value) in extension {
+                    set(extended(document), verb, &name, value);
+                }
+                Ok(())
+            }
+            _ => Err(Error::value(ENTERPRISE, "must be an object")),
+        },
         PatchPath::Attr(path) => {
             writable(path)?;
             let scope = scope(document, path);
@@ -91,6 +92,12 @@ fn put_at(document: &mut Document, verb: Verb, path: &PatchPath, value: Value) -
             put_elements(scope(document, &path.attr), verb, path, value)
         }
     }
+}
+
+/// Whether a path names the enterprise extension as a whole. The grammar takes the end of its name for
+/// an attribute.
+fn is_extension(path: &AttrPath) -> bool {
+    path.to_string().eq_ignore_ascii_case(ENTERPRISE)
 }
 
 /// Refuses paths to what the server alone writes.
@@ -253,6 +260,11 @@ fn remove(document: &mut Document, path: &PatchPath, value: Option<&Value>) -> R
         PatchPath::Value(path) => (&path.attr, path.sub_attr.as_deref()),
     };
     writable(attr)?;
+    if is_extension(attr) {
+        let key = key(document, ENTERPRISE);
+        document.remove(&key);
+        return Ok(());
+    }
     let scope = scope(document, attr);
     let key = key(scope, &attr.name);
     let Some(slot) = scope.get_mut(&key) else { return Ok(()) };

@@ -25,6 +25,7 @@ fn every_form_has_its_effect() {
         next
     };
     let desk = json!({(ENTERPRISE): {"department": "Desk"}});
+    let extended_user = with(desk.clone());
     let cases = [
         // RFC 7644.
         (
@@ -100,6 +101,17 @@ fn every_form_has_its_effect() {
             &user,
             json!([{"op": "Add", "path": "name.givenName", "value": "Kim"}]),
             with(json!({"name": {"givenName": "Kim"}})),
+        ),
+        (
+            &user,
+            json!([{"op": "add", "path": ENTERPRISE, "value": {"department": "Desk"}}]),
+            with(desk.clone()),
+        ),
+        (&extended_user, json!([{"op": "remove", "path": ENTERPRISE}]), user.clone()),
+        (
+            &user,
+            json!([{"op": "replace", "path": "urn:ietf:params:scim:schemas:core:2.0:User:active", "value": false}]),
+            with(json!({"active": false})),
         ),
         // Okta.
         (

@@ -248,7 +248,11 @@ async fn a_mass_change_is_refused() {
 async fn audited_writes_are_those_of_the_caller() {
     let desk = Desk::start().await;
     desk.user("kim").await;
-    let log = desk.admin().ok("ListAudit", json!({"page_size": 1})).await;
-    let entry = &log["entries"][0];
-    assert_eq!((&entry["operation"], &entry["scope"]), (&json!("UpsertUser"), &json!("DIRECTORY")));
+    let log = desk.admin().ok("ListAuditEntries", json!({})).await;
+    let written = log["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|entry| entry["operation"] == "UpsertUser" && entry["scope"] == "DIRECTORY");
+    assert!(written, "{log}");
 }
