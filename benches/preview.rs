@@ -124,5 +124,6 @@ fn user(number: usize) -> Object {
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }

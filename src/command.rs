@@ -16,6 +16,7 @@ mod operations;
 mod patch;
 mod plan;
 mod preconditions;
+mod privilege;
 mod profile;
 mod rank;
 mod references;
@@ -39,7 +40,7 @@ pub use self::{
     judge::{Judgement, judge, preview},
     operations::{ApplyChanges, MAX_OPERATIONS, field as operation_field, moved_on, of_operation},
     patch::ProfilePatch,
-    plan::{Command, Context, Plan, Step, Warning},
+    plan::{Command, Context, DirectoryPolicy, Plan, Step, Warning},
     profile::{CloneProfile, CreateProfile, DeleteProfile, SetProfileState, UpdateProfile},
     rank::{Displace, RemoveRankAndRoles, SetRankAndRoles},
     rollback::{

@@ -23,6 +23,7 @@ mod list;
 mod names;
 mod range;
 mod schema;
+mod scim;
 mod store;
 mod tls;
 pub mod voice;
@@ -34,6 +35,7 @@ pub use limits::Limits;
 pub use list::List;
 pub use names::PREFIX;
 use range::{DAY_S, HOUR_S};
+pub use scim::Scim;
 pub use store::Store;
 pub use tls::{Tls, TlsVersion, Web};
 pub use voice::Voice;
@@ -71,6 +73,8 @@ pub struct Config {
     pub auth: Auth,
     /// What web pages may do.
     pub web: Web,
+    /// SCIM.
+    pub scim: Scim,
     /// Limits of the transport.
     pub limits: Limits,
     /// Live updates.
@@ -126,6 +130,7 @@ impl Default for Config {
             tls: Tls::default(),
             auth: Auth::default(),
             web: Web::default(),
+            scim: Scim::default(),
             limits: Limits::default(),
             watch: Watch::default(),
             store: Store::default(),
@@ -274,6 +279,7 @@ impl Config {
         }
         self.watch.check(&mut mistakes);
         self.voice.check(&mut mistakes);
+        self.scim.check(&mut mistakes);
         schema::check_ranges(&self, &mut mistakes);
         mistakes.sort();
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }

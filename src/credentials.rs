@@ -197,6 +197,21 @@ impl Credentials {
         }
     }
 
+    /// The same as [`authenticate`](Self::authenticate), with the wait.
+    ///
+    /// # Errors
+    /// The refusal of the call.
+    pub async fn verify(
+        &self,
+        headers: &HeaderMap,
+        certificates: Option<&ClientCertificates>,
+    ) -> Result<Credential, Refusal> {
+        match self.authenticate(headers, certificates) {
+            Authentication::Now(verdict) => verdict,
+            Authentication::Later(verdict) => verdict.0.await,
+        }
+    }
+
     /// Reads and verifies the credential of a call. A bearer token counts, else the certificate of
     /// the connection.
     pub fn authenticate(

@@ -35,6 +35,7 @@ use self::{
 use crate::{
     catalog::Catalog,
     clock::Clock,
+    command::DirectoryPolicy,
     domain::{Reason, Refusal},
     history::History,
     store::{self, Error, RequestKey, Revision, Store},
@@ -55,24 +56,41 @@ pub struct Ledger {
     queue: mpsc::Sender<Job>,
     finish: Arc<Notify>,
     task: Arc<Mutex<Option<Task<()>>>>,
+    policy: DirectoryPolicy,
+}
+
+/// What writes are judged by, beside the catalog.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Judges the definitions of providers.
+    pub adapters: Arc<Registry>,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub policy: DirectoryPolicy,
+}
+
+impl From<Arc<Registry>> for Rules {
+    /// Nothing beyond the table of access.
+    fn from(adapters: Arc<Registry>) -> Self {
+        Self { adapters, policy: DirectoryPolicy::default() }
+    }
 }
 
 impl Ledger {
     /// Loads the store, writes built-in content that is new, and starts the commit task on a thread
     /// of its own.
     ///
-    /// The thread is one of `tasks`: a panic on it ends the process. Providers are judged by `adapters`. `publish` is called on that thread after each durable
-    /// group, before its answers go out; it must not block.
+    /// The thread is one of `tasks`: a panic on it ends the process. `publish` is called on it after
+    /// each durable group, before its answers go out; it must not block.
     pub async fn open(
         tasks: &Tasks,
         store: Arc<dyn Store>,
         clock: Clock,
-        adapters: Arc<Registry>,
+        rules: impl Into<Rules>,
         publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
         // It holds catalogs, and the future of a whole server holds it.
-        let prepared = Box::pin(Self::prepare(store, clock, adapters, publish));
+        let prepared = Box::pin(Self::prepare(store, clock, rules.into(), publish));
         let (ledger, task) = prepared.await?;
         let task = thread::run(tasks, task)
             .map_err(|error| Error::Engine(format!("the ledger got no thread: {error}")))?;
@@ -85,11 +103,11 @@ impl Ledger {
     pub(crate) async fn open_here(
         store: Arc<dyn Store>,
         clock: Clock,
-        adapters: Arc<Registry>,
+        rules: impl Into<Rules>,
         publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
-        let (ledger, task) = Self::prepare(store, clock, adapters, publish).await?;
+        let (ledger, task) = Self::prepare(store, clock, rules.into(), publish).await?;
         *ledger.task.lock().await =
             Some(Tasks::default().spawn("ledger", crate::tasks::OnPanic::EndProcess, task));
         Ok(ledger)
@@ -99,7 +117,7 @@ impl Ledger {
     async fn prepare(
         store: Arc<dyn Store>,
         clock: Clock,
-        adapters: Arc<Registry>,
+        Rules { adapters, policy }: Rules,
         publish: Box<dyn FnMut(&Committed) + Send>,
     ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let loaded = store.load().await?;
@@ -126,10 +144,14 @@ impl Ledger {
             publish,
             unseeded,
             ended: false,
+            policy,
         };
         let finish = Arc::new(Notify::new());
         let task = task.run(jobs, Arc::clone(&finish));
-        Ok((Self { current, store: from, clock, older, queue, finish, task: Arc::default() }, task))
+        let task_handle = Arc::default();
+        let ledger =
+            Self { current, store: from, clock, older, queue, finish, task: task_handle, policy };
+        Ok((ledger, task))
     }
 
     /// Finishes the writes that were handed in, takes no further one, and lets go of the store.
@@ -156,6 +178,11 @@ impl Ledger {
     /// The newest catalog.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.current.load_full()
+    }
+
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub fn policy(&self) -> DirectoryPolicy {
+        self.policy
     }
 
     /// What the past is read by.

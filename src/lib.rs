@@ -28,6 +28,7 @@ pub mod process;
 pub mod read;
 pub mod render;
 pub mod resolve;
+pub mod scim;
 pub mod server;
 pub mod service;
 pub mod store;

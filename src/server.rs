@@ -36,12 +36,13 @@ use crate::{
     audit::{self, Audit},
     auth::RPCS,
     clock::Clock,
-    command::CreateFingerprintKey,
+    command::{CreateFingerprintKey, DirectoryPolicy},
     credentials::Credentials,
     domain::{Actor, Provenance},
-    ledger::{Committed, Ledger, Submission},
+    ledger::{Committed, Ledger, Rules, Submission},
     live::{self, Fleet, Hub},
     read::Contents,
+    scim,
     service::{ServerInfo, Service},
     store::{self, Condition, Store},
     tasks::{OnPanic, Tasks},
@@ -93,6 +94,10 @@ pub struct Parts {
     pub watch: live::Settings,
     /// What drives voice providers.
     pub voice: Voice,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub policy: DirectoryPolicy,
+    /// Settings of SCIM, where it is served.
+    pub scim: Option<scim::Settings>,
     /// What is kept of reads, refusals and deliveries.
     pub audit: audit::Settings,
     /// Who answers probes and collectors of metrics, if anybody.
@@ -145,6 +150,8 @@ pub async fn serve(
         origins,
         watch,
         voice,
+        policy,
+        scim,
         audit,
         monitor,
         serving: notify,
@@ -156,28 +163,34 @@ pub async fn serve(
     let audit = Audit::new(Arc::clone(&store), clock.clone(), audit);
     let recorder = audit.recorder.clone();
     recorder.start(&tasks);
+    let follower = scim.is_some().then(scim::Follower::default);
+    let drives = Drives { policy, follower: follower.clone(), audit };
     let Opened { hub, ledger, voice, service } =
-        open(store, clock, watch, voice, audit, &tasks).await?;
+        open(store, clock.clone(), watch, voice, drives, &tasks).await?;
     let service = service.behind(credentials.clone(), info);
     let (health, health_service) = health::reporter();
-    let routes = routes(&service, &voice, &health, health_service)?;
+    let mut routes = routes(&service, &voice, &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, status(&condition.borrow()));
     health.set(CREDENTIALS, ServingStatus::Serving);
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
+    let beyond = gate::Beyond { scim: scim.is_some(), any_authority: credentials.any_authority() };
+    let gate = GateLayer::new(services(), limits.header_bytes, readiness.clone(), beyond);
+    if let (Some(settings), Some(follower)) = (scim, follower) {
+        follower.fill(&ledger.catalog());
+        let callers = (credentials.clone(), recorder.clone());
+        let scim = scim::routes(settings, &follower, ledger.clone(), clock, callers);
+        let others = std::mem::take(routes.axum_router_mut());
+        *routes.axum_router_mut() = others.merge(scim);
+    }
     let working = Working::default();
     let shed = monitor.as_ref().map(Monitor::shed);
     // Webhooks, probes and gRPC-Web come over HTTP/1.1 as well; everything else is gRPC.
     let front = ServiceBuilder::new()
         .layer(WebLayer::new(origins))
-        .layer(GateLayer::new(
-            services(),
-            limits.header_bytes,
-            readiness.clone(),
-            credentials.any_authority(),
-        ))
+        .layer(gate)
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
         .layer(ShedLayer::new(working.clone(), limits.calls, shed))
@@ -275,13 +288,21 @@ struct Opened {
     service: Service,
 }
 
+/// What the ledger is opened with, beside what streams and voice need.
+struct Drives {
+    policy: DirectoryPolicy,
+    /// Follows commits for SCIM.
+    follower: Option<scim::Follower>,
+    audit: Audit,
+}
+
 /// Opens the ledger over the store, with everything that a commit drives.
 async fn open(
     store: Arc<dyn Store>,
     clock: Clock,
     watch: live::Settings,
     voice: Voice,
-    audit: Audit,
+    Drives { policy, follower, audit }: Drives,
     tasks: &Tasks,
 ) -> Result<Opened, Error> {
     let contents = Arc::new(Contents::new());
@@ -297,16 +318,19 @@ async fn open(
     hub.drive(&calls);
     let (followed, driven) = (hub.clone(), Arc::new(OnceLock::<voice::Voice>::new()));
     let drive = Arc::clone(&driven);
-    let adapters = Arc::clone(&voice.adapters);
+    let rules = Rules { adapters: Arc::clone(&voice.adapters), policy };
     let publish = move |committed: &Committed| {
         followed.committed(committed);
+        if let Some(follower) = &follower {
+            follower.committed(committed);
+        }
         if let Some(voice) = drive.get() {
             let mut impacts = committed.impacts.iter();
             let providers_changed = impacts.any(|impact| impact.touched.providers);
             voice.committed(&committed.after, providers_changed);
         }
     };
-    let ledger = Ledger::open(tasks, store, clock.clone(), adapters, publish).await?;
+    let ledger = Ledger::open(tasks, store, clock.clone(), rules, publish).await?;
     let vault = Arc::clone(&voice.vault);
     if let Err(error) = vault.check(&ledger.catalog()) {
         ledger.close_within(LEDGER_CLOSE).await;

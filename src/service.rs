@@ -297,6 +297,7 @@ impl Service {
             revision: call.catalog.revision + 1,
             time: self.clock.now(),
             uid: uuid::Uuid::nil(),
+            policy: self.data.policy(),
         };
         if let Err(refusal) = command.plan(&call.catalog, &context) {
             for violation in refusal.violations {

@@ -113,7 +113,8 @@ impl Credential {
 }
 
 /// The scopes that a credential may carry.
-const CARRIED: [Scope; 4] = [Scope::Admin, Scope::Reader, Scope::Agent, Scope::Service];
+const CARRIED: [Scope; 5] =
+    [Scope::Admin, Scope::Reader, Scope::Agent, Scope::Service, Scope::Directory];
 
 /// The scope of that name that a credential may carry, in any spelling.
 pub fn scope_named(name: &str) -> Option<Scope> {
@@ -130,7 +131,8 @@ fn read_scopes(v: &mut Violations, text: &str) -> Scopes {
         match scope_named(word) {
             Some(scope) => scopes.insert(scope),
             None => {
-                v.invalid(SCOPES_KEY, format!("`{word}` is none of admin, reader, agent, service"));
+                let rule = format!("`{word}` is none of admin, reader, agent, service, directory");
+                v.invalid(SCOPES_KEY, rule);
             }
         }
     }

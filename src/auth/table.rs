@@ -29,6 +29,8 @@ pub struct Access {
     pub admin: Cell,
     /// SERVICE.
     pub service: Cell,
+    /// DIRECTORY.
+    pub directory: Cell,
     /// PRODUCTIVITY: what AGENT may, reading the library, and writing scripts and macros.
     pub productivity: Cell,
 }
@@ -42,6 +44,7 @@ impl Access {
             (Scope::Reader, self.reader),
             (Scope::Admin, self.admin),
             (Scope::Service, self.service),
+            (Scope::Directory, self.directory),
             (Scope::Productivity, self.productivity),
         ] {
             if holds(cell) {
@@ -97,29 +100,30 @@ impl Rpc {
     }
 }
 
-const fn row(agent: Cell, reader: Cell, admin: Cell, service: Cell, productivity: Cell) -> Access {
-    Access { agent, reader, admin, service, productivity }
+/// A row of the table, its cells in the order of the columns below.
+const fn row([agent, reader, admin, service, directory, productivity]: [Cell; 6]) -> Access {
+    Access { agent, reader, admin, service, directory, productivity }
 }
 
 use Cell::{No, Own, OwnIfExplained, ValidateOnly, Yes};
 
-// Columns: AGENT, READER, ADMIN, SERVICE, PRODUCTIVITY.
-const RESOLVE: Access = row(Own, Yes, Yes, Yes, Own);
-const BULK: Access = row(No, Yes, Yes, Yes, No);
-const EXPLAIN: Access = row(OwnIfExplained, Yes, Yes, Yes, OwnIfExplained);
-const READ: Access = row(No, Yes, Yes, No, No);
-const READ_LIBRARY: Access = row(No, Yes, Yes, No, Yes);
-const READ_DIRECTORY: Access = row(No, Yes, Yes, Yes, No);
-const WRITE: Access = row(No, ValidateOnly, Yes, No, No);
-const WRITE_PRODUCTIVITY: Access = row(No, ValidateOnly, Yes, No, Yes);
-const WRITE_DIRECTORY: Access = row(No, No, Yes, Yes, No);
-const REPORT_HEALTH: Access = row(No, No, Yes, Yes, No);
-const ADAPTERS: Access = row(No, Yes, Yes, Yes, No);
-const VOICE: Access = row(Own, No, No, Yes, Own);
-const LIST_CALLS: Access = row(Own, Yes, Yes, Yes, Own);
-const REPORT_STATUS: Access = row(Own, No, No, No, Own);
-const CALLER: Access = row(Yes, Yes, Yes, Yes, Yes);
-const ROTATE_KEYS: Access = row(No, No, Yes, No, No);
+// Columns: AGENT, READER, ADMIN, SERVICE, DIRECTORY, PRODUCTIVITY.
+const RESOLVE: Access = row([Own, Yes, Yes, Yes, No, Own]);
+const BULK: Access = row([No, Yes, Yes, Yes, No, No]);
+const EXPLAIN: Access = row([OwnIfExplained, Yes, Yes, Yes, No, OwnIfExplained]);
+const READ: Access = row([No, Yes, Yes, No, No, No]);
+const READ_LIBRARY: Access = row([No, Yes, Yes, No, No, Yes]);
+const READ_DIRECTORY: Access = row([No, Yes, Yes, Yes, Yes, No]);
+const WRITE: Access = row([No, ValidateOnly, Yes, No, No, No]);
+const WRITE_PRODUCTIVITY: Access = row([No, ValidateOnly, Yes, No, No, Yes]);
+const WRITE_DIRECTORY: Access = row([No, No, Yes, No, Yes, No]);
+const REPORT_HEALTH: Access = row([No, No, Yes, Yes, No, No]);
+const ADAPTERS: Access = row([No, Yes, Yes, Yes, No, No]);
+const VOICE: Access = row([Own, No, No, Yes, No, Own]);
+const LIST_CALLS: Access = row([Own, Yes, Yes, Yes, No, Own]);
+const REPORT_STATUS: Access = row([Own, No, No, No, No, Own]);
+const CALLER: Access = row([Yes; 6]);
+const ROTATE_KEYS: Access = row([No, No, Yes, No, No, No]);
 
 /// Whether a way of answering is a stream.
 macro_rules! streams {

@@ -15,57 +15,61 @@ use crate::{
 };
 
 /// The rows of SPEC §12.2: service, methods (a `*` stands for the rest of a name), and what AGENT,
-/// READER, ADMIN, SERVICE and PRODUCTIVITY may: `any`, `self`, `explain` (self, if agents may Explain
+/// READER, ADMIN, SERVICE, DIRECTORY and PRODUCTIVITY may: `any`, `self`, `explain` (self, if agents may Explain
 /// themselves), `dry` (validate_only), `-`. The first that fits counts; a library kind needs no row.
-const ROWS: &[(&str, &str, [&str; 5])] = &[
+const ROWS: &[(&str, &str, [&str; 6])] = &[
     (
         "AgentService",
         "ResolveProfile WatchProfile RenderSession",
-        ["self", "any", "any", "any", "self"],
+        ["self", "any", "any", "any", "-", "self"],
     ),
-    ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
-    ("AgentService", "ReportProfileStatus", ["self", "-", "-", "-", "self"]),
-    ("IdentityService", "GetCaller", ["any", "any", "any", "any", "any"]),
-    ("FleetService", "List* Get*", ["-", "any", "any", "-", "-"]),
-    ("HistoryService", "List* Get* Watch* Diff*", ["-", "any", "any", "-", "-"]),
-    ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),
-    ("InsightService", "SearchByUser ListFindings PreviewUser", ["-", "any", "any", "-", "-"]),
-    ("ChangeService", "PreviewChanges", ["-", "any", "any", "-", "-"]),
-    ("ChangeService", "ApplyChanges", ["-", "dry", "any", "-", "-"]),
-    ("AuditService", "List*", ["-", "any", "any", "-", "-"]),
-    ("DirectoryService", "Get* List*", ["-", "any", "any", "any", "-"]),
+    ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-", "-"]),
+    ("AgentService", "ReportProfileStatus", ["self", "-", "-", "-", "-", "self"]),
+    ("IdentityService", "GetCaller", ["any"; 6]),
+    ("FleetService", "List* Get*", ["-", "any", "any", "-", "-", "-"]),
+    ("HistoryService", "List* Get* Watch* Diff*", ["-", "any", "any", "-", "-", "-"]),
+    ("InsightService", "Explain", ["explain", "any", "any", "any", "-", "explain"]),
+    ("InsightService", "SearchByUser ListFindings PreviewUser", ["-", "any", "any", "-", "-", "-"]),
+    ("ChangeService", "PreviewChanges", ["-", "any", "any", "-", "-", "-"]),
+    ("ChangeService", "ApplyChanges", ["-", "dry", "any", "-", "-", "-"]),
+    ("AuditService", "List*", ["-", "any", "any", "-", "-", "-"]),
+    ("DirectoryService", "Get* List*", ["-", "any", "any", "any", "any", "-"]),
     (
         "DirectoryService",
         "Upsert* Batch* Set* Disable* Enable* Delete*",
-        ["-", "-", "any", "any", "-"],
+        ["-", "-", "any", "-", "any", "-"],
     ),
-    ("ProviderService", "ReportProviderHealth VerifyProvider", ["-", "-", "any", "any", "-"]),
-    ("ProviderService", "ListAdapters", ["-", "any", "any", "any", "-"]),
-    ("ProviderService", "RotateSecretKeys", ["-", "-", "any", "-", "-"]),
-    ("VoiceService", "ListCalls", ["self", "any", "any", "any", "self"]),
+    ("ProviderService", "ReportProviderHealth VerifyProvider", ["-", "-", "any", "any", "-", "-"]),
+    ("ProviderService", "ListAdapters", ["-", "any", "any", "any", "-", "-"]),
+    ("ProviderService", "RotateSecretKeys", ["-", "-", "any", "-", "-", "-"]),
+    ("VoiceService", "ListCalls", ["self", "any", "any", "any", "-", "self"]),
     (
         "VoiceService",
         "Mint* Start* End* Hold* Resume* Transfer* SetPresence WatchCalls GetCall",
-        ["self", "-", "-", "any", "self"],
+        ["self", "-", "-", "any", "-", "self"],
     ),
-    ("ProfileService", "Get* List*", ["-", "any", "any", "-", "-"]),
-    ("HistoryService", "Rollback", ["-", "dry", "any", "-", "-"]),
-    ("SettingsService", "Get*", ["-", "any", "any", "-", "-"]),
-    ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-"]),
-    ("TransferService", "Export", ["-", "any", "any", "-", "-"]),
-    ("TransferService", "Import UninstallBundle", ["-", "dry", "any", "-", "-"]),
-    ("*", "Get* List*", ["-", "any", "any", "-", "any"]),
+    ("ProfileService", "Get* List*", ["-", "any", "any", "-", "-", "-"]),
+    ("HistoryService", "Rollback", ["-", "dry", "any", "-", "-", "-"]),
+    ("SettingsService", "Get*", ["-", "any", "any", "-", "-", "-"]),
+    ("ProfileService", "Set* Remove* Add* Link* Unlink*", ["-", "dry", "any", "-", "-", "-"]),
+    ("TransferService", "Export", ["-", "any", "any", "-", "-", "-"]),
+    ("TransferService", "Import UninstallBundle", ["-", "dry", "any", "-", "-", "-"]),
+    ("*", "Get* List*", ["-", "any", "any", "-", "-", "any"]),
     (
         "AgentScriptService",
         "Create* Clone* Update* Delete* Activate* Deactivate*",
-        ["-", "dry", "any", "-", "any"],
+        ["-", "dry", "any", "-", "-", "any"],
     ),
     (
         "MacroService",
         "Create* Clone* Update* Delete* Activate* Deactivate*",
-        ["-", "dry", "any", "-", "any"],
+        ["-", "dry", "any", "-", "-", "any"],
     ),
-    ("*", "Create* Clone* Update* Delete* Activate* Deactivate*", ["-", "dry", "any", "-", "-"]),
+    (
+        "*",
+        "Create* Clone* Update* Delete* Activate* Deactivate*",
+        ["-", "dry", "any", "-", "-", "-"],
+    ),
 ];
 
 /// Whether a name is the one of a row.
@@ -73,8 +77,14 @@ fn fits(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
-const COLUMNS: [Scope; 5] =
-    [Scope::Agent, Scope::Reader, Scope::Admin, Scope::Service, Scope::Productivity];
+const COLUMNS: [Scope; 6] = [
+    Scope::Agent,
+    Scope::Reader,
+    Scope::Admin,
+    Scope::Service,
+    Scope::Directory,
+    Scope::Productivity,
+];
 
 fn actor(scopes: &[Scope]) -> Actor {
     Actor {
@@ -185,6 +195,7 @@ fn refusals_say_which_scopes_would_do() {
     const EXPLAIN: &str = "deskplane.v1.InsightService/Explain";
     const FINDINGS: &str = "deskplane.v1.InsightService/ListFindings";
     const SET_DEFAULT: &str = "deskplane.v1.ProfileService/SetDefault";
+    const SET_ROLES: &str = "deskplane.v1.DirectoryService/SetUserRoles";
     let (agent, service) = ([Scope::Agent], [Scope::Service]);
     let call = |subject, validate_only, agent_explain| Attributes {
         subject,
@@ -200,6 +211,7 @@ fn refusals_say_which_scopes_would_do() {
         (EXPLAIN, &agent, call(Some("jane"), false, false), Some("ADMIN,READER,SERVICE")),
         (EXPLAIN, &agent, call(Some("jane"), false, true), None),
         (FINDINGS, &service, call(None, false, true), Some("ADMIN,READER")),
+        (SET_ROLES, &service, call(None, false, false), Some("ADMIN,DIRECTORY")),
     ];
     for (path, scopes, call, required) in cases {
         let rpc = Rpc::find(path).unwrap();
@@ -274,6 +286,7 @@ fn user(id: &str, roles: &[&str], disabled: bool) -> Object {
         direct: Vec::new(),
         disabled,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -285,6 +298,7 @@ fn catalog() -> Catalog {
         display_name: "Desk".into(),
         members: BTreeSet::from([UserId::parse("nothing").unwrap()]),
         roles: BTreeSet::from([UniqueName::known("msdyn_system_administrator")]),
+        external_id: None,
     }));
     let objects = builtin::objects(1, Time::default()).into_iter().chain([
         role("contoso_readers", None, &[Scope::Reader]),
@@ -332,6 +346,7 @@ fn metadata_makes_the_caller_where_no_credentials_are_configured() {
     let cases: &[(Option<&str>, &str, &[Scope])] = &[
         (None, " Admin , READER", &[Scope::Admin, Scope::Reader]),
         (None, "agent,service", &[Scope::Agent, Scope::Service]),
+        (None, "Directory", &[Scope::Directory]),
         (None, " ", &[]),
         (Some("manager"), "agent", &[Scope::Agent]),
         (Some("nobody.knows"), "service", &[Scope::Service]),

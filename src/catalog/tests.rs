@@ -51,6 +51,7 @@ fn user(number: u8, roles: &[u8], links: &[u8], disabled: bool) -> Object {
             .collect(),
         disabled,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -68,6 +69,7 @@ fn team(number: u8, members: &[u8], roles: &[u8]) -> Object {
         display_name: String::new(),
         members: members.iter().map(|m| UserId::parse(&format!("u{m}")).unwrap()).collect(),
         roles: roles.iter().map(|r| name(&format!("role_{r}"))).collect(),
+        external_id: None,
     }))
 }
 

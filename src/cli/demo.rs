@@ -76,6 +76,8 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         origins: Vec::new(),
         watch,
         voice,
+        policy: config::Auth::default().policy(),
+        scim: None,
         audit: audit::Settings::default(),
         monitor: None,
         serving: None,

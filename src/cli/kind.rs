@@ -199,7 +199,7 @@ fn user() -> Kind {
         field: "user".to_owned(),
         collection: "users",
         id: Some("id"),
-        read_only: vec!["team_roles", "direct"],
+        read_only: vec!["team_roles", "synced_roles", "direct"],
         actions: vec!["roles", "disabled"],
         immutable: vec!["kind"],
         refers_to_own: false,

@@ -295,6 +295,8 @@ async fn serve(
         origins: config.web.origins.0.clone(),
         watch,
         voice: voice(config, vault, tasks)?,
+        policy: config.auth.policy(),
+        scim: config.scim.settings(),
         audit: config.audit(),
         monitor,
         serving: Some(notify),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     assignment::AddUsers,
     directory::{TeamPatch, UpsertTeam, UpsertUser, UserPatch},
-    plan::Context,
+    plan::{Context, DirectoryPolicy},
     sequence::Sequence,
 };
 use crate::{
@@ -36,6 +36,7 @@ impl HypotheticalUser {
             revision: catalog.revision,
             time: catalog.time,
             uid: uuid::Uuid::nil(),
+            policy: DirectoryPolicy::default(),
         };
         let mut sequence = Sequence::new(catalog, &context);
         let patch = UserPatch { roles: Some(self.roles.clone()), ..UserPatch::default() };
@@ -49,6 +50,7 @@ impl HypotheticalUser {
                 display_name: Some(team.to_string()),
                 members: Some(BTreeSet::from([id.clone()])),
                 roles: Some(self.team_roles.clone()),
+                external_id: None,
             };
             sequence.run(&UpsertTeam { id: team, etag: None, patch })?;
         }

@@ -2,7 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use super::plan::{Command, Context, Plan};
+use super::{
+    plan::{Command, Context, Plan},
+    privilege,
+};
 use crate::{
     catalog::{Catalog, Delta, Reach},
     content::{self, Parts},
@@ -34,7 +37,7 @@ pub fn judge(
     catalog: &Catalog,
     context: &Context,
 ) -> Result<Judgement, Refusal> {
-    let plan = command.plan(catalog, context)?;
+    let plan = permitted(command, catalog, context)?;
     if !plan.changed() {
         let (next, impact) = (catalog.clone(), Impact::default());
         return Ok(Judgement { plan, next, impact, encoded: Vec::new() });
@@ -42,6 +45,17 @@ pub fn judge(
     let Applied { next, delta, encoded } = apply(catalog, &plan.changes, context)?;
     let impact = Impact::of(catalog, &next, &delta);
     Ok(Judgement { plan, next, impact, encoded })
+}
+
+/// Plans a write, and refuses what the caller's scope does not permit of it.
+pub(super) fn permitted(
+    command: &dyn Command,
+    catalog: &Catalog,
+    context: &Context,
+) -> Result<Plan, Refusal> {
+    let plan = command.plan(catalog, context)?;
+    privilege::check(catalog, &plan.changes, context)?;
+    Ok(plan)
 }
 
 /// Judges a write as [`judge`] does, and answers what it would mean with the users behind `after` whom
@@ -53,7 +67,7 @@ pub fn preview(
     after: Option<&UserId>,
     most: usize,
 ) -> Result<(Plan, Preview), Refusal> {
-    let plan = command.plan(catalog, context)?;
+    let plan = permitted(command, catalog, context)?;
     if !plan.changed() {
         return Ok((plan, Preview::default()));
     }

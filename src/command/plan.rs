@@ -24,6 +24,15 @@ pub trait Command: std::fmt::Debug + Send {
     fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal>;
 }
 
+/// What the scope DIRECTORY may do beyond reading and writing users, teams and roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DirectoryPolicy {
+    /// Give and take roles that grant ADMIN, and change their holders.
+    pub grants_admin: bool,
+    /// Link users directly to profiles.
+    pub assigns: bool,
+}
+
 /// Who runs a command, and what its commit would have.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -35,6 +44,8 @@ pub struct Context {
     pub time: Time,
     /// Uid of an object that the command makes.
     pub uid: uuid::Uuid,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub policy: DirectoryPolicy,
 }
 
 /// A remark on an accepted write that the caller should read.

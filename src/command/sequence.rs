@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
-    judge::apply,
+    judge::{apply, permitted},
     plan::{Command, Context, Plan, Step},
 };
 use crate::{
@@ -73,7 +73,7 @@ impl<'a> Sequence<'a> {
     pub fn run(&mut self, command: &dyn Command) -> Result<(), Refusal> {
         let uid = step_uid(self.context.uid, self.steps.len());
         let context = Context { uid, ..self.context.clone() };
-        let plan = command.plan(&self.catalog, &context)?;
+        let plan = permitted(command, &self.catalog, &context)?;
         let changed = plan.changed();
         if changed {
             let applied = apply(&self.catalog, &plan.changes, &context)?;

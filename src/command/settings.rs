@@ -68,6 +68,7 @@ impl UpdateSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::DirectoryPolicy;
     use crate::domain::{Actor, Change, Object, Reason, Time};
 
     fn plan(patch: SettingsPatch, etag: Option<&str>) -> Result<Plan, Refusal> {
@@ -76,6 +77,7 @@ mod tests {
             revision: 7,
             time: Time::default(),
             uid: uuid::Uuid::nil(),
+            policy: DirectoryPolicy::default(),
         };
         let etag = etag.map(str::to_owned);
         UpdateSettings { etag, patch }.plan(&Catalog::empty(), &context)

@@ -24,7 +24,7 @@ fn stored(change: impl FnOnce(&mut Profile)) -> Catalog {
 
 fn context() -> Context {
     let (actor, uid) = (Actor::system(), uuid::Uuid::nil());
-    Context { actor, revision: 2, time: Time::default(), uid }
+    Context { actor, revision: 2, time: Time::default(), uid, policy: DirectoryPolicy::default() }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{list::List, range::DAY_S};
 use crate::{
     auth::scope_named,
+    command::DirectoryPolicy,
     credentials::{
         self, ALGORITHMS, Algorithm, CertificateRule, ClaimSettings, IssuerSettings, KeySource,
         NameKind, Pattern,
@@ -32,6 +33,10 @@ pub struct Auth {
     /// Serves callers without credentials at addresses that other machines can reach, each as an
     /// administrator. For networks that nobody else can enter.
     pub anonymous: bool,
+    /// Whether the scope DIRECTORY gives and takes roles that grant ADMIN, and changes their holders.
+    pub directory_grants_admin: bool,
+    /// Whether the scope DIRECTORY links users directly to profiles.
+    pub directory_assigns: bool,
     /// Issuers of JWTs.
     pub issuers: Vec<Issuer>,
     /// Whom certificates of clients stand for; the first row that fits counts.
@@ -166,6 +171,8 @@ impl Default for Auth {
             clock_skew_s: 60,
             ca: None,
             anonymous: false,
+            directory_grants_admin: false,
+            directory_assigns: false,
             issuers: Vec::new(),
             certificates: Vec::new(),
         }
@@ -197,6 +204,14 @@ impl Auth {
             if let Err(rule) = row.rule() {
                 mistakes.push(format!("`auth.certificates[{at}]`: {rule}"));
             }
+        }
+    }
+
+    /// What the scope DIRECTORY may do, for the server.
+    pub fn policy(&self) -> DirectoryPolicy {
+        DirectoryPolicy {
+            grants_admin: self.directory_grants_admin,
+            assigns: self.directory_assigns,
         }
     }
 

@@ -13,16 +13,24 @@ pub enum Scope {
     Reader,
     /// Reads what concerns the user that the credential stands for.
     Agent,
-    /// Resolves and watches any user, writes the directory.
+    /// Resolves and watches any user, reads the directory.
     Service,
     /// An agent who also maintains scripts and macros.
     Productivity,
+    /// Reads and writes the directory. Last: the order is that of the bits of stored sets.
+    Directory,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: &'static [Self] =
-        &[Self::Admin, Self::Reader, Self::Agent, Self::Service, Self::Productivity];
+    pub const ALL: &'static [Self] = &[
+        Self::Admin,
+        Self::Reader,
+        Self::Agent,
+        Self::Service,
+        Self::Directory,
+        Self::Productivity,
+    ];
 
     /// The name that SPEC gives it.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +40,7 @@ impl Scope {
             Self::Agent => "AGENT",
             Self::Service => "SERVICE",
             Self::Productivity => "PRODUCTIVITY",
+            Self::Directory => "DIRECTORY",
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     clock::Clock,
-    command::{Context, Judgement, Plan, judge},
+    command::{Context, DirectoryPolicy, Judgement, Plan, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     impact::{Affected, Impact},
     store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
@@ -40,6 +40,8 @@ pub(super) struct Committer {
     pub(super) unseeded: bool,
     /// Whether the store must be opened again before it takes a write.
     pub(super) ended: bool,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub(super) policy: DirectoryPolicy,
 }
 
 /// What became of a batch.
@@ -142,6 +144,7 @@ impl Committer {
             revision: old.revision + 1,
             time: Time::next_commit(now, old.time),
             uid: self.clock.uid(),
+            policy: self.policy,
         };
         let request = submission.request.as_ref().filter(|_| !submission.validate_only);
         let mut reuse = None;

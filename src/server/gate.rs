@@ -22,6 +22,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 pub(super) use self::plain::text_response;
+pub(super) use self::route::Beyond;
 use self::route::{Probe, Route};
 use super::{framing::ACCEPTED_ENCODINGS, readiness::Readiness};
 use crate::service::refused;
@@ -44,8 +45,8 @@ struct Rules {
     header_bytes: usize,
     /// Answers probes.
     readiness: Readiness,
-    /// Whether any authority may be asked for, and not only this machine.
-    any_authority: bool,
+    /// What is served beyond the usual.
+    beyond: Beyond,
 }
 
 impl GateLayer {
@@ -54,11 +55,11 @@ impl GateLayer {
         services: impl IntoIterator<Item = String>,
         header_bytes: u32,
         readiness: Readiness,
-        any_authority: bool,
+        beyond: Beyond,
     ) -> Self {
         let services = services.into_iter().collect();
         let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
-        Self { rules: Arc::new(Rules { services, header_bytes, readiness, any_authority }) }
+        Self { rules: Arc::new(Rules { services, header_bytes, readiness, beyond }) }
     }
 }
 
@@ -80,8 +81,7 @@ pub(super) struct Gate<S> {
 impl Rules {
     /// The answer to a request that goes no further.
     fn stop<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
-        let answer = match route::of(request, &self.services, self.header_bytes, self.any_authority)
-        {
+        let answer = match route::of(request, &self.services, self.header_bytes, self.beyond) {
             Route::Inside => return None,
             Route::Refused(refusal) => return Some(refused(&refusal)),
             Route::Plain(answer) => answer.into_response(),

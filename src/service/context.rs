@@ -21,6 +21,7 @@ use crate::{
     audit::{Outcome, Read, Recorder},
     auth::{self, Credential, Rpc},
     catalog::Catalog,
+    command::DirectoryPolicy,
     domain::{Actor, Provenance, Reason, Refusal, Scope},
     history::History,
     ledger::{Accepted, Ledger, Submission},
@@ -265,6 +266,11 @@ impl Data {
             head.audited.set(Box::new(read)).ok();
         }
         Ok(Admitted { catalog, actor, scope, _checked: () })
+    }
+
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub(super) fn policy(&self) -> DirectoryPolicy {
+        self.ledger.policy()
     }
 
     /// Submits the write of an admitted call. From then on its outcome does not depend on whether the

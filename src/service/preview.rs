@@ -62,6 +62,7 @@ impl Service {
             revision: revision + 1,
             time: Time::next_commit(self.clock.now(), catalog.time),
             uid: self.clock.uid(),
+            policy: self.data.policy(),
         };
         // One more than the page holds, to know whether there are more.
         let (plan, preview) =

@@ -207,6 +207,7 @@ mod tests {
             display_name: "Day".to_owned(),
             members: BTreeSet::new(),
             roles: BTreeSet::new(),
+            external_id: None,
         };
         let mut objects = crate::command::library::samples("contoso_sample", |_| None);
         objects.extend([

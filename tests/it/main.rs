@@ -27,6 +27,7 @@ mod operations;
 mod process;
 mod program;
 mod properties;
+mod scim;
 mod secrets;
 mod server;
 mod soak;

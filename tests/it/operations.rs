@@ -174,7 +174,7 @@ async fn s12_2_readers_preview_and_validate_lists_and_only_administrators_apply_
     let refused = reader.refused("ApplyChanges", list.clone()).await;
     assert_eq!(refused, (Code::PermissionDenied, "SCOPE_REQUIRED".into()));
     let user = Some("ann");
-    for scope in ["agent", "service"] {
+    for scope in ["agent", "service", "directory"] {
         let other = Api::of(&server, As::new(user, Some(scope)));
         for (rpc, list) in
             [("PreviewChanges", &list), ("ApplyChanges", &list), ("ApplyChanges", &dry)]

@@ -79,6 +79,7 @@ prop_compose! {
             direct: direct.collect(),
             disabled,
             business_unit: String::new(),
+            synced: None,
         }
     }
 }
@@ -117,6 +118,7 @@ impl World {
                 display_name: String::new(),
                 members: members.iter().map(|m| self.users[*m].id.clone()).collect(),
                 roles: roles(held),
+                external_id: None,
             }))
         }));
         objects

@@ -4,9 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
+    command::DirectoryPolicy,
     credentials::Credentials,
     domain::{Actor, Change, Object, Provenance, Time},
-    live,
+    live, scim,
     server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
@@ -83,6 +84,10 @@ pub(crate) struct Front {
     pub(crate) origins: Vec<Origin>,
     /// Limits.
     pub(crate) limits: Limits,
+    /// What the scope DIRECTORY may do beyond the table of access.
+    pub(crate) policy: DirectoryPolicy,
+    /// Settings of SCIM, where it is served.
+    pub(crate) scim: Option<scim::Settings>,
 }
 
 /// A running server; it ends with the value.
@@ -152,7 +157,7 @@ impl Running {
         monitor: Option<Monitor>,
         front: Front,
     ) -> Self {
-        let Front { listeners, tls, credentials, origins, limits } = front;
+        let Front { listeners, tls, credentials, origins, limits, policy, scim } = front;
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
@@ -173,6 +178,8 @@ impl Running {
             origins,
             watch,
             voice,
+            policy,
+            scim,
             audit,
             monitor,
             serving: None,

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::*;
 use crate::{
     catalog::{Catalog, builtin},
-    command::{Command, Context, Plan, ProfilePatch},
+    command::{Command, Context, DirectoryPolicy, Plan, ProfilePatch},
     domain::{
         Actor, Common, FindingCode, Object, Origin, Reason, Refusal, Stamp, State, Time,
         UniqueName, Violations, profile::Profile,
@@ -26,7 +26,13 @@ fn stamp() -> Stamp {
 
 fn context() -> Context {
     let (actor, uid) = (Actor::system(), uuid::Uuid::from_u128(7));
-    Context { actor, revision: 2, time: Time::from_micros(9), uid }
+    Context {
+        actor,
+        revision: 2,
+        time: Time::from_micros(9),
+        uid,
+        policy: DirectoryPolicy::default(),
+    }
 }
 
 /// The built-in objects and these.

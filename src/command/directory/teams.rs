@@ -26,6 +26,8 @@ pub struct TeamPatch {
     pub members: Option<BTreeSet<UserId>>,
     /// At most 50 roles; replaces the roles.
     pub roles: Option<BTreeSet<UniqueName>>,
+    /// What a directory calls the team, at most 254 characters.
+    pub external_id: Option<Option<Box<str>>>,
 }
 
 /// Makes a team, or changes fields of one.
@@ -52,9 +54,15 @@ impl UpsertTeam {
         if before.is_none() && display_name.is_none() {
             v.invalid("display_name", "is required");
         }
+        if let Some(Some(name)) = &self.patch.external_id {
+            check::line(&mut v, "external_id", name, 1..=254);
+        }
         v.finish()?;
         let mut next = before.as_deref().cloned().unwrap_or_else(|| self.empty(context));
         next.display_name = display_name.unwrap_or(next.display_name);
+        if let Some(name) = &self.patch.external_id {
+            next.external_id.clone_from(name);
+        }
         let mut references = References::new(catalog);
         if let Some(members) = &self.patch.members {
             next.members = references.users("members", members, &next.members);
@@ -80,6 +88,7 @@ impl UpsertTeam {
             display_name: String::new(),
             members: BTreeSet::new(),
             roles: BTreeSet::new(),
+            external_id: None,
         }
     }
 }

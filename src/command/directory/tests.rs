@@ -8,11 +8,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::*;
 use crate::{
     catalog::{Catalog, builtin},
-    command::{Command, Context, Plan},
+    command::{Command, Context, DirectoryPolicy, Plan},
     domain::{
         Actor, Change, Common, FindingCode, Kind, Object, ObjectKey, Scope, Scopes, Stamp, TeamId,
         Time, UniqueName, UserId,
-        directory::{DirectLink, Team, User, UserKind},
+        directory::{DirectLink, OtherName, Team, User, UserKind},
         profile::Profile,
         role::{Persona, SecurityRole},
     },
@@ -60,6 +60,7 @@ fn user(text: &str, roles: &[&str], link: Option<&str>) -> Object {
             .collect(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -81,6 +82,7 @@ fn team(text: &str, members: &[&str], roles: &[&str]) -> Object {
         display_name: "Team".into(),
         members: ids(members),
         roles: names(roles),
+        external_id: None,
     }))
 }
 
@@ -111,7 +113,13 @@ fn catalog() -> Catalog {
 
 fn context(scopes: &[Scope]) -> Context {
     let actor = Actor { scopes: Scopes::of(scopes), ..Actor::system() };
-    Context { actor, revision: 2, time: Time::default(), uid: uuid::Uuid::from_u128(9) }
+    Context {
+        actor,
+        revision: 2,
+        time: Time::default(),
+        uid: uuid::Uuid::from_u128(9),
+        policy: DirectoryPolicy::default(),
+    }
 }
 
 fn admin(command: &dyn Command) -> Result<Plan, Refusal> {
@@ -344,6 +352,7 @@ fn unchanged_objects_are_no_ops() {
         display_name: Some("Team".into()),
         members: Some(ids(&["ANN", "old_hand"])),
         roles: Some(names(&["contoso_leads"])),
+        external_id: Some(None),
     };
     let commands: Vec<Box<dyn Command>> = vec![
         Box::new(upsert_user("ANN", same_user.clone())),

@@ -12,11 +12,12 @@ use crate::{
         Command, Context, Plan,
         assignment::{self, Wanted},
         preconditions::{fresh, not_found, same_etag_of},
+        privilege,
         references::References,
     },
     domain::{
-        Kind, ObjectKey, Reason, Refusal, UniqueName, UserId, Violations, check,
-        directory::{MAX_USER_ROLES, Team, User, UserKind},
+        Kind, ObjectKey, Reason, Refusal, Scope, UniqueName, UserId, Violations, check,
+        directory::{MAX_USER_ROLES, OtherName, Team, User, UserKind},
         refusal::Preconditions,
     },
 };
@@ -39,6 +40,8 @@ pub struct UserPatch {
     pub roles: Option<BTreeSet<UniqueName>>,
     /// Whether a new user starts disabled.
     pub disabled: Option<bool>,
+    /// The name that the id was not made of, at most 254 characters.
+    pub other_name: Option<Option<OtherName>>,
 }
 
 impl UserPatch {
@@ -53,6 +56,15 @@ impl UserPatch {
             if let Some(value) = value {
                 check::line(v, &field(name), value, 0..=max);
             }
+        }
+        match &self.other_name {
+            Some(Some(OtherName::UserName(name))) => {
+                check::line(v, &field("user_name"), name, 1..=254);
+            }
+            Some(Some(OtherName::ExternalId(name))) => {
+                check::line(v, &field("external_id"), name, 1..=254);
+            }
+            Some(None) | None => {}
         }
         let Some(before) = before else { return };
         if self.kind.is_some_and(|kind| kind != before.kind) {
@@ -76,6 +88,9 @@ impl UserPatch {
         if let Some(unit) = &self.business_unit {
             user.business_unit.clone_from(unit);
         }
+        if let Some(name) = &self.other_name {
+            user.set_other_name(name.clone());
+        }
         user.kind = self.kind.unwrap_or(user.kind);
         user.disabled = self.disabled.unwrap_or(user.disabled);
     }
@@ -96,7 +111,13 @@ fn start(id: &UserId, before: Option<&Arc<User>>, uid: uuid::Uuid, context: &Con
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }
+}
+
+/// Whether the roles that a write adds come from a directory sync.
+fn by_sync(context: &Context) -> bool {
+    context.actor.scopes.has(Scope::Directory)
 }
 
 fn stored(catalog: &Catalog, id: &UserId) -> Option<Arc<User>> {
@@ -136,7 +157,7 @@ impl UpsertUser {
         self.patch.apply(&mut next);
         if let Some(roles) = roles {
             let mut references = References::new(catalog);
-            next.roles = references.roles("roles", roles);
+            next.set_roles(references.roles("roles", roles), by_sync(context));
             references.finish()?;
         }
         same_etag_of(next.id.as_str(), before.as_deref(), self.etag.as_deref())?;
@@ -174,6 +195,9 @@ pub struct BatchUpsertUsers {
 impl BatchUpsertUsers {
     /// Judges the command on this catalog.
     pub fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, Refusal> {
+        if self.rows.iter().any(|row| row.profile.is_some()) {
+            privilege::may_assign(context)?;
+        }
         self.syntax(catalog)?;
         let mut references = References::new(catalog);
         let mut failed = Preconditions::new();
@@ -188,7 +212,7 @@ impl BatchUpsertUsers {
             if let Some(roles) = &row.patch.roles {
                 let field = format!("rows[{at}].user.roles");
                 limit(&mut failed, &field, Some(roles), MAX_USER_ROLES);
-                next.roles = references.roles(&field, roles);
+                next.set_roles(references.roles(&field, roles), by_sync(context));
             }
             let field = format!("rows[{at}].profile");
             let profile = row.profile.as_ref().and_then(|name| references.profile(&field, name));
@@ -266,7 +290,9 @@ impl SetUserRoles {
         limit(&mut failed, "roles", Some(&roles), MAX_USER_ROLES);
         failed.finish()?;
         let mut plan = Plan::about(Kind::User, user.id.as_str());
-        plan.put_changed(User { roles, ..User::clone(&user) }, Some(&user), context);
+        let mut next = User::clone(&user);
+        next.set_roles(roles, by_sync(context));
+        plan.put_changed(next, Some(&user), context);
         Ok(plan)
     }
 }

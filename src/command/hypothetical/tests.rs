@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     catalog::builtin,
-    command::{Command as _, CreateProfile, ProfilePatch},
+    command::{Command as _, CreateProfile, DirectoryPolicy, ProfilePatch},
     domain::{App, Method, Time},
     resolve::{LossReason, Outcome, explain, resolve},
 };
@@ -19,7 +19,12 @@ fn catalog() -> Catalog {
     let create = CreateProfile { unique_name: "contoso_rep".into(), patch };
     let uid = uuid::Uuid::from_u128(5);
     let (actor, time) = (Actor::system(), Time::from_micros(2));
-    let plan = create.plan(&seeded, &Context { actor, revision: 2, time, uid }).unwrap();
+    let plan = create
+        .plan(
+            &seeded,
+            &Context { actor, revision: 2, time, uid, policy: DirectoryPolicy::default() },
+        )
+        .unwrap();
     seeded.apply(&plan.changes, 2, time)
 }
 

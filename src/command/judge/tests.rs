@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     catalog::builtin,
+    command::DirectoryPolicy,
     content::COMPILED,
     domain::{
         Actor, Common, Stamp, Time, UniqueName,
@@ -45,6 +46,7 @@ fn write(catalog: &Catalog, objects: impl IntoIterator<Item = Object>) -> Result
         revision: catalog.revision + 1,
         time: Time::default(),
         uid: uuid::Uuid::nil(),
+        policy: DirectoryPolicy::default(),
     };
     let changes = objects.into_iter().map(Change::Put).collect();
     let judged = judge(&Write(changes), catalog, &context).map(|judged| judged.next);

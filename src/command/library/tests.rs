@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     catalog::builtin,
-    command::ProfilePatch,
+    command::{DirectoryPolicy, ProfilePatch},
     domain::{
         Actor, Object, Reason, Time,
         field::{FieldValue, Values},
@@ -43,6 +43,7 @@ fn context(number: u128) -> Context {
         revision: 10 + i64::try_from(number).unwrap(),
         time: Time::default(),
         uid: uuid::Uuid::from_u128(number << 96),
+        policy: DirectoryPolicy::default(),
     }
 }
 

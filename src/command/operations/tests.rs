@@ -3,13 +3,15 @@
 use super::*;
 use crate::{
     catalog::builtin,
-    command::{CreateProfile, DeleteProfile, ProfilePatch, SetDefault, SetRankAndRoles},
+    command::{
+        CreateProfile, DeleteProfile, DirectoryPolicy, ProfilePatch, SetDefault, SetRankAndRoles,
+    },
     domain::{Actor, Time, UniqueName},
 };
 
 fn context() -> Context {
     let (time, uid) = (Time::from_micros(2), uuid::Uuid::from_u128(7));
-    Context { actor: Actor::system(), revision: 2, time, uid }
+    Context { actor: Actor::system(), revision: 2, time, uid, policy: DirectoryPolicy::default() }
 }
 
 fn catalog() -> Catalog {

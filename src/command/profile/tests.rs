@@ -1,12 +1,18 @@
 use super::*;
 use crate::{
     catalog::builtin,
-    command::{Command as _, Context},
+    command::{Command as _, Context, DirectoryPolicy},
     domain::{Actor, Time, UniqueName},
 };
 
 fn context() -> Context {
-    Context { actor: Actor::system(), revision: 2, time: Time::default(), uid: uuid::Uuid::nil() }
+    Context {
+        actor: Actor::system(),
+        revision: 2,
+        time: Time::default(),
+        uid: uuid::Uuid::nil(),
+        policy: DirectoryPolicy::default(),
+    }
 }
 
 fn upsert(name: &str, patch: ProfilePatch) -> UpdateProfile {

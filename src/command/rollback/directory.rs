@@ -52,6 +52,7 @@ fn team(old: &Team) -> Box<dyn Command> {
             display_name: Some(old.display_name.clone()),
             members: Some(old.members.clone()),
             roles: Some(old.roles.clone()),
+            external_id: Some(old.external_id.clone()),
         },
     })
 }
@@ -69,6 +70,7 @@ fn user(catalog: &Catalog, old: &User) -> Box<dyn Command> {
             kind: Some(old.kind),
             roles: is_new.then(|| old.roles.clone()),
             disabled: is_new.then_some(old.disabled),
+            other_name: Some(old.other_name().cloned()),
         },
     })
 }
@@ -88,7 +90,8 @@ fn settings(old: &Settings) -> Box<dyn Command> {
     })
 }
 
-/// Restores what a user has beside his fields: roles, the disabled flag and direct links.
+/// Restores what a user has beside his fields: roles, the disabled flag and direct links. Roles that
+/// come back are an administrator's now.
 pub(super) fn memberships(
     flags: &Flags,
     sequence: &mut Sequence<'_>,

@@ -6,10 +6,10 @@ use super::*;
 use crate::{
     catalog::builtin,
     command::{
-        AddUsers, CloneProfile, CreateProfile, DeleteProfile, DeleteUser, ProfilePatch,
-        RemoveDefault, RemoveRankAndRoles, RemoveUsers, RolePatch, SetDefault, SetProfileState,
-        SetRankAndRoles, SetUserDisabled, SetUserRoles, SettingsPatch, UpdateProfile,
-        UpdateSettings, UpsertRole, UpsertUser, UserPatch, judge,
+        AddUsers, CloneProfile, CreateProfile, DeleteProfile, DeleteUser, DirectoryPolicy,
+        ProfilePatch, RemoveDefault, RemoveRankAndRoles, RemoveUsers, RolePatch, SetDefault,
+        SetProfileState, SetRankAndRoles, SetUserDisabled, SetUserRoles, SettingsPatch,
+        UpdateProfile, UpdateSettings, UpsertRole, UpsertUser, UserPatch, judge,
         library::{self, Patch as _},
     },
     domain::{
@@ -40,6 +40,7 @@ fn context(catalog: &Catalog) -> Context {
         revision,
         time: Time::from_micros(revision),
         uid: uuid::Uuid::from_u128(u128::try_from(revision).unwrap() << 32),
+        policy: DirectoryPolicy::default(),
     }
 }
 

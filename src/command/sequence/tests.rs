@@ -9,9 +9,9 @@ use crate::{
     catalog::builtin,
     command::{
         AddUsers, CloneProfile, CreateProfile, DeleteProfile, DeleteRole, DeleteTeam, DeleteUser,
-        Displace, ProfilePatch, RemoveDefault, RemoveRankAndRoles, RemoveUsers, RolePatch,
-        SetDefault, SetProfileState, SetRankAndRoles, SetUserDisabled, SetUserRoles, TeamPatch,
-        UpdateProfile, UpsertRole, UpsertTeam, UpsertUser, UserPatch, judge,
+        DirectoryPolicy, Displace, ProfilePatch, RemoveDefault, RemoveRankAndRoles, RemoveUsers,
+        RolePatch, SetDefault, SetProfileState, SetRankAndRoles, SetUserDisabled, SetUserRoles,
+        TeamPatch, UpdateProfile, UpsertRole, UpsertTeam, UpsertUser, UserPatch, judge,
     },
     domain::{Actor, Reason, Stamp, State, TeamId, Time, UniqueName, UserId, directory::User},
 };
@@ -36,7 +36,13 @@ fn role_name(number: u8) -> UniqueName {
 
 fn context(revision: i64) -> Context {
     let uid = Uuid::from_u128(u128::try_from(revision).unwrap() << 64);
-    Context { actor: Actor::system(), revision, time: Time::from_micros(revision), uid }
+    Context {
+        actor: Actor::system(),
+        revision,
+        time: Time::from_micros(revision),
+        uid,
+        policy: DirectoryPolicy::default(),
+    }
 }
 
 fn create(number: u8) -> Boxed {
@@ -98,6 +104,7 @@ fn team(members: &[u8], roles: &[u8]) -> Boxed {
         display_name: Some("Team".into()),
         members: Some(members.iter().copied().map(user_id).collect()),
         roles: Some(roles.iter().copied().map(role_name).collect()),
+        external_id: None,
     };
     Box::new(UpsertTeam { id: TeamId::parse("team").unwrap(), etag: None, patch })
 }

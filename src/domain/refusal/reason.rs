@@ -219,6 +219,8 @@ reasons! {
     IssuerUnavailable = "ISSUER_UNAVAILABLE", Unavailable;
     /// The caller lacks a scope.
     ScopeRequired = "SCOPE_REQUIRED", PermissionDenied;
+    /// A directory sync would give or take a role that grants ADMIN, or change a holder of one.
+    PrivilegedRole = "PRIVILEGED_ROLE", PermissionDenied;
     /// An agent names another user.
     SelfOnly = "SELF_ONLY", PermissionDenied;
     /// The request names an authority that this server does not answer for.
@@ -235,6 +237,8 @@ reasons! {
     UserDeleted = "USER_DELETED", NotFound;
     /// The user has too many streams.
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
+    /// A sync would disable, delete or take roles from too many users.
+    MassChange = "MASS_CHANGE", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
     /// The next part of an upload does not come.

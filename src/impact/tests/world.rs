@@ -77,6 +77,7 @@ pub(super) fn user(number: u8, roles: &[u8], link: Option<u8>, disabled: bool) -
             .collect(),
         disabled,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 
@@ -87,6 +88,7 @@ fn team(members: &[u8], roles: &[u8]) -> Object {
         display_name: String::new(),
         members: members.iter().map(|m| UserId::parse(&format!("u{m}")).unwrap()).collect(),
         roles: roles.iter().map(|r| role_name(*r)).collect(),
+        external_id: None,
     }))
 }
 

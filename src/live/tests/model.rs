@@ -97,6 +97,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
                 display_name: String::new(),
                 members: [id(pick(random, &USERS))].into(),
                 roles: some_roles(random).into_iter().map(name).collect(),
+                external_id: None,
             }))),
         },
         _ => match catalog.tables.profiles.find("abc_p0") {

@@ -55,6 +55,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
             display_name: String::new(),
             members: [id(USERS[random.usize(..USERS.len())])].into(),
             roles: some_roles(random, catalog),
+            external_id: None,
         }))),
         _ => {
             let mut user = user(USERS[random.usize(..USERS.len())], &[]);

@@ -101,6 +101,7 @@ pub(super) fn user(text: &str, roles: &[&str]) -> User {
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }
 }
 

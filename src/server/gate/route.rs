@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, Version, header, uri::Authority};
 use super::plain::Plain;
 use crate::{
     domain::{Reason, Refusal},
+    scim::is_path as is_scim,
     web::Translated,
 };
 
@@ -16,7 +17,7 @@ const FIELD_OVERHEAD: usize = 32;
 /// Where a request goes.
 #[derive(Debug)]
 pub(super) enum Route {
-    /// To the services: a gRPC call, or a webhook.
+    /// To the services: a gRPC call, a webhook, or SCIM.
     Inside,
     /// Nowhere: a gRPC call that is refused.
     Refused(Refusal),
@@ -24,6 +25,15 @@ pub(super) enum Route {
     Plain(Plain),
     /// A probe.
     Probe(Probe),
+}
+
+/// What is served by some servers only.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::server) struct Beyond {
+    /// SCIM.
+    pub(in crate::server) scim: bool,
+    /// Any authority, and not only this machine.
+    pub(in crate::server) any_authority: bool,
 }
 
 /// What a load balancer asks.
@@ -40,7 +50,7 @@ pub(super) fn of<B>(
     request: &Request<B>,
     services: &[String],
     header_bytes: usize,
-    any_authority: bool,
+    beyond: Beyond,
 ) -> Route {
     let path = request.uri().path();
     // Vendors know the server by its public name, and prove who they are by their signatures.
@@ -50,7 +60,7 @@ pub(super) fn of<B>(
             false => Route::Inside,
         };
     }
-    let foreign = foreign_authority(request).filter(|_| !any_authority);
+    let foreign = foreign_authority(request).filter(|_| !beyond.any_authority);
     if is_grpc(request) {
         return match foreign {
             Some(authority) => Route::Refused(authority_refused(authority)),
@@ -65,6 +75,12 @@ pub(super) fn of<B>(
     }
     if foreign.is_some() {
         return Route::Plain(Plain::Misdirected);
+    }
+    if beyond.scim && is_scim(path) {
+        return match is_from_page(request.headers()) {
+            true => Route::Plain(Plain::FromPage),
+            false => Route::Inside,
+        };
     }
     let readable = [Method::GET, Method::HEAD].contains(request.method());
     match path {

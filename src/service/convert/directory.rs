@@ -28,6 +28,7 @@ const USER: Fields<'static> = &[
     ("direct", Access::Action("AddUsers and RemoveUsers")),
     ("disabled", Access::Action("DisableUser and EnableUser")),
     ("business_unit", Access::Mutable),
+    ("synced_roles", Access::Output),
 ];
 
 const TEAM: Fields<'static> =
@@ -66,6 +67,7 @@ impl Resource for v1::User {
             direct: direct.collect(),
             disabled: o.disabled,
             business_unit: o.business_unit.clone(),
+            synced_roles: resource_names(Kind::Role, o.synced_roles()),
         })
     }
 }
@@ -99,8 +101,8 @@ fn grant(scope: Scope) -> v1::Grant {
         Scope::Reader => v1::Grant::Reader,
         Scope::Agent => v1::Grant::Agent,
         Scope::Productivity => v1::Grant::Productivity,
-        // No role grants the scope of services.
-        Scope::Service => v1::Grant::Unspecified,
+        // No role grants the scopes of services.
+        Scope::Service | Scope::Directory => v1::Grant::Unspecified,
     }
 }
 
@@ -143,6 +145,8 @@ fn user_patch(r: &mut Reader<'_>, u: &v1::User, mask: &Mask, at: &str) -> UserPa
         kind: r.choice(&field("kind"), u.kind),
         roles: (!u.roles.is_empty()).then(|| r.names(&field("roles"), Kind::Role, &u.roles)),
         disabled: u.disabled.then_some(true),
+        // The API has no word for it.
+        other_name: None,
     }
 }
 
@@ -204,6 +208,8 @@ fn upsert_team(q: v1::UpsertTeamRequest, r: &mut Reader<'_>) -> UpsertTeam {
                 .sets("members", !t.members.is_empty())
                 .then(|| r.users("members", &t.members)),
             roles: mask.sets("roles", !t.roles.is_empty()).then(|| roles(r, &t.roles)),
+            // The API has no word for it.
+            external_id: None,
         },
     }
 }

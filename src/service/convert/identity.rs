@@ -48,5 +48,6 @@ fn scope(scope: Scope) -> v1::Scope {
         Scope::Agent => v1::Scope::Agent,
         Scope::Service => v1::Scope::Service,
         Scope::Productivity => v1::Scope::Productivity,
+        Scope::Directory => v1::Scope::Directory,
     }
 }

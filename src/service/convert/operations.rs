@@ -7,7 +7,10 @@ use deskplane_proto::v1::{self, operation::Operation};
 use super::{Envelope, Reader, WriteRequest, finding, warning};
 use crate::{
     catalog::Catalog,
-    command::{ApplyChanges, Command, Context, MAX_OPERATIONS, Sequence, Step, operation_field},
+    command::{
+        ApplyChanges, Command, Context, DirectoryPolicy, MAX_OPERATIONS, Sequence, Step,
+        operation_field,
+    },
     domain::{Actor, Time, Violations},
 };
 
@@ -90,6 +93,7 @@ fn trial(catalog: &Catalog) -> Context {
         revision: catalog.revision + 1,
         time: Time::next_commit(catalog.time, catalog.time),
         uid: uuid::Uuid::nil(),
+        policy: DirectoryPolicy::default(),
     }
 }
 

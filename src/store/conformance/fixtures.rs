@@ -25,6 +25,7 @@ pub(crate) fn put_user(id: &str, revision: Revision) -> Change {
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     })))
 }
 

@@ -1,15 +1,16 @@
 //! The table of scopes, cell by cell (SPEC §12.2).
 
+use deskplane::command::DirectoryPolicy;
 use deskplane_proto::v1::watch_profile_response::Event;
 use serde_json::{Value, json};
 use tonic::Code;
 
 use super::{Api, methods, reason};
-use crate::server::{As, Running};
+use crate::server::{As, Front, Running};
 
-/// The row of a method: what AGENT, READER, ADMIN, SERVICE and PRODUCTIVITY may. `any`, `self`,
-/// `explain` (self, if agents may Explain themselves), `dry` (with `validate_only`), `-`.
-fn row(service: &str, method: &str) -> [&'static str; 5] {
+/// The row of a method: what AGENT, READER, ADMIN, SERVICE, DIRECTORY and PRODUCTIVITY may. `any`,
+/// `self`, `explain` (self, if agents may Explain themselves), `dry` (with `validate_only`), `-`.
+fn row(service: &str, method: &str) -> [&'static str; 6] {
     const LIBRARY: &[&str] = &[
         "SessionTemplateService",
         "ApplicationTabTemplateService",
@@ -25,30 +26,30 @@ fn row(service: &str, method: &str) -> [&'static str; 5] {
     ];
     let read = method.starts_with("Get") || method.starts_with("List");
     match (service, method) {
-        ("IdentityService", _) => ["any"; 5],
-        ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-"],
-        ("AgentService", "ReportProfileStatus") => ["self", "-", "-", "-", "self"],
-        ("HistoryService", "Rollback") => ["-", "dry", "any", "-", "-"],
-        ("FleetService" | "HistoryService", _) => ["-", "any", "any", "-", "-"],
-        ("AgentService", _) => ["self", "any", "any", "any", "self"],
-        ("InsightService", "Explain") => ["explain", "any", "any", "any", "explain"],
+        ("IdentityService", _) => ["any"; 6],
+        ("AgentService", "BulkResolve") => ["-", "any", "any", "any", "-", "-"],
+        ("AgentService", "ReportProfileStatus") => ["self", "-", "-", "-", "-", "self"],
+        ("HistoryService", "Rollback") => ["-", "dry", "any", "-", "-", "-"],
+        ("FleetService" | "HistoryService", _) => ["-", "any", "any", "-", "-", "-"],
+        ("AgentService", _) => ["self", "any", "any", "any", "-", "self"],
+        ("InsightService", "Explain") => ["explain", "any", "any", "any", "-", "explain"],
         ("InsightService" | "AuditService", _) | ("ChangeService", "PreviewChanges") => {
-            ["-", "any", "any", "-", "-"]
+            ["-", "any", "any", "-", "-", "-"]
         }
         ("ProviderService", "ReportProviderHealth" | "VerifyProvider") => {
-            ["-", "-", "any", "any", "-"]
+            ["-", "-", "any", "any", "-", "-"]
         }
-        ("ProviderService", "ListAdapters") => ["-", "any", "any", "any", "-"],
-        ("VoiceService", "ListCalls") => ["self", "any", "any", "any", "self"],
-        ("VoiceService", _) => ["self", "-", "-", "any", "self"],
-        ("ProviderService", "RotateSecretKeys") => ["-", "-", "any", "-", "-"],
-        ("DirectoryService", _) if read => ["-", "any", "any", "any", "-"],
-        ("DirectoryService", _) => ["-", "-", "any", "any", "-"],
-        (service, _) if read && LIBRARY.contains(&service) => ["-", "any", "any", "-", "any"],
-        ("AgentScriptService" | "MacroService", _) => ["-", "dry", "any", "-", "any"],
-        ("TransferService", "Export") => ["-", "any", "any", "-", "-"],
-        _ if read => ["-", "any", "any", "-", "-"],
-        _ => ["-", "dry", "any", "-", "-"],
+        ("ProviderService", "ListAdapters") => ["-", "any", "any", "any", "-", "-"],
+        ("VoiceService", "ListCalls") => ["self", "any", "any", "any", "-", "self"],
+        ("VoiceService", _) => ["self", "-", "-", "any", "-", "self"],
+        ("ProviderService", "RotateSecretKeys") => ["-", "-", "any", "-", "-", "-"],
+        ("DirectoryService", _) if read => ["-", "any", "any", "any", "any", "-"],
+        ("DirectoryService", _) => ["-", "-", "any", "-", "any", "-"],
+        (service, _) if read && LIBRARY.contains(&service) => ["-", "any", "any", "-", "-", "any"],
+        ("AgentScriptService" | "MacroService", _) => ["-", "dry", "any", "-", "-", "any"],
+        ("TransferService", "Export") => ["-", "any", "any", "-", "-", "-"],
+        _ if read => ["-", "any", "any", "-", "-", "-"],
+        _ => ["-", "dry", "any", "-", "-", "-"],
     }
 }
 
@@ -78,7 +79,8 @@ fn callers() -> Vec<(&'static str, Option<usize>, As)> {
         ("reader", Some(1), As::new(agent, Some("reader"))),
         ("admin", Some(2), As::new(agent, Some("admin"))),
         ("service", Some(3), As::new(agent, Some("service"))),
-        ("productivity", Some(4), As::new(Some("tools.one"), None)),
+        ("directory", Some(4), As::new(agent, Some("directory"))),
+        ("productivity", Some(5), As::new(Some("tools.one"), None)),
         ("none", None, As::new(agent, Some(""))),
         ("no role", None, As::new(agent, None)),
     ]
@@ -230,15 +232,58 @@ async fn scopes_follow_the_roles_that_a_user_holds_himself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_an_administrator_changes_what_a_role_grants() {
     let server = server().await;
-    let service = Api::of(&server, As::new(None, Some("service")));
+    let directory = Api::of(&server, As::new(None, Some("directory")));
     let role = |grants: &[&str]| json!({"role": {"unique_name": "contoso_lead", "display_name": "Lead", "grants": grants}});
-    let refused = service.refused("UpsertRole", role(&["GRANT_ADMIN"])).await;
+    let refused = directory.refused("UpsertRole", role(&["GRANT_ADMIN"])).await;
     assert_eq!(refused, (Code::PermissionDenied, "SCOPE_REQUIRED".into()));
-    service.ok("UpsertRole", role(&[])).await;
-    let refused = service.refused("UpsertRole", role(&["GRANT_AGENT"])).await;
+    directory.ok("UpsertRole", role(&[])).await;
+    let refused = directory.refused("UpsertRole", role(&["GRANT_AGENT"])).await;
     assert_eq!(refused, (Code::PermissionDenied, "SCOPE_REQUIRED".into()));
     Api::admin(&server).ok("UpsertRole", role(&["GRANT_AGENT"])).await;
-    service.ok("UpsertRole", role(&["GRANT_AGENT"])).await;
+    directory.ok("UpsertRole", role(&["GRANT_AGENT"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s12_1_a_directory_sync_reaches_no_administrator() {
+    let server = server().await;
+    let admin = Api::admin(&server);
+    admin
+        .ok("SetUserRoles", json!({"name": "other", "roles": ["msdyn_system_administrator"]}))
+        .await;
+    let sync = Api::of(&server, As::new(None, Some("directory")));
+    sync.ok("ListUsers", json!({})).await;
+    sync.ok("SetUserRoles", json!({"name": "agent.one", "roles": ["msdyn_csr_manager"]})).await;
+    let before = admin.revision().await;
+    let link = json!({"rows": [{"user": {"id": "agent.one"}, "profile": "contoso_none"}]});
+    for (rpc, mut q, reason) in [
+        (
+            "SetUserRoles",
+            json!({"name": "agent.one", "roles": ["msdyn_oc_administrator"]}),
+            "PRIVILEGED_ROLE",
+        ),
+        ("SetUserRoles", json!({"name": "other", "roles": []}), "PRIVILEGED_ROLE"),
+        ("DisableUser", json!({"name": "other"}), "PRIVILEGED_ROLE"),
+        ("DeleteUser", json!({"name": "other"}), "PRIVILEGED_ROLE"),
+        ("BatchUpsertUsers", link, "SCOPE_REQUIRED"),
+    ] {
+        for dry in [false, true] {
+            q["validate_only"] = dry.into();
+            let refused = sync.refused(rpc, q.clone()).await;
+            assert_eq!(refused, (Code::PermissionDenied, reason.into()), "{rpc} {q}");
+        }
+    }
+    assert_eq!(admin.revision().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s12_1_settings_let_a_sync_grant_admin_and_assign() {
+    let policy = DirectoryPolicy { grants_admin: true, assigns: true };
+    let server = Running::fronted(Front { policy, ..Front::default() }).await;
+    let sync = Api::of(&server, As::new(None, Some("directory")));
+    let row = json!({"user": {"id": "ann", "roles": ["msdyn_system_administrator"]},
+        "profile": "msdyn_csw_default_profile"});
+    sync.ok("BatchUpsertUsers", json!({"rows": [row]})).await;
+    sync.ok("DisableUser", json!({"name": "ann"})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,6 +181,7 @@ impl CaseState {
                     display_name: held.team.clone(),
                     members: Default::default(),
                     roles: Default::default(),
+                    external_id: None,
                 });
                 team.members.insert(UserId::parse(&user.id).unwrap());
                 team.roles.insert(name(&held.role));
@@ -329,5 +330,6 @@ fn user(given: &CaseUser) -> Object {
             .collect(),
         disabled: given.disabled,
         business_unit: String::new(),
+        synced: None,
     }))
 }

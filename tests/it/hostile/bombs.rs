@@ -66,7 +66,7 @@ async fn lists_without_end_are_refused() {
 }
 
 fn is_output(name: &str) -> bool {
-    matches!(name, "unmatched_roles" | "secret_states" | "team_roles")
+    matches!(name, "unmatched_roles" | "secret_states" | "team_roles" | "synced_roles")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

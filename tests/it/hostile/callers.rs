@@ -67,7 +67,7 @@ async fn an_agent_learns_nothing_about_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_grants_no_scopes() {
+async fn a_directory_sync_grants_no_scopes() {
     let target = Target::start().await;
     let before = target.state().await;
     let path = "DirectoryService/UpsertRole";
@@ -79,7 +79,7 @@ async fn a_service_grants_no_scopes() {
     ] {
         let field = if name.contains('/') { "name" } else { "unique_name" };
         let request = json!({"role": {field: name, "display_name": "x", "grants": grants}});
-        for scopes in ["service", "service,agent", "service,reader"] {
+        for scopes in ["directory", "directory,agent", "directory,reader"] {
             let status = target.ask_as(caller("", scopes), path, &request).await.unwrap_err();
             let found = refused(&status, name);
             assert_eq!(found.reason, "SCOPE_REQUIRED", "{name} {scopes}: {found:?}");
@@ -92,7 +92,7 @@ async fn a_service_grants_no_scopes() {
         "role": {"unique_name": "contoso_agents", "display_name": "Agents"},
         "update_mask": "grants",
     });
-    let answer = target.ask_as(caller("", "service"), path, &request).await;
+    let answer = target.ask_as(caller("", "directory"), path, &request).await;
     assert_refused(answer, "SCOPE_REQUIRED", "", "grants taken away");
     assert_eq!(target.state().await, before);
     target.end().await;

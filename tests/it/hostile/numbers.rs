@@ -165,7 +165,7 @@ const IMMUTABLE: &[(&str, &str, &[&str])] = &[
     (
         "DirectoryService/UpsertUser",
         "user",
-        &["id", "kind", "roles", "team_roles", "direct", "disabled"],
+        &["id", "kind", "roles", "team_roles", "synced_roles", "direct", "disabled"],
     ),
     ("DirectoryService/UpsertTeam", "team", &["id"]),
     ("DirectoryService/UpsertRole", "role", &["unique_name", "root_role", "family"]),

@@ -27,6 +27,7 @@ const IGNORED: &[&str] = &[
     "unmatched_roles",
     "default_set_time",
     "team_roles",
+    "synced_roles",
     "direct",
     "secret_states",
     "health",

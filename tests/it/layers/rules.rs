@@ -58,6 +58,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "voice",
         ],
     ),
+    ("scim", &["audit", "auth", "catalog", "clock", "command", "credentials", "domain", "ledger"]),
     (
         "server",
         &[
@@ -70,6 +71,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "ledger",
             "live",
             "read",
+            "scim",
             "service",
             "store",
             "tasks",
@@ -83,10 +85,12 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "audit",
             "auth",
+            "command",
             "credentials",
             "domain",
             "live",
             "process",
+            "scim",
             "store",
             "telemetry",
             "transport",

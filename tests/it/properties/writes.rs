@@ -7,10 +7,10 @@ use deskplane::{
     clock::Clock,
     command::{
         AddUsers, BatchUpsertUsers, CloneProfile, Command, Context, CreateProfile, DeleteProfile,
-        DeleteRole, DeleteTeam, DeleteUser, Displace, Judgement, ProfilePatch, RemoveDefault,
-        RemoveRankAndRoles, RemoveUsers, RolePatch, SetDefault, SetProfileState, SetRankAndRoles,
-        SetUserDisabled, SetUserRoles, SettingsPatch, TeamPatch, UpdateProfile, UpdateSettings,
-        UpsertRole, UpsertTeam, UserPatch, UserRow, judge,
+        DeleteRole, DeleteTeam, DeleteUser, DirectoryPolicy, Displace, Judgement, ProfilePatch,
+        RemoveDefault, RemoveRankAndRoles, RemoveUsers, RolePatch, SetDefault, SetProfileState,
+        SetRankAndRoles, SetUserDisabled, SetUserRoles, SettingsPatch, TeamPatch, UpdateProfile,
+        UpdateSettings, UpsertRole, UpsertTeam, UserPatch, UserRow, judge,
     },
     domain::{Actor, App, Object, Origin, Provenance, State, TeamId, Time, UniqueName, UserId},
     ledger::{Ledger, Submission},
@@ -138,7 +138,8 @@ impl Step {
             20 => {
                 let members = Some(self.users().into_iter().collect());
                 let (display_name, roles) = (Some("T".into()), Some(self.roles()));
-                Box::new(UpsertTeam { id, etag, patch: TeamPatch { display_name, members, roles } })
+                let patch = TeamPatch { display_name, members, roles, external_id: None };
+                Box::new(UpsertTeam { id, etag, patch })
             }
             _ if self.flags.0 => Box::new(UpdateSettings {
                 etag,
@@ -235,6 +236,7 @@ proptest! {
                 revision: catalog.revision + 1,
                 time: Time::from_micros(catalog.revision),
                 uid: uuid::Uuid::from_u128(catalog.revision.unsigned_abs().into()),
+                policy: DirectoryPolicy::default(),
             };
             let command = step.command();
             let Ok(Judgement { plan, next, .. }) = judge(command.as_ref(), &catalog, &context) else {

@@ -33,6 +33,7 @@ fn linked(profile: &str) -> Object {
         direct: vec![link],
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 

@@ -19,7 +19,7 @@ fn only_admin_changes_grants() {
     for (text, patch, allowed) in cases {
         let command = upsert_role(text, patch);
         assert!(admin(&command).is_ok(), "{command:?}");
-        let answer = Command::plan(&command, &catalog(), &context(&[Scope::Service]));
+        let answer = Command::plan(&command, &catalog(), &context(&[Scope::Directory]));
         assert_eq!(answer.is_ok(), allowed, "{command:?}");
         if let Err(refusal) = answer {
             assert_eq!(refusal.reason, Reason::ScopeRequired);
@@ -68,6 +68,7 @@ fn a_team_is_made_and_changed_and_deleted() {
         display_name: Some(" Day shift ".into()),
         members: Some(ids(&["ANN"])),
         roles: Some(names(&["Contoso_Leads"])),
+        external_id: Some(Some("4f-11".into())),
     };
     let next = after(&upsert_team("Day shift", patch));
     let made = next.team(&team_id("day shift")).unwrap();
@@ -75,6 +76,7 @@ fn a_team_is_made_and_changed_and_deleted() {
         (made.display_name.as_str(), made.members.first().unwrap().as_str()),
         ("Day shift", "Ann")
     );
+    assert_eq!(made.external_id.as_deref(), Some("4f-11"));
     let patch = TeamPatch { members: Some(ids(&["bob"])), ..TeamPatch::default() };
     let next = after(&upsert_team("contoso_desk", patch));
     assert_eq!(next.team(&team_id("contoso_desk")).unwrap().members, ids(&["bob"]));

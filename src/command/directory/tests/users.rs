@@ -120,3 +120,49 @@ fn a_batch_names_the_rows_that_are_wrong() {
     let refusal = admin(&BatchUpsertUsers { rows }).unwrap_err();
     assert_eq!(refusal.preconditions[0].description, "contoso_rep (rows[0].profile)");
 }
+
+#[test]
+fn roles_that_a_sync_adds_are_known_to_come_from_it() {
+    let sync = context(&[Scope::Directory]);
+    let synced = |catalog: &Catalog, user: &str| {
+        let user = catalog.user(&id(user)).unwrap().user.into_owned();
+        user.synced_roles().map(|role| role.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let run = |catalog: &Catalog, command: &dyn Command, context: &Context| {
+        let plan = command.plan(catalog, context).unwrap();
+        catalog.apply(&plan.changes, 2, Time::default())
+    };
+    // Ann holds contoso_leads from an administrator.
+    let both = names(&["contoso_leads", "CONTOSO_agents"]);
+    let set = SetUserRoles { user: id("ann"), etag: None, roles: both.clone() };
+    let next = run(&catalog(), &set, &sync);
+    assert_eq!(synced(&next, "ann"), ["contoso_agents"]);
+    let rows = vec![
+        row("ann", UserPatch { roles: Some(both), ..UserPatch::default() }, None),
+        row("new", with_roles(&["contoso_leads"]), None),
+    ];
+    let again = BatchUpsertUsers { rows };
+    let next = run(&next, &again, &context(&[Scope::Admin]));
+    assert_eq!(synced(&next, "ann"), ["contoso_agents"], "repeated by an administrator");
+    assert!(synced(&next, "new").is_empty());
+    let next = run(&next, &upsert_user("other", with_roles(&["contoso_leads"])), &sync);
+    assert_eq!(synced(&next, "other"), ["contoso_leads"]);
+}
+
+#[test]
+fn the_other_name_of_a_directory_is_kept_and_checked() {
+    let named =
+        |name: Option<OtherName>| UserPatch { other_name: Some(name), ..UserPatch::default() };
+    let name = OtherName::UserName("Ann@contoso.example".into());
+    let next = after(&upsert_user("ann", named(Some(name.clone()))));
+    assert_eq!(next.user(&id("ann")).unwrap().user.other_name(), Some(&name));
+    let same = upsert_user("ann", named(Some(name)));
+    assert!(!same.plan(&next, &context(&[Scope::Admin])).unwrap().changed());
+    for (name, field) in [
+        (OtherName::UserName("".into()), "user_name"),
+        (OtherName::ExternalId("x".repeat(255).into()), "external_id"),
+    ] {
+        let refusal = admin(&upsert_user("ann", named(Some(name)))).unwrap_err();
+        assert_eq!(details(&refusal), [field]);
+    }
+}

@@ -70,6 +70,7 @@ fn user(id: &str, kind: UserKind, roles: &[&str]) -> Object {
         direct: Vec::new(),
         disabled: false,
         business_unit: String::new(),
+        synced: None,
     }))
 }
 

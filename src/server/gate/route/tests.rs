@@ -16,7 +16,7 @@ fn request(version: Version, method: &str, path: &str, fields: &[(&str, &str)]) 
 
 /// Where it goes, in a word.
 fn routed(request: &Request<()>) -> String {
-    match of(request, &services(), 1_024, false) {
+    match of(request, &services(), 1_024, Beyond { scim: true, any_authority: false }) {
         Route::Inside => "inside".to_owned(),
         Route::Refused(refusal) => refusal.reason.as_str().to_owned(),
         Route::Plain(plain) => format!("{plain:?}"),
@@ -102,6 +102,27 @@ fn foreign_names_are_refused_in_every_place() {
         let hook = request(Version::HTTP_11, "POST", "/webhooks/con_one", &[("host", authority)]);
         assert_eq!(routed(&hook), "inside");
     }
+}
+
+#[test]
+fn scim_is_let_in_where_it_is_served() {
+    let local = [("host", "localhost:7700")];
+    for (path, expected) in [
+        ("/scim/v2", "inside"),
+        ("/scim/v2/Users", "inside"),
+        ("/scim/v2x", "NotFound"),
+        ("/scim/v1/Users", "NotFound"),
+    ] {
+        let sent = request(Version::HTTP_11, "GET", path, &local);
+        assert_eq!(routed(&sent), expected, "{path}");
+    }
+    let sent = request(Version::HTTP_11, "GET", "/scim/v2/Users", &local);
+    assert!(matches!(of(&sent, &services(), 1_024, false), Route::Plain(Plain::NotFound)));
+    let page = [("host", "localhost"), ("origin", "http://evil.example")];
+    let page = request(Version::HTTP_11, "POST", "/scim/v2/Users", &page);
+    assert_eq!(routed(&page), "FromPage");
+    let foreign = request(Version::HTTP_11, "GET", "/scim/v2/Users", &[("host", "evil.example")]);
+    assert_eq!(routed(&foreign), "Misdirected");
 }
 
 #[test]
