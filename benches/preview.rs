@@ -14,7 +14,7 @@ use std::{
 
 use deskplane::{
     catalog::{Catalog, builtin},
-    command::{self, ApplyChanges, Context, Displace, SetRankAndRoles},
+    command::{self, ApplyChanges, Context, DirectoryPolicy, Displace, SetRankAndRoles},
     domain::{
         Actor, Common, Object, Stamp, Time, UniqueName, UserId,
         directory::{User, UserKind},
@@ -80,6 +80,7 @@ fn preview(catalog: &Catalog, rank: i64, after: Option<&UserId>) -> (Duration, u
         revision: catalog.revision + 1,
         time: Time::from_micros(2),
         uid: Uuid::nil(),
+        policy: DirectoryPolicy::default(),
     };
     let since = Instant::now();
     let (_, preview) = command::preview(&command, catalog, &context, after, 100).unwrap();

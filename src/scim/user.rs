@@ -97,9 +97,13 @@ impl Wanted {
         })
     }
 
-    /// The same, where an attribute that the document lacks was taken out of it.
-    pub(super) fn read_patched(document: &Document) -> Result<Self> {
+    /// The same, where an attribute that the document of a user lacks was taken out of it.
+    pub(super) fn read_patched(document: &Document, user: &User) -> Result<Self> {
         let wanted = Self::read(document)?;
+        if matches!(user.other_name(), Some(OtherName::UserName(_))) && wanted.external_id.is_none()
+        {
+            return Err(immutable(user, "externalId"));
+        }
         Ok(Self { roles: wanted.roles.or_else(|| Some(BTreeSet::new())), ..wanted })
     }
 
@@ -172,23 +176,25 @@ impl Wanted {
     /// The second name of a user; the one that the id was made of cannot change.
     fn other_name(&self, user: &User) -> Result<Option<OtherName>> {
         let is_id = |name: &str| name.eq_ignore_ascii_case(user.id.as_str());
-        let immutable = |attribute: &str| {
-            let detail = format!(
-                "The id {} was made of {attribute}, which cannot change; delete the user and create \
-                 another one.",
-                user.id
-            );
-            Error::bad(ScimType::Mutability, detail)
-        };
         match user.other_name() {
             Some(OtherName::UserName(_)) => match &self.external_id {
-                Some(id) if !is_id(id) => Err(immutable("externalId")),
+                Some(id) if !is_id(id) => Err(immutable(user, "externalId")),
                 _ => Ok(Some(OtherName::UserName(self.user_name.as_str().into()))),
             },
-            _ if !is_id(&self.user_name) => Err(immutable("userName")),
+            _ if !is_id(&self.user_name) => Err(immutable(user, "userName")),
             _ => Ok(self.external_id.as_deref().map(|id| OtherName::ExternalId(id.into()))),
         }
     }
+}
+
+/// The refusal to change the name that an id was made of.
+fn immutable(user: &User, attribute: &str) -> Error {
+    let detail = format!(
+        "The id {} was made of {attribute}, which cannot change; delete the user and create another \
+         one.",
+        user.id
+    );
+    Error::bad(ScimType::Mutability, detail)
 }
 
 /// The roles that a user holds once a directory gives these: all of them, and what administrators

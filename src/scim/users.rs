@@ -115,7 +115,7 @@ fn wanted(request: &Request, user: &User) -> Result<Wanted> {
     if attributes::get(&document, "active").is_none() {
         document.insert("active".to_owned(), active.unwrap_or(Value::Bool(true)));
     }
-    Wanted::read_patched(&document)
+    Wanted::read_patched(&document, user)
 }
 
 async fn change(shared: &Arc<Shared>, request: &Request, id: &str) -> Result<Response> {

@@ -25,12 +25,14 @@ fn synced(user: &User) -> Vec<&str> {
     user.synced_roles().map(UniqueName::as_str).collect()
 }
 
+/// Roles, whether a sync writes them, and what is known to come from the sync afterwards.
+type Write = (&'static [&'static str], bool, &'static [&'static str]);
+
 #[test]
 fn a_role_keeps_the_source_of_the_write_that_gave_it() {
     const SYNC: bool = true;
     const ADMIN: bool = false;
-    // Each write with its source, and what is known to come from the sync afterwards.
-    let cases: &[&[(&[&str], bool, &[&str])]] = &[
+    let cases: &[&[Write]] = &[
         &[(&["con_a", "con_b"], SYNC, &["con_a", "con_b"])],
         &[(&["con_a", "con_b"], ADMIN, &[])],
         &[(&["con_a"], SYNC, &["con_a"]), (&["con_a", "con_b"], ADMIN, &["con_a"])],

@@ -53,7 +53,7 @@ fn a_user_and_his_document_are_the_same() {
     ] {
         let user = user(GUID, other);
         let document = document(&user, &locations());
-        let wanted = Wanted::read_patched(&document).unwrap();
+        let wanted = Wanted::read_patched(&document, &user).unwrap();
         assert!(!wanted.takes(&user));
         assert!(wanted.change(&user).unwrap().is_empty(), "{document:?}");
         assert_eq!(document["meta"]["version"], format!("W/\"{}\"", user.stamp.etag()));
@@ -101,6 +101,9 @@ fn the_name_that_the_id_was_made_of_cannot_change() {
     assert!(kept(&guid, json!({"userName": "new"})).is_ok());
     let added = kept(&plain, json!({"userName": "KIM", "externalId": "4711"})).unwrap();
     assert_eq!(added, Some(OtherName::ExternalId("4711".into())));
+    let removed = json!({"userName": "kim"});
+    let error = Wanted::read_patched(removed.as_object().unwrap(), &guid).unwrap_err();
+    assert_eq!(error.message.scim_type, Some(ScimType::Mutability));
     for (user, document) in [
         (&guid, json!({"userName": "kim", "externalId": "other"})),
         (&plain, json!({"userName": "other"})),
