@@ -3,13 +3,19 @@
 //!
 //! Nothing here knows transport: metadata comes as text, refusals go back as values.
 
+mod certificate;
 mod credential;
+mod identity;
 mod table;
 
 use std::borrow::Cow;
 
 pub use self::{
-    credential::{Credential, LOCAL_ADMINISTRATOR, LOCAL_CALLER, SCOPES_KEY, USER_KEY},
+    certificate::ClientCertificates,
+    credential::{
+        Credential, LOCAL_ADMINISTRATOR, LOCAL_CALLER, SCOPES_KEY, USER_KEY, scope_named,
+    },
+    identity::{Identity, Method, Revocation, expired},
     table::{Access, Audit, Cell, RPCS, Rpc},
 };
 

@@ -40,12 +40,14 @@ mod rollback;
 mod secrets;
 mod serve;
 mod stream;
+mod token;
 mod transfer;
 mod tree;
 mod users;
 mod watch;
+mod whoami;
 
-pub use client::{Api, Client, Connection, TlsFiles, WriteOptions};
+pub use client::{Api, Bearer, Client, Connection, TlsFiles, WriteOptions};
 pub use error::{Error, Result};
 pub use output::{Format, Io};
 
@@ -103,8 +105,13 @@ enum Command {
     /// Looks after the keys that seal the secrets of providers.
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Makes, lists and revokes tokens for callers.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Shows the product in a minute: a server of its own, an example, a live update.
     Demo(demo::Args),
+    /// Shows who the server takes the caller for.
+    Whoami(whoami::Args),
     /// Shows one resource.
     Get(read::GetArgs),
     /// Lists the resources of a kind.
@@ -205,6 +212,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         #[cfg(feature = "external")]
         Command::Conformance(args) => return conformance::run(args, io).await,
         Command::Secrets(secrets::Command::NewKey(args)) => return secrets::new_key(args, io),
+        Command::Token(command) => return token::run(command, output, io),
         Command::Health(args) => return health::run(&connection, args, output, io).await,
         Command::Descriptors(args) => return descriptors::run(args, io),
         Command::Completions(args) => return manual::completions(args, Cli::command(), io),
@@ -227,6 +235,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         io.note(warning)?;
     }
     match command {
+        Command::Whoami(args) => whoami::run(&client, args, output, io).await,
         Command::Get(args) => read::get(&client, args, output, io).await,
         Command::List(args) => read::list(&client, args, output, io).await,
         Command::Apply(args) => apply::run(client, args, documents, output, io).await,
@@ -254,6 +263,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         }
         Command::Secrets(secrets::Command::NewKey(_))
         | Command::Serve(_)
+        | Command::Token(_)
         | Command::Demo(_)
         | Command::Backup(_)
         | Command::Restore(_)

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{live, telemetry, transport::Endpoint};
 
 mod audit;
+mod auth;
 mod differences;
 mod injected;
 mod layer;
@@ -27,6 +28,7 @@ mod tls;
 pub mod voice;
 
 pub use audit::{Audit, ResolutionLog};
+pub use auth::Auth;
 use layer::Layer;
 pub use limits::Limits;
 pub use list::List;
@@ -65,6 +67,8 @@ pub struct Config {
     pub log: String,
     /// TLS of the main port.
     pub tls: Tls,
+    /// What callers have to show.
+    pub auth: Auth,
     /// What web pages may do.
     pub web: Web,
     /// Limits of the transport.
@@ -120,6 +124,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./deskplane-data"),
             log: "info".to_owned(),
             tls: Tls::default(),
+            auth: Auth::default(),
             web: Web::default(),
             limits: Limits::default(),
             watch: Watch::default(),
@@ -251,14 +256,16 @@ impl Config {
         if self.listen.0.is_empty() {
             mistakes.push("`listen`: must name where to listen".to_owned());
         }
-        for endpoint in self.listen.0.iter().filter(|endpoint| endpoint.is_remote()) {
+        let open = !self.auth.is_configured() && !self.auth.anonymous;
+        for endpoint in self.listen.0.iter().filter(|endpoint| open && endpoint.is_remote()) {
             mistakes.push(format!(
-                "`listen`: {endpoint} can be reached from other machines. No credentials can be \
-                 configured yet, and without them every caller is an administrator; use a loopback \
-                 address such as 127.0.0.1:7700"
+                "`listen`: {endpoint} can be reached from other machines, and without credentials \
+                 every caller is an administrator. Configure some (`auth.issuers`, `auth.tokens`, \
+                 `auth.certificates`), or use a loopback address such as 127.0.0.1:7700"
             ));
         }
         self.tls.check(&mut mistakes);
+        self.auth.check(self.tls.client_ca.is_some(), &mut mistakes);
         if self.data_dir.as_os_str().is_empty() {
             mistakes.push("`data_dir`: must name a folder".to_owned());
         }

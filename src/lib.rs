@@ -17,6 +17,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod content;
+pub mod credentials;
 pub mod domain;
 pub mod executor;
 pub mod history;

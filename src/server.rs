@@ -29,18 +29,20 @@ use tower::{ServiceBuilder, util::MapResponseLayer};
 
 pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
 use self::{
-    gate::GateLayer, health::Reporter, readiness::Readiness, shed::ShedLayer, working::Working,
+    gate::GateLayer, health::Reporter, monitor::Live, readiness::Readiness, shed::ShedLayer,
+    working::Working,
 };
 use crate::{
     audit::{self, Audit},
     auth::RPCS,
     clock::Clock,
     command::CreateFingerprintKey,
+    credentials::Credentials,
     domain::{Actor, Provenance},
     ledger::{Committed, Ledger, Submission},
     live::{self, Fleet, Hub},
     read::Contents,
-    service::Service,
+    service::{ServerInfo, Service},
     store::{self, Condition, Store},
     tasks::{OnPanic, Tasks},
     transport::{self, Limits, Listeners, Port, Tls},
@@ -54,6 +56,9 @@ use crate::{
 
 /// Name by which health says whether writes are taken.
 pub const WRITES: &str = "deskplane.v1.writes";
+
+/// Name by which health says whether the keys of every issuer of tokens can be had.
+pub const CREDENTIALS: &str = "deskplane.v1.credentials";
 
 /// Full names of the reflection services.
 const REFLECTION: [&str; 2] =
@@ -80,6 +85,8 @@ pub struct Parts {
     pub limits: Limits,
     /// What connections of TCP speak, if not clear text.
     pub tls: Option<Tls>,
+    /// What callers have to show, if anything.
+    pub credentials: Credentials,
     /// Origins of web pages that may call.
     pub origins: Vec<Origin>,
     /// Times and limits of live updates.
@@ -127,12 +134,14 @@ pub async fn serve(
     listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
+    let info = server_info(&parts);
     let (deadline, stalled) = (parts.watch.drain_deadline, parts.watch.stalled);
     let Parts {
         store,
         clock,
         limits,
         tls,
+        credentials,
         origins,
         watch,
         voice,
@@ -149,11 +158,13 @@ pub async fn serve(
     recorder.start(&tasks);
     let Opened { hub, ledger, voice, service } =
         open(store, clock, watch, voice, audit, &tasks).await?;
+    let service = service.behind(credentials.clone(), info);
     let (health, health_service) = health::reporter();
     let routes = routes(&service, &voice, &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, status(&condition.borrow()));
+    health.set(CREDENTIALS, ServingStatus::Serving);
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
     let working = Working::default();
@@ -161,7 +172,12 @@ pub async fn serve(
     // Webhooks, probes and gRPC-Web come over HTTP/1.1 as well; everything else is gRPC.
     let front = ServiceBuilder::new()
         .layer(WebLayer::new(origins))
-        .layer(GateLayer::new(services(), limits.header_bytes, readiness.clone()))
+        .layer(GateLayer::new(
+            services(),
+            limits.header_bytes,
+            readiness.clone(),
+            credentials.any_authority(),
+        ))
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
         .layer(ShedLayer::new(working.clone(), limits.calls, shed))
@@ -170,12 +186,20 @@ pub async fn serve(
     let report_tasks = tasks.child();
     let report = report_condition(Arc::clone(&health), condition.clone());
     report_tasks.spawn("health", OnPanic::EndProcess, report);
+    credentials.start(&tasks);
+    if let Some(changes) = credentials.changes() {
+        let (hub, ledger, health) = (hub.clone(), ledger.clone(), Arc::clone(&health));
+        let follow = follow_credentials(credentials.clone(), changes, hub, ledger, health);
+        // Without it streams would outlive the trust in their credentials.
+        report_tasks.spawn("credentials", OnPanic::EndProcess, follow);
+    }
     if let Some(monitor) = &monitor {
-        monitor.serving(monitor::Live {
+        monitor.serving(Live {
             ledger: ledger.clone(),
             hub: hub.clone(),
             voice: voice.clone(),
             recorder: recorder.clone(),
+            credentials: credentials.clone(),
             calls: service.meters(),
             condition,
         });
@@ -230,6 +254,7 @@ pub async fn serve(
     }
     voice.close();
     ledger.close_within(LEDGER_CLOSE).await;
+    credentials.close();
     if timeout(AUDIT_CLOSE, recorder.close()).await.is_err() {
         tracing::warn!("the last entries of the audit are not written");
     }
@@ -367,11 +392,45 @@ async fn report_condition(health: Arc<Reporter>, mut condition: changes::Receive
     }
 }
 
-fn status(condition: &Condition) -> ServingStatus {
-    match condition.writable() {
+/// What callers may know of the server.
+fn server_info(parts: &Parts) -> ServerInfo {
+    let adapters = parts.voice.adapters.descriptors();
+    let mut features: Vec<_> = adapters.map(|adapter| adapter.kind.to_string()).collect();
+    features.sort_unstable();
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let limits = vec![
+        ("message_bytes", count(MAX_MESSAGE_BYTES)),
+        ("header_bytes", parts.limits.header_bytes.into()),
+        ("calls", count(parts.limits.calls)),
+        ("streams", count(parts.watch.max_streams)),
+    ];
+    ServerInfo { features, limits }
+}
+
+/// Ends the streams whose credentials lost their trust, and has health say whether keys can be had.
+async fn follow_credentials(
+    credentials: Credentials,
+    mut changes: changes::Receiver<u64>,
+    hub: Hub,
+    ledger: Ledger,
+    health: Arc<Reporter>,
+) {
+    while changes.changed().await.is_ok() {
+        let reachable = credentials.figures().is_none_or(|figures| figures.all_reachable());
+        health.set(CREDENTIALS, serving(reachable));
+        hub.recheck_callers(&ledger.catalog());
+    }
+}
+
+fn serving(serves: bool) -> ServingStatus {
+    match serves {
         true => ServingStatus::Serving,
         false => ServingStatus::NotServing,
     }
+}
+
+fn status(condition: &Condition) -> ServingStatus {
+    serving(condition.writable())
 }
 
 /// Full names of the gRPC services of this server, reflection apart.

@@ -14,6 +14,8 @@ mod fast_path;
 pub mod filter;
 mod fleet;
 mod history;
+mod identity;
+mod info;
 mod insight;
 mod layer;
 mod meters;
@@ -28,10 +30,11 @@ mod status;
 mod transfer;
 mod voice;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use futures_core::Stream;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tonic::Status;
 use tower::layer::util::Stack;
 
@@ -46,6 +49,7 @@ use self::{
 };
 pub use self::{
     fast_path::FastPathLayer,
+    info::ServerInfo,
     layer::CallLayer,
     meters::CallMeters,
     status::{refused, status},
@@ -56,6 +60,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     command::{self, Command, Plan},
+    credentials::Credentials,
     domain::{Kind, Object, ObjectKey, Refusal, Violations, check},
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
@@ -86,6 +91,8 @@ pub struct Service {
     /// Lists of writes that are read, or wait for it. They wait for no preview.
     lists: Queue,
     audit: Audit,
+    credentials: Credentials,
+    info: Arc<ServerInfo>,
     scans: Scans,
     meters: Arc<CallMeters>,
     /// Places of bundles that are under way.
@@ -114,6 +121,8 @@ impl Service {
             clock,
             vault,
             audit,
+            credentials: Credentials::default(),
+            info: Arc::default(),
             previews,
             lists,
             scans,
@@ -122,9 +131,22 @@ impl Service {
         }
     }
 
+    /// The same for callers who show credentials, on a server of this kind.
+    pub fn behind(self, credentials: Credentials, info: ServerInfo) -> Self {
+        Self { credentials, info: Arc::new(info), ..self }
+    }
+
+    /// When the credential of a call runs out.
+    fn expiry(&self, context: &CallContext) -> Option<Instant> {
+        let end = context.credential().expires()?;
+        let left = end.micros().saturating_sub(self.clock.now().micros());
+        Instant::now().checked_add(Duration::from_micros(left.try_into().unwrap_or_default()))
+    }
+
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
-        let calls = CallLayer::new(self.data.clone(), Arc::clone(&self.meters));
+        let (data, credentials) = (self.data.clone(), self.credentials.clone());
+        let calls = CallLayer::new(data, credentials, Arc::clone(&self.meters));
         Stack::new(self.fast_path(), calls)
     }
 

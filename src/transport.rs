@@ -12,7 +12,7 @@
 //! calls and its streams stay on one core. What a service answers is written by one system call for
 //! each poll of the connection (`coalesce`). Everything behind is a tower service that knows nothing
 //! of this; requests carry tonic's `TcpConnectInfo` or `UdsConnectInfo`, as they do with tonic's own
-//! server, and [`ClientCertificates`] where the client showed some.
+//! server, and [`ClientCertificates`](crate::auth::ClientCertificates) where the client showed some.
 
 mod accept;
 mod answer;
@@ -44,7 +44,7 @@ pub use self::{
     limits::Limits,
     listen::{BindError, Listener, Listeners},
     meters::ConnectionMeters,
-    tls::{ClientCertificates, LoadError, Tls, TlsSettings},
+    tls::{LoadError, Tls, TlsSettings},
 };
 use crate::tasks::{OnPanic, Tasks};
 

@@ -100,6 +100,7 @@ fn descriptor_set_holds_every_service_and_its_comments() {
             "DirectoryService",
             "FleetService",
             "HistoryService",
+            "IdentityService",
             "InsightService",
             "MacroService",
             "NotificationTemplateService",

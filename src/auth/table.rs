@@ -118,6 +118,7 @@ const ADAPTERS: Access = row(No, Yes, Yes, Yes, No);
 const VOICE: Access = row(Own, No, No, Yes, Own);
 const LIST_CALLS: Access = row(Own, Yes, Yes, Yes, Own);
 const REPORT_STATUS: Access = row(Own, No, No, No, Own);
+const CALLER: Access = row(Yes, Yes, Yes, Yes, Yes);
 const ROTATE_KEYS: Access = row(No, No, Yes, No, No);
 
 /// Whether a way of answering is a stream.

@@ -1,5 +1,7 @@
 //! The table cell by cell, and callers of every sort.
 
+mod reference;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::*;
@@ -23,6 +25,7 @@ const ROWS: &[(&str, &str, [&str; 5])] = &[
     ),
     ("AgentService", "BulkResolve", ["-", "any", "any", "any", "-"]),
     ("AgentService", "ReportProfileStatus", ["self", "-", "-", "-", "self"]),
+    ("IdentityService", "GetCaller", ["any", "any", "any", "any", "any"]),
     ("FleetService", "List* Get*", ["-", "any", "any", "-", "-"]),
     ("HistoryService", "List* Get* Watch* Diff*", ["-", "any", "any", "-", "-"]),
     ("InsightService", "Explain", ["explain", "any", "any", "any", "explain"]),

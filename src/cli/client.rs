@@ -1,5 +1,6 @@
 //! A client of the public API that knows no message: everything comes from the descriptor set.
 
+mod bearer;
 mod codec;
 mod security;
 
@@ -24,7 +25,7 @@ use tonic::{
 use uuid::Uuid;
 
 use self::codec::DynamicCodec;
-pub use self::security::TlsFiles;
+pub use self::{bearer::Bearer, security::TlsFiles};
 use super::{
     Error, Result,
     address::{Address, Scheme},
@@ -77,6 +78,9 @@ pub struct Connection {
         value_name = "LIST"
     )]
     pub scopes: Option<String>,
+    /// Token of the caller.
+    #[command(flatten)]
+    pub bearer: Bearer,
     /// Files of TLS.
     #[command(flatten)]
     pub tls: TlsFiles,
@@ -85,10 +89,11 @@ pub struct Connection {
 /// Leaves out the address: before it is checked, a password may stand in it.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server: _, caller, scopes, tls } = self;
+        let Self { server: _, caller, scopes, bearer, tls } = self;
         f.debug_struct("Connection")
             .field("caller", caller)
             .field("scopes", scopes)
+            .field("bearer", bearer)
             .field("tls", tls)
             .finish_non_exhaustive()
     }
@@ -149,7 +154,9 @@ impl Client {
     /// Connects. An address that the client cannot honour is refused before a byte is sent.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let address = Address::parse("--server", &connection.server, &Scheme::ALL)?;
-        let metadata = metadata(connection)?;
+        let mut metadata = metadata(connection)?;
+        let token = connection.bearer.header(&address)?;
+        metadata.extend(token.map(|token| (MetadataKey::from_static("authorization"), token)));
         let unreachable =
             |source| Error::Connect { server: address.to_string(), source: Box::new(source) };
         let endpoint = Endpoint::from_shared(address.to_string()).map_err(unreachable)?;
@@ -363,6 +370,7 @@ mod tests {
             server,
             caller: Some(caller.to_owned()),
             scopes: None,
+            bearer: Bearer::default(),
             tls: TlsFiles::default(),
         }
     }

@@ -9,11 +9,13 @@ use std::{
 use deskplane_providers::Registry;
 use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{Client, Connection, Error, Io, Result, TlsFiles, serve};
+use super::{Bearer, Client, Connection, Error, Io, Result, TlsFiles, serve};
 use crate::{
     audit,
     clock::Clock,
-    config, live,
+    config,
+    credentials::Credentials,
+    live,
     process::{Watchdog, environment, signals::Signals},
     server::{self, Parts},
     store::{Durable, durable::Settings},
@@ -70,6 +72,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         clock,
         limits: Limits::default(),
         tls: None,
+        credentials: Credentials::default(),
         origins: Vec::new(),
         watch,
         voice,
@@ -119,7 +122,8 @@ async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener> {
 async fn show(address: SocketAddr, once: bool, io: &mut Io<'_>) -> Result<()> {
     let server = format!("http://{address}");
     let tls = TlsFiles::default();
-    let connection = Connection { server, caller: None, scopes: None, tls };
+    let (caller, scopes, bearer) = (None, None, Bearer::default());
+    let connection = Connection { server, caller, scopes, bearer, tls };
     let client = Client::connect(&connection).await?;
     let mut surprises = tour::run(&client, io).await?;
     io.line(format!("\n{}. A chat comes in\n", tour::STOPS_OF_TOUR + 1))?;

@@ -15,6 +15,7 @@ use super::{Error, Format, Io, Result};
 use crate::{
     clock::Clock,
     config::{Config, Flags, Sources},
+    credentials::Credentials,
     process::{
         ending::{Asked, CLOSE, Ending},
         handles,
@@ -25,7 +26,7 @@ use crate::{
     store::{Durable, durable::Host, io::Disk},
     tasks::{OnPanic, Tasks},
     telemetry,
-    transport::{BindError, Listeners, Tls},
+    transport::{BindError, Endpoint, Listeners, Tls},
     voice::{Log, Voice, vault::Vault},
 };
 
@@ -33,9 +34,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Settings come from their defaults, then the file, then the environment \
 (DESKPLANE_LISTEN, DESKPLANE_WATCH__QUIET_MS), then flags. SIGHUP reads them again, as far as a \
-server at work can take them. Until credentials can be configured the server listens on loopback \
-addresses only, and every caller is an administrator unless the metadata x-deskplane-user and \
-x-deskplane-scopes say otherwise.")]
+server at work can take them, and so are certificates, keys and tokens. Without credentials \
+(the section `auth` of the file) the server listens on loopback addresses only, and every caller is \
+an administrator unless the metadata x-deskplane-user and x-deskplane-scopes say otherwise.")]
 pub(super) struct Args {
     /// Configuration file, TOML.
     #[arg(long, env = "DESKPLANE_CONFIG", value_name = "FILE")]
@@ -67,26 +68,87 @@ pub(super) async fn run(
     let config = Config::load(&sources)?;
     telemetry::start(&config.log)?;
     let tasks = Tasks::default();
-    let tls = tls(&config, &ending).await?;
+    let door = Door::open(&config, &ending).await?;
     let notifier = Notifier::default();
-    let running = (sources, config.clone(), tls.clone());
+    let running = (sources, config.clone(), door.clone());
     let obey = obey(signals, ending.clone(), running, notifier.clone());
     tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, tls, &ending, &tasks, notifier).await;
+    let ended = host(&config, door, &ending, &tasks, notifier).await;
     ending.drained();
     tasks.cancel();
     ended
+}
+
+/// What calls pass before they are answered.
+#[derive(Debug, Clone)]
+struct Door {
+    tls: Option<Tls>,
+    credentials: Credentials,
+}
+
+impl Door {
+    /// Reads the files of TLS and of tokens, which may lie on a disk that does not answer.
+    async fn open(config: &Config, ending: &Ending) -> Result<Self> {
+        let tls = match config.tls.settings() {
+            Some(settings) => Some(read("set up TLS", ending, move || Tls::load(settings)).await?),
+            None => None,
+        };
+        let auth = config.auth.clone();
+        let load = move || {
+            let settings = auth.settings()?;
+            Credentials::load(settings, Clock::system()).map_err(|why| why.to_string())
+        };
+        let credentials = read("verify credentials", ending, load).await?;
+        Ok(Self { tls, credentials })
+    }
+
+    /// Reads again what lies in files.
+    fn reload(&self) {
+        if let Some(Err(error)) = self.tls.as_ref().map(Tls::reload) {
+            tracing::error!(%error, "TLS is not reloaded; everything stays as it was");
+        }
+        self.credentials.reload();
+    }
+
+    /// Logs what an operator should know of callers.
+    fn warn(&self, config: &Config) {
+        let remote = config.listen.0.iter().any(Endpoint::is_remote);
+        if !self.credentials.are_required() {
+            tracing::warn!(
+                remote,
+                "no credentials are configured: every caller is an administrator unless the \
+                 metadata x-deskplane-user and x-deskplane-scopes say otherwise"
+            );
+        } else if remote && self.tls.is_none() {
+            tracing::warn!(
+                "tokens come in clear text: without TLS here, it must end in front of this server"
+            );
+        }
+    }
+}
+
+/// Reads files on a thread that may wait for them.
+async fn read<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
+    what: &str,
+    ending: &Ending,
+    files: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,
+) -> Result<T> {
+    let read = tokio::select! {
+        read = spawn_blocking(files) => read,
+        () = ending.is_at_once() => return Err(timed_out(what)),
+    };
+    read.map_err(|why| Error::start(what, why))?.map_err(|why| Error::start(what, &why))
 }
 
 /// Does what signals ask for.
 async fn obey(
     mut signals: Signals,
     ending: Ending,
-    (sources, config, tls): (Sources, Config, Option<Tls>),
+    (sources, config, door): (Sources, Config, Door),
     notifier: Notifier,
 ) {
-    let running = Arc::new((sources, Mutex::new(config), tls));
+    let running = Arc::new((sources, Mutex::new(config), door));
     loop {
         let (signal, request) = signals.next().await;
         match request {
@@ -107,7 +169,7 @@ async fn obey(
                     let mut config = running.1.lock().unwrap_or_else(PoisonError::into_inner);
                     notifier.reload(|| {
                         reload(&running.0, &mut config);
-                        reload_tls(running.2.as_ref());
+                        running.2.reload();
                     });
                 }));
             }
@@ -138,13 +200,6 @@ fn reload(sources: &Sources, running: &mut Config) {
     }
 }
 
-/// Reads the files of TLS again without waiting for the next look at them.
-fn reload_tls(tls: Option<&Tls>) {
-    if let Some(Err(error)) = tls.map(Tls::reload) {
-        tracing::error!(%error, "TLS is not reloaded; everything stays as it was");
-    }
-}
-
 /// Lets the process open as many files and connections as the operating system grants.
 pub(super) fn raise_handles() {
     match handles::raise() {
@@ -162,13 +217,13 @@ pub(super) fn raise_handles() {
 /// Opens the store, serves, and closes the store, whatever ended the server.
 async fn host(
     config: &Config,
-    tls: Option<Tls>,
+    door: Door,
     ending: &Ending,
     tasks: &Tasks,
     notifier: Notifier,
 ) -> Result<()> {
     let listeners = Listeners::bind(&config.listen.0).await;
-    let port = (listeners.map_err(unbound)?, tls);
+    let port = (listeners.map_err(unbound)?, door);
     let vault = vault(config, ending).await?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor(address, tasks).await?),
@@ -192,18 +247,6 @@ async fn host(
     served.and(closed)
 }
 
-/// Reads the files of TLS, which may lie on a disk that does not answer.
-async fn tls(config: &Config, ending: &Ending) -> Result<Option<Tls>> {
-    let what = "set up TLS";
-    let Some(settings) = config.tls.settings() else { return Ok(None) };
-    let tls = tokio::select! {
-        tls = spawn_blocking(move || Tls::load(settings)) => tls,
-        () = ending.is_at_once() => return Err(timed_out(what)),
-    };
-    let tls = tls.map_err(|why| Error::start(what, why))?;
-    tls.map(Some).map_err(|why| Error::start(what, why))
-}
-
 /// Why the server cannot listen.
 fn unbound(why: BindError) -> Error {
     Error::start(&format!("listen on {}", why.endpoint()), &why)
@@ -211,12 +254,8 @@ fn unbound(why: BindError) -> Error {
 
 /// Reads the key ring, which may lie on a disk that does not answer.
 async fn vault(config: &Config, ending: &Ending) -> Result<Vault> {
-    let (what, settings) = ("open the secrets of providers", config.voice.vault());
-    let vault = tokio::select! {
-        vault = spawn_blocking(move || Vault::new(settings)) => vault,
-        () = ending.is_at_once() => return Err(timed_out(what)),
-    };
-    vault.map_err(|why| Error::start(what, why))?.map_err(|why| Error::start(what, why))
+    let settings = config.voice.vault();
+    read("open the secrets of providers", ending, move || Vault::new(settings)).await
 }
 
 /// Why a start did not come to its end.
@@ -229,7 +268,7 @@ async fn serve(
     config: &Config,
     ending: &Ending,
     store: &Arc<Durable>,
-    (listeners, tls): (Listeners, Option<Tls>),
+    (listeners, door): (Listeners, Door),
     vault: Vault,
     monitor: Option<Monitor>,
     (tasks, notifier): (&Tasks, Notifier),
@@ -238,13 +277,11 @@ async fn serve(
         .run_maintenance(config.store.verify())
         .map_err(|why| Error::start("look after the store", why))?;
     for listener in listeners.iter() {
-        let (address, tls) = (listener.endpoint(), tls.is_some());
+        let (address, tls) = (listener.endpoint(), door.tls.is_some());
         tracing::info!(%address, tls, data_dir = %config.data_dir.display(), "serving");
     }
-    tracing::warn!(
-        "no credentials are configured: loopback only, and every caller is an administrator unless \
-         the metadata x-deskplane-user and x-deskplane-scopes say otherwise"
-    );
+    door.warn(config);
+    let Door { tls, credentials } = door;
     let watch = config.watch.settings();
     ending.allow_drain(watch.drain_deadline);
     let (notify, serving) = oneshot::channel();
@@ -254,6 +291,7 @@ async fn serve(
         clock: Clock::system(),
         limits: config.limits.settings(),
         tls,
+        credentials,
         origins: config.web.origins.0.clone(),
         watch,
         voice: voice(config, vault, tasks)?,

@@ -10,6 +10,8 @@ pub(super) const NO_SETTING: &[&str] = &[
     "SERVER",
     "USER",
     "SCOPES",
+    "TOKEN",
+    "TOKEN_FILE",
     "TLS_CA",
     "TLS_CERT",
     "TLS_KEY",

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tokio::time::Instant;
+
 use crate::{
     catalog::Catalog,
     domain::{Actor, Reason, Refusal, UserId},
@@ -17,6 +19,8 @@ pub struct Access {
     pub caller: Actor,
     /// Whether the caller's credential stands for the user of the caller.
     pub own_credential: bool,
+    /// When the caller's credential runs out.
+    pub expires: Option<Instant>,
     /// Asked again when the caller's user or a role changes; refuses with SCOPE_REVOKED.
     pub recheck: Recheck,
     /// The watched user; of a stream about the organisation a stand-in, by which the streams of one

@@ -241,6 +241,12 @@ impl Hub {
         self.shared.health().get(provider).cloned().unwrap_or_default()
     }
 
+    /// Ends the streams of every kind whose callers would no longer be admitted: a credential may
+    /// lose its trust without a commit.
+    pub fn recheck_callers(&self, catalog: &Catalog) {
+        self.shared.each_kind(|streams| streams.recheck_callers(catalog));
+    }
+
     /// Ends every stream of every kind as planned, their reconnects spread over the drain window,
     /// and opens no further one.
     pub fn drain(&self) {

@@ -103,21 +103,32 @@ pub(super) struct Slot<P> {
     ended: Option<Box<Refusal>>,
     over: bool,
     polled_at: Instant,
+    /// When the stream has reached its age, or the caller's credential runs out before.
     ages_at: Instant,
+    /// Whether it is the credential that runs out.
+    expires: bool,
     random: Rng,
     waker: Option<Parked>,
 }
 
 impl<P: Payload> Slot<P> {
-    /// The slot of a stream that opens at `now`.
-    pub(super) fn new(payload: P, settings: &Settings, now: Instant, mut random: Rng) -> Self {
+    /// The slot of a stream that opens at `now`, of a caller whose credential may run out.
+    pub(super) fn new(
+        payload: P,
+        settings: &Settings,
+        expires: Option<Instant>,
+        now: Instant,
+        mut random: Rng,
+    ) -> Self {
+        let aged = now + about(settings.max_age, &mut random);
         Self {
             payload,
             leaving: None,
             ended: None,
             over: false,
             polled_at: now,
-            ages_at: now + about(settings.max_age, &mut random),
+            ages_at: expires.map_or(aged, |end| end.min(aged)),
+            expires: expires.is_some_and(|end| end <= aged),
             random,
             waker: None,
         }
@@ -179,6 +190,10 @@ impl<P: Payload> Slot<P> {
             return self.over(slow_consumer());
         }
         self.polled_at = now;
+        if now >= self.ages_at && self.expires {
+            self.payload.clear();
+            return self.over(token_expired());
+        }
         if now >= self.ages_at && self.leaving.is_none() {
             let (shortest, longest) = RETURN;
             let back = shortest + (longest - shortest).mul_f64(self.random.f64());
@@ -226,6 +241,12 @@ impl Leaving {
         let millis = u64::try_from(self.reconnect_after.as_millis()).unwrap_or(u64::MAX);
         Refusal::new(self.reason, message).retry_after_ms(millis)
     }
+}
+
+/// The end of a stream whose caller's credential ran out.
+fn token_expired() -> Refusal {
+    let message = "The credential of the stream has expired; renew it and open another stream.";
+    Refusal::new(Reason::TokenExpired, message)
 }
 
 /// The end of a stream whose client does not read.

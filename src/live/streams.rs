@@ -34,6 +34,9 @@ pub(super) trait Follower: fmt::Debug + Send + Sync {
     /// Visits those alone that a changed user concerns, or whose caller may have other rights.
     fn recheck(&self, touched: &Touched, catalog: &Catalog);
 
+    /// Ends the streams whose callers would no longer be admitted.
+    fn recheck_callers(&self, catalog: &Catalog);
+
     /// Notifies streams about the organisation that a revision was committed.
     fn committed(&self, revision: i64);
 
@@ -93,7 +96,8 @@ impl<P: Payload> Streams<P> {
         payload: P,
     ) -> (Arc<Watcher<P>>, StreamId) {
         let random = registry.random.fork();
-        let slot = Mutex::new(Slot::new(payload, self.settings(), Instant::now(), random));
+        let slot =
+            Mutex::new(Slot::new(payload, self.settings(), access.expires, Instant::now(), random));
         let watcher = Arc::new(Watcher { access, topic, client_id, start, slot });
         let id = registry.insert(&watcher);
         (watcher, id)
@@ -168,6 +172,17 @@ impl<P: Payload> Follower for Streams<P> {
             if let Err(refusal) = allowed {
                 wakers.add(registry.end(id, refusal));
             }
+        }
+        drop(registry);
+    }
+
+    fn recheck_callers(&self, catalog: &Catalog) {
+        let mut wakers = Wakes::default();
+        let mut registry = self.registry();
+        let judged = registry.iter().map(|(id, watcher)| (id, watcher.access.permitted(catalog)));
+        let refused: Vec<_> = judged.filter_map(|(id, may)| Some((id, may.err()?))).collect();
+        for (id, refusal) in refused {
+            wakers.add(registry.end(id, refusal));
         }
         drop(registry);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::access::{Access, Recheck};
@@ -31,6 +32,8 @@ pub struct Subscription {
     pub caller: Actor,
     /// Whether the caller's credential stands for the user of the caller.
     pub own_credential: bool,
+    /// When the caller's credential runs out.
+    pub expires: Option<Instant>,
     /// Asked again when the caller's user or a role changes; refuses with SCOPE_REVOKED.
     pub recheck: Recheck,
     /// The watched user.
@@ -47,8 +50,8 @@ pub struct Subscription {
 
 impl Subscription {
     pub(super) fn into_access(self) -> Access {
-        let Self { caller, own_credential, recheck, user, .. } = self;
-        Access { caller, own_credential, recheck, user }
+        let Self { caller, own_credential, expires, recheck, user, .. } = self;
+        Access { caller, own_credential, expires, recheck, user }
     }
 }
 

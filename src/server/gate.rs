@@ -2,8 +2,9 @@
 //!
 //! One port serves gRPC, webhooks and probes, and a browser can send requests of many shapes to a
 //! loopback port without asking anybody (cross-site request forgery, DNS rebinding). So a request
-//! is run as gRPC only if it is gRPC by method, media type and protocol, names this machine as its
-//! authority and comes from no web page (SPEC §12.3). Everything else gets a short HTTP answer.
+//! is run as gRPC only if it is gRPC by method, media type and protocol, comes from no web page that
+//! is not listed and, where no credentials are configured, names this machine as its authority
+//! (SPEC §12.3). Everything else gets a short HTTP answer.
 
 mod plain;
 mod route;
@@ -43,6 +44,8 @@ struct Rules {
     header_bytes: usize,
     /// Answers probes.
     readiness: Readiness,
+    /// Whether any authority may be asked for, and not only this machine.
+    any_authority: bool,
 }
 
 impl GateLayer {
@@ -51,10 +54,11 @@ impl GateLayer {
         services: impl IntoIterator<Item = String>,
         header_bytes: u32,
         readiness: Readiness,
+        any_authority: bool,
     ) -> Self {
         let services = services.into_iter().collect();
         let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
-        Self { rules: Arc::new(Rules { services, header_bytes, readiness }) }
+        Self { rules: Arc::new(Rules { services, header_bytes, readiness, any_authority }) }
     }
 }
 
@@ -76,7 +80,8 @@ pub(super) struct Gate<S> {
 impl Rules {
     /// The answer to a request that goes no further.
     fn stop<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
-        let answer = match route::of(request, &self.services, self.header_bytes) {
+        let answer = match route::of(request, &self.services, self.header_bytes, self.any_authority)
+        {
             Route::Inside => return None,
             Route::Refused(refusal) => return Some(refused(&refusal)),
             Route::Plain(answer) => answer.into_response(),

@@ -6,6 +6,7 @@
 //! thread, one request at a time.
 
 mod answer;
+mod credentials;
 mod figures;
 mod listen;
 mod phase;

@@ -88,6 +88,7 @@ impl Service {
         let user = user.ok_or_else(|| no_user(&q.user))?;
         Ok(Subscription {
             own_credential: call.actor.user.is_some(),
+            expires: self.expiry(context),
             caller: call.actor.clone(),
             recheck: Box::new(self.data.recheck(context, user.as_str().to_owned())),
             user,

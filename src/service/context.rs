@@ -122,6 +122,11 @@ impl CallContext {
         }
     }
 
+    /// What the caller showed.
+    pub(super) fn credential(&self) -> &Credential {
+        &self.0.credential
+    }
+
     /// The caller's deadline, where it sent one.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.0.deadline

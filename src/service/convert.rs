@@ -11,6 +11,7 @@ mod explanation;
 mod fleet;
 mod framed;
 mod history;
+mod identity;
 mod library;
 mod mask;
 mod operations;
@@ -52,6 +53,7 @@ pub(super) use self::{
         any_resource, change_record, differences, internal, resource_revision, timestamp_after,
         watch_from,
     },
+    identity::caller,
     operations::operations,
     preview::{hypothetical_user, previewed, previewed_user},
     provider::report,

@@ -72,6 +72,7 @@ impl Service {
         let organisation = UserId::parse(ORGANISATION).map_err(convert::internal)?;
         let access = Access {
             own_credential: call.actor.user.is_some(),
+            expires: self.expiry(context),
             caller: call.actor,
             recheck: Box::new(self.data.recheck(context, String::new())),
             user: organisation,

@@ -1,8 +1,8 @@
 //! The layer in front of all services: it makes the context of a call, holds the call to its
 //! deadline, and sees every refusal.
 //!
-//! Credentials of other kinds (a bearer token, the certificate of the connection) are read in
-//! [`credential`] and nowhere else.
+//! What a call shows is verified by [`Credentials`]; only a token whose key has to be fetched first
+//! makes the call wait.
 
 use std::{
     convert::Infallible,
@@ -35,20 +35,28 @@ use super::{
 };
 use crate::{
     audit::Outcome,
-    auth::{Credential, RPCS, Rpc, SCOPES_KEY, USER_KEY},
-    domain::{Refusal, Violations},
+    auth::{ClientCertificates, Credential, RPCS, Rpc},
+    credentials::{Authentication, Credentials, Verified},
+    domain::Refusal,
 };
 
 /// Puts the layer in front of the services.
 #[derive(Debug, Clone)]
 pub struct CallLayer {
-    data: Arc<Data>,
+    door: Arc<Door>,
+}
+
+/// What a call passes before a service sees it.
+#[derive(Debug)]
+struct Door {
+    data: Data,
+    credentials: Credentials,
     meters: Arc<CallMeters>,
 }
 
 impl CallLayer {
-    pub(super) fn new(data: Data, meters: Arc<CallMeters>) -> Self {
-        Self { data: Arc::new(data), meters }
+    pub(super) fn new(data: Data, credentials: Credentials, meters: Arc<CallMeters>) -> Self {
+        Self { door: Arc::new(Door { data, credentials, meters }) }
     }
 }
 
@@ -56,7 +64,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, data: Arc::clone(&self.data), meters: Arc::clone(&self.meters) }
+        Calls { inner, door: Arc::clone(&self.door) }
     }
 }
 
@@ -64,20 +72,22 @@ impl<S> Layer<S> for CallLayer {
 #[derive(Debug, Clone)]
 pub struct Calls<S> {
     inner: S,
-    data: Arc<Data>,
-    meters: Arc<CallMeters>,
+    door: Arc<Door>,
 }
 
 impl<S, B, R> Service<Request<B>> for Calls<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone,
     R: Into<AnswerBody>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Either<
         MapOk<S::Future, fn(Response<R>) -> Response<Body>>,
-        Either<Bounded<S::Future>, Ready<Result<Self::Response, Infallible>>>,
+        Either<
+            Bounded<S::Future>,
+            Either<Ready<Result<Self::Response, Infallible>>, Pin<Box<Late<S, B, S::Future>>>>,
+        >,
     >;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
@@ -90,58 +100,126 @@ where
             let boxed = |answer: Response<R>| answer.map(|body| body.into().boxed());
             return Either::Left(self.inner.call(request).map_ok(boxed));
         };
-        let measured = self.meters.measure(method);
-        let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
-        Either::Right(match call_context(&self.data, rpc, request.headers(), peer) {
-            Ok(context) => {
-                request.extensions_mut().insert(context.clone());
-                let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
-                let (inner, measured) = (Some(self.inner.call(request)), Some(measured));
-                Either::Left(Bounded { inner, sleep, context, measured })
+        let arrival = Arrival::of(rpc, self.door.meters.measure(method), &request);
+        let certificates = request.extensions_mut().remove::<ClientCertificates>();
+        let shown = self.door.credentials.authenticate(request.headers(), certificates.as_ref());
+        Either::Right(match shown {
+            Authentication::Now(credential) => {
+                match arrival.admit(&self.door.data, request.headers(), credential) {
+                    Ok(admitted) => Either::Left(forward(&mut self.inner, request, admitted)),
+                    Err(answer) => Either::Right(Either::Left(ready(Ok(answer)))),
+                }
             }
-            Err(refusal) => {
-                let answer = refused(&refusal);
-                record_refusal(rpc, peer, None, answer.headers());
-                measured.end(answer.headers());
-                Either::Right(ready(Ok(answer)))
+            Authentication::Later(credential) => {
+                let clone = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, clone);
+                let (door, waiting) = (Arc::clone(&self.door), Some((inner, request, arrival)));
+                let late = Late { door, credential, waiting, admitted: None };
+                Either::Right(Either::Right(Box::pin(late)))
             }
         })
     }
 }
 
-/// Reads the head of a request (SPEC §12: authentication, then scope).
-fn call_context(
-    data: &Data,
-    rpc: &'static Rpc,
-    headers: &HeaderMap,
-    peer: Option<SocketAddr>,
-) -> Result<CallContext, Refusal> {
-    let start = Instant::now();
-    let credential = credential(headers)?;
-    let deadline = Deadline::read(headers, start)?;
-    let context = data.call_context(rpc, credential, peer, (start, deadline))?;
-    match deadline.is_some_and(Deadline::has_passed) {
-        true => Err(context.deadline_exceeded()),
-        false => Ok(context),
+/// Hands a call on with its context.
+fn forward<S, B>(
+    inner: &mut S,
+    mut request: Request<B>,
+    (context, measured): (CallContext, Measured),
+) -> Bounded<S::Future>
+where
+    S: Service<Request<B>>,
+{
+    request.extensions_mut().insert(context.clone());
+    let sleep = context.deadline().map(|deadline| sleep_until(deadline.at));
+    Bounded { inner: Some(inner.call(request)), sleep, context, measured: Some(measured) }
+}
+
+pin_project! {
+    /// A call whose credential can be judged after a fetch alone, and then the call itself.
+    #[derive(Debug)]
+    pub struct Late<S, B, F> {
+        door: Arc<Door>,
+        credential: Verified,
+        waiting: Option<(S, Request<B>, Arrival)>,
+        #[pin]
+        admitted: Option<Bounded<F>>,
     }
 }
 
-/// Reads and verifies the credential of a call. A key that is given twice is refused: a proxy in
-/// front and the server might each use another of the two values.
-fn credential(headers: &HeaderMap) -> Result<Credential, Refusal> {
-    let mut v = Violations::new();
-    let mut text = |key| {
-        let mut values = headers.get_all(key).iter();
-        let first = values.next();
-        if values.next().is_some() {
-            v.invalid(key, "is given more than once");
+impl<S, B, R> Future for Late<S, B, S::Future>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    R: Into<AnswerBody>,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some((mut inner, request, arrival)) = this.waiting.take() {
+            let Poll::Ready(credential) = this.credential.0.as_mut().poll(cx) else {
+                *this.waiting = Some((inner, request, arrival));
+                return Poll::Pending;
+            };
+            match arrival.admit(&this.door.data, request.headers(), credential) {
+                Ok(admitted) => this.admitted.set(Some(forward(&mut inner, request, admitted))),
+                Err(answer) => return Poll::Ready(Ok(answer)),
+            }
         }
-        // What is not ASCII text is no id and no scope either; it must not count as absent.
-        first.map(|value| value.to_str().unwrap_or("\u{fffd}"))
-    };
-    let (user, scopes) = (text(USER_KEY), text(SCOPES_KEY));
-    v.finish()?;
-    Credential::local(user, scopes)
+        match this.admitted.as_pin_mut() {
+            Some(admitted) => admitted.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// What is known of a call before its caller is.
+#[derive(Debug)]
+struct Arrival {
+    rpc: &'static Rpc,
+    peer: Option<SocketAddr>,
+    start: Instant,
+    measured: Measured,
+}
+
+impl Arrival {
+    fn of<B>(rpc: &'static Rpc, measured: Measured, request: &Request<B>) -> Self {
+        let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
+        Self { rpc, peer, start: Instant::now(), measured }
+    }
+
+    /// The context of the call, or the answer that refuses it (SPEC §12: authentication, then scope).
+    fn admit(
+        self,
+        data: &Data,
+        headers: &HeaderMap,
+        credential: Result<Credential, Refusal>,
+    ) -> Result<(CallContext, Measured), Response<Body>> {
+        match self.context(data, headers, credential) {
+            Ok(context) => Ok((context, self.measured)),
+            Err(refusal) => {
+                let answer = refused(&refusal);
+                record_refusal(self.rpc, self.peer, None, answer.headers());
+                self.measured.end(answer.headers());
+                Err(answer)
+            }
+        }
+    }
+
+    fn context(
+        &self,
+        data: &Data,
+        headers: &HeaderMap,
+        credential: Result<Credential, Refusal>,
+    ) -> Result<CallContext, Refusal> {
+        let credential = credential?;
+        let deadline = Deadline::read(headers, self.start)?;
+        let context = data.call_context(self.rpc, credential, self.peer, (self.start, deadline))?;
+        match deadline.is_some_and(Deadline::has_passed) {
+            true => Err(context.deadline_exceeded()),
+            false => Ok(context),
+        }
+    }
 }
 
 /// Logs a call that ends with an error, refused here or by a handler.

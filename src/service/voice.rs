@@ -253,6 +253,7 @@ impl Service {
         let newest = self.data.newest(&call);
         let access = Access {
             own_credential: call.actor.user.is_some(),
+            expires: self.expiry(context),
             caller: call.actor,
             recheck: Box::new(self.data.recheck(context, user.as_str().to_owned())),
             user,

@@ -34,8 +34,8 @@ use super::{
     frames::Counted,
     room::Room,
     socket::ConnectInfo,
-    tls::ClientCertificates,
 };
+use crate::auth::ClientCertificates;
 
 /// Headers up to so many times their limit are read and then refused, which ends the call. Beyond
 /// that HTTP/2 has no way but to end the connection, with every other call on it.

@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::auth::ClientCertificates;
 
 mod tls;
 
@@ -117,7 +118,7 @@ impl Running {
         let answers = Arc::clone(&shared);
         let service = tower::service_fn(move |request: Request<Body>| {
             let shown = request.extensions().get::<ClientCertificates>();
-            let certificates = shown.map_or(0, |shown| shown.0.len());
+            let certificates = shown.map_or(0, |shown| shown.chain().len());
             Arc::clone(&answers).answer(request.uri().path().to_owned(), certificates)
         });
         let served = tokio::spawn(async move {

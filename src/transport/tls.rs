@@ -20,7 +20,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustls::{ServerConfig, pki_types::CertificateDer};
+use rustls::ServerConfig;
 use tokio::{task::spawn_blocking, time};
 use tokio_rustls::TlsAcceptor;
 
@@ -42,11 +42,6 @@ struct Inner {
     /// Held while files are read.
     reading: Mutex<()>,
 }
-
-/// The chain that a client showed and that was verified, its own certificate first. An extension of
-/// the requests of its connection. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct ClientCertificates(pub Arc<[CertificateDer<'static>]>);
 
 impl Tls {
     /// Reads the files.

@@ -8,7 +8,7 @@ mod lists;
 mod render;
 mod requests;
 mod rollback;
-mod scopes;
+pub(crate) mod scopes;
 mod select;
 mod system;
 mod writes;
@@ -36,7 +36,7 @@ static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(deskplane_proto::FILE_DESCRIPTOR_SET).unwrap());
 
 /// Every method of the API.
-fn methods() -> impl Iterator<Item = MethodDescriptor> {
+pub(crate) fn methods() -> impl Iterator<Item = MethodDescriptor> {
     let ours = POOL.services().filter(|service| service.full_name().starts_with("deskplane.v1."));
     ours.flat_map(|service| service.methods().collect::<Vec<_>>())
 }

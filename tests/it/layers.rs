@@ -60,10 +60,9 @@ fn upwards(imports: &Imports) -> Vec<String> {
             continue;
         };
         let allowed = rules.get(low).is_some_and(|rule| rule.contains(&high));
-        let client = low == "cli"
-            && HOSTS.1.contains(&high)
-            && !HOSTS.0.iter().any(|host| within(from, &format!("deskplane::cli::{host}")));
-        let data = low == "cli" && high == "domain" && !within(from, KINDS);
+        let is_host = HOSTS.0.iter().any(|host| within(from, &format!("deskplane::cli::{host}")));
+        let client = low == "cli" && HOSTS.1.contains(&high) && !is_host;
+        let data = low == "cli" && high == "domain" && !is_host && !within(from, KINDS);
         if low != high && (!allowed || client || data) {
             broken.push(format!("{from} imports {to}, lines {lines:?}"));
         }

@@ -12,6 +12,7 @@ mod bundles;
 mod cases;
 mod cli;
 mod crash;
+mod credentials;
 mod deadlines;
 mod fleet;
 mod folder;

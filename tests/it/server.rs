@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use deskplane::{
     clock::Clock,
+    credentials::Credentials,
     domain::{Actor, Change, Object, Provenance, Time},
     live,
     server::{Monitor, Parts, Voice, serve},
@@ -34,20 +35,30 @@ use tonic::{
 pub(crate) struct As {
     user: Option<AsciiMetadataValue>,
     scopes: Option<AsciiMetadataValue>,
+    authorization: Option<AsciiMetadataValue>,
 }
 
 impl As {
     /// A caller with these scopes who stands for a user, or for nobody.
     pub(crate) fn new(user: Option<&str>, scopes: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-        Self { user: text(user), scopes: text(scopes) }
+        Self { user: text(user), scopes: text(scopes), authorization: None }
+    }
+
+    /// A caller with this bearer token.
+    pub(crate) fn bearing(token: &str) -> Self {
+        let authorization = Some(format!("Bearer {token}").parse().unwrap());
+        Self { authorization, ..Self::default() }
     }
 }
 
 impl Interceptor for As {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        for (key, value) in [("x-deskplane-user", &self.user), ("x-deskplane-scopes", &self.scopes)]
-        {
+        for (key, value) in [
+            ("x-deskplane-user", &self.user),
+            ("x-deskplane-scopes", &self.scopes),
+            ("authorization", &self.authorization),
+        ] {
             if let Some(value) = value {
                 request.metadata_mut().insert(key, value.clone());
             }
@@ -66,6 +77,8 @@ pub(crate) struct Front {
     pub(crate) listeners: Option<Listeners>,
     /// TLS. There is then no channel in clear text.
     pub(crate) tls: Option<Tls>,
+    /// What callers have to show.
+    pub(crate) credentials: Credentials,
     /// Origins of pages that may call.
     pub(crate) origins: Vec<Origin>,
     /// Limits.
@@ -139,7 +152,7 @@ impl Running {
         monitor: Option<Monitor>,
         front: Front,
     ) -> Self {
-        let Front { listeners, tls, origins, limits } = front;
+        let Front { listeners, tls, credentials, origins, limits } = front;
         let listeners = match listeners {
             Some(listeners) => listeners,
             None => TcpListener::bind("127.0.0.1:0").await.unwrap().into(),
@@ -156,6 +169,7 @@ impl Running {
             clock,
             limits,
             tls,
+            credentials,
             origins,
             watch,
             voice,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::{
     cli::{Format, Io, Result},
+    clock::Clock,
     config::{Config, Mistakes, Sources},
+    credentials::Credentials,
     transport::Tls,
     voice::vault::Vault,
 };
@@ -57,6 +59,12 @@ fn check_files(config: &Config) -> Result<(), Mistakes> {
     }
     if let Some(Err(why)) = config.tls.settings().map(Tls::load) {
         mistakes.push(format!("`tls`: {why}"));
+    }
+    let credentials = config.auth.settings().and_then(|settings| {
+        Credentials::load(settings, Clock::system()).map_err(|why| why.to_string())
+    });
+    if let Err(why) = credentials {
+        mistakes.push(format!("`auth`: {why}"));
     }
     if let Err(why) = Vault::new(config.voice.vault()) {
         mistakes.push(format!("`voice.key_ring`: {why}"));

@@ -67,12 +67,14 @@ fn row(setting: &Setting, flags: &BTreeMap<String, String>) -> String {
         serde_json::Value::String(text) => format!("`{text}`"),
         other => format!("`{other}`"),
     };
+    let is_table = value["items"]["type"] == "object";
+    let variable = match is_table {
+        true => "in the file alone".to_owned(),
+        false => format!("`{PREFIX}{variable}`"),
+    };
     let meaning = one_line(value["description"].as_str().unwrap());
     let name = key.rsplit('.').next().unwrap();
-    format!(
-        "| `{name}` | {} | {default} | `{PREFIX}{variable}`{flag} | {meaning} |\n",
-        form(setting)
-    )
+    format!("| `{name}` | {} | {default} | {variable}{flag} | {meaning} |\n", form(setting))
 }
 
 /// What values a setting takes.
@@ -86,6 +88,7 @@ fn form(setting: &Setting) -> String {
     match (value["type"].to_string().as_str(), least, most) {
         (r#""boolean""#, ..) => "`true`, `false`".to_owned(),
         (r#""integer""#, least, Some(most)) => format!("{} to {most}", least.unwrap_or_default()),
+        (r#""array""#, ..) if value["items"]["type"] == "object" => "list of tables".to_owned(),
         (kind, ..) if kind.contains("array") => "list".to_owned(),
         (kind, ..) if kind.contains("string") => "text".to_owned(),
         (kind, ..) => panic!("`{}`: {kind} without a range", setting.key),

@@ -209,6 +209,14 @@ reasons! {
     Conflict = "CONFLICT", Aborted;
     /// A newer stream of the same client took over.
     Replaced = "REPLACED", Aborted;
+    /// The call carries no credential.
+    CredentialRequired = "CREDENTIAL_REQUIRED", Unauthenticated;
+    /// The credential cannot be verified; what is wrong with it stands in the metadata `problem`.
+    CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated;
+    /// The credential ran out, or the key or record that it was verified by is gone.
+    TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
+    /// The keys of the issuer of a token cannot be fetched.
+    IssuerUnavailable = "ISSUER_UNAVAILABLE", Unavailable;
     /// The caller lacks a scope.
     ScopeRequired = "SCOPE_REQUIRED", PermissionDenied;
     /// An agent names another user.
@@ -225,8 +233,6 @@ reasons! {
     ScopeRevoked = "SCOPE_REVOKED", PermissionDenied;
     /// The watched user was deleted.
     UserDeleted = "USER_DELETED", NotFound;
-    /// The credential in the metadata cannot be read.
-    CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated;
     /// The user has too many streams.
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
     /// The server admits no further stream now.

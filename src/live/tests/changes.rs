@@ -10,7 +10,13 @@ use crate::domain::Scope;
 /// What a caller without a user watches the organisation by.
 fn access() -> Access {
     let caller = actor("auditor", &[Scope::Reader]);
-    Access { caller, own_credential: false, recheck: Box::new(|_| Ok(())), user: id("0") }
+    Access {
+        caller,
+        own_credential: false,
+        expires: None,
+        recheck: Box::new(|_| Ok(())),
+        user: id("0"),
+    }
 }
 
 impl World {
@@ -104,7 +110,7 @@ async fn s11_2_a_caller_who_loses_the_rights_loses_the_stream() {
                 false => Err(Refusal::new(Reason::ScopeRevoked, "gone")),
             }
         });
-        Access { caller, own_credential: true, recheck, user: id("0") }
+        Access { caller, own_credential: true, expires: None, recheck, user: id("0") }
     };
     let mut loses = world.try_changes(own(false), world.revision()).unwrap();
     let mut keeps = world.try_changes(own(true), world.revision()).unwrap();

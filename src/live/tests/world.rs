@@ -144,6 +144,7 @@ pub(super) fn own(user: &str) -> Subscription {
     Subscription {
         caller,
         own_credential: true,
+        expires: None,
         recheck: Box::new(|_| Ok(())),
         user: id(user),
         app: App::Unspecified,

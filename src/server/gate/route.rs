@@ -36,7 +36,12 @@ pub(super) enum Probe {
 }
 
 /// Decides on a request by its head.
-pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usize) -> Route {
+pub(super) fn of<B>(
+    request: &Request<B>,
+    services: &[String],
+    header_bytes: usize,
+    any_authority: bool,
+) -> Route {
     let path = request.uri().path();
     // Vendors know the server by its public name, and prove who they are by their signatures.
     if path == "/webhooks" || path.starts_with("/webhooks/") {
@@ -45,7 +50,7 @@ pub(super) fn of<B>(request: &Request<B>, services: &[String], header_bytes: usi
             false => Route::Inside,
         };
     }
-    let foreign = foreign_authority(request);
+    let foreign = foreign_authority(request).filter(|_| !any_authority);
     if is_grpc(request) {
         return match foreign {
             Some(authority) => Route::Refused(authority_refused(authority)),

@@ -5,12 +5,13 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-use super::phase::Live;
+use super::{credentials, phase::Live};
 use crate::{audit, domain::Reason, store::LogKind, tasks::Tasks, voice::Voice};
 
 /// Reasons for which open streams end.
-const ENDS: [Reason; 7] = [
+const ENDS: [Reason; 8] = [
     Reason::UserDeleted,
+    Reason::TokenExpired,
     Reason::CallerDisabled,
     Reason::ScopeRevoked,
     Reason::Replaced,
@@ -99,6 +100,7 @@ impl Figures {
         let (profile_ends, call_ends) = (ends("profile"), ends("calls"));
         let voice = VoiceMeters::new(&recorder);
         let audit = AuditMeters::new(&recorder);
+        credentials::describe(&recorder);
         let handle = recorder.handle();
         Self { handle, recorder, tasks, revision, streams, profile_ends, call_ends, voice, audit }
     }
@@ -112,6 +114,9 @@ impl Figures {
             self.call_ends.set(&live.voice.stream_ends());
             self.voice.set(&live.voice);
             self.audit.set(&live.recorder);
+            if let Some(figures) = live.credentials.figures() {
+                credentials::set(&self.recorder, figures);
+            }
         }
         with_local_recorder(&self.recorder, || {
             for (task, panics) in self.tasks.panics() {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::{
-    audit::Recorder, ledger::Ledger, live::Hub, service::CallMeters, store::Condition, voice::Voice,
+    audit::Recorder, credentials::Credentials, ledger::Ledger, live::Hub, service::CallMeters,
+    store::Condition, voice::Voice,
 };
 
 /// Where a server is in its life.
@@ -23,6 +24,7 @@ pub(in crate::server) struct Live {
     pub(in crate::server) hub: Hub,
     pub(in crate::server) voice: Voice,
     pub(in crate::server) recorder: Recorder,
+    pub(in crate::server) credentials: Credentials,
     pub(in crate::server) calls: Arc<CallMeters>,
     pub(in crate::server) condition: watch::Receiver<Condition>,
 }

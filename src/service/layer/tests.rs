@@ -3,7 +3,7 @@
 use std::{
     future::pending,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,7 +14,10 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Code;
 
 use super::*;
-use crate::{auth::RPCS, service::tests::service};
+use crate::{
+    auth::{RPCS, SCOPES_KEY, USER_KEY},
+    service::tests::service,
+};
 
 /// Records that its holder was dropped.
 struct Held(Arc<AtomicBool>);
@@ -57,13 +60,14 @@ async fn call<F>(
 where
     F: Future<Output = Response<Body>>,
 {
-    let mut handler = Some(handler);
+    let handler = Mutex::new(Some(handler));
     let inner = tower::service_fn(|mut request: Request<()>| {
         let context = request.extensions_mut().remove().unwrap();
-        let answer = handler.take().unwrap()(context);
+        let answer = handler.lock().unwrap().take().unwrap()(context);
         async { Ok(answer.await) }
     });
-    CallLayer::new(data.clone(), Arc::default()).layer(inner).call(request).await.unwrap()
+    let layer = CallLayer::new(data.clone(), Credentials::default(), Arc::default());
+    layer.layer(inner).call(request).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,7 +199,7 @@ async fn what_is_no_call_of_the_api_passes_as_it_is() {
         assert!(request.extensions().get::<CallContext>().is_none());
         Ok(Response::new(Body::empty()))
     });
-    let mut calls = CallLayer::new(data, Arc::default()).layer(inner);
+    let mut calls = CallLayer::new(data, Credentials::default(), Arc::default()).layer(inner);
     for path in ["/grpc.health.v1.Health/Check", "/webhooks/contoso_voice", "/deskplane.v1.No/No"] {
         let request = Request::post(path).header(USER_KEY, "a b").body(()).unwrap();
         assert!(calls.call(request).await.unwrap().headers().is_empty(), "{path}");

@@ -11,10 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{Greeting, place::Place};
-use crate::transport::{
-    ConnectionMeters,
-    socket::{ConnectInfo, Socket},
-    tls::ClientCertificates,
+use crate::{
+    auth::ClientCertificates,
+    transport::{
+        ConnectionMeters,
+        socket::{ConnectInfo, Socket},
+    },
 };
 
 /// An admitted connection.
@@ -91,7 +93,7 @@ impl Connection {
     pub(in crate::transport) fn certificates(&self) -> Option<ClientCertificates> {
         let Channel::Tls(stream) = &self.channel else { return None };
         let shown = stream.get_ref().1.peer_certificates()?;
-        Some(ClientCertificates(shown.iter().map(|shown| shown.clone().into_owned()).collect()))
+        Some(ClientCertificates::new(shown.iter().map(|shown| shown.clone().into_owned())))
     }
 
     /// Figures of the connections of its listener.

@@ -7,7 +7,8 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("executor", &[]),
     ("tasks", &[]),
-    ("transport", &["executor", "process", "tasks"]),
+    // Requests carry the certificates of their connection, as credentials are made of them.
+    ("transport", &["auth", "executor", "process", "tasks"]),
     ("web", &[]),
     ("clock", &["domain"]),
     ("render", &[]),
@@ -17,6 +18,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("impact", &["catalog", "content", "domain", "resolve"]),
     ("command", &["catalog", "content", "domain", "impact", "render"]),
     ("auth", &["catalog", "domain"]),
+    ("credentials", &["auth", "clock", "domain", "tasks"]),
     ("transfer", &["catalog", "command", "domain"]),
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
@@ -37,8 +39,23 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "service",
         &[
-            "audit", "auth", "catalog", "clock", "command", "content", "domain", "history",
-            "impact", "ledger", "live", "read", "render", "resolve", "transfer", "voice",
+            "audit",
+            "auth",
+            "catalog",
+            "clock",
+            "command",
+            "content",
+            "credentials",
+            "domain",
+            "history",
+            "impact",
+            "ledger",
+            "live",
+            "read",
+            "render",
+            "resolve",
+            "transfer",
+            "voice",
         ],
     ),
     (
@@ -48,6 +65,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "auth",
             "clock",
             "command",
+            "credentials",
             "domain",
             "ledger",
             "live",
@@ -60,15 +78,32 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("config", &["audit", "live", "process", "store", "telemetry", "transport", "voice", "web"]),
+    (
+        "config",
+        &[
+            "audit",
+            "auth",
+            "credentials",
+            "domain",
+            "live",
+            "process",
+            "store",
+            "telemetry",
+            "transport",
+            "voice",
+            "web",
+        ],
+    ),
     ("telemetry", &["process"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (
         "cli",
         &[
             "audit",
+            "auth",
             "clock",
             "config",
+            "credentials",
             "domain",
             "live",
             "process",
@@ -88,8 +123,8 @@ pub(super) const VENDORS: &[&str] = &["asterisk", "external", "fake", "twilio", 
 /// The files of the command line that start a server or look after the folder of one; the others
 /// speak to a server as any client does.
 pub(super) const HOSTS: (&[&str], &[&str]) = (
-    &["serve", "demo", "backup", "restore", "doctor", "secrets"],
-    &["audit", "clock", "live", "server", "store", "tasks", "voice"],
+    &["serve", "demo", "backup", "restore", "doctor", "secrets", "token"],
+    &["audit", "auth", "clock", "credentials", "live", "server", "store", "tasks", "voice"],
 );
 
 /// The file of the command line that reads the list of kinds and their field tables, which are data.
@@ -150,6 +185,8 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
             "deskplane::cli",
             "deskplane::command::library::provider",
             "deskplane::config",
+            // The guarded way to other servers.
+            "deskplane::credentials",
             "deskplane::ledger",
             "deskplane::server",
             "deskplane::service::convert::voice",
@@ -179,6 +216,7 @@ pub(super) const SEE_BOTH: &[(&str, &str)] = &[
     ("deskplane::service::fleet", "written by hand: like no other call"),
     ("deskplane::service::history", "written by hand: like no other call"),
     ("deskplane::service::history::feed", "written by hand: like no other call"),
+    ("deskplane::service::identity", "written by hand: like no other call"),
     ("deskplane::service::insight", "written by hand: like no other call"),
     ("deskplane::service::preview", "written by hand: like no other call"),
     ("deskplane::service::transfer", "written by hand: a bundle comes and goes in pieces"),

@@ -16,7 +16,7 @@ fn request(version: Version, method: &str, path: &str, fields: &[(&str, &str)]) 
 
 /// Where it goes, in a word.
 fn routed(request: &Request<()>) -> String {
-    match of(request, &services(), 1_024) {
+    match of(request, &services(), 1_024, false) {
         Route::Inside => "inside".to_owned(),
         Route::Refused(refusal) => refusal.reason.as_str().to_owned(),
         Route::Plain(plain) => format!("{plain:?}"),

@@ -1,0 +1,9 @@
+//! Callers who show credentials: every call, every credential, over the wire (SPEC §12).
+
+mod program;
+#[allow(dead_code, reason = "unit tests use the rest")]
+#[path = "../../src/credentials/tests/signer.rs"]
+mod signer;
+mod streams;
+mod table;
+mod world;

@@ -1,0 +1,114 @@
+//! A server whose callers show credentials, and the credentials.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use deskplane::{
+    clock::Clock,
+    credentials::{
+        ALGORITHMS, ClaimSettings, Credentials, IssuerSettings, KeySource, NewToken, Settings,
+        TokenFile,
+    },
+    domain::{Scope, Scopes},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(super) use super::signer::{Signer, key_set};
+use crate::{
+    api::Api,
+    server::{As, Front, Running},
+};
+
+pub(super) const ISSUER: &str = "https://login.contoso.example";
+pub(super) const AUDIENCE: &str = "deskplane";
+
+/// A server, the issuer that it trusts, and the file of its tokens.
+pub(super) struct World {
+    pub(super) server: Running,
+    pub(super) credentials: Credentials,
+    pub(super) signer: Signer,
+    pub(super) file: TokenFile,
+    folder: TempDir,
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    since.as_secs().try_into().unwrap()
+}
+
+/// Claims of a user that are right for ten minutes.
+pub(super) fn claims(user: &str, scopes: &str) -> Value {
+    let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": user, "exp": now() + 600});
+    if !scopes.is_empty() {
+        claims["scope"] = json!(scopes);
+    }
+    claims
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::new("first");
+        let keys = folder.path().join("keys.json");
+        std::fs::write(&keys, key_set(&[&signer])).unwrap();
+        let tokens = folder.path().join("tokens.json");
+        let settings = Settings {
+            issuers: vec![issuer(keys)],
+            tokens: Some(tokens.clone()),
+            ..Settings::default()
+        };
+        let credentials = Credentials::load(settings, Clock::system()).unwrap();
+        let front = Front { credentials: credentials.clone(), ..Front::default() };
+        let server = Running::fronted(front).await;
+        Self { server, credentials, signer, file: TokenFile::new(tokens), folder }
+    }
+
+    /// The API as the holder of a token sees it.
+    pub(super) fn api(&self, token: &str) -> Api {
+        Api::of(&self.server, As::bearing(token))
+    }
+
+    pub(super) fn admin(&self) -> Api {
+        self.api(&self.jwt("root", "deskplane.admin"))
+    }
+
+    pub(super) fn jwt(&self, user: &str, scopes: &str) -> String {
+        self.signer.token_of(&claims(user, scopes))
+    }
+
+    /// An opaque token that the server takes from now on.
+    pub(super) fn opaque(&self, name: &str, scopes: &[Scope]) -> String {
+        let scopes = Some(Scopes::of(scopes));
+        let token = NewToken { name: name.to_owned(), scopes, user: None, expires: None };
+        let token = self.file.add(token, Clock::system().now()).unwrap();
+        self.credentials.reload();
+        token.as_str().to_owned()
+    }
+
+    /// Exchanges the keys of the issuer.
+    pub(super) fn set_keys(&self, signers: &[&Signer]) {
+        std::fs::write(self.folder.path().join("keys.json"), key_set(signers)).unwrap();
+        self.credentials.reload();
+    }
+}
+
+fn issuer(keys: PathBuf) -> IssuerSettings {
+    IssuerSettings {
+        issuer: ISSUER.to_owned(),
+        audiences: vec![AUDIENCE.to_owned()],
+        keys: KeySource::File(keys),
+        algorithms: ALGORITHMS.to_vec(),
+        claims: ClaimSettings {
+            user: "sub".to_owned(),
+            user_prefix: String::new(),
+            scopes: vec!["scope".to_owned()],
+            scope_prefix: "deskplane.".to_owned(),
+            grants: Scopes::of(Scope::ALL),
+        },
+        refresh: Duration::from_secs(3_600),
+    }
+}
