@@ -54,6 +54,8 @@ unshare --mount --net bash -euo pipefail -c '
         sleep 0.1
     done
     (inside "${health[@]}")
+    ! (inside /usr/bin/deskplane list users) > "$ends.call" 2>&1 || { echo "anybody may call"; exit 1; }
+    grep -q CREDENTIAL_REQUIRED "$ends.call" || { cat "$ends.call"; exit 1; }
     kill -TERM "$server"
     wait "$server" || { cat "$ends.log"; exit 1; }
     ! (inside "${health[@]}") 2> /dev/null || { echo "what has ended is healthy"; exit 1; }
