@@ -117,7 +117,10 @@ fn scim_is_let_in_where_it_is_served() {
         assert_eq!(routed(&sent), expected, "{path}");
     }
     let sent = request(Version::HTTP_11, "GET", "/scim/v2/Users", &local);
-    assert!(matches!(of(&sent, &services(), 1_024, false), Route::Plain(Plain::NotFound)));
+    assert!(matches!(
+        of(&sent, &services(), 1_024, Beyond::default()),
+        Route::Plain(Plain::NotFound)
+    ));
     let page = [("host", "localhost"), ("origin", "http://evil.example")];
     let page = request(Version::HTTP_11, "POST", "/scim/v2/Users", &page);
     assert_eq!(routed(&page), "FromPage");
