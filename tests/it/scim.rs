@@ -56,7 +56,7 @@ impl Desk {
 
     async fn with(settings: scim::Settings) -> Self {
         let front = Front { scim: Some(settings), ..Front::default() };
-        Self { server: Running::fronted(front).await, fields: Vec::new() }.as_scopes("directory")
+        Self { server: Running::fronted(front).await, fields: Vec::new() }.with_scopes("directory")
     }
 
     /// A server where these groups are roles.
@@ -67,7 +67,7 @@ impl Desk {
     }
 
     /// The same server, called with these scopes.
-    fn as_scopes(mut self, scopes: &str) -> Self {
+    fn with_scopes(mut self, scopes: &str) -> Self {
         self.fields.retain(|(name, _)| name != "x-deskplane-scopes");
         self.with_field("x-deskplane-scopes", scopes)
     }
@@ -161,7 +161,7 @@ async fn s12_4_the_endpoint_is_off_until_enabled_and_needs_a_scope() {
         ("agent", 403),
         ("", 403),
     ] {
-        desk = desk.as_scopes(scopes);
+        desk = desk.with_scopes(scopes);
         let answer = desk.get("Users").await;
         assert_eq!(answer.status, status, "{scopes}");
         if status == 403 {

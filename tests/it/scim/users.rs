@@ -208,7 +208,7 @@ async fn s12_1_a_sync_reaches_no_administrator() {
     assert_eq!(desk.send("DELETE", &path, "").await.status, 403);
     let made = json!({"userName": "x", "roles": [{"value": "msdyn_system_administrator"}]});
     assert_eq!(desk.post("Users", made).await.error(), (403, "", "PRIVILEGED_ROLE"));
-    desk = desk.as_scopes("admin");
+    desk = desk.with_scopes("admin");
     assert_eq!(desk.patch(&path, off()).await.status, 200);
 }
 
