@@ -59,7 +59,7 @@ pub(crate) fn is_known_variable(name: &str) -> bool {
 pub struct Config {
     /// Where to listen: one or several of `ADDRESS:PORT`, of which port 0 means a free one,
     /// `unix:/PATH`, and `systemd` for the sockets that the service manager hands over. Loopback
-    /// addresses only, until credentials can be configured.
+    /// addresses only, unless credentials are configured.
     pub listen: List<Endpoint>,
     /// Address and port for probes and metrics; without it there is no such listener.
     pub metrics_listen: Option<SocketAddr>,

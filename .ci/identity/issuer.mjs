@@ -14,6 +14,7 @@ const client = (id) => ({
   grant_types: ['client_credentials'],
   redirect_uris: [],
   response_types: [],
+  id_token_signed_response_alg: 'ES256',
 });
 const life = { 'brief.agent': 3 };
 const provider = new Provider(`http://127.0.0.1:${port}`, {
