@@ -1,73 +1,52 @@
 //! Assembles a server: store, ledger, hub, services, listener. The listener and the signal to stop
 //! come from outside.
 
+mod error;
+mod follow;
 mod framing;
 mod gate;
 mod health;
 mod monitor;
+mod open;
 mod readiness;
+mod routes;
 mod shed;
 mod vendors;
 mod working;
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    io,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use deskplane_proto::v1;
-use tokio::{
-    sync::{oneshot, watch as changes},
-    time::timeout,
-};
-use tonic::{codec::CompressionEncoding, service::Routes};
+use tokio::{sync::oneshot, time::timeout};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 
-pub use self::{framing::MAX_MESSAGE_BYTES, monitor::Monitor, vendors::Voice};
+pub use self::{
+    error::Error,
+    follow::{CREDENTIALS, WRITES},
+    framing::MAX_MESSAGE_BYTES,
+    monitor::Monitor,
+    vendors::Voice,
+};
 use self::{
-    gate::GateLayer, health::Reporter, monitor::Live, readiness::Readiness, shed::ShedLayer,
+    gate::GateLayer,
+    monitor::Live,
+    open::{Drives, LEDGER_CLOSE, Opened, open},
+    readiness::Readiness,
+    shed::ShedLayer,
     working::Working,
 };
 use crate::{
     audit::{self, Audit},
-    auth::RPCS,
     clock::Clock,
-    command::{CreateFingerprintKey, DirectoryPolicy},
+    command::DirectoryPolicy,
     credentials::Credentials,
-    domain::{Actor, Provenance},
-    ledger::{Committed, Ledger, Rules, Submission},
-    live::{self, Fleet, Hub},
-    read::Contents,
-    scim,
-    service::{ServerInfo, Service},
-    store::{self, Condition, Store},
+    live, scim,
+    service::ServerInfo,
+    store::Store,
     tasks::{OnPanic, Tasks},
     transport::{self, Limits, Listeners, Port, Tls},
-    voice::{
-        self, CallStreams,
-        vault::{self, Vault},
-        webhooks,
-    },
     web::{Origin, WebLayer},
 };
-
-/// Name by which health says whether writes are taken.
-pub const WRITES: &str = "deskplane.v1.writes";
-
-/// Name by which health says whether the keys of every issuer of tokens can be had.
-pub const CREDENTIALS: &str = "deskplane.v1.credentials";
-
-/// Full names of the reflection services.
-const REFLECTION: [&str; 2] =
-    ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
-
-/// Time in which the writes that wait at the end are answered; those that are left get
-/// STORE_UNAVAILABLE, for their outcome is not known.
-const LEDGER_CLOSE: Duration = Duration::from_secs(5);
 
 /// Time in which the last entries of audit and resolution log are written.
 const AUDIT_CLOSE: Duration = Duration::from_secs(2);
@@ -106,27 +85,6 @@ pub struct Parts {
     pub serving: Option<oneshot::Sender<()>>,
     /// The scope of the tasks of the server. They are cancelled at its end.
     pub tasks: Tasks,
-}
-
-/// Why a server ended before it was told to.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The store cannot be read.
-    #[error("the store cannot be used: {0}")]
-    Store(#[from] store::Error),
-    /// What is stored cannot be opened with the key ring.
-    #[error(transparent)]
-    Secret(#[from] vault::OpenError),
-    /// The transport could not be started.
-    #[error("the transport cannot be started: {0}")]
-    Transport(#[from] io::Error),
-    /// A panic of a task without which the server would go on with stale or half-changed state.
-    #[error("the task `{0}` panicked; the log has the reason")]
-    Task(&'static str),
-    /// The built-in descriptors cannot be served.
-    #[error("reflection cannot be served: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
 }
 
 /// Serves until `shutdown` completes, then drains: streams are told, calls are finished, and what is
@@ -169,15 +127,15 @@ pub async fn serve(
         open(store, clock.clone(), watch, voice, drives, &tasks).await?;
     let service = service.behind(credentials.clone(), info);
     let (health, health_service) = health::reporter();
-    let mut routes = routes(&service, &voice, &health, health_service)?;
+    let mut routes = routes::routes(&service, &voice, &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
-    health.set(WRITES, status(&condition.borrow()));
+    health.set(WRITES, follow::status(&condition.borrow()));
     health.set(CREDENTIALS, ServingStatus::Serving);
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
     let beyond = gate::Beyond { scim: scim.is_some(), any_authority: credentials.any_authority() };
-    let gate = GateLayer::new(services(), limits.header_bytes, readiness.clone(), beyond);
+    let gate = GateLayer::new(routes::services(), limits.header_bytes, readiness.clone(), beyond);
     if let (Some(settings), Some(follower)) = (scim, follower) {
         follower.fill(&ledger.catalog());
         let callers = (credentials.clone(), recorder.clone());
@@ -197,15 +155,15 @@ pub async fn serve(
         .layer(service.layer())
         .service(routes.prepare());
     let report_tasks = tasks.child();
-    let report = report_condition(Arc::clone(&health), condition.clone());
+    let report = follow::report_condition(Arc::clone(&health), condition.clone());
     report_tasks.spawn("health", OnPanic::EndProcess, report);
-    credentials.start(&tasks);
     if let Some(changes) = credentials.changes() {
         let (hub, ledger, health) = (hub.clone(), ledger.clone(), Arc::clone(&health));
-        let follow = follow_credentials(credentials.clone(), changes, hub, ledger, health);
+        let follow = follow::follow_credentials(credentials.clone(), changes, hub, ledger, health);
         // Without it streams would outlive the trust in their credentials.
         report_tasks.spawn("credentials", OnPanic::EndProcess, follow);
     }
+    credentials.start(&tasks);
     if let Some(monitor) = &monitor {
         monitor.serving(Live {
             ledger: ledger.clone(),
@@ -280,142 +238,6 @@ pub async fn serve(
     }
 }
 
-/// What stands behind the services.
-struct Opened {
-    hub: Hub,
-    ledger: Ledger,
-    voice: voice::Voice,
-    service: Service,
-}
-
-/// What the ledger is opened with, beside what streams and voice need.
-struct Drives {
-    policy: DirectoryPolicy,
-    /// Follows commits for SCIM.
-    follower: Option<scim::Follower>,
-    audit: Audit,
-}
-
-/// Opens the ledger over the store, with everything that a commit drives.
-async fn open(
-    store: Arc<dyn Store>,
-    clock: Clock,
-    watch: live::Settings,
-    voice: Voice,
-    Drives { policy, follower, audit }: Drives,
-    tasks: &Tasks,
-) -> Result<Opened, Error> {
-    let contents = Arc::new(Contents::new());
-    let hub = Hub::new(
-        tasks,
-        live::StoreId::from(&store.identity()),
-        watch.clone(),
-        Arc::clone(&contents),
-        Fleet::new(clock.clone(), Arc::new(audit.recorder.clone())),
-        fastrand::Rng::new(),
-    );
-    let calls = CallStreams::new(watch, fastrand::Rng::new());
-    hub.drive(&calls);
-    let (followed, driven) = (hub.clone(), Arc::new(OnceLock::<voice::Voice>::new()));
-    let drive = Arc::clone(&driven);
-    let rules = Rules { adapters: Arc::clone(&voice.adapters), policy };
-    let publish = move |committed: &Committed| {
-        followed.committed(committed);
-        if let Some(follower) = &follower {
-            follower.committed(committed);
-        }
-        if let Some(voice) = drive.get() {
-            let mut impacts = committed.impacts.iter();
-            let providers_changed = impacts.any(|impact| impact.touched.providers);
-            voice.committed(&committed.after, providers_changed);
-        }
-    };
-    let ledger = Ledger::open(tasks, store, clock.clone(), rules, publish).await?;
-    let vault = Arc::clone(&voice.vault);
-    if let Err(error) = vault.check(&ledger.catalog()) {
-        ledger.close_within(LEDGER_CLOSE).await;
-        return Err(error.into());
-    }
-    create_fingerprint_key(&ledger, &vault).await;
-    let voice = voice.open(&clock, calls, &hub, &ledger, (&audit.recorder, tasks));
-    // Nothing is committed before the services are there.
-    let _ = driven.set(voice.clone());
-    // What was committed meanwhile reached nobody.
-    voice.committed(&ledger.catalog(), true);
-    let (writer, feed, calls) = (ledger.clone(), hub.clone(), voice.clone());
-    let service = Service::new(writer, feed, contents, calls, clock, vault, audit);
-    Ok(Opened { hub, ledger, voice, service })
-}
-
-/// Every service of the API, health, reflection and webhooks; each service is reported to serve.
-fn routes(
-    service: &Service,
-    voice: &voice::Voice,
-    health: &health::Reporter,
-    health_service: health::Service,
-) -> Result<Routes, Error> {
-    // The gate decides who gets compressed answers.
-    let gzip = CompressionEncoding::Gzip;
-    let (v1, v1alpha) = (reflection(REFLECTION[0]), reflection(REFLECTION[1]));
-    let mut routes = Routes::new(health_service.accept_compressed(gzip).send_compressed(gzip))
-        .add_service(v1.build_v1()?.accept_compressed(gzip).send_compressed(gzip))
-        .add_service(v1alpha.build_v1alpha()?.accept_compressed(gzip).send_compressed(gzip));
-    // Expands to the registration of every service of the API.
-    macro_rules! add {
-        ($(service $service:ident {
-            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
-        })+) => {$(
-            let part = v1::$module::$server::new(service.clone())
-                .accept_compressed(gzip)
-                .send_compressed(gzip)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES);
-            routes = routes.add_service(part);
-            health.set($name, ServingStatus::Serving);
-        )+};
-    }
-    deskplane_proto::for_each_service!(add);
-    let grpc = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = grpc.merge(webhooks(voice));
-    Ok(routes)
-}
-
-/// Gives a store with a key ring its key of fingerprints, or another one when the ring that it is
-/// sealed under was lost: that costs nothing but the memory of repetitions. A store that takes no
-/// writes gets it at a later start.
-async fn create_fingerprint_key(ledger: &Ledger, vault: &Vault) {
-    let replaces = ledger.catalog().settings.fingerprint_key.clone();
-    if replaces.as_ref().is_some_and(|sealed| vault.opens_fingerprint_key(sealed)) {
-        return;
-    }
-    let sealed = match vault.new_fingerprint_key() {
-        Ok(None) => return,
-        Ok(Some(sealed)) => sealed,
-        Err(error) => return tracing::error!(%error, "the key of fingerprints was not made"),
-    };
-    if replaces.is_some() {
-        tracing::warn!("the key of fingerprints does not open and is replaced");
-    }
-    let submission = Submission {
-        command: Box::new(CreateFingerprintKey { replaces, sealed }),
-        actor: Actor::system(),
-        provenance: Provenance::default(),
-        request: None,
-        validate_only: false,
-        reason: String::new(),
-    };
-    if let Err(error) = ledger.submit(submission).await {
-        tracing::warn!(%error, "the key of fingerprints was not kept");
-    }
-}
-
-/// Has health say whether writes are taken, as long as there is a store.
-async fn report_condition(health: Arc<Reporter>, mut condition: changes::Receiver<Condition>) {
-    while condition.changed().await.is_ok() {
-        health.set(WRITES, status(&condition.borrow_and_update()));
-    }
-}
-
 /// What callers may know of the server.
 fn server_info(parts: &Parts) -> ServerInfo {
     let adapters = parts.voice.adapters.descriptors();
@@ -429,52 +251,4 @@ fn server_info(parts: &Parts) -> ServerInfo {
         ("streams", count(parts.watch.max_streams)),
     ];
     ServerInfo { features, limits }
-}
-
-/// Ends the streams whose credentials lost their trust, and has health say whether keys can be had.
-async fn follow_credentials(
-    credentials: Credentials,
-    mut changes: changes::Receiver<u64>,
-    hub: Hub,
-    ledger: Ledger,
-    health: Arc<Reporter>,
-) {
-    while changes.changed().await.is_ok() {
-        let reachable = credentials.figures().is_none_or(|figures| figures.all_reachable());
-        health.set(CREDENTIALS, serving(reachable));
-        hub.recheck_callers(&ledger.catalog());
-    }
-}
-
-fn serving(serves: bool) -> ServingStatus {
-    match serves {
-        true => ServingStatus::Serving,
-        false => ServingStatus::NotServing,
-    }
-}
-
-fn status(condition: &Condition) -> ServingStatus {
-    serving(condition.writable())
-}
-
-/// Full names of the gRPC services of this server, reflection apart.
-fn own_services() -> BTreeSet<&'static str> {
-    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
-    ours.chain(["grpc.health.v1.Health"]).collect()
-}
-
-/// Full names of all gRPC services of this server.
-fn services() -> impl Iterator<Item = String> {
-    own_services().into_iter().chain(REFLECTION).map(str::to_owned)
-}
-
-/// Reflection over our own API with its comments, health, and the details of errors. The plug-in
-/// protocol is in the same set, but others serve it, so it is not listed. `own` is reflection itself.
-fn reflection(own: &'static str) -> tonic_reflection::server::Builder<'static> {
-    let builder = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(deskplane_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
-    let listed = own_services().into_iter().chain([own]).collect::<BTreeSet<_>>();
-    listed.into_iter().fold(builder, |builder, name| builder.with_service_name(name))
 }

@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deskplane_proto::v1::{
-    self, agent_service_client::AgentServiceClient, watch_profile_response::Event,
-};
+use deskplane_proto::v1::{self, watch_profile_response::Event};
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::desktop::{Desktop, Profile, Taken};
+use super::{
+    desktop::{Desktop, Profile, Taken},
+    token::Client,
+};
 
 /// Shortest wait before another stream.
 const FLOOR: Duration = Duration::from_millis(500);
@@ -30,7 +31,7 @@ pub(super) struct Stream {
 /// Follows the profile for as long as the server allows; answers the status that ended it for good.
 /// `say` gets a line for whatever happens.
 pub(super) async fn follow(
-    mut client: AgentServiceClient<Channel>,
+    mut client: Client,
     stream: Stream,
     desktop: Arc<Desktop>,
     mut say: impl FnMut(String),
@@ -54,7 +55,7 @@ pub(super) async fn follow(
 
 /// One stream, from its opening to its end.
 async fn one(
-    client: &mut AgentServiceClient<Channel>,
+    client: &mut Client,
     stream: &Stream,
     desktop: &Desktop,
     reconnect_after: &mut Duration,
@@ -132,17 +133,19 @@ pub(super) fn described(profile: &Profile) -> String {
 }
 
 /// Whether a client comes back after this end. A connection that breaks ends its streams as the
-/// transport noticed it.
+/// transport noticed it; a token that ended is renewed by then.
 fn comes_back(end: &Status) -> bool {
-    matches!(
-        end.code(),
-        Code::Unavailable
-            | Code::ResourceExhausted
-            | Code::Internal
-            | Code::Unknown
-            | Code::Cancelled
-            | Code::DeadlineExceeded
-    )
+    let expired = end.code() == Code::Unauthenticated && reason(end) == "TOKEN_EXPIRED";
+    expired
+        || matches!(
+            end.code(),
+            Code::Unavailable
+                | Code::ResourceExhausted
+                | Code::Internal
+                | Code::Unknown
+                | Code::Cancelled
+                | Code::DeadlineExceeded
+        )
 }
 
 /// Full jitter in a range that doubles with every failure in a row; never less than what the server

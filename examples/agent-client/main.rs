@@ -7,22 +7,24 @@
 //! {"entity": "incident", "anchor": {"id": "42", "attributes": {"title": "Wrong size"}}}
 //! ```
 //!
-//! `desktop.rs` keeps the profile, `follow.rs` the stream, `session.rs` renders. Each line of standard
+//! `desktop.rs` keeps the profile, `follow.rs` the stream, `session.rs` renders, `token.rs` says who
+//! calls. Each line of standard
 //! input is an event in the JSON form of `RenderSessionRequest`; each line of standard output says
 //! what the desktop does.
 
 mod desktop;
 mod follow;
 mod session;
+mod token;
 
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
-use deskplane_proto::v1::agent_service_client::AgentServiceClient;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tonic::transport::Endpoint;
 
 use desktop::Desktop;
+use token::Token;
 
 /// Time in which a connection must be there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,6 +43,10 @@ struct Args {
     /// Name of this client, the same after every start: a stream of the same name is replaced.
     #[arg(long, default_value = "agent-client")]
     client_id: String,
+    /// File with the bearer token of the user, read again for each call; what renews it replaces the
+    /// file.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
     /// File that keeps the last good profile, for a start without a server.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -56,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .keep_alive_while_idle(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .connect_lazy();
-    let client = AgentServiceClient::new(channel);
+    let client = Token { file: args.token_file }.client(channel);
     let desktop = Arc::new(Desktop::open(args.keep)?);
     if let Some(profile) = desktop.profile() {
         println!("kept      {}", follow::described(&profile));

@@ -1,17 +1,14 @@
 //! Sessions for events: an event is the JSON form of `RenderSessionRequest`.
 
-use deskplane_proto::v1::{self, agent_service_client::AgentServiceClient};
+use deskplane_proto::v1;
 use prost_types::{Struct, Value, value::Kind};
 use serde_json::{Map, Value as Json};
-use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
+use super::token::Client;
+
 /// Opens the session of an event, and says what opens in one line.
-pub(super) async fn open(
-    mut client: AgentServiceClient<Channel>,
-    user: &str,
-    line: &str,
-) -> String {
+pub(super) async fn open(mut client: Client, user: &str, line: &str) -> String {
     let request = match read(user, line) {
         Ok(request) => request,
         Err(why) => return format!("no event  {why}"),

@@ -209,7 +209,8 @@ impl Issuer {
         let (succeeded, now) = (error.is_none(), Instant::now());
         let mut flipped = false;
         self.attempt.send_modify(|attempt| {
-            flipped = attempt.succeeded != succeeded;
+            // Before the first one nothing is known to be wrong.
+            flipped = succeeded != (attempt.succeeded || attempt.count == 0);
             let failed = attempt.failed + u64::from(!succeeded);
             *attempt = Attempt { count: attempt.count + 1, failed, at: Some(now), succeeded };
         });

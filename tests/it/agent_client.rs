@@ -6,12 +6,15 @@ mod desktop;
 mod follow;
 #[path = "../../examples/agent-client/session.rs"]
 mod session;
+#[path = "../../examples/agent-client/token.rs"]
+mod token;
 
+mod renewal;
 mod restart;
 
 use std::sync::Arc;
 
-use deskplane_proto::v1::{self, agent_service_client::AgentServiceClient};
+use deskplane_proto::v1;
 use prost::Message as _;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -51,9 +54,9 @@ async fn server() -> Running {
     server
 }
 
-fn client(server: &Running) -> AgentServiceClient<Channel> {
+fn client(server: &Running) -> token::Client {
     let endpoint = Channel::from_shared(server.uri()).unwrap();
-    AgentServiceClient::new(endpoint.connect_lazy())
+    token::Token::default().client(endpoint.connect_lazy())
 }
 
 fn stream() -> follow::Stream {

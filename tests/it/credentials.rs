@@ -6,4 +6,4 @@ mod program;
 mod signer;
 mod streams;
 mod table;
-mod world;
+pub(crate) mod world;

@@ -120,9 +120,10 @@ async fn tokens_with_unknown_keys_bring_about_one_fetch_in_thirty_seconds() {
 async fn an_outage_leaves_known_keys_in_use_and_is_seen() {
     let (signer, answers, tasks) = (Signer::new("k"), Answers::default(), Tasks::default());
     let credentials = credentials(&answers, &tasks).await;
+    let mut changes = credentials.changes().unwrap();
     assert_eq!(judge(&credentials, &token(&signer, "ann")).await, unavailable());
     assert!(!credentials.figures().unwrap().all_reachable());
-    let mut changes = credentials.changes().unwrap();
+    assert!(changes.has_changed().unwrap(), "the first failure is news");
     changes.mark_unchanged();
 
     answers.set(&[&signer]);

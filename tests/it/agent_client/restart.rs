@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use deskplane_proto::v1::agent_service_client::AgentServiceClient;
 use serde_json::json;
 use tokio::{
     sync::mpsc,
@@ -14,6 +13,7 @@ use tonic::transport::Channel;
 use super::{
     desktop::Desktop,
     follow::{Stream, follow},
+    token::Token,
 };
 use crate::{
     api::Api,
@@ -78,7 +78,7 @@ fn clients(address: SocketAddr, count: usize) -> mpsc::UnboundedReceiver<usize> 
             };
             let stream = Stream { user: user(number), client_id: "desk".to_owned() };
             let desktop = Arc::new(Desktop::open(None).unwrap());
-            let client = AgentServiceClient::new(channel.clone());
+            let client = Token::default().client(channel.clone());
             tokio::spawn(follow(client, stream, desktop, say));
         }
     }

@@ -16,32 +16,32 @@ use deskplane::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(super) use super::signer::{Signer, key_set};
+pub(crate) use super::signer::{Signer, key_set};
 use crate::{
     api::Api,
     server::{As, Front, Running},
 };
 
-pub(super) const ISSUER: &str = "https://login.contoso.example";
-pub(super) const AUDIENCE: &str = "deskplane";
+pub(crate) const ISSUER: &str = "https://login.contoso.example";
+pub(crate) const AUDIENCE: &str = "deskplane";
 
 /// A server, the issuer that it trusts, and the file of its tokens.
-pub(super) struct World {
-    pub(super) server: Running,
-    pub(super) credentials: Credentials,
-    pub(super) signer: Signer,
-    pub(super) file: TokenFile,
+pub(crate) struct World {
+    pub(crate) server: Running,
+    pub(crate) credentials: Credentials,
+    pub(crate) signer: Signer,
+    pub(crate) file: TokenFile,
     folder: TempDir,
 }
 
 /// Seconds since 1970.
-pub(super) fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     since.as_secs().try_into().unwrap()
 }
 
 /// Claims of a user that are right for ten minutes.
-pub(super) fn claims(user: &str, scopes: &str) -> Value {
+pub(crate) fn claims(user: &str, scopes: &str) -> Value {
     let mut claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": user, "exp": now() + 600});
     if !scopes.is_empty() {
         claims["scope"] = json!(scopes);
@@ -50,7 +50,7 @@ pub(super) fn claims(user: &str, scopes: &str) -> Value {
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("first");
         let keys = folder.path().join("keys.json");
@@ -68,20 +68,20 @@ impl World {
     }
 
     /// The API as the holder of a token sees it.
-    pub(super) fn api(&self, token: &str) -> Api {
+    pub(crate) fn api(&self, token: &str) -> Api {
         Api::of(&self.server, As::bearing(token))
     }
 
-    pub(super) fn admin(&self) -> Api {
+    pub(crate) fn admin(&self) -> Api {
         self.api(&self.jwt("root", "deskplane.admin"))
     }
 
-    pub(super) fn jwt(&self, user: &str, scopes: &str) -> String {
+    pub(crate) fn jwt(&self, user: &str, scopes: &str) -> String {
         self.signer.token_of(&claims(user, scopes))
     }
 
     /// An opaque token that the server takes from now on.
-    pub(super) fn opaque(&self, name: &str, scopes: &[Scope]) -> String {
+    pub(crate) fn opaque(&self, name: &str, scopes: &[Scope]) -> String {
         let scopes = Some(Scopes::of(scopes));
         let token = NewToken { name: name.to_owned(), scopes, user: None, expires: None };
         let token = self.file.add(token, Clock::system().now()).unwrap();
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Exchanges the keys of the issuer.
-    pub(super) fn set_keys(&self, signers: &[&Signer]) {
+    pub(crate) fn set_keys(&self, signers: &[&Signer]) {
         std::fs::write(self.folder.path().join("keys.json"), key_set(signers)).unwrap();
         self.credentials.reload();
     }

@@ -1,0 +1,73 @@
+//! Every service that the port offers, by name.
+
+use std::collections::BTreeSet;
+
+use deskplane_proto::v1;
+use tonic::{codec::CompressionEncoding, service::Routes};
+use tonic_health::pb::health_check_response::ServingStatus;
+
+use super::{error::Error, framing::MAX_MESSAGE_BYTES, health};
+use crate::{
+    auth::RPCS,
+    service::Service,
+    voice::{self, webhooks},
+};
+
+/// Full names of the reflection services.
+const REFLECTION: [&str; 2] =
+    ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+
+/// Every service of the API, health, reflection and webhooks; each service is reported to serve.
+pub(super) fn routes(
+    service: &Service,
+    voice: &voice::Voice,
+    health: &health::Reporter,
+    health_service: health::Service,
+) -> Result<Routes, Error> {
+    // The gate decides who gets compressed answers.
+    let gzip = CompressionEncoding::Gzip;
+    let (v1, v1alpha) = (reflection(REFLECTION[0]), reflection(REFLECTION[1]));
+    let mut routes = Routes::new(health_service.accept_compressed(gzip).send_compressed(gzip))
+        .add_service(v1.build_v1()?.accept_compressed(gzip).send_compressed(gzip))
+        .add_service(v1alpha.build_v1alpha()?.accept_compressed(gzip).send_compressed(gzip));
+    // Expands to the registration of every service of the API.
+    macro_rules! add {
+        ($(service $service:ident {
+            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
+        })+) => {$(
+            let part = v1::$module::$server::new(service.clone())
+                .accept_compressed(gzip)
+                .send_compressed(gzip)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            routes = routes.add_service(part);
+            health.set($name, ServingStatus::Serving);
+        )+};
+    }
+    deskplane_proto::for_each_service!(add);
+    let grpc = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = grpc.merge(webhooks(voice));
+    Ok(routes)
+}
+
+/// Full names of the gRPC services of this server, reflection apart.
+fn own_services() -> BTreeSet<&'static str> {
+    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
+    ours.chain(["grpc.health.v1.Health"]).collect()
+}
+
+/// Full names of all gRPC services of this server.
+pub(super) fn services() -> impl Iterator<Item = String> {
+    own_services().into_iter().chain(REFLECTION).map(str::to_owned)
+}
+
+/// Reflection over our own API with its comments, health, and the details of errors. The plug-in
+/// protocol is in the same set, but others serve it, so it is not listed. `own` is reflection itself.
+fn reflection(own: &'static str) -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(deskplane_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
+    let listed = own_services().into_iter().chain([own]).collect::<BTreeSet<_>>();
+    listed.into_iter().fold(builder, |builder, name| builder.with_service_name(name))
+}
