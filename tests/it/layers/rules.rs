@@ -214,7 +214,6 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
 /// Files that see both generated messages and domain types, beside `service::convert`, each with
 /// its reason. What it names of messages has to become an argument of a conversion.
 pub(super) const SEE_BOTH: &[(&str, &str)] = &[
-    ("deskplane::server", "registers the services, and writes as the system"),
     ("deskplane::service::audit", "written by hand: like no other call"),
     ("deskplane::service::agent", "written by hand: like no other call"),
     ("deskplane::service::fleet", "written by hand: like no other call"),
