@@ -30,7 +30,7 @@ fn is_sync(actor: &Actor) -> bool {
     actor.scopes.has(Scope::Directory) && !actor.scopes.has(Scope::Admin)
 }
 
-/// Refuses direct links to a directory sync. Asked before anything is looked up: the refusal does not
+/// Refuses direct links to a directory sync. Asked before anything is read: the refusal does not
 /// reveal which profiles exist.
 pub(super) fn may_assign(context: &Context) -> Result<(), Refusal> {
     if !is_sync(&context.actor) || context.policy.assigns {

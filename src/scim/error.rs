@@ -72,7 +72,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Status and keyword of a refusal. What the path names is looked up before a write is handed in, so
+/// Status and keyword of a refusal. What the path names is found before a write is handed in, so
 /// what a write misses is one of its values.
 fn status(refusal: &Refusal) -> (StatusCode, Option<ScimType>) {
     match (refusal.reason, refusal.reason.code()) {

@@ -90,7 +90,7 @@ fn named(shared: &Shared, catalog: &Catalog, filter: &Filter) -> Option<Vec<Arc<
     Some(shared.candidates(catalog, name))
 }
 
-/// The groups of a query. Members are looked up only where they are shown or asked about.
+/// The groups of a query. Members are read only where they are shown or asked about.
 pub(super) async fn groups(shared: &Arc<Shared>, request: Request) -> Result<Response> {
     shared
         .scan(move |shared| {
