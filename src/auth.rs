@@ -166,7 +166,7 @@ pub fn user_caller(
     id: UserId,
     scopes: Option<Scopes>,
 ) -> Result<Actor, Refusal> {
-    let Some(user) = catalog.user(&id).map(|seated| seated.user) else {
+    let Some(user) = catalog.user(&id).map(|seated| seated.user()) else {
         let subject = id.to_string();
         return Ok(Actor { subject, user: Some(id), scopes: scopes.unwrap_or_default() });
     };

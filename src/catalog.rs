@@ -8,18 +8,20 @@ mod adapters;
 pub mod builtin;
 mod candidates;
 mod classes;
+mod compaction;
 mod content_revisions;
 mod delta;
 mod derive;
-mod layered;
 mod liveness;
 mod mappings;
+mod members;
+mod memberships;
 mod memo;
 mod others;
 mod reach;
 mod references;
+mod roster;
 mod seating;
-mod sets;
 mod state;
 mod table;
 mod tables;
@@ -35,19 +37,21 @@ use uuid::Uuid;
 
 pub use self::{
     classes::{ClassId, Direct, Link, RoleClass, Seat},
+    compaction::Compacted,
     delta::{Changed, Delta},
     derive::OfClass,
     liveness::LinkState,
+    members::Members,
     reach::Reach,
     references::{NamedKey, References},
-    sets::{Members, Set},
     state::Catalog,
     table::Table,
     tables::{Tabled, Tables},
     users::Seated,
 };
 use crate::domain::{
-    Change, Common, Kind, Object, ObjectKey, TeamId, Time, UniqueName, UserId, directory::User,
+    Change, Common, Kind, Object, ObjectKey, TeamId, Time, UniqueName, UserId,
+    directory::{User, packed::PackedUsers},
 };
 
 /// What is left to do once every object of a commit is in its table.
@@ -70,10 +74,27 @@ impl Catalog {
         revision: i64,
         time: Time,
     ) -> Self {
-        let (mut users, mut teams, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut users, mut others) = (Vec::new(), Vec::new());
         for object in objects {
             match object {
                 Object::User(user) => users.push(user),
+                other => others.push(other),
+            }
+        }
+        Self::load(others, PackedUsers::of(users), revision, time)
+    }
+
+    /// The catalog of these users and other objects, each with a key of its own, in whatever order
+    /// they come.
+    pub fn load(
+        objects: impl IntoIterator<Item = Object>,
+        users: PackedUsers,
+        revision: i64,
+        time: Time,
+    ) -> Self {
+        let (mut teams, mut others) = (Vec::new(), Vec::new());
+        for object in objects {
+            match object {
                 Object::Team(team) => teams.push(team),
                 other => others.push(Change::Put(other)),
             }
@@ -165,7 +186,7 @@ impl Catalog {
             Object::Team(o) => {
                 self.remove_team(&o.id, follow);
                 for member in &o.members {
-                    self.users.memberships.add(member, o.id.clone());
+                    self.users.memberships.add(member, &o.id);
                     follow.members.insert(member.clone());
                 }
                 self.teams.insert(o.id.clone(), Arc::clone(o));
@@ -234,7 +255,7 @@ impl Catalog {
         match key.kind {
             Kind::User => {
                 let id = UserId::parse(name).ok()?;
-                self.user(&id).map(|seated| Object::User(seated.user.into_owned()))
+                self.user(&id).map(|seated| Object::User(seated.user()))
             }
             Kind::Team => {
                 let team = self.team(&TeamId::parse(name).ok()?)?;
@@ -249,7 +270,7 @@ impl Catalog {
     pub fn objects_of(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
         match kind {
             Kind::Team => Box::new(self.teams.values().map(|o| Object::Team(Arc::clone(o)))),
-            Kind::User => Box::new(self.stored_users().map(|o| Object::User(Arc::clone(o)))),
+            Kind::User => Box::new(self.stored_users().map(Object::User)),
             Kind::Settings => {
                 Box::new(std::iter::once(Object::Settings(Arc::clone(&self.settings))))
             }
@@ -262,7 +283,7 @@ impl Catalog {
         self.tables
             .iter()
             .chain(self.teams.values().map(|o| Object::Team(Arc::clone(o))))
-            .chain(self.stored_users().map(|o| Object::User(Arc::clone(o))))
+            .chain(self.stored_users().map(Object::User))
             .chain([Object::Settings(Arc::clone(&self.settings))])
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn resolved_variant(
     };
     let resolved = Resolved {
         revision: catalog.revision,
-        user: seated.user.id.clone(),
+        user: seated.id(),
         app,
         resolution,
         content: Arc::clone(&variant.content),

@@ -14,10 +14,7 @@ use std::sync::Arc;
 use self::steps::Steps;
 use crate::{
     catalog::{Catalog, RoleClass, Seated},
-    domain::{
-        App, Finding, Method, UniqueName, UserId,
-        directory::{DirectLink, User},
-    },
+    domain::{App, Finding, Method, Time, UniqueName, UserId, directory::packed::LinkEntry},
 };
 
 pub use self::{
@@ -52,23 +49,23 @@ pub fn of_seated(
     of_class: impl FnOnce() -> Arc<Resolution>,
 ) -> Arc<Resolution> {
     let mut lost = None;
-    let answer = match seated.user.direct.as_slice() {
+    let answer = match seated.links().as_slice() {
         [] => of_class(),
-        [link] => match linked(catalog, &seated.user, link) {
+        [link] => match linked(catalog, seated.written(), *link) {
             Some(direct) => Arc::new(direct),
             None => {
-                lost = Some(steps::lost_link(catalog, &seated.user, link));
+                lost = Some(steps::lost_link(catalog, seated.written(), *link));
                 of_class()
             }
         },
         _ => Arc::new(Steps::of(catalog, seated, app).resolution()),
     };
-    add(answer, lost.into_iter().chain(steps::user_findings(catalog, &seated.user)))
+    add(answer, lost.into_iter().chain(steps::user_findings(catalog, seated)))
 }
 
 /// Step 1 for a user with one link: wins when its profile is there and active.
-fn linked(catalog: &Catalog, user: &User, link: &DirectLink) -> Option<Resolution> {
-    let profile = catalog.linked_profile(user, link).filter(|p| p.common.is_active())?;
+fn linked(catalog: &Catalog, written: Time, link: LinkEntry<'_>) -> Option<Resolution> {
+    let profile = catalog.profile_of(written, link).filter(|p| p.common.is_active())?;
     Some(Resolution {
         profile: profile.name().clone(),
         method: Method::Direct,

@@ -11,7 +11,7 @@ use std::{borrow::Cow, sync::Arc};
 use super::{Catalog, Link, users::is_checked};
 use crate::domain::{
     TeamId, Time, UniqueName,
-    directory::{DirectLink, Team, User},
+    directory::{DirectLink, Team, User, packed::LinkEntry},
     profile::Profile,
     role::SecurityRole,
     stored::Named,
@@ -40,19 +40,39 @@ impl Catalog {
         self.tables.roles.get(role).filter(|found| known_since(found.as_ref(), written))
     }
 
+    /// Whether a state of that time refers to a role by this name.
+    pub(super) fn refers(&self, role: &UniqueName, written: Time) -> bool {
+        self.referred_role(role, written).is_some()
+    }
+
     /// What a direct link of a user leads to.
     pub fn link_state(&self, user: &User, link: &DirectLink) -> LinkState<'_> {
-        let made = link.assigned_at.unwrap_or(user.stamp.update_time);
-        match self.tables.profiles.get(&link.profile) {
+        self.state_of(user.stamp.update_time, link.entry())
+    }
+
+    /// What a direct link leads to of a user who was written last at that time.
+    fn state_of(&self, written: Time, link: LinkEntry<'_>) -> LinkState<'_> {
+        let made = link.assigned_at.unwrap_or(written);
+        match self.tables.profiles.get(link.profile) {
             Some(profile) if known_since(profile.as_ref(), made) => LinkState::Alive(profile),
             None if !is_checked(link) => LinkState::Dangling,
             _ => LinkState::Gone,
         }
     }
 
+    /// Whether a direct link went with its profile.
+    pub(super) fn is_gone(&self, written: Time, link: LinkEntry<'_>) -> bool {
+        self.state_of(written, link) == LinkState::Gone
+    }
+
     /// The profile that a direct link of a user leads to, active or not.
     pub fn linked_profile(&self, user: &User, link: &DirectLink) -> Option<&Profile> {
-        match self.link_state(user, link) {
+        self.profile_of(user.stamp.update_time, link.entry())
+    }
+
+    /// The same for a link of a user who was written last at that time.
+    pub fn profile_of(&self, written: Time, link: LinkEntry<'_>) -> Option<&Profile> {
+        match self.state_of(written, link) {
             LinkState::Alive(profile) => Some(profile),
             LinkState::Dangling | LinkState::Gone => None,
         }
@@ -70,13 +90,13 @@ impl Catalog {
 
     /// Links of a user that lead somewhere or may be reported again, in the generation of their
     /// profiles.
-    pub(super) fn profile_links(&self, user: &User) -> Vec<Link> {
-        let kept = |link: &DirectLink| {
-            let uid = self.linked_profile(user, link).map(|profile| profile.stamp.uid);
-            let kept = uid.is_some() || !is_checked(link);
+    pub(super) fn profile_links(&self, written: Time, links: &[LinkEntry<'_>]) -> Vec<Link> {
+        let kept = |link: &LinkEntry<'_>| {
+            let uid = self.profile_of(written, *link).map(|profile| profile.stamp.uid);
+            let kept = uid.is_some() || !is_checked(*link);
             kept.then(|| Link { name: link.profile.clone(), uid })
         };
-        user.direct.iter().filter_map(kept).collect()
+        links.iter().filter_map(kept).collect()
     }
 
     /// Whether no direct link of a user went with its profile.

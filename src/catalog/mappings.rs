@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 
-use super::sets::Index;
 use crate::domain::{UniqueName, profile::Profile};
 
 /// Custom profiles by what makes them candidates, active or not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Mappings {
-    pub(super) by_root: Index<UniqueName, UniqueName>,
+    /// A root that no profile maps is absent.
+    pub(super) by_root: OrdMap<UniqueName, OrdSet<UniqueName>>,
     pub(super) defaults: OrdSet<UniqueName>,
 }
 
@@ -21,7 +21,7 @@ impl Mappings {
             return;
         }
         for root in roots {
-            self.by_root.add(&root, profile.name().clone());
+            self.by_root.entry(root).or_default().insert(profile.name().clone());
         }
         if profile.is_default {
             self.defaults.insert(profile.name().clone());
@@ -30,7 +30,11 @@ impl Mappings {
 
     pub(super) fn remove(&mut self, profile: &Profile, roots: BTreeSet<UniqueName>) {
         for root in roots {
-            self.by_root.take(&root, profile.name());
+            let Some(names) = self.by_root.get_mut(&root) else { continue };
+            names.remove(profile.name());
+            if names.is_empty() {
+                self.by_root.remove(&root);
+            }
         }
         self.defaults.remove(profile.name());
     }

@@ -14,7 +14,7 @@ impl Others for Catalog {
     }
 
     fn user_kind(&self, id: &UserId) -> Option<UserKind> {
-        self.user(id).map(|seated| seated.user.kind)
+        self.user(id).map(|seated| seated.kind())
     }
 
     fn roles_held(&self, id: &UserId) -> BTreeSet<UniqueName> {

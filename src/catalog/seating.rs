@@ -7,87 +7,105 @@ use std::{
     sync::Arc,
 };
 
+use roaring::RoaringBitmap;
+
 use super::{
     Catalog,
     classes::{ClassId, Classes, Direct, Link, RoleSet, Seat},
-    layered::{Layered, ascending},
-    sets::{Index, Set},
-    users::{Seated, Stored, indexed},
+    members::{Index, Members},
+    memberships::Memberships,
+    roster::{Base, Placements, Roster, Stored},
+    users::{Seated, indexed},
 };
 use crate::domain::{
     TeamId, Time, UniqueName, UserId,
-    directory::{Team, User},
+    directory::{
+        Team, User,
+        packed::{LinkEntry, PackedUsers},
+    },
 };
 
-/// Users who come in ascending order, by their keys.
+/// Positions of users by the key that leads to them.
 #[derive(Debug)]
-struct Groups<K> {
-    positions: HashMap<K, usize>,
-    members: Vec<Vec<UserId>>,
-}
+pub(super) struct Groups<K>(HashMap<K, RoaringBitmap>);
 
 impl<K: Hash + Ord + Clone> Groups<K> {
-    fn new() -> Self {
-        Self { positions: HashMap::new(), members: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self(HashMap::new())
     }
 
-    /// Where the group of a key stands; asked once for many users where that can be.
-    fn position(&mut self, key: &K) -> usize {
-        if let Some(position) = self.positions.get(key) {
-            return *position;
+    /// Puts a user, whose position is behind those before, under a key.
+    pub(super) fn join(&mut self, key: &K, position: u32) {
+        match self.0.get_mut(key) {
+            Some(set) => _ = set.insert(position),
+            None => _ = self.0.insert(key.clone(), RoaringBitmap::from_iter([position])),
         }
-        self.members.push(Vec::new());
-        let position = self.members.len() - 1;
-        self.positions.insert(key.clone(), position);
-        position
     }
 
-    fn join(&mut self, position: usize, id: &UserId) {
-        self.members[position].push(id.clone());
+    pub(super) fn index(self) -> Index<K> {
+        Index::of_base(self.0)
+    }
+}
+
+/// Seats by number, and the counted users of each by position.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    numbers: HashMap<Seat, u32>,
+    pub(super) seats: Vec<Seat>,
+    pub(super) members: Vec<RoaringBitmap>,
+}
+
+impl Numbered {
+    /// The number of a seat, which it gets where it has none.
+    pub(super) fn number(&mut self, seat: &Seat) -> u32 {
+        if let Some(number) = self.numbers.get(seat) {
+            return *number;
+        }
+        let number = self.seats.len() as u32;
+        self.numbers.insert(seat.clone(), number);
+        self.seats.push(seat.clone());
+        self.members.push(RoaringBitmap::new());
+        number
     }
 
-    fn index(mut self) -> Index<K, UserId> {
-        let groups = self.positions.into_iter();
-        let groups = groups.map(|(key, at)| (key, std::mem::take(&mut self.members[at])));
-        Index::from_groups(groups.filter(|(_, members)| !members.is_empty()))
+    /// The seats, and the index of their counted users.
+    pub(super) fn finish(self) -> (Vec<Seat>, Index<Seat>) {
+        let index = Index::of_base(self.seats.iter().cloned().zip(self.members));
+        (self.seats, index)
     }
 }
 
 /// What users have in common who name the same roles, belong to the same teams, and are younger than
 /// each of these roles.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Alike {
     class: ClassId,
     /// Time of the youngest of the roles.
     youngest: Time,
     /// Whether each role exists.
     whole: bool,
-    /// Group of the seat without a direct link.
-    unlinked: usize,
+    /// Number of the seat without a direct link.
+    unlinked: u32,
 }
 
 impl Catalog {
     /// Stores a user and seats him.
     pub(super) fn seat(&mut self, user: Arc<User>) {
         self.users.remove(&user.id);
-        let set = self.role_set(&user, user.stamp.update_time);
-        let links = self.profile_links(&user);
+        let written = user.stamp.update_time;
+        let set = self.role_set(&user.id, &user.roles, written);
+        let given: Vec<_> = user.direct.iter().map(LinkEntry::from).collect();
+        let links = self.profile_links(written, &given);
         let whole = set.own.len() == user.roles.len() && links.len() == user.direct.len();
         let class = self.intern(set);
         self.users.classes.join(class);
-        for link in &links {
-            self.users.linked.add(&indexed(&user, link), user.id.clone());
-        }
         let seat = Seat { class, direct: Direct::of(&user.id, links) };
-        if user.is_counted() {
-            self.users.seated.add(&seat, user.id.clone());
-        }
-        self.users.by_id.insert(user.id.clone(), Stored { user, seat, whole });
+        self.users.put(Stored { user, seat, whole });
     }
 
     /// Seats a user again, whose teams may be others.
     pub(super) fn reseat(&mut self, id: &UserId) {
-        if let Some(user) = self.users.by_id.get(id).map(|stored| Arc::clone(&stored.user)) {
+        if let Some(user) = self.users.roster.get(id).map(|found| found.user()) {
             self.seat(user);
         }
     }
@@ -95,131 +113,132 @@ impl Catalog {
     /// Seats everybody again, and works out every index.
     pub(super) fn reseat_all(&mut self) {
         let numbering = self.users.classes.numbering + 1;
-        self.seat_all(self.stored_users().cloned().collect());
+        self.seat_all(self.packed_users());
         self.users.classes.numbering = numbering;
     }
 
     /// Seats these users in place of all others; every role, profile and team is there by now.
-    pub(super) fn seat_all(&mut self, mut users: Vec<Arc<User>>) {
-        ascending(&mut users, |user| &user.id);
+    pub(super) fn seat_all(&mut self, users: PackedUsers) {
         self.users.classes = Classes::default();
-        let mut known: HashMap<_, Alike> = HashMap::new();
-        let (mut seated, mut linked) = (Groups::new(), Groups::new());
-        let mut stored = Vec::with_capacity(users.len());
-        for user in &users {
-            let id = &user.id;
-            let key = (&user.roles, self.users.memberships.get(id).cloned());
-            let alike = match known.get(&key) {
+        let mut by_roles: Vec<Option<Alike>> = vec![None; users.names().role_sets()];
+        let mut in_teams: HashMap<(u32, Vec<TeamId>), Alike> = HashMap::new();
+        let (mut numbered, mut linked) = (Numbered::default(), Groups::new());
+        let mut placements = Placements::for_users(users.len());
+        for (position, user) in (0..).zip(users.iter()) {
+            let entry = user.entry();
+            let (roles, written) = (entry.role_set(), entry.written());
+            let id = || UserId::parse(user.id()).expect("a packed id was one before");
+            let teams = match self.users.memberships.is_empty() {
+                true => &[][..],
+                false => self.users.memberships.of_user(&id()),
+            };
+            let known = match teams {
+                [] => by_roles[roles as usize],
+                teams => in_teams.get(&(roles, teams.to_vec())).copied(),
+            };
+            let alike = match known {
                 Some(alike) => alike,
                 None => {
-                    let alike = self.alike(user, &mut seated);
-                    known.entry(key).or_insert(alike)
+                    let teams = teams.to_vec();
+                    let alike = self.alike(&id(), entry.roles(), written, &mut numbered);
+                    if teams.is_empty() {
+                        by_roles[roles as usize] = Some(alike);
+                    } else {
+                        in_teams.insert((roles, teams), alike);
+                    }
+                    alike
                 }
             };
-            let (mut class, mut whole, mut unlinked) = (alike.class, alike.whole, alike.unlinked);
-            if user.stamp.update_time < alike.youngest {
-                let set = self.role_set(user, user.stamp.update_time);
-                whole = set.own.len() == user.roles.len();
+            let (mut class, mut whole, mut number) = (alike.class, alike.whole, alike.unlinked);
+            if written < alike.youngest {
+                let set = self.role_set(&id(), entry.roles(), written);
+                whole = set.own.len() == entry.roles().len();
                 class = self.intern(set);
-                unlinked = seated.position(&Seat { class, direct: Direct::None });
+                number = numbered.number(&Seat { class, direct: Direct::None });
             }
             self.users.classes.join(class);
-            let links = self.profile_links(user);
-            whole &= links.len() == user.direct.len();
-            let group = |link| linked.position(&indexed(user, link));
-            let groups: BTreeSet<_> = links.iter().map(group).collect();
-            groups.into_iter().for_each(|group| linked.join(group, id));
-            let seat = Seat { class, direct: Direct::of(id, links) };
-            if user.is_counted() {
-                let is_unlinked = seat.direct == Direct::None;
-                let group = if is_unlinked { unlinked } else { seated.position(&seat) };
-                seated.join(group, id);
+            let given: Vec<_> = entry.links().collect();
+            if !given.is_empty() {
+                let links = self.profile_links(written, &given);
+                whole &= links.len() == given.len();
+                let seat = Seat { class, direct: Direct::of(&id(), links) };
+                for key in indexed(&given, &seat) {
+                    linked.join(&key, position);
+                }
+                number = numbered.number(&seat);
             }
-            stored.push((id.clone(), Stored { user: Arc::clone(user), seat, whole }));
+            if !entry.is_disabled() && entry.kind() == crate::domain::directory::UserKind::Human {
+                numbered.members[number as usize].insert(position);
+            }
+            placements.push(number, whole);
         }
-        drop(known);
-        self.users.by_id = Layered::from_sorted_indexed(stored);
-        self.users.seated = seated.index();
+        let (seats, seated) = numbered.finish();
+        self.users.roster = Roster::of(Base::new(users, placements, seats));
+        self.users.seated = seated;
         self.users.linked = linked.index();
         self.users.classes.drop_empty();
     }
 
     /// What a user has in common with others who are younger than each of the roles.
-    fn alike(&mut self, user: &User, seated: &mut Groups<Seat>) -> Alike {
-        let roles = user.roles.iter().filter_map(|role| self.tables.roles.get(role));
-        let youngest = roles.map(|role| role.stamp.create_time).max().unwrap_or_default();
-        let set = self.role_set(user, user.stamp.update_time.max(youngest));
-        let whole = set.own.len() == user.roles.len();
+    fn alike(
+        &mut self,
+        id: &UserId,
+        roles: &BTreeSet<UniqueName>,
+        written: Time,
+        numbered: &mut Numbered,
+    ) -> Alike {
+        let found = roles.iter().filter_map(|role| self.tables.roles.get(role));
+        let youngest = found.map(|role| role.stamp.create_time).max().unwrap_or_default();
+        let set = self.role_set(id, roles, written.max(youngest));
+        let whole = set.own.len() == roles.len();
         let class = self.intern(set);
-        let unlinked = seated.position(&Seat { class, direct: Direct::None });
+        let unlinked = numbered.number(&Seat { class, direct: Direct::None });
         Alike { class, youngest, whole, unlinked }
     }
 
     /// Puts these teams in place of all others; nobody is seated yet.
     pub(super) fn form_teams(&mut self, teams: Vec<Arc<Team>>) {
         self.teams = teams.into_iter().map(|team| (team.id.clone(), team)).collect();
-        let mut memberships: HashMap<&UserId, Vec<TeamId>> = HashMap::new();
-        for team in self.teams.values() {
-            for member in &team.members {
-                memberships.entry(member).or_default().push(team.id.clone());
-            }
-        }
-        let memberships = memberships.into_iter().map(|(id, teams)| (id.clone(), teams));
-        self.users.memberships = Index::from_groups(memberships);
+        let members = self.teams.values().map(|team| (&team.id, &team.members));
+        self.users.memberships = Memberships::of(members);
     }
 
     /// The roles that a user refers to, himself in a state of that time and through teams.
-    fn role_set(&self, user: &User, written: Time) -> RoleSet {
-        let teams = self.stored_teams_of(&user.id);
+    fn role_set(&self, id: &UserId, roles: &BTreeSet<UniqueName>, written: Time) -> RoleSet {
+        let teams = self.stored_teams_of(id);
         let team = teams.flat_map(|team| self.role_links(&team.roles, team.stamp.update_time));
-        RoleSet { own: self.role_links(&user.roles, written).collect(), team: team.collect() }
-    }
-
-    fn seated<'a>(&'a self, stored: &'a Stored) -> Seated<'a> {
-        let Stored { user, seat, whole } = stored;
-        let lost = self.users.classes.entry(seat.class).derived.lost;
-        let user = if *whole && !lost && self.keeps_links(user) {
-            Cow::Borrowed(user)
-        } else {
-            Cow::Owned(Arc::new(self.pruned(user)))
-        };
-        Seated { user, seat }
+        RoleSet { own: self.role_links(roles, written).collect(), team: team.collect() }
     }
 
     /// The user of that id.
     pub fn user(&self, id: &UserId) -> Option<Seated<'_>> {
-        self.users.by_id.get(id).map(|stored| self.seated(stored))
+        self.users.roster.get(id).map(|found| Seated::new(self, found))
     }
 
     /// All users, ascending by id.
     pub fn users(&self) -> impl Iterator<Item = Seated<'_>> {
-        self.users.by_id.iter().map(|(_, stored)| self.seated(stored))
+        self.users.roster.iter().map(|found| Seated::new(self, found))
     }
 
     /// All users from that id on, the id itself excluded, ascending.
     pub fn users_after<'a>(&'a self, id: &UserId) -> impl Iterator<Item = Seated<'a>> + use<'a> {
-        self.users.by_id.range_after(id).map(|(_, stored)| self.seated(stored))
-    }
-
-    /// The ids of all users, ascending.
-    pub fn user_ids(&self) -> impl Iterator<Item = &UserId> {
-        self.users.by_id.iter().map(|(id, _)| id)
+        self.users.roster.after(id).map(|found| Seated::new(self, found))
     }
 
     /// All users as the last write left them, ascending by id: for what stores the catalog
     /// alone, never for an answer.
-    pub(super) fn stored_users(&self) -> impl Iterator<Item = &Arc<User>> {
-        self.users.by_id.iter().map(|(_, stored)| &stored.user)
+    pub(super) fn stored_users(&self) -> impl Iterator<Item = Arc<User>> {
+        self.users.roster.iter().map(|found| found.user())
     }
 
     /// Number of users.
     pub fn user_count(&self) -> usize {
-        self.users.by_id.len()
+        self.users.roster.len()
     }
 
     fn stored_teams_of(&self, id: &UserId) -> impl Iterator<Item = &Arc<Team>> {
-        let ids = self.users.memberships.get(id).into_iter().flatten();
-        ids.filter_map(|team| self.teams.get(team))
+        let ids = self.users.memberships.of_user(id);
+        ids.iter().filter_map(|team| self.teams.get(team))
     }
 
     /// The teams that a user belongs to, ascending by id.
@@ -241,15 +260,15 @@ impl Catalog {
     }
 
     /// Counted users by seat.
-    pub fn seats(&self) -> impl Iterator<Item = (&Seat, &Set<UserId>)> {
-        self.users.seated.iter()
+    pub fn seats(&self) -> impl Iterator<Item = (&Seat, Members<'_>)> {
+        self.users.seated.iter(&self.users.roster)
     }
 
     /// The seats of a class with the counted users in them.
-    pub fn seats_of(&self, class: ClassId) -> impl Iterator<Item = (&Seat, &Set<UserId>)> {
+    pub fn seats_of(&self, class: ClassId) -> impl Iterator<Item = (&Seat, Members<'_>)> {
         // No link sorts before any.
         let unlinked = Seat { class, direct: Direct::None };
-        let seats = self.users.seated.range_from(&unlinked);
+        let seats = self.users.seated.from(&self.users.roster, unlinked);
         seats.take_while(move |(seat, _)| seat.class == class)
     }
 
@@ -257,21 +276,22 @@ impl Catalog {
     pub fn may_be_linked(&self, profile: &UniqueName) -> bool {
         let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
         let made = |uid| Link { name: profile.clone(), uid };
-        [None, uid].into_iter().any(|uid| self.users.linked.get(&made(uid)).is_some())
+        [None, uid].into_iter().any(|uid| self.users.linked.has(&made(uid)))
     }
 
     /// Users with a direct link to the profile of that name, ascending.
-    pub fn linked(&self, profile: &UniqueName) -> Vec<&UserId> {
+    pub fn linked(&self, profile: &UniqueName) -> Vec<UserId> {
         let Some(stored) = self.tables.profiles.get(profile) else { return Vec::new() };
-        let at = |uid| self.users.linked.get(&Link { name: profile.clone(), uid });
-        let leads = |id: &&UserId| {
-            let Some(user) = self.user(id).map(|seated| seated.user) else { return false };
-            let mut links = user.direct.iter().filter(|link| link.profile == *profile);
-            links.any(|link| self.linked_profile(&user, link).is_some())
+        let leads = |id: &UserId| {
+            let Some(seated) = self.user(id) else { return false };
+            let (written, links) = (seated.written(), seated.links());
+            let mut links = links.into_iter().filter(|link| link.profile == profile);
+            links.any(|link| self.profile_of(written, link).is_some())
         };
-        let imported = at(None).into_iter().flatten().filter(leads);
-        let mut users: Vec<_> = at(Some(stored.stamp.uid)).into_iter().flatten().collect();
-        users.extend(imported);
+        let imported = self.link_members(profile, None).into_iter().flat_map(Members::iter);
+        let made = self.link_members(profile, Some(stored.stamp.uid));
+        let mut users: Vec<_> = made.into_iter().flat_map(Members::iter).collect();
+        users.extend(imported.filter(leads));
         users.sort();
         users.dedup();
         users
@@ -279,16 +299,18 @@ impl Catalog {
 
     /// Users with a direct link that may lead to a profile of that name, whatever generation of it the
     /// link was made to: no fewer than [`Self::linked`].
-    pub fn link_holders(&self, profile: &UniqueName) -> impl Iterator<Item = &UserId> {
+    pub fn link_holders(&self, profile: &UniqueName) -> impl Iterator<Item = UserId> {
         let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
         let uids = [None, uid].into_iter().take(1 + usize::from(uid.is_some()));
-        let links = uids.map(|uid| Link { name: profile.clone(), uid });
-        let sets: Vec<_> = links.filter_map(|link| self.users.linked.get(&link)).collect();
-        sets.into_iter().flatten()
+        uids.filter_map(|uid| self.link_members(profile, uid)).flat_map(Members::iter)
+    }
+
+    fn link_members(&self, profile: &UniqueName, uid: Option<uuid::Uuid>) -> Option<Members<'_>> {
+        self.users.linked.get(&self.users.roster, &Link { name: profile.clone(), uid })
     }
 
     /// Users with direct links, by what the links lead to.
-    pub fn links(&self) -> impl Iterator<Item = (&Link, &Set<UserId>)> {
-        self.users.linked.iter()
+    pub fn links(&self) -> impl Iterator<Item = (&Link, Members<'_>)> {
+        self.users.linked.iter(&self.users.roster)
     }
 }

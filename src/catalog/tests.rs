@@ -107,7 +107,7 @@ fn picture(catalog: &Catalog) -> Picture {
         .users()
         .map(|s| {
             let class = catalog.class(s.seat.class).clone();
-            (s.user.id.clone(), (class, links(catalog, &s.user), s.user.is_counted()))
+            (s.id(), (class, links(catalog, &s.user()), s.is_counted()))
         })
         .collect()
 }
@@ -124,7 +124,7 @@ fn computed(catalog: &Catalog) -> Picture {
         RoleClass { team_only: team_only.filter(|r| !held.contains(r)).collect(), held }
     };
     let seat = |user: &User| (class(user), links(catalog, user), user.is_counted());
-    catalog.users().map(|s| (s.user.id.clone(), seat(&s.user))).collect()
+    catalog.users().map(|s| (s.id(), seat(&s.user()))).collect()
 }
 
 #[test]
@@ -195,29 +195,77 @@ fn commit(catalog: &Catalog, change: &Change) -> Catalog {
 fn seats(catalog: &Catalog) -> BTreeMap<(RoleClass, Vec<Link>), BTreeSet<UserId>> {
     let mut seats: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (seat, ids) in catalog.seats() {
-        let sample = catalog.user(ids.iter().next().unwrap()).unwrap();
-        let key = (catalog.class(seat.class).clone(), links(catalog, &sample.user));
-        seats.entry(key).or_default().extend(ids.iter().cloned());
+        let sample = catalog.user(&ids.iter().next().unwrap()).unwrap();
+        let key = (catalog.class(seat.class).clone(), links(catalog, &sample.user()));
+        seats.entry(key).or_default().extend(ids.iter());
     }
     seats
 }
 
 fn linked(catalog: &Catalog) -> Vec<(UniqueName, Vec<UserId>)> {
     let profiles = catalog.tables.profiles.iter().map(|profile| profile.name());
-    let members = |name| catalog.linked(name).into_iter().cloned().collect();
-    profiles.map(|name| (name.clone(), members(name))).collect()
+    profiles.map(|name| (name.clone(), catalog.linked(name))).collect()
+}
+
+/// All that readers can see of users, and the order in which they see it.
+type Seen = (
+    Picture,
+    Vec<User>,
+    BTreeMap<(RoleClass, Vec<Link>), BTreeSet<UserId>>,
+    Vec<(UniqueName, Vec<UserId>)>,
+    Vec<(Link, Vec<UserId>)>,
+    Vec<(Seat, Vec<UserId>)>,
+);
+
+fn all_of(catalog: &Catalog) -> Seen {
+    (
+        picture(catalog),
+        catalog.users().map(|seated| User::clone(&seated.user())).collect(),
+        seats(catalog),
+        linked(catalog),
+        catalog.links().map(|(link, ids)| (link.clone(), ids.iter().collect())).collect(),
+        catalog.seats().map(|(seat, ids)| (seat.clone(), ids.iter().collect())).collect(),
+    )
+}
+
+/// What may come between two commits.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    Nothing,
+    /// A compaction starts, of what is there now.
+    Start,
+    /// The one that started last ends.
+    End,
+}
+
+fn between() -> impl Strategy<Value = Between> {
+    prop_oneof![Just(Between::Nothing), Just(Between::Start), Just(Between::End)]
 }
 
 proptest! {
     #[test]
     fn step_by_step_equals_at_once(
         base in proptest::collection::vec(change(), 0..40),
-        changes in proptest::collection::vec(change(), 0..40),
+        changes in proptest::collection::vec((change(), between()), 0..40),
     ) {
         let base = base.iter().fold(Catalog::empty(), |catalog, change| commit(&catalog, change));
         // A server that starts again in between.
-        let base = Catalog::from_objects(base.objects(), base.revision, base.time);
-        let stepped = changes.iter().fold(base, |catalog, change| commit(&catalog, change));
+        let mut stepped = Catalog::from_objects(base.objects(), base.revision, base.time);
+        let mut compacted = None;
+        for (change, between) in &changes {
+            stepped = commit(&stepped, change);
+            match between {
+                Between::Nothing => {}
+                Between::Start => compacted = Some(stepped.compacted()),
+                Between::End => {
+                    let adopted = compacted.take().and_then(|c| stepped.adopting(&c));
+                    if let Some(adopted) = adopted {
+                        prop_assert_eq!(all_of(&adopted), all_of(&stepped));
+                        stepped = adopted;
+                    }
+                }
+            }
+        }
         // In no order at all: indexes may not depend on it.
         let objects: Vec<_> = stepped.objects().collect();
         let objects = objects.into_iter().rev();
@@ -230,10 +278,22 @@ proptest! {
         prop_assert_eq!(&stepped.mappings, &fresh.mappings);
         prop_assert_eq!(&stepped.users.memberships, &fresh.users.memberships);
         let counted: usize = stepped.seats().map(|(_, ids)| ids.len()).sum();
-        prop_assert_eq!(counted, stepped.users().filter(|s| s.user.is_counted()).count());
+        prop_assert_eq!(counted, stepped.users().filter(|s| s.is_counted()).count());
         let classes: BTreeSet<_> = stepped.users().map(|seated| seated.seat.class).collect();
         let kept = stepped.users.classes.len();
         prop_assert!(kept <= classes.len() + 1, "{kept} classes for {}", classes.len());
+        for (seat, ids) in stepped.seats() {
+            let all: Vec<_> = ids.iter().collect();
+            prop_assert_eq!(all.len(), ids.len(), "{:?}", seat);
+            for (at, id) in all.iter().enumerate() {
+                prop_assert_eq!(ids.after(id).collect::<Vec<_>>(), all[at + 1..].to_vec());
+            }
+        }
+        for id in stepped.users().map(|seated| seated.id()) {
+            let behind: Vec<_> = stepped.users_after(&id).map(|seated| seated.id()).collect();
+            let all = stepped.users().map(|seated| seated.id());
+            prop_assert_eq!(behind, all.filter(|other| *other > id).collect::<Vec<_>>());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! AddUsers and RemoveUsers: direct links (SPEC §7.4).
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     plan::{Context, Plan, Warning},
@@ -178,10 +178,7 @@ fn count(users: &[UserId]) -> Result<(), Refusal> {
 }
 
 /// The users of these ids, each once, ascending.
-fn find_users<'a>(
-    catalog: &'a Catalog,
-    ids: &[UserId],
-) -> Result<Vec<Cow<'a, Arc<User>>>, Refusal> {
+fn find_users<'a>(catalog: &'a Catalog, ids: &[UserId]) -> Result<Vec<Arc<User>>, Refusal> {
     let ids: BTreeSet<_> = ids.iter().collect();
     let mut references = References::new(catalog);
     let found = ids.into_iter().filter_map(|id| references.user("users", id)).collect();

@@ -93,7 +93,7 @@ fn privileged(catalog: &Catalog, change: &Change) -> Option<Privileged> {
 
 /// The role because of which a user may not become `next`: one that he holds, or one that he would.
 fn user(catalog: &Catalog, id: &UserId, next: Option<&User>) -> Option<(UniqueName, &'static str)> {
-    let before = catalog.user(id).map(|seated| seated.user);
+    let before = catalog.user(id).map(|seated| seated.user());
     let held = before.iter().flat_map(|user| &user.roles).find(|role| grants_admin(catalog, role));
     if let Some(role) = held {
         return Some((role.clone(), "change a user who holds a role that grants ADMIN"));

@@ -89,7 +89,7 @@ impl Strategy for Profile {
     }
 }
 
-fn in_use(profile: &Profile, users: &[&UserId]) -> Refusal {
+fn in_use(profile: &Profile, users: &[UserId]) -> Refusal {
     let name = profile.name();
     let message = format!(
         "Profile {name} is in use ({} direct users); set force to delete it with its links, mappings and flag.",

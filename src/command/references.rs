@@ -1,6 +1,6 @@
 //! What a write refers to: found as it is stored, or refused with everything that is missing.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     catalog::Catalog,
@@ -59,8 +59,8 @@ impl<'a> References<'a> {
     }
 
     /// The user of that id.
-    pub(super) fn user(&mut self, field: &str, id: &UserId) -> Option<Cow<'a, Arc<User>>> {
-        let found = self.catalog.user(id).map(|seated| seated.user);
+    pub(super) fn user(&mut self, field: &str, id: &UserId) -> Option<Arc<User>> {
+        let found = self.catalog.user(id).map(|seated| seated.user());
         if found.is_none() {
             self.note(Kind::User, field, id.as_str());
         }

@@ -1,5 +1,6 @@
 //! Users and teams (SPEC §3.2 and §3.4).
 
+pub mod packed;
 mod synced;
 
 use std::collections::BTreeSet;

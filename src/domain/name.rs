@@ -26,6 +26,18 @@ pub fn cmp_folded(a: &str, b: &str) -> Ordering {
     a.map(u8::to_ascii_lowercase).cmp(b.map(u8::to_ascii_lowercase))
 }
 
+/// Hashes a text like a name of that spelling.
+pub fn hash_folded<H: Hasher>(text: &str, state: &mut H) {
+    for part in text.as_bytes().chunks(32) {
+        let mut folded = [0; 32];
+        let folded = &mut folded[..part.len()];
+        folded.copy_from_slice(part);
+        folded.make_ascii_lowercase();
+        state.write(folded);
+    }
+    state.write_u8(0xff);
+}
+
 /// Reads a name out of a text that need not be copied for it.
 struct Parsed<T>(fn(&str) -> Result<T, &'static str>);
 
@@ -99,14 +111,7 @@ macro_rules! name_type {
 
         impl Hash for $name {
             fn hash<H: Hasher>(&self, state: &mut H) {
-                for part in self.0.as_bytes().chunks(32) {
-                    let mut folded = [0; 32];
-                    let folded = &mut folded[..part.len()];
-                    folded.copy_from_slice(part);
-                    folded.make_ascii_lowercase();
-                    state.write(folded);
-                }
-                state.write_u8(0xff);
+                hash_folded(&self.0, state);
             }
         }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Touched, first::first, leads::Leads, sides::Sides};
 use crate::{
-    catalog::{ClassId, Seat, Seated, Set},
+    catalog::{ClassId, Members, Seat, Seated},
     domain::{UniqueName, UserId},
 };
 
@@ -53,23 +53,27 @@ struct Led<'a> {
 }
 
 /// Users who are compared as one, ascending.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Users<'a> {
-    One(&'a UserId),
+    One(UserId),
     /// Those in a seat, but for those whom the commit itself changed.
-    Seat(&'a Set<UserId>, &'a BTreeSet<UserId>),
+    Seat(Members<'a>, &'a BTreeSet<UserId>),
 }
 
 impl<'a> Users<'a> {
     /// Those behind a user, or all.
-    fn after(self, user: Option<&UserId>) -> Box<dyn Iterator<Item = &'a UserId> + 'a> {
+    fn after(&self, user: Option<&UserId>) -> Box<dyn Iterator<Item = UserId> + '_> {
         match self {
             Self::One(id) => {
-                Box::new(Some(id).filter(|id| user.is_none_or(|u| *id > u)).into_iter())
+                let id = Some(id).filter(|id| user.is_none_or(|user| *id > user));
+                Box::new(id.cloned().into_iter())
             }
             Self::Seat(ids, changed) => {
-                let ids = user.map_or_else(|| ids.iter(), |user| ids.after(user));
-                Box::new(ids.filter(|id| !changed.contains(*id)))
+                let ids: Box<dyn Iterator<Item = UserId> + '_> = match user {
+                    None => Box::new(ids.iter()),
+                    Some(user) => Box::new(ids.after(user)),
+                };
+                Box::new(ids.filter(|id| !changed.contains(id)))
             }
         }
     }
@@ -101,7 +105,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn compared(mut self) -> Compared<'a> {
         let old = self.sides.old.catalog;
         if self.touched.everyone {
-            old.user_ids().for_each(|id| self.one_user(id));
+            old.users().for_each(|before| self.one_user(&before.id()));
         } else {
             let touched = self.touched;
             touched.users.iter().for_each(|id| self.one_user(id));
@@ -112,13 +116,13 @@ impl<'a> Comparison<'a> {
         Compared { counts: self.counts, led: self.led }
     }
 
-    fn one_user(&mut self, id: &'a UserId) {
+    fn one_user(&mut self, id: &UserId) {
         let (old, new) = (self.sides.old.catalog, self.sides.new.catalog);
         if let (Some(before), Some(after)) = (old.user(id), new.user(id))
-            && before.user.is_counted()
-            && after.user.is_counted()
+            && before.is_counted()
+            && after.is_counted()
         {
-            self.compare(&before, &after, 1, Users::One(id));
+            self.compare(&before, &after, 1, Users::One(id.clone()));
         }
     }
 
@@ -127,7 +131,7 @@ impl<'a> Comparison<'a> {
         let (old, touched) = (self.sides.old.catalog, self.touched);
         let mut changed: BTreeMap<&Seat, usize> = BTreeMap::new();
         for seated in touched.users.iter().filter_map(|id| old.user(id)) {
-            if seated.user.is_counted() {
+            if seated.is_counted() {
                 *changed.entry(seated.seat).or_default() += 1;
             }
         }
@@ -151,11 +155,12 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares the users of a seat, but for those of them who changed.
-    fn seat(&mut self, ids: &'a Set<UserId>, changed: usize) {
+    fn seat(&mut self, ids: Members<'a>, changed: usize) {
         let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
         let rest = Users::Seat(ids, &touched.users);
-        if let Some(sample) = rest.after(None).next()
-            && let (Some(before), Some(after)) = (old.user(sample), new.user(sample))
+        let sample = rest.after(None).next();
+        if let Some(sample) = sample
+            && let (Some(before), Some(after)) = (old.user(&sample), new.user(&sample))
         {
             let count = (ids.len() - changed) as u64;
             self.compare(&before, &after, count, rest);
@@ -225,7 +230,7 @@ impl Compared<'_> {
         let groups = self.led.iter().map(|led| led.users.after(after));
         let users = first(groups, most).into_iter().map(|(user, at)| {
             let Led { from, to, .. } = &self.led[at];
-            AffectedUser { user: user.clone(), from: from.clone(), to: to.clone() }
+            AffectedUser { user, from: from.clone(), to: to.clone() }
         });
         users.collect()
     }

@@ -84,7 +84,7 @@ impl Concern {
                     let uid = |object: &Option<Object>| object.as_ref().map(|o| o.stamp().uid);
                     if uid(before) != uid(after) {
                         let linked = [old, new].into_iter().flat_map(|c| c.link_holders(&name));
-                        concern.users.extend(linked.cloned());
+                        concern.users.extend(linked);
                     }
                     concern.contents.insert(name);
                 }

@@ -112,8 +112,8 @@ impl<'a> Side<'a> {
     /// What a user gets when the app is not given.
     pub(super) fn winner(&mut self, seated: &Seated<'_>) -> Winner {
         let catalog = self.catalog;
-        let leads = |link| catalog.linked_profile(&seated.user, link);
-        if seated.user.direct.iter().filter_map(leads).any(|profile| profile.common.is_active()) {
+        let leads = |link| catalog.profile_of(seated.written(), link);
+        if seated.links().into_iter().filter_map(leads).any(|p| p.common.is_active()) {
             return winner(catalog, seated);
         }
         self.of_class(seated.seat.class)

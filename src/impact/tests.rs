@@ -45,8 +45,8 @@ fn populated(changes: &[Change]) -> Catalog {
 
 /// Profile and digest of what a user gets in an app.
 fn outcome(catalog: &Catalog, seated: &Seated, app: App) -> (UniqueName, Method, String) {
-    let Outcome::Resolved(r) = resolve(catalog, &seated.user.id, app) else {
-        panic!("{} does not resolve", seated.user.id)
+    let Outcome::Resolved(r) = resolve(catalog, &seated.user().id, app) else {
+        panic!("{} does not resolve", seated.user().id)
     };
     let gates = Gates::of(catalog, catalog.class(seated.seat.class));
     let stored = catalog.tables.profiles.get(&r.profile).unwrap();
@@ -56,9 +56,9 @@ fn outcome(catalog: &Catalog, seated: &Seated, app: App) -> (UniqueName, Method,
 /// The same, user by user and without any short cut.
 fn one_by_one(old: &Catalog, new: &Catalog) -> Affected {
     let mut result = Affected::default();
-    for before in old.users().filter(|s| s.user.is_counted()) {
-        let id = &before.user.id;
-        let Some(after) = new.user(id).filter(|s| s.user.is_counted()) else { continue };
+    for before in old.users().filter(|s| s.is_counted()) {
+        let id = &before.user().id;
+        let Some(after) = new.user(id).filter(|s| s.is_counted()) else { continue };
         let app = App::Unspecified;
         let (from, to) = (outcome(old, &before, app), outcome(new, &after, app));
         if from.0 != to.0 {
@@ -88,13 +88,13 @@ proptest! {
         let (delta, new, Impact { touched, causes, .. }) = impact(&old, &changes);
         let apps = [App::Unspecified, App::Workspace, App::Omnichannel];
         for after in new.users() {
-            let id = &after.user.id;
+            let id = &after.id();
             let Some(before) = old.user(id) else {
                 prop_assert!(touched.users.contains(id));
                 continue;
             };
             let class = after.seat.class;
-            let links: Vec<_> = before.user.direct.iter().map(|link| &link.profile).collect();
+            let links: Vec<_> = before.links().into_iter().map(|link| link.profile).collect();
             for app in apps {
                 let (from, to) = (outcome(&old, &before, app), outcome(&new, &after, app));
                 let found = touched.users.contains(id)
@@ -105,7 +105,7 @@ proptest! {
                 prop_assert!(found || (from.0 == to.0 && from.2 == to.2), "{id}: {from:?}, {to:?}");
                 prop_assert!(from.0 == to.0 || !causes.is_empty());
             }
-            let rights = |c: &Catalog, s: &Seated| role_scopes(c, &s.user);
+            let rights = |c: &Catalog, s: &Seated| role_scopes(c, &s.user());
             let same = rights(&old, &before) == rights(&new, &after);
             prop_assert!(same || touched.rights_of(id, &new), "{id} has other rights");
         }

@@ -37,11 +37,11 @@ impl Access {
     /// Whether the caller may go on in that catalog.
     pub(super) fn permitted(&self, catalog: &Catalog) -> Result<(), Refusal> {
         let own = self.caller.user.as_ref().filter(|_| self.own_credential);
-        if let Some(seated) = own.and_then(|own| catalog.user(own)).filter(|s| s.user.disabled) {
-            let id = &seated.user.id;
+        if let Some(seated) = own.and_then(|own| catalog.user(own)).filter(|s| s.is_disabled()) {
+            let id = seated.id();
             let message = format!("User {id} is disabled.");
             let refusal = Refusal::new(Reason::CallerDisabled, message);
-            return Err(refusal.resource("User", id, "disabled"));
+            return Err(refusal.resource("User", &id, "disabled"));
         }
         (self.recheck)(catalog)
     }

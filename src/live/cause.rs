@@ -105,7 +105,7 @@ impl Because {
         let was_linked = |name: &UniqueName| {
             let before = self.before.as_ref().zip(user);
             let seated = before.and_then(|(before, id)| before.user(id));
-            seated.is_some_and(|seated| seated.user.direct.iter().any(|l| l.profile == *name))
+            seated.is_some_and(|seated| seated.links().iter().any(|link| link.profile == name))
         };
         match &self.concern {
             Concern::Everyone => true,

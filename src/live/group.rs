@@ -24,12 +24,12 @@ pub(super) struct GroupKey {
 
 impl GroupKey {
     pub(super) fn of(catalog: &Catalog, seated: &Seated, app: App) -> Self {
-        let (user, seat) = (&seated.user, seated.seat);
-        let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
+        let seat = seated.seat;
+        let roleless = !seated.has_roles() && catalog.team_roles(&seated.id()).next().is_none();
         // A link that went with its profile no longer distinguishes users.
-        let direct = if user.direct.is_empty() { Direct::None } else { seat.direct.clone() };
+        let direct = if seated.links().is_empty() { Direct::None } else { seat.direct.clone() };
         let seat = Seat { class: seat.class, direct };
-        Self { seat, app, disabled: user.disabled, roleless }
+        Self { seat, app, disabled: seated.is_disabled(), roleless }
     }
 }
 

@@ -61,7 +61,7 @@ pub fn explain(catalog: &Catalog, user: &UserId, app: App) -> Option<Explanation
     }
     let outcome = if app.applies() {
         let answer = Arc::new(steps.resolution());
-        let answer = add(answer, steps::user_findings(catalog, &seated.user));
+        let answer = add(answer, steps::user_findings(catalog, &seated));
         Outcome::Resolved(Arc::unwrap_or_clone(answer))
     } else {
         Outcome::NotApplicable

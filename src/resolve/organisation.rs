@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     catalog::Catalog,
     domain::{
-        Finding, FindingCode, Object, UserId, directory::DirectLink, provider::ChannelProvider,
+        Finding, FindingCode, Object, UserId, directory::packed::LinkEntry,
+        provider::ChannelProvider,
     },
 };
 
 /// Evaluates the whole store, independent of users' outcomes; ascending by code, then subject.
 pub fn organisation_findings(catalog: &Catalog) -> Vec<Finding> {
     let mut found: BTreeSet<_> = assignment_findings(catalog).into_iter().collect();
-    let linked: BTreeSet<_> = catalog.links().flat_map(|(_, ids)| ids.iter()).cloned().collect();
+    let linked: BTreeSet<_> = catalog.links().flat_map(|(_, ids)| ids.iter()).collect();
     found.extend(link_findings(catalog, &linked));
     for provider in catalog.tables.providers.iter() {
         found.extend(refused_url(provider));
@@ -85,10 +86,10 @@ pub fn link_findings(catalog: &Catalog, users: &BTreeSet<UserId>) -> Vec<Finding
     let mut found = Vec::new();
     for id in users {
         let Some(seated) = catalog.user(id) else { continue };
-        let links = &seated.user.direct;
-        let leads = |link: &&DirectLink| catalog.linked_profile(&seated.user, link).is_some();
+        let links = seated.links();
+        let leads = |link: &&LinkEntry<'_>| catalog.profile_of(seated.written(), **link).is_some();
         let existing = links.iter().filter(leads).count();
-        let subject = seated.user.id.as_str();
+        let subject = seated.id_text();
         if existing > 1 {
             let message = "More than one direct link leads to an existing profile.";
             found.push(Finding::new(FindingCode::MultipleDirect, subject, message));

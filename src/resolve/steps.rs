@@ -6,8 +6,8 @@ use super::{LossReason, Resolution, Route};
 use crate::{
     catalog::{Catalog, RoleClass, Seated},
     domain::{
-        App, Finding, FindingCode, Method, UniqueName,
-        directory::{DirectLink, User},
+        App, Finding, FindingCode, Method, Time, UniqueName,
+        directory::packed::LinkEntry,
         profile::Profile,
         role::{RoleFamily, family},
     },
@@ -55,7 +55,7 @@ fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
 impl<'a> Steps<'a> {
     /// The steps of a user.
     pub(super) fn of(catalog: &'a Catalog, seated: &Seated, app: App) -> Self {
-        Self::with(catalog, catalog.class(seated.seat.class), Some(&seated.user), app)
+        Self::with(catalog, catalog.class(seated.seat.class), Some(seated), app)
     }
 
     /// The steps of users of a class without a direct link.
@@ -63,7 +63,7 @@ impl<'a> Steps<'a> {
         Self::with(catalog, class, None, app)
     }
 
-    fn with(catalog: &'a Catalog, class: &'a RoleClass, user: Option<&User>, app: App) -> Self {
+    fn with(catalog: &'a Catalog, class: &'a RoleClass, user: Option<&Seated>, app: App) -> Self {
         let steps = [
             user.map(|user| direct(catalog, user)).unwrap_or_default(),
             role_based(catalog, class),
@@ -177,11 +177,14 @@ impl<'a> Steps<'a> {
 }
 
 /// The findings on the user's own state: what he holds as given, and the flag.
-pub(super) fn user_findings(catalog: &Catalog, user: &User) -> impl Iterator<Item = Finding> {
+pub(super) fn user_findings(
+    catalog: &Catalog,
+    seated: &Seated,
+) -> impl Iterator<Item = Finding> + use<> {
     use FindingCode as F;
-    let roleless = user.roles.is_empty() && catalog.team_roles(&user.id).next().is_none();
+    let roleless = !seated.has_roles() && catalog.team_roles(&seated.id()).next().is_none();
     let roleless = (roleless, F::NoSecurityRole, "The user holds no security role.");
-    let disabled = (user.disabled, F::UserDisabled, "The user is disabled.");
+    let disabled = (seated.is_disabled(), F::UserDisabled, "The user is disabled.");
     [roleless, disabled]
         .into_iter()
         .filter(|(holds, ..)| *holds)
@@ -195,8 +198,8 @@ pub(super) fn unprovisioned(catalog: &Catalog, winner: &Profile) -> Option<Findi
 }
 
 /// The finding of step 1 for one link that leads to no active profile.
-pub(super) fn lost_link(catalog: &Catalog, user: &User, link: &DirectLink) -> Finding {
-    let (code, message) = match catalog.linked_profile(user, link) {
+pub(super) fn lost_link(catalog: &Catalog, written: Time, link: LinkEntry<'_>) -> Finding {
+    let (code, message) = match catalog.profile_of(written, link) {
         None => (FindingCode::DanglingDirect, DANGLING),
         Some(_) => (FindingCode::InactiveSkipped, INACTIVE),
     };
@@ -207,10 +210,10 @@ const UNPROVISIONED: &str = "The profile opens channels, but none are provisione
 const DANGLING: &str = "A direct link leads to a profile that does not exist.";
 const INACTIVE: &str = "An inactive profile was left out.";
 
-fn direct(catalog: &Catalog, user: &User) -> Step {
+fn direct(catalog: &Catalog, seated: &Seated) -> Step {
     let mut step = Step::default();
-    for link in &user.direct {
-        let Some(profile) = catalog.linked_profile(user, link) else {
+    for link in seated.links() {
+        let Some(profile) = catalog.profile_of(seated.written(), link) else {
             let lost = Route {
                 profile: link.profile.clone(),
                 method: Method::Direct,

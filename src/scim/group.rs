@@ -94,7 +94,7 @@ impl Group {
             let members: Vec<_> = match self {
                 Self::Team(team) => {
                     let users = team.members.iter().filter_map(|id| catalog.user(id));
-                    users.map(|seated| member(&seated.user, locations)).collect()
+                    users.map(|seated| member(&seated.user(), locations)).collect()
                 }
                 Self::Role(role, _) => {
                     holders(catalog, role).map(|user| member(&user, locations)).collect()
@@ -150,8 +150,8 @@ fn holders<'a>(
     catalog: &'a Catalog,
     role: &'a SecurityRole,
 ) -> impl Iterator<Item = Arc<User>> + 'a {
-    let users = catalog.users().map(|seated| seated.user);
-    users.filter(|user| user.roles.contains(&role.common.unique_name)).map(Cow::into_owned)
+    let holders = catalog.users().filter(|seated| seated.has_role(&role.common.unique_name));
+    holders.map(|seated| seated.user())
 }
 
 /// What a request says of a group.
@@ -222,10 +222,10 @@ fn member_id(member: &Value, catalog: &Catalog, index: &Index) -> Result<UserId>
     }
     let text = element_text(member).ok_or_else(|| Error::value("members", "need a value each"))?;
     let found = Uuid::try_parse(text).ok().and_then(|uid| match index.of_uid(uid) {
-        Some(Found::User(id)) => catalog.user(&id).filter(|seated| seated.user.stamp.uid == uid),
+        Some(Found::User(id)) => catalog.user(&id).filter(|seated| seated.user().stamp.uid == uid),
         _ => None,
     });
-    let found = found.map(|seated| seated.user.id.clone());
+    let found = found.map(|seated| seated.id());
     found.ok_or_else(|| Error::value("members", format!("`{text}` is no id of a user")))
 }
 
@@ -270,10 +270,11 @@ fn change_holders(
         }
     }
     let losing = rows.len();
-    for user in wanted.iter().filter_map(|id| catalog.user(id)) {
-        if !user.user.roles.contains(name) {
-            let held = user.user.roles.iter().chain([name]).cloned().collect();
-            rows.push(row(&user.user, held));
+    for seated in wanted.iter().filter_map(|id| catalog.user(id)) {
+        if !seated.has_role(name) {
+            let user = seated.user();
+            let held = user.roles.iter().chain([name]).cloned().collect();
+            rows.push(row(&user, held));
         }
     }
     (batches(rows), losing)

@@ -41,7 +41,7 @@ impl Index {
         let mut maps = self.write();
         maps.by_uid.reserve(catalog.user_count());
         for seated in catalog.users() {
-            maps.insert(&Object::User(seated.user.into_owned()));
+            maps.insert(&Object::User(seated.user()));
         }
         for team in catalog.teams() {
             maps.insert(&Object::Team(team.into_owned()));

@@ -57,7 +57,7 @@ pub(super) async fn users(shared: &Arc<Shared>, request: Request) -> Result<Resp
     }
     shared
         .scan(move |_| {
-            let users = catalog.users().map(|seated| seated.user.into_owned());
+            let users = catalog.users().map(|seated| seated.user());
             users_of(&request, users)
         })
         .await

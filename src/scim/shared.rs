@@ -85,7 +85,7 @@ impl Shared {
     /// The user of that SCIM id.
     pub(super) fn user(&self, catalog: &Catalog, uid: Uuid) -> Option<Arc<User>> {
         let Some(Found::User(id)) = self.index.of_uid(uid) else { return None };
-        let user = catalog.user(&id).map(|seated| seated.user.into_owned());
+        let user = catalog.user(&id).map(|seated| seated.user());
         user.filter(|user| user.stamp.uid == uid)
     }
 
@@ -97,7 +97,7 @@ impl Shared {
         ids.sort();
         ids.dedup();
         let users = ids.iter().filter_map(|id| catalog.user(id));
-        users.map(|seated| seated.user.into_owned()).collect()
+        users.map(|seated| seated.user()).collect()
     }
 
     /// The user of that `userName`.

@@ -99,7 +99,7 @@ fn free(shared: &Shared, catalog: &Catalog, name: &str, own: Option<&UserId>) ->
 }
 
 fn stored(catalog: &Catalog, id: &UserId) -> Result<Arc<User>> {
-    let found = catalog.user(id).map(|seated| seated.user.into_owned());
+    let found = catalog.user(id).map(|seated| seated.user());
     found.ok_or_else(|| Error::not_found(&format!("User {id}")))
 }
 

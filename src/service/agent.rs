@@ -116,7 +116,7 @@ impl Service {
         let (size, after) = page::read(&asked, reader.v)?;
         let users = users(catalog, &query.named, after.as_ref())?;
         let rows = users.filter_map(|seated| {
-            let id = &seated.user.id;
+            let id = &seated.id();
             // Every user here exists, so resolving refuses none.
             let resolved = self.resolved(catalog, id, query.app).ok()?;
             let whole = resolved.as_ref().filter(|_| query.full).map(|found| self.message(found));
@@ -252,12 +252,12 @@ fn users<'a>(
     after: Option<&Position>,
 ) -> Result<Box<dyn Iterator<Item = Seated<'a>> + 'a>, Refusal> {
     if named.is_empty() {
-        return Ok(Box::new(from(catalog, after).filter(|seated| seated.user.is_counted())));
+        return Ok(Box::new(from(catalog, after).filter(|seated| seated.is_counted())));
     }
     let known = |id: &UserId| catalog.user(id).ok_or_else(|| no_user(id.as_str()));
     let found = named.iter().map(known).collect::<Result<Vec<_>, _>>()?;
     let after = after.and_then(|position| UserId::parse(position.name()).ok());
-    Ok(Box::new(found.into_iter().filter(move |s| after.as_ref().is_none_or(|a| s.user.id > *a))))
+    Ok(Box::new(found.into_iter().filter(move |s| after.as_ref().is_none_or(|a| s.id() > *a))))
 }
 
 /// All users from behind a position on, ascending by id.

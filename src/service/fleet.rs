@@ -24,7 +24,7 @@ const BOUND: char = '.';
 
 /// Whether a client is one of those that are counted and asked for.
 fn fits(catalog: &Catalog, filter: &Filter, status: &ClientStatus) -> bool {
-    let counted = catalog.user(&status.user).is_some_and(|seated| seated.user.is_counted());
+    let counted = catalog.user(&status.user).is_some_and(|seated| seated.is_counted());
     counted && filter.matches(&FleetRow(status))
 }
 

@@ -51,7 +51,7 @@ impl Service {
         let (size, after) = page::read(&asked, reader.v)?;
         let users = agent::from(catalog, after.as_ref()).filter(|seated| query.names(seated));
         let rows = users.filter_map(|seated| {
-            let id = &seated.user.id;
+            let id = &seated.id();
             let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified) else {
                 return None;
             };

@@ -96,10 +96,8 @@ pub(super) fn rows<'a>(
 ) -> Box<dyn Iterator<Item = Object> + 'a> {
     match kind {
         Kind::User => match after.and_then(|id| UserId::parse(id).ok()) {
-            Some(id) => {
-                Box::new(catalog.users_after(&id).map(|s| Object::User(s.user.into_owned())))
-            }
-            None => Box::new(catalog.users().map(|s| Object::User(s.user.into_owned()))),
+            Some(id) => Box::new(catalog.users_after(&id).map(|s| Object::User(s.user()))),
+            None => Box::new(catalog.users().map(|s| Object::User(s.user()))),
         },
         Kind::Team => Box::new(catalog.teams().map(|team| Object::Team(team.into_owned()))),
         Kind::Settings => Box::new(std::iter::once(Object::Settings(catalog.settings.clone()))),

@@ -47,7 +47,7 @@ impl Service {
         reader.v.finish()?;
         let about = about.ok_or_else(|| no_user(user))?;
         let seated = call.catalog.user(&about).ok_or_else(|| no_user(about.as_str()))?;
-        let id = seated.user.id.clone();
+        let id = seated.id();
         Ok((call, id, asked))
     }
 

@@ -64,7 +64,7 @@ impl Shared {
             return None;
         }
         let user = UserId::parse(event.agent.as_deref()?).ok()?;
-        self.catalog.borrow().user(&user).map(|seated| seated.user.id.clone())
+        self.catalog.borrow().user(&user).map(|seated| seated.id())
     }
 
     /// Polls every live call of an account, some at a time: events may have been lost.

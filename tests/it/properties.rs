@@ -198,7 +198,7 @@ proptest! {
         for catalog in catalogs.iter().chain(catalogs.iter().rev()) {
             for seated in catalog.users() {
                 for app in APPS {
-                    let id = &seated.user.id;
+                    let id = &seated.id();
                     let read = resolved(catalog, &contents, id, *app).unwrap().unwrap();
                     let explained = explain(catalog, id, *app).unwrap().outcome;
                     prop_assert_eq!(&explained, &Outcome::Resolved((*read.resolution).clone()));

@@ -49,7 +49,7 @@ impl Rewritten {
 /// What readers do see.
 fn seen(catalog: &Catalog) -> BTreeMap<ObjectKey, Held> {
     let users = catalog.users().map(|seated| {
-        let user = seated.user;
+        let user = seated.user();
         let direct = user.direct.iter().map(|link| link.profile.clone()).collect();
         (ObjectKey::new(Kind::User, user.id.as_str()), Held { roles: user.roles.clone(), direct })
     });
@@ -115,7 +115,7 @@ fn after(changes: &[Change]) -> Catalog {
 
 fn state(catalog: &Catalog, number: u8) -> Option<LinkState<'_>> {
     let id = UserId::parse(&format!("u{number}")).unwrap();
-    let user = catalog.user(&id).unwrap().user;
+    let user = catalog.user(&id).unwrap().user();
     user.direct.first().map(|link| catalog.link_state(&user, link))
 }
 
@@ -147,7 +147,7 @@ fn built_in_objects_that_are_written_again_keep_who_refers_to_them() {
     let catalog = catalog.apply(&[Change::Put(newer)], 9, Time::from_micros(9));
     let catalog = Catalog::from_objects(catalog.objects(), 9, catalog.time);
     let seated = catalog.user(&UserId::parse("u1").unwrap()).unwrap();
-    assert_eq!(seated.user.roles, BTreeSet::from([name("role_0")]));
+    assert_eq!(seated.user().roles, BTreeSet::from([name("role_0")]));
     assert_eq!(catalog.class(seated.seat.class).held, BTreeSet::from([name("role_0")]));
 }
 
@@ -158,7 +158,7 @@ fn nobody_changes_seats_when_a_role_or_a_profile_goes() {
     let before = after(&base.into_iter().chain(holders).collect::<Vec<_>>());
     let after = commit(&before, &delete(Kind::Role, "role_0"));
     let after = commit(&after, &delete(Kind::Profile, "prof_0"));
-    let stored = |catalog: &Catalog| catalog.stored_users().cloned().collect::<Vec<_>>();
+    let stored = |catalog: &Catalog| catalog.stored_users().collect::<Vec<_>>();
     for (old, new) in stored(&before).iter().zip(&stored(&after)) {
         assert!(Arc::ptr_eq(old, new), "{} was written", old.id);
         assert_eq!(before.user(&old.id).unwrap().seat, after.user(&old.id).unwrap().seat);
@@ -188,7 +188,7 @@ fn records_of_earlier_versions_that_write_every_holder_come_to_the_same() {
     let before = after(&base.into_iter().chain(holders).chain([desk]).collect::<Vec<_>>());
     let deletes = [delete(Kind::Role, "role_0"), delete(Kind::Profile, "prof_0")];
     let written = before.users().map(|seated| {
-        let user = User::clone(&seated.user);
+        let user = User::clone(&seated.user());
         let without = User { roles: BTreeSet::new(), direct: Vec::new(), ..user };
         Change::Put(Object::User(Arc::new(without)))
     });

@@ -121,7 +121,7 @@ fn by_sync(context: &Context) -> bool {
 }
 
 fn stored(catalog: &Catalog, id: &UserId) -> Option<Arc<User>> {
-    catalog.user(id).map(|seated| seated.user.into_owned())
+    catalog.user(id).map(|seated| seated.user())
 }
 
 /// The user of that id in the state that the caller saw, or why there is none.

@@ -102,7 +102,7 @@ pub(super) fn memberships(
     let (roles, disabled) = (old.roles.clone(), old.disabled);
     sequence.run(&SetUserRoles { user: user.clone(), etag: None, roles })?;
     sequence.run(&SetUserDisabled { user: user.clone(), etag: None, disabled })?;
-    let now = sequence.catalog().user(&user).map(|seated| seated.user.direct.clone());
+    let now = sequence.catalog().user(&user).map(|seated| seated.user().direct.clone());
     let had = |profile: &_| old.direct.iter().any(|link| link.profile == *profile);
     let gone = now.into_iter().flatten().map(|link| link.profile).filter(|profile| !had(profile));
     if old.direct.is_empty() {

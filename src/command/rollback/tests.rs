@@ -361,9 +361,9 @@ fn s11_2_objects_of_every_writable_kind_come_back_in_whatever_order_they_are_nam
         gone.iter().fold(old.clone(), |catalog, write| judged(&catalog, write.as_ref()).unwrap());
     let back = judged(&new, &Rollback { targets, ..Rollback::default() }).unwrap();
     let seated = back.user(&user(0)).unwrap();
-    assert_eq!(seated.user.roles, ["contoso_role"].map(name).into());
-    assert_eq!(seated.user.direct[0].profile, prof(0));
-    assert!(back.linked_profile(&seated.user, &seated.user.direct[0]).is_some());
+    assert_eq!(seated.user().roles, ["contoso_role"].map(name).into());
+    assert_eq!(seated.user().direct[0].profile, prof(0));
+    assert!(back.linked_profile(&seated.user(), &seated.user().direct[0]).is_some());
     let pane = |catalog: &Catalog| catalog.tables.profiles.get(&prof(0)).unwrap().pane.clone();
     assert_eq!(pane(&back), pane(&old));
     assert!(back.object(&ObjectKey::new(Kind::Queue, "contoso_queue")).is_some());

@@ -236,9 +236,9 @@ fn seen(catalog: &Catalog) -> Vec<Object> {
 fn seats(catalog: &Catalog) -> Vec<(UserId, BTreeSet<UniqueName>, BTreeSet<UniqueName>, bool)> {
     let of = |seated: crate::catalog::Seated<'_>| {
         let class = catalog.class(seated.seat.class);
-        let leads = |link| catalog.linked_profile(&seated.user, link).is_some();
-        let linked = seated.user.direct.iter().any(leads);
-        (seated.user.id.clone(), class.held.clone(), class.team_only.clone(), linked)
+        let leads = |link| catalog.linked_profile(&seated.user(), link).is_some();
+        let linked = seated.user().direct.iter().any(leads);
+        (seated.id(), class.held.clone(), class.team_only.clone(), linked)
     };
     catalog.users().map(of).collect()
 }
@@ -314,7 +314,7 @@ fn references_that_the_sequence_ended_do_not_come_back_with_the_name() {
     let base = populated();
     let plan = planned(&commands);
     let next = base.apply(&plan.changes, base.revision + 1, Time::from_micros(base.revision + 1));
-    let user = next.user(&user_id(2)).unwrap().user;
+    let user = next.user(&user_id(2)).unwrap().user();
     assert!(user.roles.is_empty() && user.direct.is_empty(), "{user:?}");
 }
 

@@ -104,7 +104,7 @@ async fn recording(store: &Arc<Memory>) -> (Ledger, Arc<Mutex<Vec<Record>>>) {
 fn held(ledger: &Ledger) -> (usize, usize) {
     let catalog = ledger.catalog();
     catalog.users().fold((0, 0), |(roles, links), seated| {
-        (roles + seated.user.roles.len(), links + seated.user.direct.len())
+        (roles + seated.user().roles.len(), links + seated.user().direct.len())
     })
 }
 
@@ -115,7 +115,7 @@ async fn what_very_many_hold_goes_in_one_small_record() {
     fill(&ledger, 2_000, 1_100).await;
     assert_eq!(held(&ledger), (2_000, 1_100));
     let etags = |ledger: &Ledger| -> Vec<_> {
-        ledger.catalog().users().map(|seated| seated.user.stamp.etag()).collect()
+        ledger.catalog().users().map(|seated| seated.user().stamp.etag()).collect()
     };
     let before = etags(&ledger);
 
@@ -150,5 +150,5 @@ async fn what_very_many_hold_goes_in_one_small_record() {
     ledger.submit(submission(Box::new(BatchUpsertUsers { rows }))).await.unwrap();
     assert_eq!(held(&ledger), (1, 0));
     let (again, _) = open(&store).await;
-    assert_eq!(again.catalog().user(&user(0)).unwrap().user.roles, roles);
+    assert_eq!(again.catalog().user(&user(0)).unwrap().user().roles, roles);
 }

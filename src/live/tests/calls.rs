@@ -192,7 +192,7 @@ async fn rights_are_judged_again_when_the_caller_or_a_role_changes() {
     let calls = Calls::new().await;
     let with_role = || Access {
         recheck: Box::new(|catalog| match catalog.user(&id("ann")) {
-            Some(seated) if !seated.user.roles.is_empty() => Ok(()),
+            Some(seated) if !seated.user().roles.is_empty() => Ok(()),
             _ => Err(Refusal::new(Reason::ScopeRevoked, "The role is gone.")),
         }),
         ..own_calls("ann")
@@ -339,7 +339,7 @@ async fn a_role_that_changes_has_the_callers_who_hold_it_judged_again() {
     calls.world.put(vec![put_user(user("bob", &["msdyn_basic_user"]))]).await;
     let while_granted = |user: &'static str| Access {
         recheck: Box::new(move |catalog| match catalog.user(&id(user)) {
-            Some(seated) if role_scopes(catalog, &seated.user).has(Scope::Agent) => Ok(()),
+            Some(seated) if role_scopes(catalog, &seated.user()).has(Scope::Agent) => Ok(()),
             _ => Err(Refusal::new(Reason::ScopeRevoked, "The role grants it no longer.")),
         }),
         ..own_calls(user)

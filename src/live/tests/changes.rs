@@ -104,7 +104,7 @@ async fn s11_2_a_caller_who_loses_the_rights_loses_the_stream() {
     let own = |rights: bool| {
         let caller = crate::domain::Actor { user: Some(id("ann")), ..actor("ann", &[]) };
         let recheck: Recheck = Box::new(move |catalog| {
-            let ann = catalog.user(&id("ann")).map(|seated| seated.user.roles.len());
+            let ann = catalog.user(&id("ann")).map(|seated| seated.user().roles.len());
             match rights || ann == Some(1) {
                 true => Ok(()),
                 false => Err(Refusal::new(Reason::ScopeRevoked, "gone")),

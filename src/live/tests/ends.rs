@@ -58,7 +58,7 @@ async fn p10_3_rights_are_judged_again_when_the_caller_or_a_role_changes() {
     let world = World::new().await;
     let needs_role = || -> Recheck {
         Box::new(|catalog| match catalog.user(&id("ann")) {
-            Some(seated) if !seated.user.roles.is_empty() => Ok(()),
+            Some(seated) if !seated.user().roles.is_empty() => Ok(()),
             _ => Err(Refusal::new(Reason::ScopeRevoked, "The role is gone.")),
         })
     };

@@ -59,7 +59,7 @@ async fn p10_1_2_a_write_that_changes_nothing_for_the_client_does_not_wake_it() 
     world.describe("abc_two", "of bob").await;
     world.default("abc_two").await;
     let mut renamed = user("ann", &["msdyn_csr", "msdyn_oc_agent"]);
-    renamed.direct = world.ledger.catalog().user(&id("ann")).unwrap().user.direct.clone();
+    renamed.direct = world.ledger.catalog().user(&id("ann")).unwrap().user().direct.clone();
     world.put(vec![put_user(renamed)]).await;
     world.put(vec![put_provider("abc_voice", "Voice")]).await;
     ann.silent(5_000).await;
@@ -124,7 +124,7 @@ async fn p10_1_5_a_transaction_is_seen_whole() {
     let catalog = world.ledger.catalog();
     let mut two = catalog.tables.profiles.find("abc_two").unwrap().as_ref().clone();
     two.common.description = "made for ann".to_owned();
-    let mut linked = catalog.user(&id("ann")).unwrap().user.as_ref().as_ref().clone();
+    let mut linked = catalog.user(&id("ann")).unwrap().user().as_ref().clone();
     linked.direct[0].profile = name("abc_two");
     let gone = delete(Kind::Profile, "abc_one");
     let put = Change::Put(Object::Profile(Arc::new(two)));

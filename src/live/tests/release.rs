@@ -208,7 +208,8 @@ async fn big_writes(Size { users, linked, factor }: Size) {
     for task in tasks {
         task.await.unwrap();
     }
-    let roles: BTreeSet<_> = ledger.catalog().users().flat_map(|s| s.user.roles.clone()).collect();
+    let roles: BTreeSet<_> =
+        ledger.catalog().users().flat_map(|s| s.user().roles.clone()).collect();
     assert_eq!(roles, BTreeSet::<UniqueName>::new());
     assert!(ledger.catalog().tables.roles.get(&name(COPY)).is_none());
     ledger.close().await;

@@ -67,7 +67,7 @@ fn change(random: &mut Rng, catalog: &Catalog) -> Change {
 
 fn may(catalog: &Catalog, caller: &str) -> bool {
     let seated = catalog.user(&id(caller));
-    seated.is_some_and(|seated| role_scopes(catalog, &seated.user).has(Scope::Agent))
+    seated.is_some_and(|seated| role_scopes(catalog, &seated.user()).has(Scope::Agent))
 }
 
 /// A stream of that caller on the calls of a user.

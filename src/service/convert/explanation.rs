@@ -89,7 +89,7 @@ pub(in crate::service) fn explanation(
     revision: i64,
 ) -> v1::ExplainResponse {
     let mut answer = v1::ExplainResponse {
-        user: seated.user.id.as_str().to_owned(),
+        user: seated.id_text().to_owned(),
         outcome: v1::Outcome::NotApplicable.into(),
         losing: explanation.losing.iter().map(losing).collect(),
         revision,
@@ -119,8 +119,8 @@ pub(in crate::service) fn explanation(
 /// One row of SearchByUser.
 pub(in crate::service) fn user_match(seated: &Seated, resolution: &Resolution) -> v1::UserMatch {
     v1::UserMatch {
-        user: seated.user.id.as_str().to_owned(),
-        display_name: seated.user.display_name.clone(),
+        user: seated.id_text().to_owned(),
+        display_name: seated.display_name().to_owned(),
         profile: resolution.profile.as_str().to_owned(),
         method: resolution.method.wire().into(),
         label: resolution.method.label().to_owned(),

@@ -74,7 +74,7 @@ impl Search {
     /// Whether id or name of the user begin with the text.
     pub(in crate::service) fn names(&self, seated: &Seated) -> bool {
         let begins = |text: &str| text.to_lowercase().starts_with(&self.text);
-        begins(seated.user.id.as_str()) || begins(&seated.user.display_name)
+        begins(seated.id_text()) || begins(seated.display_name())
     }
 
     /// Whether the user's profile is one of those requested.

@@ -207,11 +207,11 @@ fn broken(catalog: &Catalog) -> Vec<String> {
         found.push(format!("{defaults} defaults"));
     }
     for seated in catalog.users() {
-        let direct = &seated.user.direct;
+        let direct = &seated.user().direct;
         if direct.len() > 1
             || direct.iter().any(|l| catalog.tables.profiles.get(&l.profile).is_none())
         {
-            found.push(format!("{} has links {direct:?}", seated.user.id));
+            found.push(format!("{} has links {direct:?}", seated.id()));
         }
     }
     found
@@ -260,7 +260,7 @@ fn seen(catalog: &Catalog) -> (i64, Vec<String>, Vec<String>) {
     let contents = Contents::new();
     let etag = |object: Object| format!("{:?} {}", object.key(), object.stamp().etag());
     let digests = catalog.users().map(|seated| {
-        let found = resolved(catalog, &contents, &seated.user.id, App::Unspecified).unwrap();
+        let found = resolved(catalog, &contents, &seated.id(), App::Unspecified).unwrap();
         found.unwrap().content.digest.clone()
     });
     (catalog.revision, catalog.objects().map(etag).collect(), digests.collect())

@@ -50,7 +50,7 @@ fn a_deleted_role_goes_with_mappings_and_holders() {
         next.tables.profiles.find("contoso_other").unwrap().roles,
         names(&["contoso_agents"])
     );
-    assert!(next.user(&id("ann")).unwrap().user.roles.is_empty());
+    assert!(next.user(&id("ann")).unwrap().user().roles.is_empty());
     assert!(next.team(&team_id("contoso_desk")).unwrap().roles.is_empty());
 }
 

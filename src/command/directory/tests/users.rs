@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_new_user_gets_defaults_and_the_fields_of_the_patch() {
     let plain = after(&upsert_user("New.One", UserPatch::default()));
-    let made = &plain.user(&id("new.one")).unwrap().user;
+    let made = &plain.user(&id("new.one")).unwrap().user();
     assert_eq!((made.display_name.as_str(), made.kind), ("New.One", UserKind::Human));
     assert_eq!((made.stamp.uid, made.stamp.revision), (uuid::Uuid::from_u128(9), 2));
 
@@ -16,7 +16,7 @@ fn a_new_user_gets_defaults_and_the_fields_of_the_patch() {
         ..with_roles(&["CONTOSO_Agents"])
     };
     let full = after(&upsert_user("new", patch));
-    let made = &full.user(&id("new")).unwrap().user;
+    let made = &full.user(&id("new")).unwrap().user();
     assert_eq!((made.display_name.as_str(), made.email.as_str()), ("New One", "new@contoso.com"));
     assert!(made.disabled);
     assert_eq!(made.roles.first().unwrap().as_str(), "contoso_agents", "spelled as stored");
@@ -38,7 +38,7 @@ fn disabling_is_named_by_its_direction() {
     let set = |disabled| SetUserDisabled { user: id("bob"), etag: None, disabled };
     assert_eq!(Command::operation(&set(true)), "DisableUser");
     assert_eq!(Command::operation(&set(false)), "EnableUser");
-    assert!(after(&set(true)).user(&id("bob")).unwrap().user.disabled);
+    assert!(after(&set(true)).user(&id("bob")).unwrap().user().disabled);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_batch_writes_rows_with_roles_and_links() {
         row("old_hand", UserPatch::default(), Some("contoso_voice")),
     ];
     let next = after(&BatchUpsertUsers { rows });
-    let user = |text: &str| Arc::clone(&next.user(&id(text)).unwrap().user);
+    let user = |text: &str| Arc::clone(&next.user(&id(text)).unwrap().user());
     assert_ne!(user("one").stamp.uid, user("two").stamp.uid);
     assert_eq!(user("one").direct[0].profile.as_str(), "contoso_voice", "spelled as stored");
     assert_eq!(user("one").direct[0].assigned_by, "system");
@@ -125,7 +125,7 @@ fn a_batch_names_the_rows_that_are_wrong() {
 fn roles_that_a_sync_adds_are_known_to_come_from_it() {
     let sync = context(&[Scope::Directory]);
     let synced = |catalog: &Catalog, user: &str| {
-        let user = catalog.user(&id(user)).unwrap().user.into_owned();
+        let user = catalog.user(&id(user)).unwrap().user();
         user.synced_roles().map(|role| role.as_str().to_owned()).collect::<Vec<_>>()
     };
     let run = |catalog: &Catalog, command: &dyn Command, context: &Context| {
@@ -155,7 +155,7 @@ fn the_other_name_of_a_directory_is_kept_and_checked() {
         |name: Option<OtherName>| UserPatch { other_name: Some(name), ..UserPatch::default() };
     let name = OtherName::UserName("Ann@contoso.example".into());
     let next = after(&upsert_user("ann", named(Some(name.clone()))));
-    assert_eq!(next.user(&id("ann")).unwrap().user.other_name(), Some(&name));
+    assert_eq!(next.user(&id("ann")).unwrap().user().other_name(), Some(&name));
     let same = upsert_user("ann", named(Some(name)));
     assert!(!same.plan(&next, &context(&[Scope::Admin])).unwrap().changed());
     for (name, field) in [

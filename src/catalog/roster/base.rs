@@ -1,0 +1,93 @@
+//! Packed users with their seats.
+
+use std::ops::Range;
+
+use super::{Found, places::Places};
+use crate::{
+    catalog::classes::Seat,
+    domain::{directory::packed::PackedUsers, name::cmp_folded},
+};
+
+/// The bit of a placement that says that every reference was alive.
+const WHOLE: u32 = 1 << 31;
+
+/// Positions of a base, ascending.
+pub(super) type Positions = Range<u32>;
+
+/// Users, a seat for each, and what finds one by id.
+#[derive(Debug, Default)]
+pub(in super::super) struct Base {
+    pub(in super::super) users: PackedUsers,
+    places: Option<Places>,
+    /// By position: the number of the seat, and whether every reference was alive.
+    placements: Vec<u32>,
+    seats: Vec<Seat>,
+}
+
+/// The seat of a packed user.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Placed<'a> {
+    pub(in super::super) seat: &'a Seat,
+    /// Whether every reference was alive when the user was seated.
+    pub(in super::super) whole: bool,
+}
+
+/// Where users are seated one after the other, in the order of their positions.
+#[derive(Debug, Default)]
+pub(in super::super) struct Placements(Vec<u32>);
+
+impl Placements {
+    pub(in super::super) fn for_users(users: usize) -> Self {
+        Self(Vec::with_capacity(users))
+    }
+
+    /// Seats the next user on the seat of that number.
+    pub(in super::super) fn push(&mut self, seat: u32, whole: bool) {
+        self.0.push(if whole { seat | WHOLE } else { seat });
+    }
+}
+
+impl Base {
+    /// The base of these users, who are seated in their order.
+    pub(in super::super) fn new(
+        users: PackedUsers,
+        placements: Placements,
+        seats: Vec<Seat>,
+    ) -> Self {
+        debug_assert_eq!(users.len(), placements.0.len(), "each user has a seat");
+        let places = Places::of(users.iter().map(|user| user.id()));
+        Self { users, places, placements: placements.0, seats }
+    }
+
+    /// The position of the user of that id.
+    pub(super) fn find(&self, id: &str) -> Option<u32> {
+        if let Some(places) = &self.places {
+            let mut found = places.candidates(id);
+            return found.find(|position| self.users.at(*position).id().eq_ignore_ascii_case(id));
+        }
+        let position = self.users.not_behind(id).checked_sub(1)?;
+        let is_same = cmp_folded(self.users.at(position).id(), id).is_eq();
+        is_same.then_some(position)
+    }
+
+    pub(in super::super) fn found(&self, position: u32) -> Found<'_> {
+        Found::Packed(position, self.users.at(position), self.placed(position))
+    }
+
+    fn placed(&self, position: u32) -> Placed<'_> {
+        let placement = self.placements[position as usize];
+        let (seat, whole) =
+            (&self.seats[self.seat_number(position) as usize], placement & WHOLE != 0);
+        Placed { seat, whole }
+    }
+
+    /// Number of the seat at a position, among [`Self::seats`].
+    pub(in super::super) fn seat_number(&self, position: u32) -> u32 {
+        self.placements[position as usize] & !WHOLE
+    }
+
+    /// All positions from one on.
+    pub(super) fn positions(&self, from: u32) -> Positions {
+        from..self.users.len() as u32
+    }
+}

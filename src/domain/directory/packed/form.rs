@@ -1,0 +1,319 @@
+//! The form of one user: what resolution needs first, then the rest. It is the same in memory, where
+//! a reference is a number, and in files, where it is a text.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    super::{DirectLink, OtherName, Synced, SyncedRoles},
+    Names, Time, User, UserId, UserKind,
+};
+use crate::domain::{Stamp, UniqueName};
+
+const DISABLED: u8 = 1;
+const APPLICATION: u8 = 2;
+const KNOWN: u8 = DISABLED | APPLICATION;
+
+/// What resolution needs of a user. References are of the types `S` (a set of roles), `N` (a
+/// profile) and `T` (a text).
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Head<'a, S, N, T> {
+    id: &'a str,
+    flags: u8,
+    roles: S,
+    /// Microseconds of the last write.
+    written: i64,
+    links: Vec<Link<N, T>>,
+}
+
+/// A direct link.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Link<N, T> {
+    profile: N,
+    at: Option<i64>,
+    by: T,
+}
+
+/// All else.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Tail<'a, S, T> {
+    display_name: &'a str,
+    email: &'a str,
+    business_unit: T,
+    uid: [u8; 16],
+    revision: i64,
+    /// Microseconds from the first write to the last.
+    age: i64,
+    created_by: T,
+    updated_by: T,
+    synced: Source<S>,
+    #[serde(borrow)]
+    other_name: Other<'a>,
+}
+
+/// The roles that a directory sync gave.
+#[derive(Debug, Serialize, Deserialize)]
+enum Source<S> {
+    None,
+    All,
+    Some(S),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Other<'a> {
+    None,
+    UserName(&'a str),
+    ExternalId(&'a str),
+}
+
+/// Makes references of what a user refers to.
+pub(super) trait Refer<'a> {
+    type Roles: Serialize;
+    type Name: Serialize;
+    type Text: Serialize;
+
+    fn roles(&mut self, roles: &'a BTreeSet<UniqueName>) -> Self::Roles;
+    fn name(&mut self, name: &'a UniqueName) -> Self::Name;
+    fn text(&mut self, text: &'a str) -> Self::Text;
+}
+
+/// Follows references; none for one that leads nowhere.
+pub(super) trait Follow<S, N, T> {
+    fn roles(&mut self, roles: S) -> Option<BTreeSet<UniqueName>>;
+    fn name(&mut self, name: N) -> Option<UniqueName>;
+    fn text(&mut self, text: T) -> Option<String>;
+}
+
+/// Gives what has a number in one table its number in another.
+pub(super) trait Renumber {
+    fn role_set(&mut self, number: u32) -> u32;
+    fn profile(&mut self, number: u32) -> u32;
+    fn text(&mut self, number: u32) -> u32;
+}
+
+/// What resolution needs of a packed user.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    head: Head<'a, u32, u32, u32>,
+    /// All else.
+    tail: &'a [u8],
+    names: &'a Names,
+}
+
+/// A direct link of a user; see [`DirectLink`].
+#[derive(Debug, Clone, Copy)]
+pub struct LinkEntry<'a> {
+    /// The profile.
+    pub profile: &'a UniqueName,
+    /// When the link was made; old data may lack it.
+    pub assigned_at: Option<Time>,
+    /// Who made it.
+    pub assigned_by: &'a str,
+}
+
+/// The text at the beginning of a part: the id, or the display name.
+pub(super) fn first_text(bytes: &[u8]) -> &str {
+    postcard::take_from_bytes(bytes).expect(super::SOUND).0
+}
+
+/// Both parts of a user.
+pub(super) fn parts<'a, R: Refer<'a>>(
+    user: &'a User,
+    refer: &mut R,
+) -> (Head<'a, R::Roles, R::Name, R::Text>, Tail<'a, R::Roles, R::Text>) {
+    let User {
+        id,
+        stamp,
+        display_name,
+        kind,
+        email,
+        roles,
+        direct,
+        disabled,
+        business_unit,
+        synced,
+    } = user;
+    let mut link = |link: &'a DirectLink| Link {
+        profile: refer.name(&link.profile),
+        at: link.assigned_at.map(Time::micros),
+        by: refer.text(&link.assigned_by),
+    };
+    let links = direct.iter().map(&mut link).collect();
+    let application = *kind == UserKind::Application;
+    let flags = u8::from(*disabled) * DISABLED | u8::from(application) * APPLICATION;
+    let head = Head {
+        id: id.as_str(),
+        flags,
+        roles: refer.roles(roles),
+        written: stamp.update_time.micros(),
+        links,
+    };
+    let synced = synced.as_deref();
+    let tail = Tail {
+        display_name,
+        email,
+        business_unit: refer.text(business_unit),
+        uid: stamp.uid.into_bytes(),
+        revision: stamp.revision,
+        age: stamp.update_time.micros().wrapping_sub(stamp.create_time.micros()),
+        created_by: refer.text(&stamp.created_by),
+        updated_by: refer.text(&stamp.updated_by),
+        synced: match synced.map(|synced| &synced.roles) {
+            None | Some(SyncedRoles::None) => Source::None,
+            Some(SyncedRoles::All) => Source::All,
+            Some(SyncedRoles::Some(roles)) => Source::Some(refer.roles(roles)),
+        },
+        other_name: match synced.and_then(|synced| synced.other_name.as_ref()) {
+            None => Other::None,
+            Some(OtherName::UserName(name)) => Other::UserName(name),
+            Some(OtherName::ExternalId(name)) => Other::ExternalId(name),
+        },
+    };
+    (head, tail)
+}
+
+/// The user of both parts; none when it refers to nothing, or has an id that users cannot have.
+pub(super) fn user<S, N, T>(
+    head: Head<'_, S, N, T>,
+    tail: Tail<'_, S, T>,
+    follow: &mut impl Follow<S, N, T>,
+) -> Option<User> {
+    if head.flags & !KNOWN != 0 {
+        return None;
+    }
+    let direct = head.links.into_iter().map(|link| {
+        Some(DirectLink {
+            profile: follow.name(link.profile)?,
+            assigned_at: link.at.map(Time::from_micros),
+            assigned_by: follow.text(link.by)?,
+        })
+    });
+    let direct = direct.collect::<Option<_>>()?;
+    let roles = match tail.synced {
+        Source::None => SyncedRoles::None,
+        Source::All => SyncedRoles::All,
+        Source::Some(roles) => SyncedRoles::Some(follow.roles(roles)?),
+    };
+    let other_name = match tail.other_name {
+        Other::None => None,
+        Other::UserName(name) => Some(OtherName::UserName(name.into())),
+        Other::ExternalId(name) => Some(OtherName::ExternalId(name.into())),
+    };
+    let synced = Synced { roles, other_name };
+    let application = head.flags & APPLICATION != 0;
+    Some(User {
+        id: UserId::parse(head.id).ok()?,
+        stamp: Stamp {
+            uid: Uuid::from_bytes(tail.uid),
+            revision: tail.revision,
+            create_time: Time::from_micros(head.written.wrapping_sub(tail.age)),
+            update_time: Time::from_micros(head.written),
+            created_by: follow.text(tail.created_by)?,
+            updated_by: follow.text(tail.updated_by)?,
+        },
+        display_name: tail.display_name.to_owned(),
+        kind: if application { UserKind::Application } else { UserKind::Human },
+        email: tail.email.to_owned(),
+        roles: follow.roles(head.roles)?,
+        direct,
+        disabled: head.flags & DISABLED != 0,
+        business_unit: follow.text(tail.business_unit)?,
+        synced: (synced != Synced::default()).then(|| Box::new(synced)),
+    })
+}
+
+// === impl Head ===
+
+impl Head<'_, u32, u32, u32> {
+    /// The same with other numbers.
+    pub(super) fn renumbered(mut self, renumber: &mut impl Renumber) -> Self {
+        self.roles = renumber.role_set(self.roles);
+        for link in &mut self.links {
+            link.profile = renumber.profile(link.profile);
+            link.by = renumber.text(link.by);
+        }
+        self
+    }
+}
+
+// === impl Tail ===
+
+impl Tail<'_, u32, u32> {
+    /// The same with other numbers.
+    pub(super) fn renumbered(mut self, renumber: &mut impl Renumber) -> Self {
+        for text in [&mut self.business_unit, &mut self.created_by, &mut self.updated_by] {
+            *text = renumber.text(*text);
+        }
+        if let Source::Some(roles) = &mut self.synced {
+            *roles = renumber.role_set(*roles);
+        }
+        self
+    }
+}
+
+// === impl Entry ===
+
+impl<'a> Entry<'a> {
+    pub(super) fn new((head, tail): (Head<'a, u32, u32, u32>, &'a [u8]), names: &'a Names) -> Self {
+        Self { head, tail, names }
+    }
+
+    /// The id, in the stored spelling.
+    pub fn id(&self) -> &'a str {
+        self.head.id
+    }
+
+    /// The name for people to read.
+    pub fn display_name(&self) -> &'a str {
+        // The first of what follows.
+        first_text(self.tail)
+    }
+
+    /// Whether the user may not call.
+    pub fn is_disabled(&self) -> bool {
+        self.head.flags & DISABLED != 0
+    }
+
+    /// What the user is.
+    pub fn kind(&self) -> UserKind {
+        match self.head.flags & APPLICATION {
+            0 => UserKind::Human,
+            _ => UserKind::Application,
+        }
+    }
+
+    /// When the user was written last.
+    pub fn written(&self) -> Time {
+        Time::from_micros(self.head.written)
+    }
+
+    /// Number of the set of roles among the [`Names`].
+    pub fn role_set(&self) -> u32 {
+        self.head.roles
+    }
+
+    /// The roles held by the user himself, as given.
+    pub fn roles(&self) -> &'a BTreeSet<UniqueName> {
+        self.names.role_set(self.head.roles)
+    }
+
+    /// The direct links.
+    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkEntry<'a>> + use<'a, '_> {
+        self.head.links.iter().map(|link| LinkEntry {
+            profile: self.names.profile(link.profile),
+            assigned_at: link.at.map(Time::from_micros),
+            assigned_by: self.names.text(link.by),
+        })
+    }
+}
+
+// === impl LinkEntry ===
+
+impl<'a> From<&'a DirectLink> for LinkEntry<'a> {
+    fn from(link: &'a DirectLink) -> Self {
+        let DirectLink { profile, assigned_at, assigned_by } = link;
+        Self { profile, assigned_at: *assigned_at, assigned_by }
+    }
+}

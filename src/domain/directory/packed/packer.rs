@@ -1,0 +1,191 @@
+//! Packs users, on one thread or on several that share the names.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    Names, PackedUser, PackedUsers, Parts, SOUND, UNIT, User,
+    form::{self, Refer, Renumber, Tail},
+    names::{Numbered, Numbers, spelling},
+};
+use crate::domain::UniqueName;
+
+/// The names that several [`Packer`]s give numbers to. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Shared(Arc<Mutex<Numbered>>);
+
+/// Takes users in the order of their ids.
+#[derive(Default)]
+pub struct Packer {
+    shared: Shared,
+    /// The numbers that this packer met already, so that it seldom asks for the shared ones.
+    known: Numbers,
+    /// The numbers of names of the users that are copied, by their numbers there.
+    copied: Copied,
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+    scratch: String,
+}
+
+#[derive(Debug, Default)]
+struct Copied {
+    role_sets: Vec<Option<u32>>,
+    profiles: Vec<Option<u32>>,
+    texts: Vec<Option<u32>>,
+}
+
+impl fmt::Debug for Packer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packer").field("len", &self.starts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
+        // Names are added whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One after the other, the users of packers that share these names, and no other packer does.
+    pub fn finish(self, parts: impl IntoIterator<Item = Packer>) -> PackedUsers {
+        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+        for part in parts {
+            if bytes.is_empty() {
+                (bytes, starts) = (part.bytes, part.starts);
+                continue;
+            }
+            let offset = (bytes.len() / UNIT) as u32;
+            bytes.extend_from_slice(&part.bytes);
+            starts.extend(part.starts.iter().map(|start| start + offset));
+        }
+        bytes.shrink_to_fit();
+        starts.shrink_to_fit();
+        let names = std::mem::take(&mut self.lock().names);
+        PackedUsers(Arc::new(Parts { names, bytes, starts }))
+    }
+}
+
+impl Packer {
+    /// One of several that share names.
+    pub fn sharing(shared: &Shared) -> Self {
+        Self { shared: shared.clone(), ..Self::default() }
+    }
+
+    /// Makes room for that many users and bytes.
+    pub fn reserve(&mut self, users: usize, bytes: usize) {
+        self.starts.reserve_exact(users);
+        self.bytes.reserve_exact(bytes);
+    }
+
+    /// How many users it took.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether it took none.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Takes a user, whose id is behind those before.
+    pub fn push(&mut self, user: &User) {
+        let (head, tail) = {
+            let Self { shared, known, scratch, .. } = self;
+            form::parts(user, &mut Numbering { shared, known, scratch })
+        };
+        self.add(&head, &tail);
+    }
+
+    /// Takes a packed user, whose id is behind those before. All that are copied come from the same
+    /// [`PackedUsers`].
+    pub fn copy(&mut self, user: PackedUser<'_>) {
+        let (head, rest) = user.head();
+        let (tail, _) = postcard::take_from_bytes::<Tail<'_, u32, u32>>(rest).expect(SOUND);
+        let (head, tail) = {
+            let Self { shared, known, copied, scratch, .. } = self;
+            let numbering = Numbering { shared, known, scratch };
+            let mut copying = Copying { names: user.names, copied, numbering };
+            (head.renumbered(&mut copying), tail.renumbered(&mut copying))
+        };
+        self.add(&head, &tail);
+    }
+
+    fn add(&mut self, head: &impl serde::Serialize, tail: &impl serde::Serialize) {
+        self.starts.push((self.bytes.len() / UNIT) as u32);
+        let bytes = std::mem::take(&mut self.bytes);
+        let bytes = postcard::to_extend(head, bytes).expect(SOUND);
+        let mut bytes = postcard::to_extend(tail, bytes).expect(SOUND);
+        bytes.resize(bytes.len().next_multiple_of(UNIT), 0);
+        self.bytes = bytes;
+    }
+
+    /// The users that it took; it shares names with no other packer.
+    pub fn finish(self) -> PackedUsers {
+        self.shared.clone().finish([self])
+    }
+}
+
+/// Gives copied names their numbers.
+struct Copying<'a> {
+    names: &'a Names,
+    copied: &'a mut Copied,
+    numbering: Numbering<'a>,
+}
+
+impl Renumber for Copying<'_> {
+    fn role_set(&mut self, number: u32) -> u32 {
+        let new = || self.numbering.roles(self.names.role_set(number));
+        again(&mut self.copied.role_sets, number, new)
+    }
+
+    fn profile(&mut self, number: u32) -> u32 {
+        let new = || self.numbering.name(self.names.profile(number));
+        again(&mut self.copied.profiles, number, new)
+    }
+
+    fn text(&mut self, number: u32) -> u32 {
+        let new = || self.numbering.text(self.names.text(number));
+        again(&mut self.copied.texts, number, new)
+    }
+}
+
+/// The new number of what had a number among the users that are copied.
+fn again(known: &mut Vec<Option<u32>>, old: u32, new: impl FnOnce() -> u32) -> u32 {
+    let old = old as usize;
+    if known.len() <= old {
+        known.resize(old + 1, None);
+    }
+    *known[old].get_or_insert_with(new)
+}
+
+/// Gives numbers to names.
+struct Numbering<'a> {
+    shared: &'a Shared,
+    known: &'a mut Numbers,
+    scratch: &'a mut String,
+}
+
+impl<'u> Refer<'u> for Numbering<'_> {
+    type Roles = u32;
+    type Name = u32;
+    type Text = u32;
+
+    fn roles(&mut self, roles: &'u BTreeSet<UniqueName>) -> u32 {
+        spelling(roles, self.scratch);
+        let (shared, text) = (self.shared, self.scratch.as_str());
+        self.known.role_set(text, || shared.lock().role_set(text, roles))
+    }
+
+    fn name(&mut self, name: &'u UniqueName) -> u32 {
+        let shared = self.shared;
+        self.known.profile(name.as_str(), || shared.lock().profile(name))
+    }
+
+    fn text(&mut self, text: &'u str) -> u32 {
+        let shared = self.shared;
+        self.known.text(text, || shared.lock().text(text))
+    }
+}
