@@ -6,6 +6,7 @@
 
 mod answer;
 mod committer;
+mod compaction;
 mod group;
 mod job;
 mod requests;
@@ -28,6 +29,7 @@ use tokio::{
 
 pub use self::write::{Accepted, Committed, Idempotency, Outcome, Submission};
 use self::{
+    compaction::Compactor,
     job::{Job, Reply},
     requests::{Checked, Older, Requests},
     state::Newest,
@@ -91,7 +93,8 @@ impl Ledger {
         let publish = Box::new(publish);
         // It holds catalogs, and the future of a whole server holds it.
         let prepared = Box::pin(Self::prepare(store, clock, rules.into(), publish));
-        let (ledger, task) = prepared.await?;
+        let (ledger, task, compactor) = prepared.await?;
+        compactor.start(tasks)?;
         let task = thread::run(tasks, task)
             .map_err(|error| Error::Engine(format!("the ledger got no thread: {error}")))?;
         *ledger.task.lock().await = Some(task);
@@ -107,23 +110,25 @@ impl Ledger {
         publish: impl FnMut(&Committed) + Send + 'static,
     ) -> store::Result<Self> {
         let publish = Box::new(publish);
-        let (ledger, task) = Self::prepare(store, clock, rules.into(), publish).await?;
+        let (ledger, task, compactor) = Self::prepare(store, clock, rules.into(), publish).await?;
+        let tasks = Tasks::default();
+        compactor.start(&tasks)?;
         *ledger.task.lock().await =
-            Some(Tasks::default().spawn("ledger", crate::tasks::OnPanic::EndProcess, task));
+            Some(tasks.spawn("ledger", crate::tasks::OnPanic::EndProcess, task));
         Ok(ledger)
     }
 
-    /// A ledger, and its commit task, which is still to run.
+    /// A ledger, its commit task, which is still to run, and the thread beside it, still to start.
     async fn prepare(
         store: Arc<dyn Store>,
         clock: Clock,
         Rules { adapters, policy }: Rules,
         publish: Box<dyn FnMut(&Committed) + Send>,
-    ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+    ) -> store::Result<(Self, impl Future<Output = ()> + Send + 'static, Compactor)> {
         let loaded = store.load().await?;
         let requests = Requests::new(loaded.requests, loaded.older_requests);
         let (from, older) = (Arc::downgrade(&store), requests.older());
-        let catalog = Catalog::from_objects(loaded.objects, loaded.revision, loaded.time)
+        let catalog = Catalog::load(loaded.objects, loaded.users, loaded.revision, loaded.time)
             .with_adapters(adapters);
         let (catalog, unseeded) = match seed::seed(store.as_ref(), catalog.clone(), &clock).await {
             // The content that is there serves until the store takes writes again.
@@ -136,8 +141,10 @@ impl Ledger {
         let current = Arc::new(ArcSwap::from_pointee(catalog));
         store.attach(Arc::new(Newest(Arc::clone(&current))));
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let (compaction, compactor) = compaction::of(&current);
         let task = committer::Committer {
             store,
+            compaction,
             clock: clock.clone(),
             current: Arc::clone(&current),
             requests,
@@ -151,7 +158,7 @@ impl Ledger {
         let task_handle = Arc::default();
         let ledger =
             Self { current, store: from, clock, older, queue, finish, task: task_handle, policy };
-        Ok((ledger, task))
+        Ok((ledger, task, compactor))
     }
 
     /// Finishes the writes that were handed in, takes no further one, and lets go of the store.

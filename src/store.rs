@@ -31,7 +31,10 @@ pub use self::{
     record::{FORMAT, Header, Record, Request, RequestKey},
     revision::Revision,
 };
-use crate::domain::{Kind, Object, ObjectKey, Time};
+use crate::domain::{
+    Kind, Object, ObjectKey, Time,
+    directory::packed::{PackedUsers, Packer},
+};
 
 /// Most bytes of one batch, as encoded records: twice the largest bundle, for what an object has
 /// beside its fields takes about 250 bytes of a record.
@@ -68,8 +71,10 @@ pub struct Loaded {
     pub revision: Revision,
     /// Time of the last commit.
     pub time: Time,
-    /// Every object that exists, in order of its key.
+    /// Every object that exists but the users, by kind and name.
     pub objects: Vec<Object>,
+    /// Every user.
+    pub users: PackedUsers,
     /// Headers of the newest [`REQUESTS_IN_MEMORY`] records that carry a request id and are at most
     /// 24 h older than `time`, oldest first. The store knows no clock: the caller drops those that
     /// have aged since.
@@ -202,6 +207,34 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 // === impl Loaded ===
 
 impl Loaded {
+    /// With these objects, each of which comes once and those of a kind ascending.
+    pub fn with_objects(self, all: impl IntoIterator<Item = Object>) -> Self {
+        let (mut objects, mut users) = (Vec::new(), Packer::default());
+        for object in all {
+            match object {
+                Object::User(user) => users.push(&user),
+                other => objects.push(other),
+            }
+        }
+        Self { objects, users: users.finish(), ..self }
+    }
+
+    /// Every object that exists.
+    pub fn all(&self) -> impl Iterator<Item = Object> {
+        let users = self.users.iter().map(|user| Object::User(Arc::new(user.user())));
+        self.objects.iter().cloned().chain(users)
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.objects.len() + self.users.len()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Adds a request that is younger than all before it.
     fn remember(&mut self, header: Header) {
         self.requests.push(header);
@@ -230,6 +263,9 @@ impl State for Loaded {
     }
 
     fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
+        if kind == Kind::User {
+            return Box::new(self.users.iter().map(|user| Object::User(Arc::new(user.user()))));
+        }
         let from = self.objects.partition_point(|object| object.kind() < kind);
         let objects = self.objects[from..].iter().take_while(move |object| object.kind() == kind);
         Box::new(objects.cloned())

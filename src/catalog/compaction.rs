@@ -3,6 +3,8 @@
 //! A compaction takes as long as all users take, so no write waits for it: it works on a catalog that
 //! no longer changes, and the newest catalog then takes the outcome over, with what changed since.
 
+use std::sync::Arc;
+
 use super::{
     Catalog, Link,
     members::Index,
@@ -90,7 +92,7 @@ impl Catalog {
     pub fn adopting(&self, compacted: &Compacted) -> Option<Self> {
         let Compacted { numbering, from, roster, seated, linked } = compacted;
         let (now, classes) = (&self.users.roster, &self.users.classes);
-        if classes.numbering != *numbering || !std::sync::Arc::ptr_eq(&now.base, &from.base) {
+        if classes.numbering != *numbering || !Arc::ptr_eq(&now.base, &from.base) {
             return None;
         }
         let mut next = self.clone();
@@ -109,7 +111,17 @@ impl Catalog {
         Some(next)
     }
 
-    /// The users, packed anew where some changed.
+    /// How many users changed since a catalog was packed; all of them when they were seated again.
+    pub fn changed_since(&self, compacted: &Compacted) -> usize {
+        let Compacted { numbering, from, .. } = compacted;
+        let (now, classes) = (&self.users.roster, &self.users.classes);
+        if classes.numbering != *numbering || !Arc::ptr_eq(&now.base, &from.base) {
+            return now.len();
+        }
+        now.changes_since(from).len()
+    }
+
+    /// The users, packed again where some changed.
     pub(super) fn packed_users(&self) -> PackedUsers {
         let roster = &self.users.roster;
         if roster.pending() == 0 {
@@ -127,6 +139,21 @@ impl Catalog {
         let changed = roster.pending();
         packer.reserve(roster.len(), roster.base.users.bytes() + changed * 192);
         packer
+    }
+}
+
+impl Compacted {
+    /// The same for a later catalog, from which fewer changes lead to the newest one.
+    #[must_use]
+    pub fn caught_up(&self, catalog: &Catalog) -> Option<Self> {
+        let users = catalog.adopting(self)?.users;
+        Some(Self {
+            numbering: self.numbering,
+            from: catalog.users.roster.clone(),
+            roster: users.roster,
+            seated: users.seated,
+            linked: users.linked,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::{
     answer::keep,
+    compaction::Compaction,
     group::{Group, Planned, Rests, Verdict, Write, too_large},
     job::{Job, Reply},
     requests::{Checked, Found, Requests, reused},
@@ -19,7 +20,7 @@ use super::{
     write::{Committed, Outcome, Submission},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Compacted},
     clock::Clock,
     command::{Context, DirectoryPolicy, Judgement, Plan, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
@@ -42,6 +43,7 @@ pub(super) struct Committer {
     pub(super) ended: bool,
     /// What the scope DIRECTORY may do beyond the table of access.
     pub(super) policy: DirectoryPolicy,
+    pub(super) compaction: Compaction,
 }
 
 /// What became of a batch.
@@ -79,6 +81,10 @@ impl Committer {
                     if watched && condition.borrow_and_update().writable() {
                         self.seed().await;
                     }
+                    continue;
+                }
+                Some(packed) = self.compaction.next() => {
+                    self.adopt(&packed);
                     continue;
                 }
                 () = finish.notified() => {
@@ -263,11 +269,23 @@ impl Committer {
                 self.requests.remember(&header);
             }
             self.current.store(Arc::clone(&group.catalog));
+            self.compaction.start(&group.catalog);
             let (before, after) = (Arc::clone(&group.base), Arc::clone(&group.catalog));
             let impacts = std::mem::take(&mut group.impacts).into();
             (self.publish)(&Committed { before, after, records, impacts });
         }
         fate
+    }
+
+    /// Takes over users that were packed beside the writes. The catalog says what it said.
+    fn adopt(&mut self, packed: &Compacted) {
+        let before = self.current.load_full();
+        if let Some(after) = before.adopting(packed).map(Arc::new) {
+            self.current.store(Arc::clone(&after));
+            let (records, impacts) = (Arc::default(), Arc::default());
+            (self.publish)(&Committed { before, after, records, impacts });
+        }
+        self.compaction.start(&self.current.load_full());
     }
 
     fn fate(&self, committed: Result<Commit, Error>, size: usize) -> Fate {

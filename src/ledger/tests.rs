@@ -2,6 +2,7 @@
 
 pub(crate) mod cascades;
 mod groups;
+mod packing;
 mod queue;
 mod repetitions;
 mod scripted;

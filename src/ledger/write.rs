@@ -87,7 +87,8 @@ pub struct Outcome {
     pub imported: Option<Box<ImportSummary>>,
 }
 
-/// A group of writes that is durable: the catalog after it beside the one before.
+/// A group of writes that is durable: the catalog after it beside the one before. Without records
+/// both catalogs say the same, and the later one takes less memory: who keeps one keeps that.
 #[derive(Debug, Clone)]
 pub struct Committed {
     /// The catalog before the group.

@@ -77,12 +77,8 @@ impl Store for Memory {
                 Change::Delete(key) => objects.remove(key),
             };
         }
-        let mut loaded = Loaded {
-            revision: last.revision,
-            time: last.time,
-            objects: objects.into_values().collect(),
-            ..Loaded::default()
-        };
+        let mut loaded = Loaded { revision: last.revision, time: last.time, ..Loaded::default() }
+            .with_objects(objects.into_values());
         let young = |record: &&Record| last.time.micros() - record.time.micros() <= REQUEST_AGE;
         for header in records.iter().filter(young).filter_map(Record::header) {
             loaded.remember(header);

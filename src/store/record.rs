@@ -3,20 +3,24 @@
 mod format;
 mod request;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use self::format::{decode, encode};
+use self::format::{decode, encode, split};
 pub use self::request::{Header, RequestKey};
 use super::{Error, Result, Revision};
-use crate::domain::{Actor, Change, Object, ObjectKey, Provenance, Time};
+use crate::domain::{Actor, Change, Object, ObjectKey, Provenance, Time, directory::packed};
 
 /// Format version of records that is written. Both are JSON: in format 1 the answer to a request id
 /// holds every object that it shows, in format 2 those alone that the record does not change.
 pub const FORMAT: u8 = 2;
-/// Format version of objects that is written: 1 is JSON.
-const OBJECT_FORMAT: u8 = 1;
+/// Format version of objects that are JSON: all but users, and users of older programs.
+const OBJECT_JSON: u8 = 1;
+/// Format version of users: the compact form of `domain::directory::packed`.
+const OBJECT_USER: u8 = 2;
 
 /// One command, one revision: the change of state, its history, audit entry and request id.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -145,12 +149,20 @@ impl Record {
 
 /// The stored form of an object.
 pub(super) fn encode_object(object: &Object) -> Result<Vec<u8>> {
-    encode(OBJECT_FORMAT, object)
+    let Object::User(user) = object else { return encode(OBJECT_JSON, object) };
+    let form = packed::encode(user).map_err(|error| Error::Engine(error.to_string()))?;
+    Ok([&[OBJECT_USER], form.as_slice()].concat())
 }
 
 /// Reads the stored form of an object.
 pub(super) fn decode_object(bytes: &[u8]) -> Result<Object> {
-    decode("an object", OBJECT_FORMAT, bytes)
+    match split("an object", OBJECT_USER, bytes)? {
+        (OBJECT_USER, form) => {
+            let damaged = || Error::Damaged("an object: it is no user".to_owned());
+            packed::decode(form).map(|user| Object::User(Arc::new(user))).ok_or_else(damaged)
+        }
+        _ => decode("an object", OBJECT_JSON, bytes),
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +193,31 @@ mod tests {
             assert_eq!(record.header().unwrap().payload, [3; 32]);
             assert_eq!(record.changes[0].key(), ObjectKey::new(Kind::User, "KENDALL"));
             assert_eq!(record.encode().unwrap(), FIXTURES[FIXTURES.len() - 1]);
+        }
+    }
+
+    /// The user Kendall as each format of objects wrote her.
+    const OBJECTS: &[&[u8]] = &[
+        include_bytes!("../../tests/data/records/format-1.object"),
+        include_bytes!("../../tests/data/records/format-2.object"),
+    ];
+
+    #[test]
+    fn users_of_every_format_are_read_and_written_in_the_newest() {
+        assert_eq!(OBJECTS.len(), usize::from(OBJECT_USER));
+        for (fixture, format) in OBJECTS.iter().zip(1..) {
+            assert_eq!(fixture[0], format);
+            let object = decode_object(fixture).unwrap();
+            assert_eq!(object.key(), ObjectKey::new(Kind::User, "kendall"));
+            assert_eq!(object.stamp().update_time.to_string(), "2026-03-01T08:00:00.000001Z");
+            assert_eq!(encode_object(&object).unwrap(), OBJECTS[OBJECTS.len() - 1]);
+        }
+        let newest = OBJECTS[OBJECTS.len() - 1];
+        let newer = [&[OBJECT_USER + 1], &newest[1..]].concat();
+        assert!(matches!(decode_object(&newer), Err(Error::NewerFormat { known: 2, .. })));
+        for length in 1..newest.len() {
+            let damaged = decode_object(&newest[..length]);
+            assert!(matches!(damaged, Err(Error::Damaged(_))), "{length} bytes: {damaged:?}");
         }
     }
 

@@ -11,6 +11,7 @@
 //! | 1 | The content of a block is its entries, uncompressed. Checkpoints alone have it, and hold history |
 //! | 2 | Checkpoints alone have it, and hold history |
 //! | 3 | Checkpoints hold state alone, and history has files of its own |
+//! | 4 | Checkpoints hold users in their compact form |
 
 mod read;
 
@@ -44,7 +45,7 @@ pub(super) struct FileKind {
 }
 
 /// Format that this program writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Newest format of checkpoints that hold history.
 pub(super) const WITH_HISTORY: u32 = 2;
 /// More than this LZ4 cannot make of one byte.

@@ -14,7 +14,10 @@ use super::{
     sorted::{Outline, Spot, WITH_HISTORY},
 };
 use crate::{
-    domain::{Change, Object},
+    domain::{
+        Change, Object,
+        directory::packed::{Packer, Shared},
+    },
     store::{Error, Header, Loaded, Result, Revision, io::Io, record::decode_object},
 };
 
@@ -23,6 +26,29 @@ const SHARE: usize = 8;
 
 /// Objects by their key; none is one that was deleted.
 type Changed = BTreeMap<Vec<u8>, Option<Object>>;
+
+/// The objects of some blocks, in the order of their keys.
+#[derive(Debug)]
+struct Part {
+    /// All but the users.
+    objects: Vec<Object>,
+    users: Packer,
+}
+
+impl Part {
+    fn of(shared: &Shared, objects: impl IntoIterator<Item = Object>) -> Self {
+        let mut part = Self { objects: Vec::new(), users: Packer::sharing(shared) };
+        objects.into_iter().for_each(|object| part.add(Some(object)));
+        part
+    }
+
+    fn add(&mut self, object: Option<Object>) {
+        match object {
+            Some(Object::User(user)) => self.users.push(&user),
+            other => self.objects.extend(other),
+        }
+    }
+}
 
 /// Where requests are found that the journal does not hold.
 #[derive(Debug, Clone, Copy)]
@@ -78,10 +104,17 @@ pub(super) fn objects(
         }
         Ok(())
     })?;
-    loaded.objects = match &from {
-        Some((path, outline)) => merged(io, path, outline, &changed)?,
-        None => changed.into_values().flatten().collect(),
+    let shared = Shared::default();
+    let parts = match &from {
+        Some((path, outline)) => merged(io, path, outline, &changed, &shared)?,
+        None => vec![Part::of(&shared, changed.into_values().flatten())],
     };
+    let mut packers = Vec::new();
+    for part in parts {
+        loaded.objects.extend(part.objects);
+        packers.push(part.users);
+    }
+    loaded.users = shared.finish(packers);
     // The names of a kind are in order already; a stable sort leaves them so.
     loaded.objects.sort_by_key(Object::kind);
     Ok(Objects { loaded, base, requests })
@@ -92,7 +125,7 @@ pub(super) fn objects(
 impl Objects {
     /// The whole state, with the requests that are remembered.
     pub(super) fn with(self, requests: Loaded) -> Loaded {
-        Loaded { objects: self.loaded.objects, ..requests }
+        Loaded { objects: self.loaded.objects, users: self.loaded.users, ..requests }
     }
 
     /// The state less its objects: the requests that are remembered.
@@ -159,14 +192,20 @@ pub(super) fn keys(
 }
 
 /// The objects of a checkpoint with what was changed above it, in the order of their keys.
-fn merged(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Result<Vec<Object>> {
+fn merged(
+    io: &dyn Io,
+    path: &Path,
+    outline: &Outline,
+    changed: &Changed,
+    shared: &Shared,
+) -> Result<Vec<Part>> {
     // A first key is no reason to leave a block out: it is checked with its block alone.
     let spots = match outline.format {
         ..=WITH_HISTORY => outline.within(keys::STATES, keys::STATES_END),
         _ => outline.blocks(),
     };
     if spots.is_empty() {
-        return Ok(changed.values().flatten().cloned().collect());
+        return Ok(vec![Part::of(shared, changed.values().flatten().cloned())]);
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let share = spots.len().div_ceil(cores).max(SHARE);
@@ -176,16 +215,14 @@ fn merged(io: &dyn Io, path: &Path, outline: &Outline, changed: &Changed) -> Res
         let mut threads = Vec::new();
         for (at, part) in parts.iter().enumerate() {
             let until = parts.get(at + 1).map_or(keys::STATES_END, |next| next[0].first());
-            threads.push(
-                scope.spawn(move || merge(io, (path, outline), part, (from, until), changed)),
-            );
+            threads.push(scope.spawn(move || {
+                let into = Part::of(shared, []);
+                merge(io, (path, outline), part, (from, until), changed, into)
+            }));
             from = until;
         }
-        let mut objects = Vec::new();
-        for thread in threads {
-            objects.append(&mut thread.join().map_err(|_| Error::Broken)??);
-        }
-        Ok(objects)
+        let ended = threads.into_iter().map(|thread| thread.join().map_err(|_| Error::Broken)?);
+        ended.collect()
     })
 }
 
@@ -196,25 +233,26 @@ fn merge(
     spots: &[Spot],
     (from, until): (&[u8], &[u8]),
     changed: &Changed,
-) -> Result<Vec<Object>> {
+    mut into: Part,
+) -> Result<Part> {
     let bounds = (Bound::Included(from), Bound::Excluded(until));
     let mut fresh = changed.range::<[u8], _>(bounds).peekable();
-    let (file, mut objects) = (io.open(path)?, Vec::new());
+    let file = io.open(path)?;
     for spot in spots {
         outline.block(&*file, path, spot, |(key, value)| {
             if !(from..until).contains(&key) {
                 return Ok(());
             }
             while let Some((_, object)) = fresh.next_if(|(at, _)| at.as_slice() < key) {
-                objects.extend(object.clone());
+                into.add(object.clone());
             }
             match fresh.next_if(|(at, _)| at.as_slice() == key) {
-                Some((_, object)) => objects.extend(object.clone()),
-                None => objects.push(decode_object(value)?),
+                Some((_, object)) => into.add(object.clone()),
+                None => into.add(Some(decode_object(value)?)),
             }
             Ok(())
         })?;
     }
-    objects.extend(fresh.filter_map(|(_, object)| object.clone()));
-    Ok(objects)
+    fresh.for_each(|(_, object)| into.add(object.clone()));
+    Ok(into)
 }

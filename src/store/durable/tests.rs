@@ -104,8 +104,7 @@ impl States for Filled {
                 }
             }
         }
-        loaded.objects = objects.into_values().collect();
-        Arc::new(loaded)
+        Arc::new(loaded.with_objects(objects.into_values()))
     }
 }
 

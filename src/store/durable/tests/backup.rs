@@ -10,7 +10,7 @@ use crate::domain::Time;
 
 /// SHA-256 over all objects in order of their keys.
 fn hash(loaded: &Loaded) -> String {
-    let bytes = serde_json::to_vec(&loaded.objects).unwrap();
+    let bytes = serde_json::to_vec(&loaded.all().collect::<Vec<_>>()).unwrap();
     manifest::hex(&Sha256::digest(bytes))
 }
 

@@ -165,7 +165,7 @@ async fn records_past_keeping_go_and_readers_are_told() {
     assert_eq!(kept_on.next().await.unwrap().unwrap().revision, 21);
     // What is removed changes no object, and stays removed.
     let loaded = store.load().await.unwrap();
-    assert_eq!(loaded.objects.len(), 31);
+    assert_eq!(loaded.len(), 31);
     store.close().await.unwrap();
     drop((store, kept_on, early));
     let layout = Layout::new(Arc::new(Disk), folder.path(), folder.path(), None);

@@ -60,7 +60,7 @@ async fn write_fixture() {
 #[tokio::test]
 async fn stores_and_backups_of_every_format_are_read() {
     let stores = stores();
-    assert_eq!(stores.len(), 3, "{stores:?}");
+    assert_eq!(stores.len(), 4, "{stores:?}");
     for written in stores {
         let home = tempfile::tempdir().unwrap();
         copy(&written.join("store"), home.path());

@@ -1,7 +1,10 @@
 //! The state of a start: many blocks of a checkpoint, and changes above it.
 
 use super::*;
-use crate::{domain::Change, store::Memory};
+use crate::{
+    domain::{Change, Object, directory::User},
+    store::Memory,
+};
 
 /// Users of the checkpoint: more than one thread's share of blocks.
 const USERS: usize = 20_000;
@@ -9,6 +12,13 @@ const USERS: usize = 20_000;
 /// An id that sorts as its number does.
 fn id(number: usize) -> String {
     format!("user.{number:06}")
+}
+
+/// The same user with a long name, so that many blocks take few users.
+fn wide(change: Change) -> Change {
+    let Change::Put(Object::User(user)) = change else { return change };
+    let display_name = "wide ".repeat(40);
+    Change::Put(Object::User(Arc::new(User { display_name, ..(*user).clone() })))
 }
 
 async fn commit(stores: [&dyn Store; 2], revision: Revision, changes: Vec<Change>) {
@@ -27,7 +37,7 @@ async fn changes_find_their_place_among_the_blocks_of_a_checkpoint() {
     let (folder, model) = (tempfile::tempdir().unwrap(), Memory::new());
     let store = open(folder.path()).await.unwrap();
     // Even numbers, so that there is room before, between and behind them.
-    let all = (1..=USERS).map(|number| fixtures::put_user(&id(2 * number), 1)).collect();
+    let all = (1..=USERS).map(|number| wide(fixtures::put_user(&id(2 * number), 1))).collect();
     commit([&store, &model], 1, all).await;
     store.close().await.unwrap();
     drop(store);
