@@ -173,7 +173,7 @@ pub(super) async fn fail_calls(fault: Fault, all: bool) {
         for (nth, failing) in calls.iter().enumerate() {
             if all || nth == 0 || nth + 1 == calls.len() {
                 // A call of a checkpoint may stay out when that comes later than it did.
-                for _ in 0..5 {
+                for _ in 0..20 {
                     let comes = fail(*failing).await;
                     (failed, came) = (failed + 1, came + u32::from(comes));
                     met.extend(comes.then_some(*site));

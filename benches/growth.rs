@@ -1,0 +1,324 @@
+//! How costs grow with the number of users: memory, disk, start, stop, look-ups, reads and writes, in
+//! the process, on the durable store.
+//!
+//! `cargo bench --bench growth --features jemalloc`. `DESKPLANE_GROWTH_USERS` is the number of users,
+//! 100 000 by default. Prints one figure a line: name, unit, value. `benches/growth.sh` runs it for
+//! several numbers and writes the table.
+
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on panics")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    hint::black_box,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deskplane::{
+    catalog::Catalog,
+    clock::Clock,
+    command::{
+        self, ApplyChanges, BatchUpsertUsers, Command, Context, CreateProfile, DirectoryPolicy,
+        Displace, ProfilePatch, RolePatch, SetRankAndRoles, UpsertRole, UpsertUser, UserPatch,
+        UserRow,
+    },
+    domain::{Actor, App, Change, Object, Provenance, Time, UniqueName, UserId, directory::User},
+    impact::Impact,
+    ledger::{Idempotency, Ledger, Submission},
+    read::{self, Contents},
+    store::{Durable, Store, durable},
+    tasks::Tasks,
+};
+use deskplane_providers::Registry;
+use uuid::Uuid;
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Users of one write.
+const BATCH: usize = 1_000;
+/// Roles, of which each user holds three: 1 140 role classes.
+const ROLES: usize = 20;
+/// Profiles, each mapped to one of the roles or linked.
+const PROFILES: usize = 40;
+/// Every tenth user has a direct link.
+const LINKED: usize = 10;
+/// How often what takes less than a millisecond is measured.
+const MANY: usize = 100_000;
+
+fn main() {
+    // Cargo asks every target for its tests; this one has none.
+    if std::env::args().any(|arg| arg == "--list" || arg == "--test") {
+        return;
+    }
+    let users = std::env::var("DESKPLANE_GROWTH_USERS");
+    let users = users.map_or(100_000, |text| text.parse().expect("a number of users"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(measure(users));
+}
+
+fn figure(name: &str, unit: &str, value: f64) {
+    println!("{name}\t{unit}\t{value:.4}");
+}
+
+async fn measure(users: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = resident();
+    let (store, ledger) = open(folder.path()).await;
+    configure(&ledger).await;
+    let since = Instant::now();
+    import(&ledger, users).await;
+    figure("import, a user", "us", micros(since.elapsed()) / users as f64);
+    figure("memory after the import, a user", "B", held(empty, users).await);
+    figure("folder, a user", "B", taken(folder.path()) as f64 / users as f64);
+    changes(&ledger, users).await;
+    let since = Instant::now();
+    close(store, ledger).await;
+    figure("clean stop", "ms", micros(since.elapsed()) / 1e3);
+
+    let empty = resident();
+    let since = Instant::now();
+    let (store, ledger) = open(folder.path()).await;
+    let (catalog, contents) = (ledger.catalog(), Contents::new());
+    read::resolved(&catalog, &contents, &id(users / 2), App::Unspecified).unwrap().unwrap();
+    figure("start", "ms", micros(since.elapsed()) / 1e3);
+    figure("memory after a start, a user", "B", held(empty, users).await);
+    reads(&catalog, &contents, users);
+    drop((catalog, contents));
+    close(store, ledger).await;
+}
+
+async fn open(folder: &Path) -> (Arc<Durable>, Ledger) {
+    let store = Arc::new(Durable::open(folder, durable::Settings::default()).await.unwrap());
+    let of_ledger = Arc::clone(&store) as Arc<dyn Store>;
+    let registry = Arc::new(Registry::builtin());
+    let opened =
+        Ledger::open(&Tasks::default(), of_ledger, Clock::system(), registry, |_| {}).await;
+    (store, opened.unwrap())
+}
+
+async fn close(store: Arc<Durable>, ledger: Ledger) {
+    ledger.close().await;
+    drop(ledger);
+    Arc::into_inner(store).unwrap().close().await.unwrap();
+}
+
+fn name(kind: &str, number: usize) -> UniqueName {
+    UniqueName::parse(&format!("contoso_{kind}_{number}")).unwrap()
+}
+
+/// Ids of 24 bytes, spread over the order in which they come.
+fn id(number: usize) -> UserId {
+    let spread = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    UserId::parse(&format!("agent.{spread:018x}")).unwrap()
+}
+
+async fn submit(ledger: &Ledger, command: impl Command + 'static) {
+    let payload = [7; 32];
+    let request = Idempotency { id: Uuid::new_v4(), payload, former: Vec::new() };
+    let submission = Submission {
+        command: Box::new(command),
+        actor: Actor::system(),
+        provenance: Provenance::default(),
+        request: Some(request),
+        validate_only: false,
+        reason: String::new(),
+    };
+    ledger.submit(submission).await.unwrap();
+}
+
+async fn configure(ledger: &Ledger) {
+    for number in 0..ROLES {
+        let display_name = Some(format!("Role {number}"));
+        let patch = RolePatch { display_name, ..RolePatch::default() };
+        let name = name("role", number).to_string();
+        submit(ledger, UpsertRole { name, etag: None, patch }).await;
+    }
+    for number in 0..PROFILES {
+        let display_name = Some(format!("Profile {number}"));
+        let patch = ProfilePatch { display_name, ..ProfilePatch::default() };
+        let unique_name = name("profile", number).to_string();
+        submit(ledger, CreateProfile { unique_name, patch }).await;
+        if number < ROLES {
+            submit(ledger, rank(number, 2 * number as i64)).await;
+        }
+    }
+}
+
+/// Another rank of a profile that a role leads to.
+fn rank(number: usize, rank: i64) -> SetRankAndRoles {
+    SetRankAndRoles {
+        profile: name("profile", number),
+        etag: None,
+        rank: Some(rank),
+        roles: vec![name("role", number).to_string()],
+        displace: Displace::Reject,
+        override_managed: false,
+    }
+}
+
+fn row(number: usize) -> UserRow {
+    let [a, b, c] = [number, number / ROLES, number / ROLES / ROLES].map(|role| role % ROLES);
+    let patch = UserPatch {
+        display_name: Some(format!("Agent number {number}")),
+        email: Some(format!("agent.{number:09}@contoso.example")),
+        business_unit: Some(format!("Unit {}", number % 500)),
+        roles: Some(BTreeSet::from([a, b, c].map(|role| name("role", role)))),
+        ..UserPatch::default()
+    };
+    let linked = number % LINKED == 0;
+    let profile = linked.then(|| name("profile", ROLES + number % (PROFILES - ROLES)));
+    UserRow { id: id(number), etag: None, patch, profile }
+}
+
+async fn import(ledger: &Ledger, users: usize) {
+    let numbers: Vec<_> = (0..users).collect();
+    for part in numbers.chunks(BATCH) {
+        let rows = part.iter().copied().map(row).collect();
+        submit(ledger, BatchUpsertUsers { rows }).await;
+    }
+}
+
+/// Writes of one object each, durable, and what they cost before the disk.
+async fn changes(ledger: &Ledger, users: usize) {
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut one = |ledger: &Ledger| {
+        let user = id(random.usize(..users));
+        let display_name = Some(format!("Renamed {}", random.u32(..)));
+        let patch = UserPatch { display_name, ..UserPatch::default() };
+        let ledger = ledger.clone();
+        async move { submit(&ledger, UpsertUser { id: user, etag: None, patch }).await }
+    };
+    let mut times = Vec::new();
+    for _ in 0..500 {
+        let since = Instant::now();
+        one(ledger).await;
+        times.push(since.elapsed());
+    }
+    figure("one user's change, durable, p50", "us", median(&mut times));
+    let catalog = ledger.catalog();
+    let mut times = Vec::new();
+    for number in 0..1_000 {
+        let seated = catalog.user(&id(number * 7 % users)).unwrap();
+        let mut user = User::clone(&seated.user());
+        user.display_name = "Another".into();
+        let change = [Change::Put(Object::User(Arc::new(user)))];
+        times.push(commit(&catalog, &change));
+    }
+    figure("one user's change: catalog and impact, p50", "us", median(&mut times));
+    let mut times = Vec::new();
+    for round in 0..200 {
+        let profile = catalog.tables.profiles.get(&name("profile", round % ROLES)).unwrap();
+        let mut changed = profile.as_ref().clone();
+        changed.rank = Some(99 - (round % 50) as u8);
+        times.push(commit(&catalog, &[Change::Put(Object::Profile(Arc::new(changed)))]));
+    }
+    figure("a rank: catalog and impact, p50", "us", median(&mut times));
+    figure("a rank: catalog and impact, p99", "us", percentile(&times, 99));
+    let mut times = Vec::new();
+    for round in 0..200 {
+        let role = catalog.tables.roles.get(&name("role", round % ROLES)).unwrap();
+        let mut changed = role.as_ref().clone();
+        changed.root_role = Some(name("role", (round + 1) % ROLES));
+        times.push(commit(&catalog, &[Change::Put(Object::Role(Arc::new(changed)))]));
+    }
+    figure("a role's root: catalog and impact, p50", "us", median(&mut times));
+    let mut times = Vec::new();
+    for round in 0..200 {
+        let operation: Box<dyn Command> = Box::new(rank(0, 60 + round));
+        let command = ApplyChanges { operations: vec![operation], expected_revision: None };
+        let context = Context {
+            actor: Actor::system(),
+            revision: catalog.revision + 1,
+            time: Time::from_micros(i64::MAX / 2),
+            uid: Uuid::nil(),
+            policy: DirectoryPolicy::default(),
+        };
+        let since = Instant::now();
+        black_box(command::preview(&command, &catalog, &context, None, 100)).unwrap();
+        times.push(since.elapsed());
+        if round == 30 {
+            break;
+        }
+    }
+    figure("preview of a rank, p50", "us", median(&mut times));
+}
+
+/// What a commit takes beside the disk: the next catalog, and who is touched.
+fn commit(catalog: &Catalog, changes: &[Change]) -> Duration {
+    let since = Instant::now();
+    let (next, delta) = catalog.advance(changes, catalog.revision + 1, catalog.time);
+    black_box(Impact::of(catalog, &next, &delta));
+    since.elapsed()
+}
+
+fn reads(catalog: &Catalog, contents: &Contents, users: usize) {
+    let mut random = fastrand::Rng::with_seed(2);
+    let ids: Vec<_> = (0..MANY).map(|_| id(random.usize(..users))).collect();
+    let each = |name: &str, read: &mut dyn FnMut(&UserId)| {
+        // The first round fills what is kept; the machine's caches do not hold the users.
+        let mut rounds = [Duration::ZERO; 5];
+        for round in &mut rounds {
+            let since = Instant::now();
+            ids.iter().for_each(&mut *read);
+            *round = since.elapsed();
+        }
+        rounds[1..].sort();
+        figure(name, "ns", micros(rounds[2]) * 1e3 / ids.len() as f64);
+    };
+    each("look-up of a user", &mut |id| {
+        black_box(catalog.user(id).unwrap().seat.class);
+    });
+    each("a user whole", &mut |id| {
+        black_box(catalog.user(id).unwrap().user());
+    });
+    each("resolve", &mut |id| {
+        black_box(read::resolved(catalog, contents, id, App::Unspecified)).unwrap();
+    });
+}
+
+// === the machine ===
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort();
+    percentile(times, 50)
+}
+
+/// Of times that rise.
+fn percentile(times: &[Duration], part: usize) -> f64 {
+    micros(times[(times.len() - 1) * part / 100])
+}
+
+/// Anonymous memory of the process, in bytes.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// What a user takes once the allocator has given back what is free: the least within 15 seconds.
+async fn held(empty: u64, users: usize) -> f64 {
+    let mut least = u64::MAX;
+    for _ in 0..15 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        least = least.min(resident());
+    }
+    least.saturating_sub(empty) as f64 / users as f64
+}
+
+/// Bytes on disk of the files of a folder.
+fn taken(folder: &Path) -> u64 {
+    let size = |entry: fs::DirEntry| match entry.metadata().unwrap() {
+        file if file.is_dir() => taken(&entry.path()),
+        file => file.blocks() * 512,
+    };
+    fs::read_dir(folder).unwrap().map(|entry| size(entry.unwrap())).sum()
+}
