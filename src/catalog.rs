@@ -21,6 +21,7 @@ mod others;
 mod reach;
 mod references;
 mod roster;
+mod seated;
 mod seating;
 mod state;
 mod table;
@@ -44,14 +45,17 @@ pub use self::{
     members::Members,
     reach::Reach,
     references::{NamedKey, References},
+    seated::Seated,
     state::Catalog,
     table::Table,
     tables::{Tabled, Tables},
-    users::Seated,
 };
 use crate::domain::{
     Change, Common, Kind, Object, ObjectKey, TeamId, Time, UniqueName, UserId,
-    directory::{User, packed::PackedUsers},
+    directory::{
+        User,
+        packed::{PackedUsers, pack},
+    },
 };
 
 /// What is left to do once every object of a commit is in its table.
@@ -81,7 +85,7 @@ impl Catalog {
                 other => others.push(other),
             }
         }
-        Self::load(others, PackedUsers::of(users), revision, time)
+        Self::load(others, pack(users), revision, time)
     }
 
     /// The catalog of these users and other objects, each with a key of its own, in whatever order

@@ -47,7 +47,7 @@ impl Catalog {
 
     /// What a direct link of a user leads to.
     pub fn link_state(&self, user: &User, link: &DirectLink) -> LinkState<'_> {
-        self.state_of(user.stamp.update_time, link.entry())
+        self.state_of(user.stamp.update_time, link.into())
     }
 
     /// What a direct link leads to of a user who was written last at that time.
@@ -67,7 +67,7 @@ impl Catalog {
 
     /// The profile that a direct link of a user leads to, active or not.
     pub fn linked_profile(&self, user: &User, link: &DirectLink) -> Option<&Profile> {
-        self.profile_of(user.stamp.update_time, link.entry())
+        self.profile_of(user.stamp.update_time, link.into())
     }
 
     /// The same for a link of a user who was written last at that time.

@@ -5,6 +5,7 @@
 //! it is merged into a new base when it has grown; see `compaction.rs`.
 
 mod base;
+mod found;
 mod places;
 
 use std::{iter::Peekable, sync::Arc};
@@ -12,25 +13,11 @@ use std::{iter::Peekable, sync::Arc};
 use imbl::{OrdMap, OrdSet, ordmap, shared_ptr::DefaultSharedPtr};
 
 use self::base::Positions;
-pub(super) use self::base::{Base, Placed, Placements};
-use super::classes::Seat;
-use crate::domain::{
-    UserId,
-    directory::{
-        User,
-        packed::{Entry, PackedUser},
-    },
-    name::cmp_folded,
+pub(super) use self::{
+    base::{Base, Placements},
+    found::{At, Found, Stored, View},
 };
-
-/// A user as the last write left him.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) user: Arc<User>,
-    pub(super) seat: Seat,
-    /// Whether every reference was alive when the user was seated.
-    pub(super) whole: bool,
-}
+use crate::domain::{UserId, name::cmp_folded};
 
 /// Users by id. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -41,33 +28,6 @@ pub(super) struct Roster {
     /// Positions in the base that the overlay takes the place of.
     replaced: OrdSet<u32>,
     len: usize,
-}
-
-/// A user that was found.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'a> {
-    /// In the base, at that position.
-    Packed(u32, PackedUser<'a>, Placed<'a>),
-    /// In the overlay.
-    Stored(&'a Stored),
-}
-
-/// Where a user stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
-    /// In the base, at that position.
-    Base(u32),
-    /// In the overlay.
-    Overlay,
-}
-
-// === impl Stored ===
-
-impl PartialEq for Stored {
-    /// Whether it is the very same: what was stored again counts as another.
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.user, &other.user) && self.seat == other.seat && self.whole == other.whole
-    }
 }
 
 // === impl Roster ===
@@ -83,7 +43,7 @@ impl Roster {
     pub(super) fn get(&self, id: &UserId) -> Option<Found<'_>> {
         match self.overlay.get(id) {
             Some(changed) => changed.as_ref().map(Found::Stored),
-            None => self.base.find(id.as_str()).map(|position| self.base.found(position)),
+            None => self.base.find(id.as_str()).map(|position| packed(&self.base, position)),
         }
     }
 
@@ -157,60 +117,8 @@ impl Roster {
     }
 }
 
-// === impl Found ===
-
-impl<'a> Found<'a> {
-    /// The id, in the stored spelling.
-    pub(super) fn id(self) -> &'a str {
-        match self {
-            Self::Packed(_, user, _) => user.id(),
-            Self::Stored(stored) => stored.user.id.as_str(),
-        }
-    }
-
-    pub(super) fn at(self) -> At {
-        match self {
-            Self::Packed(position, ..) => At::Base(position),
-            Self::Stored(_) => At::Overlay,
-        }
-    }
-
-    pub(super) fn seat(self) -> &'a Seat {
-        match self {
-            Self::Packed(_, _, placed) => placed.seat,
-            Self::Stored(stored) => &stored.seat,
-        }
-    }
-
-    /// Whether every reference was alive when the user was seated.
-    pub(super) fn whole(self) -> bool {
-        match self {
-            Self::Packed(_, _, placed) => placed.whole,
-            Self::Stored(stored) => stored.whole,
-        }
-    }
-
-    /// The user as the last write left him.
-    pub(super) fn user(self) -> Arc<User> {
-        match self {
-            Self::Packed(_, user, _) => Arc::new(user.user()),
-            Self::Stored(stored) => Arc::clone(&stored.user),
-        }
-    }
-
-    pub(super) fn view(self) -> View<'a> {
-        match self {
-            Self::Packed(_, user, _) => View::Packed(user.entry()),
-            Self::Stored(stored) => View::Stored(&stored.user),
-        }
-    }
-}
-
-/// What resolution reads of a user.
-#[derive(Debug)]
-pub(super) enum View<'a> {
-    Packed(Entry<'a>),
-    Stored(&'a Arc<User>),
+fn packed(base: &Base, position: u32) -> Found<'_> {
+    Found::Packed(position, base.users.at(position), base.placed(position))
 }
 
 /// Users ascending by id: base and overlay merged on the way.
@@ -233,7 +141,7 @@ impl<'a> Iterator for Iter<'a> {
                 }
             };
             if order.is_lt() {
-                return self.positions.next().map(|position| self.base.found(position));
+                return self.positions.next().map(|position| packed(self.base, position));
             }
             if order.is_eq() {
                 self.positions.next();

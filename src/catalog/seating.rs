@@ -15,7 +15,8 @@ use super::{
     members::{Index, Members},
     memberships::Memberships,
     roster::{Base, Placements, Roster, Stored},
-    users::{Seated, indexed},
+    seated::Seated,
+    users::indexed,
 };
 use crate::domain::{
     TeamId, Time, UniqueName, UserId,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Found, places::Places};
+use super::places::Places;
 use crate::{
     catalog::classes::Seat,
     domain::{directory::packed::PackedUsers, name::cmp_folded},
@@ -16,8 +16,8 @@ pub(super) type Positions = Range<u32>;
 
 /// Users, a seat for each, and what finds one by id.
 #[derive(Debug, Default)]
-pub(in super::super) struct Base {
-    pub(in super::super) users: PackedUsers,
+pub(in crate::catalog) struct Base {
+    pub(in crate::catalog) users: PackedUsers,
     places: Option<Places>,
     /// By position: the number of the seat, and whether every reference was alive.
     placements: Vec<u32>,
@@ -26,30 +26,30 @@ pub(in super::super) struct Base {
 
 /// The seat of a packed user.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Placed<'a> {
-    pub(in super::super) seat: &'a Seat,
+pub(in crate::catalog) struct Placed<'a> {
+    pub(in crate::catalog) seat: &'a Seat,
     /// Whether every reference was alive when the user was seated.
-    pub(in super::super) whole: bool,
+    pub(in crate::catalog) whole: bool,
 }
 
 /// Where users are seated one after the other, in the order of their positions.
 #[derive(Debug, Default)]
-pub(in super::super) struct Placements(Vec<u32>);
+pub(in crate::catalog) struct Placements(Vec<u32>);
 
 impl Placements {
-    pub(in super::super) fn for_users(users: usize) -> Self {
+    pub(in crate::catalog) fn for_users(users: usize) -> Self {
         Self(Vec::with_capacity(users))
     }
 
     /// Seats the next user on the seat of that number.
-    pub(in super::super) fn push(&mut self, seat: u32, whole: bool) {
+    pub(in crate::catalog) fn push(&mut self, seat: u32, whole: bool) {
         self.0.push(if whole { seat | WHOLE } else { seat });
     }
 }
 
 impl Base {
     /// The base of these users, who are seated in their order.
-    pub(in super::super) fn new(
+    pub(in crate::catalog) fn new(
         users: PackedUsers,
         placements: Placements,
         seats: Vec<Seat>,
@@ -70,11 +70,7 @@ impl Base {
         is_same.then_some(position)
     }
 
-    pub(in super::super) fn found(&self, position: u32) -> Found<'_> {
-        Found::Packed(position, self.users.at(position), self.placed(position))
-    }
-
-    fn placed(&self, position: u32) -> Placed<'_> {
+    pub(super) fn placed(&self, position: u32) -> Placed<'_> {
         let placement = self.placements[position as usize];
         let (seat, whole) =
             (&self.seats[self.seat_number(position) as usize], placement & WHOLE != 0);
@@ -82,7 +78,7 @@ impl Base {
     }
 
     /// Number of the seat at a position, among [`Self::seats`].
-    pub(in super::super) fn seat_number(&self, position: u32) -> u32 {
+    pub(in crate::catalog) fn seat_number(&self, position: u32) -> u32 {
         self.placements[position as usize] & !WHOLE
     }
 

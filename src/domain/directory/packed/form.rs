@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    super::{DirectLink, OtherName, Synced, SyncedRoles},
-    Names, Time, User, UserId, UserKind,
+    names::Names,
+    refs::{Follow, Refer, Renumber, SOUND},
 };
-use crate::domain::{Stamp, UniqueName};
+use crate::domain::{
+    Stamp, Time, UniqueName, UserId,
+    directory::{DirectLink, OtherName, Synced, SyncedRoles, User, UserKind},
+};
 
 const DISABLED: u8 = 1;
 const APPLICATION: u8 = 2;
@@ -68,31 +71,6 @@ enum Other<'a> {
     ExternalId(&'a str),
 }
 
-/// Makes references of what a user refers to.
-pub(super) trait Refer<'a> {
-    type Roles: Serialize;
-    type Name: Serialize;
-    type Text: Serialize;
-
-    fn roles(&mut self, roles: &'a BTreeSet<UniqueName>) -> Self::Roles;
-    fn name(&mut self, name: &'a UniqueName) -> Self::Name;
-    fn text(&mut self, text: &'a str) -> Self::Text;
-}
-
-/// Follows references; none for one that leads nowhere.
-pub(super) trait Follow<S, N, T> {
-    fn roles(&mut self, roles: S) -> Option<BTreeSet<UniqueName>>;
-    fn name(&mut self, name: N) -> Option<UniqueName>;
-    fn text(&mut self, text: T) -> Option<String>;
-}
-
-/// Gives what has a number in one table its number in another.
-pub(super) trait Renumber {
-    fn role_set(&mut self, number: u32) -> u32;
-    fn profile(&mut self, number: u32) -> u32;
-    fn text(&mut self, number: u32) -> u32;
-}
-
 /// What resolution needs of a packed user.
 #[derive(Debug)]
 pub struct Entry<'a> {
@@ -115,7 +93,7 @@ pub struct LinkEntry<'a> {
 
 /// The text at the beginning of a part: the id, or the display name.
 pub(super) fn first_text(bytes: &[u8]) -> &str {
-    postcard::take_from_bytes(bytes).expect(super::SOUND).0
+    postcard::take_from_bytes(bytes).expect(SOUND).0
 }
 
 /// Both parts of a user.

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use super::form::Follow;
+use super::refs::Follow;
 use crate::domain::UniqueName;
 
 /// Sets of roles, profiles and texts by number.

@@ -7,11 +7,12 @@ use std::{
 };
 
 use super::{
-    Names, PackedUser, PackedUsers, Parts, SOUND, UNIT, User,
-    form::{self, Refer, Renumber, Tail},
-    names::{Numbered, Numbers, spelling},
+    form,
+    names::{Names, Numbered, Numbers, spelling},
+    refs::{Refer, Renumber, SOUND},
+    users::{PackedUser, PackedUsers, Parts, UNIT},
 };
-use crate::domain::UniqueName;
+use crate::domain::{UniqueName, directory::User};
 
 /// The names that several [`Packer`]s give numbers to. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,23 @@ struct Copied {
     role_sets: Vec<Option<u32>>,
     profiles: Vec<Option<u32>>,
     texts: Vec<Option<u32>>,
+}
+
+/// Packs the users of a list in any order; of several with one id the last one counts.
+pub fn pack(mut users: Vec<Arc<User>>) -> PackedUsers {
+    if !users.is_sorted_by(|a, b| a.id < b.id) {
+        users.sort_by(|a, b| a.id.cmp(&b.id));
+        users.dedup_by(|later, kept| {
+            let same = later.id == kept.id;
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
+    }
+    let mut packer = Packer::default();
+    users.iter().for_each(|user| packer.push(user));
+    packer.finish()
 }
 
 impl fmt::Debug for Packer {
@@ -102,8 +120,7 @@ impl Packer {
     /// Takes a packed user, whose id is behind those before. All that are copied come from the same
     /// [`PackedUsers`].
     pub fn copy(&mut self, user: PackedUser<'_>) {
-        let (head, rest) = user.head();
-        let (tail, _) = postcard::take_from_bytes::<Tail<'_, u32, u32>>(rest).expect(SOUND);
+        let (head, tail) = user.parts();
         let (head, tail) = {
             let Self { shared, known, copied, scratch, .. } = self;
             let numbering = Numbering { shared, known, scratch };

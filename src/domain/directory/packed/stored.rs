@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    User,
-    form::{self, Follow, Head, Refer, Tail},
+    form::{self, Head, Tail},
+    refs::{Follow, Refer},
 };
-use crate::domain::UniqueName;
+use crate::domain::{UniqueName, directory::User};
 
 /// The bytes of a user, who refers by name.
 pub fn encode(user: &User) -> Result<Vec<u8>, postcard::Error> {

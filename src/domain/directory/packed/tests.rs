@@ -1,13 +1,13 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{
-    super::{DirectLink, OtherName, Synced, SyncedRoles},
-    *,
+use super::*;
+use crate::domain::{
+    Stamp, Time, UniqueName, UserId,
+    directory::{DirectLink, OtherName, Synced, SyncedRoles, User, UserKind},
 };
-use crate::domain::{Stamp, UniqueName};
 
 fn name() -> impl Strategy<Value = UniqueName> {
     "(?i)[a-c]{1,2}".prop_map(|text| UniqueName::parse(&format!("role_{text}")).unwrap())
@@ -79,7 +79,7 @@ fn spelled(users: &[User]) -> String {
 proptest! {
     #[test]
     fn packed_users_are_what_they_were(users in proptest::collection::vec(user(), 0..40)) {
-        let packed = PackedUsers::of(users.iter().cloned().map(Arc::new).collect());
+        let packed = pack(users.iter().cloned().map(Arc::new).collect());
         let mut expected: Vec<User> = Vec::new();
         for user in users {
             match expected.binary_search_by(|known| known.id.cmp(&user.id)) {
