@@ -65,7 +65,8 @@ use crate::{
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
     read::Contents,
-    voice::{Voice, vault::Vault},
+    secrets::vault::Vault,
+    voice::Voice,
 };
 
 /// Header of answers that are a bare resource: the revision that they were read at.

@@ -22,6 +22,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
+use zeroize::Zeroizing;
 
 pub(super) use self::file::PREFIX;
 pub use self::file::{NewToken, Record, TokenFile, TokenFileError};
@@ -46,7 +47,7 @@ pub(super) struct Tokens {
     file: TokenFile,
     known: ArcSwap<HashMap<Hash, Arc<Token>>>,
     /// The text of the file as it was read, and the last mistake in it.
-    read: Mutex<(String, Option<String>)>,
+    read: Mutex<(Zeroizing<String>, Option<String>)>,
 }
 
 #[derive(Debug)]
