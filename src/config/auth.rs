@@ -37,6 +37,12 @@ pub struct Auth {
     pub directory_grants_admin: bool,
     /// Whether the scope DIRECTORY links users directly to profiles.
     pub directory_assigns: bool,
+    /// Calls with a bad credential or none that an address, or a site (/64) of IPv6, may send in a
+    /// minute; further ones are answered with TOO_MANY_REFUSALS and a delay. Calls with a good
+    /// credential are not limited. 0 means no limit, for a server behind a proxy whose address all
+    /// callers share.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub refusals_per_minute: u32,
     /// Issuers of JWTs.
     pub issuers: Vec<Issuer>,
     /// Whom certificates of clients stand for; the first row that fits counts.
@@ -173,6 +179,7 @@ impl Default for Auth {
             anonymous: false,
             directory_grants_admin: false,
             directory_assigns: false,
+            refusals_per_minute: 60,
             issuers: Vec::new(),
             certificates: Vec::new(),
         }
@@ -235,6 +242,7 @@ impl Auth {
             clock_skew: Duration::from_secs(self.clock_skew_s),
             roots,
             anonymous: self.anonymous,
+            refusals_per_minute: self.refusals_per_minute,
         })
     }
 }

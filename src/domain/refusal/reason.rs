@@ -241,6 +241,8 @@ reasons! {
     MassChange = "MASS_CHANGE", ResourceExhausted;
     /// The server admits no further stream now.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
+    /// The address sent too many bad credentials.
+    TooManyRefusals = "TOO_MANY_REFUSALS", ResourceExhausted;
     /// The next part of an upload does not come.
     UploadStalled = "UPLOAD_STALLED", ResourceExhausted;
     /// The message is longer than the server accepts.
