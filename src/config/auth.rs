@@ -16,7 +16,11 @@ use crate::{
         NameKind, Pattern,
     },
     domain::{Scope, Scopes},
+    secrets::file::{self, Access},
 };
+
+/// Most bytes of the file with authorities.
+const MAX_AUTHORITIES: u64 = 4 << 20;
 
 /// What callers have to show. Without issuers, tokens and certificates every caller is an
 /// administrator unless it says otherwise, and the server listens on loopback addresses only.
@@ -230,9 +234,13 @@ impl Auth {
         let roots = match &self.ca {
             None => Vec::new(),
             Some(path) => {
-                let read = CertificateDer::pem_file_iter(path);
-                let read = read.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                read.map_err(|why| format!("`auth.ca`: {} cannot be used: {why}", path.display()))?
+                let unusable = |why: &dyn fmt::Display| {
+                    format!("`auth.ca`: {} cannot be used: {why}", path.display())
+                };
+                let pem = file::read(path, Access::Trusted, MAX_AUTHORITIES);
+                let pem = pem.map_err(|why| unusable(&why.cause))?;
+                let read = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+                read.map_err(|why| unusable(&why))?
             }
         };
         Ok(credentials::Settings {
