@@ -231,7 +231,7 @@ async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {
         _ => Vec::new(),
     };
     let client = Client::connect(&connection).await?;
-    if let Some(warning) = client.warning() {
+    for warning in client.warnings(&connection) {
         io.note(warning)?;
     }
     match command {

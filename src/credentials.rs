@@ -14,9 +14,12 @@ mod issuer;
 mod issuers;
 mod keys;
 mod problem;
+mod rejection;
 mod tokens;
 
-use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt, future::Future, net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration,
+};
 
 use deskplane_providers::http::{Network, Policy};
 use http::HeaderMap;
@@ -24,7 +27,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use self::{
-    certificates::Certificates, counts::Counts, issuers::Issuers, problem::Problem, tokens::Tokens,
+    certificates::Certificates, counts::Counts, issuers::Issuers, problem::Problem,
+    rejection::Limit, tokens::Tokens,
 };
 pub use self::{
     certificates::{CertificateRule, NameKind, Pattern},
@@ -32,6 +36,7 @@ pub use self::{
     fetch::{KeySource, is_secure},
     issuer::{FETCH_WAIT, IssuerFigures, IssuerSettings},
     keys::{ALGORITHMS, Algorithm},
+    rejection::{Rejected, Rejection},
     tokens::{NewToken, Record as TokenRecord, TokenFile, TokenFileError},
 };
 use crate::{
@@ -57,6 +62,8 @@ pub struct Settings {
     /// Whether callers without credentials are served at other addresses than loopback, where no
     /// credentials are configured.
     pub anonymous: bool,
+    /// Refused credentials that an address may send in a minute; 0 for no limit.
+    pub refusals_per_minute: u32,
 }
 
 /// Why credentials cannot be verified as configured.
@@ -78,6 +85,8 @@ pub struct Figures {
     pub accepted: Vec<(&'static str, u64)>,
     /// Calls that were refused before their caller was known, by reason.
     pub refused: Vec<(&'static str, u64)>,
+    /// Of these, how many were answered with SERVER_BUSY.
+    pub limited: u64,
     /// Issuers of JWTs.
     pub issuers: Vec<IssuerFigures>,
 }
@@ -114,6 +123,7 @@ struct Configured {
     certificates: Certificates,
     clock: Clock,
     counts: Counts,
+    limit: Limit,
     /// Counts what may concern open streams or the health of the server.
     changes: watch::Sender<u64>,
 }
@@ -124,7 +134,8 @@ impl Credentials {
     /// # Errors
     /// When the file of opaque tokens or an authority cannot be used. Issuers need not be there.
     pub fn load(settings: Settings, clock: Clock) -> Result<Self, LoadError> {
-        let Settings { issuers, tokens, certificates, clock_skew, roots, anonymous } = settings;
+        let Settings { issuers, tokens, certificates, clock_skew, roots, anonymous, .. } = settings;
+        let limit = Limit::new(settings.refusals_per_minute);
         if issuers.is_empty() && tokens.is_none() && certificates.is_empty() {
             return Ok(Self { configured: None, anonymous });
         }
@@ -139,7 +150,8 @@ impl Credentials {
         let tokens = tokens.map(Arc::new);
         let (issuers, anonymous) = (Arc::new(issuers), false);
         let counts = Counts::default();
-        let configured = Configured { issuers, tokens, certificates, clock, counts, changes };
+        let configured =
+            Configured { issuers, tokens, certificates, clock, counts, limit, changes };
         Ok(Self { configured: Some(Arc::new(configured)), anonymous })
     }
 
@@ -186,6 +198,7 @@ impl Credentials {
         Some(Figures {
             accepted: configured.counts.accepted().collect(),
             refused: configured.counts.refused().collect(),
+            limited: configured.limit.limited(),
             issuers: configured.issuers.figures(),
         })
     }
@@ -209,6 +222,23 @@ impl Credentials {
         match self.authenticate(headers, certificates) {
             Authentication::Now(verdict) => verdict,
             Authentication::Later(verdict) => verdict.0.await,
+        }
+    }
+
+    /// What becomes of a refusal of [`authenticate`](Self::authenticate): beyond the rate limit of its
+    /// address it is answered with SERVER_BUSY.
+    pub fn reject(
+        &self,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+        refusal: Refusal,
+    ) -> Rejection {
+        match &self.configured {
+            None => Rejection { answer: refusal, audit: None },
+            Some(configured) => {
+                let peer = peer.map(|peer| peer.ip());
+                rejection::reject(&configured.limit, peer, headers, refusal)
+            }
         }
     }
 

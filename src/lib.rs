@@ -29,6 +29,7 @@ pub mod read;
 pub mod render;
 pub mod resolve;
 pub mod scim;
+pub mod secrets;
 pub mod server;
 pub mod service;
 pub mod store;

@@ -65,7 +65,8 @@ use crate::{
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
     read::Contents,
-    voice::{Voice, vault::Vault},
+    secrets::vault::Vault,
+    voice::Voice,
 };
 
 /// Header of answers that are a bare resource: the revision that they were read at.
@@ -145,7 +146,8 @@ impl Service {
 
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
-        let (data, credentials) = (self.data.clone(), self.credentials.clone());
+        let credentials = self.credentials.clone();
+        let data = self.data.clone().behind(credentials.clone());
         let calls = CallLayer::new(data, credentials, Arc::clone(&self.meters));
         Stack::new(self.fast_path(), calls)
     }

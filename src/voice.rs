@@ -21,7 +21,6 @@ mod log;
 mod provider_selection;
 mod refuse;
 mod streams;
-pub mod vault;
 mod vendor_commands;
 mod webhook;
 
@@ -40,7 +39,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{accounts::Accounts, call_registry::CallRegistry, vault::Vault};
+use self::{accounts::Accounts, call_registry::CallRegistry};
 pub use self::{
     call::{Applied, Call, Request},
     dial::Start,
@@ -56,6 +55,7 @@ use crate::{
     clock::Clock,
     domain::{Reason, Refusal, Time, UniqueName, UserId},
     live::Access,
+    secrets::vault::Vault,
     tasks::Tasks,
 };
 

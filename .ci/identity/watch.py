@@ -49,7 +49,7 @@ while seen < int(ends):
     metadata = [("authorization", f"Bearer {token()}")]
     request = agent_service_pb2.WatchProfileRequest(resume_token=resume, client_id="python")
     try:
-        for event in agents.WatchProfile(request, metadata=metadata, timeout=60):
+        for event in agents.WatchProfile(request, metadata=metadata, timeout=120):
             kind = event.WhichOneof("event")
             held = getattr(event, kind)
             if seen and kind not in ("in_sync", "bookmark"):

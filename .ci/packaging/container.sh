@@ -7,18 +7,32 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 packaging=$(cd "$here/../../packaging" && pwd)
 
 # What COPY and RUN of the Dockerfile make, and the libraries that its base image has.
-mkdir -p "$folder"/{usr/bin,etc/deskplane,var/lib/deskplane,dev,proc,tmp}
+mkdir -p "$folder"/{usr/bin,etc/deskplane,run/secrets/deskplane,var/lib/deskplane,dev,proc,tmp}
 install -m 755 "$program" "$folder/usr/bin/deskplane"
 install -m 644 "$packaging/container/deskplane.toml" "$folder/etc/deskplane/"
 ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
     install -D "$(realpath "$library")" "$folder$library"
 done
 
-# USER, HEALTHCHECK and CMD as the Dockerfile states them.
+# What a container engine makes.
+printf '127.0.0.1 localhost\n' > "$folder/etc/hosts"
+# What is mounted: a certificate for localhost, whose key root owns and the group of the user may read.
+tls=$folder/run/secrets/deskplane
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority \
+    -keyout "$folder/../ca.key" -out "$tls/ca.crt" 2> /dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
+    -keyout "$tls/tls.key" -out "$folder/../tls.csr" 2> /dev/null
+openssl x509 -req -in "$folder/../tls.csr" -CA "$tls/ca.crt" -CAkey "$folder/../ca.key" -days 2 \
+    -extfile <(printf 'subjectAltName=DNS:localhost') -out "$tls/tls.crt" 2> /dev/null
+chown 0:7700 "$tls"/*
+chmod 440 "$tls"/*
+
+# USER, ENV, HEALTHCHECK and CMD as the Dockerfile states them.
 stated() { # instruction
     sed -n "s/^ *$1 \(.*\)/\1/p" "$packaging/container/Dockerfile" | tail -n 1
 }
 user=$(stated USER)
+environment=$(stated ENV)
 words() { # a list in JSON
     python3 -c 'import json, sys; print("\n".join(json.loads(sys.argv[1])))' "$1"
 }
@@ -26,13 +40,14 @@ mapfile -t entrypoint < <(words "$(stated ENTRYPOINT)")
 mapfile -t command < <(words "$(grep '^CMD' "$packaging/container/Dockerfile" | sed 's/^CMD //')")
 mapfile -t health < <(words "$(grep '^    CMD' "$packaging/container/Dockerfile" | sed 's/^    CMD //')")
 
-# Runs a program there, with nothing in its environment.
+# Runs a program there, with nothing in its environment but what ENV states.
 inside() {
-    exec env -i "$chroot" --userspec="$user" "$folder" "$@"
+    # shellcheck disable=SC2086
+    exec env -i $environment "$chroot" --userspec="$user" "$folder" "$@"
 }
 chroot=$(command -v chroot)
 export -f inside
-export chroot folder user
+export chroot environment folder user
 
 # shellcheck disable=SC2016
 unshare --mount --net bash -euo pipefail -c '

@@ -106,6 +106,13 @@ impl Entry {
             && self.outcome == other.outcome
             && self.resources == other.resources
             && self.provenance.scope == other.provenance.scope
+            && self.reason == other.reason
+            && (!self.actor.is_empty() || self.host() == other.host())
+    }
+
+    /// The address of its caller without the port.
+    fn host(&self) -> &str {
+        self.provenance.address.rsplit_once(':').map_or("", |(host, _)| host)
     }
 
     /// The stored form, less the time.

@@ -229,6 +229,21 @@ fn refusals_say_which_scopes_would_do() {
 }
 
 #[test]
+fn a_refusal_about_another_user_is_made_before_the_catalog_is_read() {
+    // What decides is not handed the users, so neither its answer nor its time depends on them.
+    let decide: fn(&Rpc, &Actor, &Attributes<'_>) -> Result<Scope, Refusal> = authorize;
+    for rpc in RPCS {
+        let actor = actor(&[Scope::Agent]);
+        let other = Attributes { subject: Some("Jane"), ..Attributes::default() };
+        let refusal = decide(rpc, &actor, &other).err();
+        if let Some(refusal) = refusal.filter(|refusal| refusal.reason == Reason::SelfOnly) {
+            // As it was sent: a user who is found would come back as stored.
+            assert_eq!(refusal.resources[0].name, "Jane", "{rpc:?}");
+        }
+    }
+}
+
+#[test]
 fn an_agent_without_a_user_reaches_nobody_by_name() {
     let actor = Actor { user: None, ..actor(&[Scope::Agent]) };
     let rpc = Rpc::find("deskplane.v1.AgentService/WatchProfile").unwrap();

@@ -31,6 +31,7 @@ use super::{
     address::{Address, Scheme},
     backoff::{self, BackOff},
 };
+use crate::secrets::file::{self, Access};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -176,11 +177,19 @@ impl Client {
         Ok(Self { address, endpoint, channel, api, metadata, write })
     }
 
-    /// What a person should know of the connection before it is used.
-    pub fn warning(&self) -> Option<String> {
+    /// What a person should know of the connection before it is used: that it is not encrypted, and
+    /// that others can read what it is authenticated by. The latter is no refusal as it is by the
+    /// server: a pod's token of Kubernetes has mode 0644.
+    pub fn warnings(&self, connection: &Connection) -> Vec<String> {
         let Self { address, .. } = self;
-        let text = || format!("warning: the connection to {address} is not encrypted");
-        address.is_exposed().then(text)
+        let clear = || format!("warning: the connection to {address} is not encrypted");
+        let exposed =
+            [&connection.bearer.token_file, &connection.tls.tls_key].into_iter().flatten();
+        let exposed = exposed.filter_map(|path| {
+            let cause = file::exposure(path, Access::Secret)?;
+            Some(format!("warning: {} {cause}", path.display()))
+        });
+        address.is_exposed().then(clear).into_iter().chain(exposed).collect()
     }
 
     /// The same client over a connection of its own, made when it is needed: where the last one

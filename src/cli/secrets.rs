@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Client, Error, Format, Io, Result, WriteOptions, output};
-use crate::voice::vault;
+use crate::secrets::vault;
 
 /// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]

@@ -4,7 +4,7 @@ mod instead;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,12 +22,13 @@ use crate::{
         notifier::Notifier,
         signals::{Request, Signals},
     },
+    secrets::{file, vault::Vault},
     server::{self, Monitor, Parts},
     store::{Durable, durable::Host, io::Disk},
     tasks::{OnPanic, Tasks},
     telemetry,
     transport::{BindError, Endpoint, Listeners, Tls},
-    voice::{Log, Voice, vault::Vault},
+    voice::{Log, Voice},
 };
 
 /// Arguments of `serve`.
@@ -255,7 +256,19 @@ fn unbound(why: BindError) -> Error {
 /// Reads the key ring, which may lie on a disk that does not answer.
 async fn vault(config: &Config, ending: &Ending) -> Result<Vault> {
     let settings = config.voice.vault();
-    read("open the secrets of providers", ending, move || Vault::new(settings)).await
+    let open = move || {
+        warn_of_exposed(settings.secrets_dir.as_deref());
+        Vault::new(settings)
+    };
+    read("open the secrets of providers", ending, open).await
+}
+
+/// Warns of secrets that will be refused when a provider refers to them.
+fn warn_of_exposed(folder: Option<&Path>) {
+    for exposed in folder.and_then(|folder| file::exposed_below(folder).ok()).into_iter().flatten()
+    {
+        tracing::warn!(%exposed, "a secret of providers cannot be used");
+    }
 }
 
 /// Why a start did not come to its end.

@@ -21,8 +21,11 @@ use crate::{
     clock::Clock,
     credentials::{NewToken, TokenFile},
     domain::{Scope, Scopes, Time, UserId},
+    secrets::file::{self, Access},
 };
 
+/// Most bytes of the key of development.
+const MAX_KEY: u64 = 16 << 10;
 /// Id of the key of development.
 const DEV_KEY_ID: &str = "dev";
 
@@ -218,10 +221,10 @@ fn dev_key(path: &Path, io: &mut Io<'_>) -> Result<EncodingKey> {
     let failed =
         |why: &dyn std::fmt::Display| Error::start(&format!("use the key {}", path.display()), why);
     let read = |pem: &[u8]| EncodingKey::from_ec_pem(pem).map_err(|why| failed(&why));
-    match fs::read(path) {
+    match file::read(path, Access::Secret, MAX_KEY) {
         Ok(pem) => return read(&pem),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(&error)),
+        Err(error) if error.is_missing() => {}
+        Err(error) => return Err(failed(&error.cause)),
     }
     let random = SystemRandom::new();
     let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
@@ -234,8 +237,9 @@ fn dev_key(path: &Path, io: &mut Io<'_>) -> Result<EncodingKey> {
     let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(|why| failed(&why))?;
     jwk.common.key_id = Some(DEV_KEY_ID.to_owned());
     let set = PathBuf::from(format!("{}.jwks.json", path.display()));
+    let keys = serde_json::to_vec_pretty(&json!({ "keys": [jwk] }))?;
     write_secret(path, pem.as_bytes()).map_err(|why| failed(&why))?;
-    fs::write(&set, serde_json::to_vec_pretty(&json!({ "keys": [jwk] }))?)?;
+    write_trusted(&set, &keys)?;
     io.note(format!("made {} and {}", path.display(), set.display()))?;
     Ok(key)
 }
@@ -247,4 +251,12 @@ fn write_secret(path: &Path, text: &[u8]) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text)
+}
+
+/// Writes a file that everybody can read and its owner alone can change, whatever the process's mask.
+fn write_trusted(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    fs::write(path, text)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    Ok(())
 }

@@ -16,7 +16,11 @@ use crate::{
         NameKind, Pattern,
     },
     domain::{Scope, Scopes},
+    secrets::file::{self, Access},
 };
+
+/// Most bytes of the file with authorities.
+const MAX_AUTHORITIES: u64 = 4 << 20;
 
 /// What callers have to show. Without issuers, tokens and certificates every caller is an
 /// administrator unless it says otherwise, and the server listens on loopback addresses only.
@@ -37,6 +41,12 @@ pub struct Auth {
     pub directory_grants_admin: bool,
     /// Whether the scope DIRECTORY links users directly to profiles.
     pub directory_assigns: bool,
+    /// Calls with a bad credential or none that an address, or a site (/64) of IPv6, may send in a
+    /// minute; further ones are answered with SERVER_BUSY and a delay. Calls with a good
+    /// credential are not limited. 0 means no limit, for a server behind a proxy whose address all
+    /// callers share.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub refusals_per_minute: u32,
     /// Issuers of JWTs.
     pub issuers: Vec<Issuer>,
     /// Whom certificates of clients stand for; the first row that fits counts.
@@ -173,6 +183,7 @@ impl Default for Auth {
             anonymous: false,
             directory_grants_admin: false,
             directory_assigns: false,
+            refusals_per_minute: 60,
             issuers: Vec::new(),
             certificates: Vec::new(),
         }
@@ -223,9 +234,13 @@ impl Auth {
         let roots = match &self.ca {
             None => Vec::new(),
             Some(path) => {
-                let read = CertificateDer::pem_file_iter(path);
-                let read = read.and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                read.map_err(|why| format!("`auth.ca`: {} cannot be used: {why}", path.display()))?
+                let unusable = |why: &dyn fmt::Display| {
+                    format!("`auth.ca`: {} cannot be used: {why}", path.display())
+                };
+                let pem = file::read(path, Access::Trusted, MAX_AUTHORITIES);
+                let pem = pem.map_err(|why| unusable(&why.cause))?;
+                let read = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+                read.map_err(|why| unusable(&why))?
             }
         };
         Ok(credentials::Settings {
@@ -235,6 +250,7 @@ impl Auth {
             clock_skew: Duration::from_secs(self.clock_skew_s),
             roots,
             anonymous: self.anonymous,
+            refusals_per_minute: self.refusals_per_minute,
         })
     }
 }

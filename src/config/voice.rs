@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::range::{DAY_S, HOUR_S};
-use crate::voice::vault;
+use crate::secrets::vault;
 
 /// Settings of voice providers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! Where the keys of an issuer come from: a file, a URL, or what the issuer says of itself (OpenID
 //! Connect Discovery 1.0).
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use deskplane_providers::http::{Answer, Network};
@@ -12,10 +12,12 @@ use http::{
 use serde::Deserialize;
 use tokio::{task::spawn_blocking, time::timeout};
 
+use crate::secrets::file::{self, Access, FileError};
+
 /// Longest time for one answer of an issuer.
 const ANSWER: Duration = Duration::from_secs(4);
 /// Most bytes of a file of keys.
-const MAX_FILE: usize = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
 /// Where the keys of an issuer are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,10 @@ pub(super) struct Fetched {
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{0} cannot be read: {1}")]
-    File(PathBuf, io::Error),
-    #[error("{0} is larger than 1 MiB")]
-    TooLarge(PathBuf),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the file of keys was not read to its end")]
+    Interrupted,
     #[error("{0}: {1}")]
     Network(String, deskplane_providers::Error),
     #[error("{0} answered with status {1}")]
@@ -132,11 +134,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 
 /// Reads a file, on a thread that may wait for it.
 async fn read(path: PathBuf) -> Result<Fetched, FetchError> {
-    let from = path.clone();
-    let text = spawn_blocking(move || std::fs::read(from)).await.map_err(io::Error::other);
-    let text = text.flatten().map_err(|why| FetchError::File(path.clone(), why))?;
-    if text.len() > MAX_FILE {
-        return Err(FetchError::TooLarge(path));
-    }
-    Ok(Fetched { text: text.into(), max_age: None })
+    let read = spawn_blocking(move || file::read(&path, Access::Trusted, MAX_FILE)).await;
+    let text = read.map_err(|_| FetchError::Interrupted)??;
+    Ok(Fetched { text: Bytes::copy_from_slice(&text), max_age: None })
 }

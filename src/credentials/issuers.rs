@@ -206,6 +206,17 @@ impl Issuers {
     }
 }
 
+/// What a token says of its issuer and its key, whether or not it is right; for the audit alone.
+pub(super) fn names(token: &str) -> (Option<String>, Option<String>) {
+    let text = |part_of: Option<&str>, name: &str| {
+        let claims: Claims = part(part_of?)?;
+        claims.get(name)?.as_str().map(str::to_owned)
+    };
+    let mut parts = token.split('.');
+    let (head, claims) = (parts.next(), parts.next());
+    (text(claims, "iss"), text(head, "kid"))
+}
+
 const SHAPE: Problem = Problem::Malformed("it has not three parts");
 
 /// One part of a token: JSON in base64url.

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
+use zeroize::Zeroizing;
 
 pub(super) use self::file::PREFIX;
 pub use self::file::{NewToken, Record, TokenFile, TokenFileError};
@@ -46,7 +47,9 @@ pub(super) struct Tokens {
     file: TokenFile,
     known: ArcSwap<HashMap<Hash, Arc<Token>>>,
     /// The text of the file as it was read, and the last mistake in it.
-    read: Mutex<(String, Option<String>)>,
+    read: Mutex<(Zeroizing<String>, Option<String>)>,
+    /// Whether the times of use could not be written last time.
+    unkept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -66,7 +69,7 @@ impl Tokens {
         let file = TokenFile::new(path);
         let (text, records) = file.read_text()?;
         let known = ArcSwap::from_pointee(known(records, &HashMap::new()));
-        Ok(Self { file, known, read: Mutex::new((text, None)) })
+        Ok(Self { file, known, read: Mutex::new((text, None)), unkept: AtomicBool::new(false) })
     }
 
     /// Follows the file as long as the scope lasts.
@@ -149,7 +152,12 @@ impl Tokens {
             let time = Time::from_micros(used).to_string();
             (used > 0).then(|| (token.record.name.clone(), time))
         });
-        if let Err(error) = self.file.keep_uses(uses.collect()) {
+        let kept = self.file.keep_uses(uses.collect());
+        // Once: a volume of secrets may be one that nobody can write.
+        let failed_before = self.unkept.swap(kept.is_err(), Ordering::Relaxed);
+        if let Err(error) = kept
+            && !failed_before
+        {
             tracing::warn!(%error, "the times at which tokens were used are not written");
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     audit::{Entry, Outcome},
     auth::ClientCertificates,
     catalog::Catalog,
+    credentials::Rejection,
     domain::{Actor, Provenance, Reason, Refusal, Scope},
 };
 
@@ -29,13 +30,24 @@ pub(super) async fn authenticate(
     peer: Option<SocketAddr>,
 ) -> Result<Caller, Refusal> {
     let certificates = head.extensions.get::<ClientCertificates>();
-    let credential = shared.credentials.verify(&head.headers, certificates).await?;
+    let verified = shared.credentials.verify(&head.headers, certificates).await;
     let catalog = &shared.ledger.catalog();
     let address = peer.map(|peer| peer.to_string()).unwrap_or_default();
+    let credential = verified.map_err(|refusal| {
+        let Rejection { answer, audit } = shared.credentials.reject(peer, &head.headers, refusal);
+        if let Some(rejected) = audit {
+            shared.recorder.denied_for(&rejected.limit, || {
+                let provenance = Provenance { scope: None, address: address.clone() };
+                let entry = entry(shared, catalog, &head.method, ("", provenance), rejected.reason);
+                Entry { reason: rejected.cause, ..entry }
+            });
+        }
+        answer
+    })?;
     let denied = |subject: &str, refusal: &Refusal| {
         shared.recorder.denied(|| {
             let provenance = Provenance { scope: None, address: address.clone() };
-            entry(shared, catalog, &head.method, (subject, provenance), refusal)
+            entry(shared, catalog, &head.method, (subject, provenance), refusal.reason)
         });
     };
     let mut actor = credential.actor(catalog).inspect_err(|no| denied(credential.name(), no))?;
@@ -58,7 +70,7 @@ fn entry(
     catalog: &Catalog,
     method: &Method,
     (subject, provenance): (&str, Provenance),
-    refusal: &Refusal,
+    reason: Reason,
 ) -> Entry {
     Entry {
         time: shared.recorder.now(),
@@ -71,7 +83,7 @@ fn entry(
         flags: Vec::new(),
         request_id: String::new(),
         reason: String::new(),
-        outcome: Outcome::Denied(refusal.reason.as_str().to_owned()),
+        outcome: Outcome::Denied(reason.as_str().to_owned()),
         repeats: 0,
     }
 }

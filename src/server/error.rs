@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{store, voice::vault};
+use crate::{secrets::vault, store};
 
 /// Why a server ended before it was asked to.
 #[derive(Debug, thiserror::Error)]

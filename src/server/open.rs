@@ -15,10 +15,11 @@ use crate::{
     live::{self, Fleet, Hub},
     read::Contents,
     scim,
+    secrets::vault::Vault,
     service::Service,
     store::Store,
     tasks::Tasks,
-    voice::{self, CallStreams, vault::Vault},
+    voice::{self, CallStreams},
 };
 
 /// Time in which the writes that wait at the end are answered; those that are left get

@@ -9,8 +9,9 @@ use crate::{
     clock::Clock,
     ledger::Ledger,
     live::{HealthState, Hub},
+    secrets::vault::Vault,
     tasks::Tasks,
-    voice::{self, CallStreams, Condition, vault::Vault},
+    voice::{self, CallStreams, Condition},
 };
 
 /// What drives voice providers.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use crate::{
     audit::{Entry, Outcome, Read, Recorder, named},
     auth::{self, Attributes, Audited, Rpc},
+    credentials::Rejected,
     domain::{Actor, Kind, Provenance, Scope},
 };
 
@@ -29,6 +30,15 @@ impl Call<'_> {
             let about = about.filter(|user| !user.is_empty()).map(Cow::Borrowed);
             let outcome = Outcome::Denied(reason.to_owned());
             self.entry(recorder, None, about, outcome)
+        });
+    }
+
+    /// Records that a credential was refused, within the rate limit of its address.
+    pub(super) fn rejected(&self, recorder: &Recorder, rejected: &Rejected) {
+        recorder.denied_for(&rejected.limit, || {
+            let outcome = Outcome::Denied(rejected.reason.as_str().to_owned());
+            let entry = self.entry(recorder, None, None, outcome);
+            Entry { reason: rejected.cause.clone(), ..entry }
         });
     }
 

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Request;
 
@@ -22,6 +23,7 @@ use crate::{
     auth::{self, Credential, Rpc},
     catalog::Catalog,
     command::DirectoryPolicy,
+    credentials::{Credentials, Rejection},
     domain::{Actor, Provenance, Reason, Refusal, Scope},
     history::History,
     ledger::{Accepted, Ledger, Submission},
@@ -222,11 +224,33 @@ impl Admitted {
 pub(super) struct Data {
     ledger: Ledger,
     recorder: Recorder,
+    credentials: Credentials,
 }
 
 impl Data {
     pub(super) fn new(ledger: Ledger, recorder: Recorder) -> Self {
-        Self { ledger, recorder }
+        Self { ledger, recorder, credentials: Credentials::default() }
+    }
+
+    /// The same for callers who show credentials.
+    pub(super) fn behind(self, credentials: Credentials) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// The answer to a call whose credential was refused, which is audited.
+    pub(super) fn reject(
+        &self,
+        rpc: &'static Rpc,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+        refusal: Refusal,
+    ) -> Refusal {
+        let Rejection { answer, audit } = self.credentials.reject(peer, headers, refusal);
+        if let Some(rejected) = audit {
+            let call = Call { rpc, subject: "", peer, revision: self.ledger.catalog().revision };
+            call.rejected(&self.recorder, &rejected);
+        }
+        answer
     }
 
     /// Makes the context of a call whose head has been read.

@@ -212,7 +212,8 @@ impl Arrival {
         headers: &HeaderMap,
         credential: Result<Credential, Refusal>,
     ) -> Result<CallContext, Refusal> {
-        let credential = credential?;
+        let refused = |refusal| data.reject(self.rpc, self.peer, headers, refusal);
+        let credential = credential.map_err(refused)?;
         let deadline = Deadline::read(headers, self.start)?;
         let context = data.call_context(self.rpc, credential, self.peer, (self.start, deadline))?;
         match deadline.is_some_and(Deadline::has_passed) {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use deskplane_providers::{
-    BackoffPolicy, Check, CheckOutcome, Clock as VendorClock, Context, Error, ErrorKind, Setup,
-    WebhookUse, layers::Protected,
+    BackoffPolicy, Check, CheckOutcome, Clock as VendorClock, Context, Error, ErrorKind, Secrets,
+    Setup, WebhookUse, layers::Protected,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::sleep;
@@ -180,6 +180,7 @@ fn build(
     let name = stored.common.unique_name.as_str();
     let secrets = settings.vault.open(name, &stored.secrets);
     let secrets = secrets.map_err(|why| Error::new(ErrorKind::InvalidConfig, why.to_string()))?;
+    let secrets: Secrets = secrets.iter().map(|(name, value)| (name, value.as_str())).collect();
     let (time, ids) = (clock.clone(), clock.clone());
     let setup = Setup {
         provider: name.to_owned(),

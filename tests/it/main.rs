@@ -28,6 +28,7 @@ mod process;
 mod program;
 mod properties;
 mod scim;
+mod secret_file;
 mod secrets;
 mod server;
 mod soak;

@@ -1,5 +1,6 @@
 //! SCIM over the wire (SPEC §12.4).
 
+mod credentials;
 mod groups;
 mod load;
 mod users;

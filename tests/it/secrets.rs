@@ -196,7 +196,7 @@ fn every_form_of_a_secret_is_found() {
 async fn planted_secrets_are_nowhere_to_be_found() {
     let folder = tempfile::tempdir().unwrap();
     let [data, ring, backup] = ["data", "ring", "backup"].map(|name| folder.path().join(name));
-    fs::write(&ring, new_key("old")).unwrap();
+    crate::secret_file::write(&ring, new_key("old"));
     let server = Process::start(&data, &ring);
     let channel = server.channel().await;
     let mark = uuid::Uuid::new_v4().simple().to_string();
@@ -311,7 +311,7 @@ async fn keys_rotate_on_a_live_server() {
     let folder = tempfile::tempdir().unwrap();
     let [data, ring] = ["data", "ring"].map(|name| folder.path().join(name));
     let [old, new] = ["old", "new"].map(new_key);
-    fs::write(&ring, &old).unwrap();
+    crate::secret_file::write(&ring, &old);
     let server = Process::start(&data, &ring);
     let mut providers = ProviderServiceClient::new(server.channel().await);
     providers.create_channel_provider(create(provider("contoso_voice", "hunter2"))).await.unwrap();
@@ -324,7 +324,7 @@ async fn keys_rotate_on_a_live_server() {
     assert_eq!(rotate(&server), moved(0));
 
     // A ring without the old key is not taken, neither now nor at a start.
-    fs::write(&ring, &new).unwrap();
+    crate::secret_file::write(&ring, &new);
     let (done, output) = rotate(&server);
     assert!(!done && output.contains("KEY_RING_UNUSABLE") && output.contains("old"), "{output}");
     server.end();
@@ -332,16 +332,16 @@ async fn keys_rotate_on_a_live_server() {
     for part in ["contoso_voice", "webhook_key", "key old is not in the key ring"] {
         assert!(output.contains(part), "{output}");
     }
-    fs::write(&ring, new_key("old")).unwrap();
+    crate::secret_file::write(&ring, new_key("old"));
     let output = Process::refused(&data, &ring);
     assert!(output.contains("wrong key") && output.contains("contoso_voice"), "{output}");
 
-    fs::write(&ring, &old).unwrap();
+    crate::secret_file::write(&ring, &old);
     let server = Process::start(&data, &ring);
-    fs::write(&ring, format!("{new}{old}")).unwrap();
+    crate::secret_file::write(&ring, format!("{new}{old}"));
     assert_eq!(rotate(&server), moved(1));
     assert_eq!(rotate(&server), moved(0));
-    fs::write(&ring, &new).unwrap();
+    crate::secret_file::write(&ring, &new);
     assert_eq!(rotate(&server), moved(0));
     server.end();
     let server = Process::start(&data, &ring);

@@ -8,8 +8,8 @@ use crate::{
     clock::Clock,
     config::{Config, Mistakes, Sources},
     credentials::Credentials,
+    secrets::{file, vault::Vault},
     transport::Tls,
-    voice::vault::Vault,
 };
 
 /// Flags with which nothing is started; one of them at a time.
@@ -70,8 +70,16 @@ fn check_files(config: &Config) -> Result<(), Mistakes> {
         mistakes.push(format!("`voice.key_ring`: {why}"));
     }
     let secrets = &config.voice.secrets_dir;
-    if !secrets.as_os_str().is_empty() && !secrets.is_dir() {
-        mistakes.push(no_folder("voice.secrets_dir", secrets));
+    if !secrets.as_os_str().is_empty() {
+        match file::exposed_below(secrets) {
+            Ok(exposed) => {
+                mistakes.extend(exposed.iter().map(|why| format!("`voice.secrets_dir`: {why}")));
+            }
+            Err(_) if !secrets.is_dir() => mistakes.push(no_folder("voice.secrets_dir", secrets)),
+            Err(why) => {
+                mistakes.push(format!("`voice.secrets_dir`: {}: {why}", secrets.display()));
+            }
+        }
     }
     if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
 }

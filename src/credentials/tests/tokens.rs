@@ -98,7 +98,7 @@ fn a_file_that_others_can_change_is_refused() {
     for mode in [0o620, 0o602, 0o666] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let refused = file.read().unwrap_err();
-        assert!(matches!(refused, TokenFileError::Writable(_)), "{mode:o}: {refused}");
+        assert!(matches!(refused, TokenFileError::File(_)), "{mode:o}: {refused}");
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(file.read().unwrap().len(), 1);

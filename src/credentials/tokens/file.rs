@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     auth::scope_named,
     domain::{Scope, Scopes, Time, UserId},
+    secrets::file::{self, Access, FileError},
 };
 
 /// What every opaque token begins with; no JWT does.
@@ -66,12 +67,12 @@ pub struct NewToken {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenFileError {
-    /// It cannot be read or written.
+    /// It cannot be read, or others than its owner can change it, and so give themselves any right.
+    #[error("the file of tokens {0}")]
+    File(#[from] FileError),
+    /// It cannot be written.
     #[error("the file of tokens {0} cannot be used: {1}")]
     Io(PathBuf, #[source] io::Error),
-    /// Others than its owner can change it, and so give themselves any right.
-    #[error("the file of tokens {0} can be changed by others than its owner; use mode 600")]
-    Writable(PathBuf),
     /// It is not what this program writes.
     #[error("the file of tokens {0} cannot be read: {1}")]
     Malformed(PathBuf, String),
@@ -173,7 +174,7 @@ impl TokenFile {
     }
 
     /// The text and what it says.
-    pub(super) fn read_text(&self) -> Result<(String, Vec<Record>), TokenFileError> {
+    pub(super) fn read_text(&self) -> Result<(Zeroizing<String>, Vec<Record>), TokenFileError> {
         let Some(text) = self.text_of(&self.path)? else { return Ok(Default::default()) };
         let malformed = |why: String| TokenFileError::Malformed(self.path.clone(), why);
         let document: Document =
@@ -218,18 +219,11 @@ impl TokenFile {
         path.into()
     }
 
-    fn text_of(&self, path: &Path) -> Result<Option<String>, TokenFileError> {
-        let failed = |why| TokenFileError::Io(path.to_owned(), why);
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(failed)?,
-        };
-        if is_writable_by_others(&file).map_err(failed)? {
-            return Err(TokenFileError::Writable(path.to_owned()));
+    fn text_of(&self, path: &Path) -> Result<Option<Zeroizing<String>>, TokenFileError> {
+        match file::read_text(path, Access::Trusted, MAX_BYTES) {
+            Err(error) if error.is_missing() => Ok(None),
+            read => Ok(Some(read?)),
         }
-        let mut text = String::new();
-        file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
-        Ok(Some(text))
     }
 
     fn write(&self, records: &[Record]) -> Result<(), TokenFileError> {
@@ -320,15 +314,4 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     Some(bytes)
-}
-
-#[cfg(unix)]
-fn is_writable_by_others(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    Ok(file.metadata()?.mode() & 0o022 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_writable_by_others(_: &File) -> io::Result<bool> {
-    Ok(false)
 }

@@ -239,7 +239,7 @@ reasons! {
     TooManyStreams = "TOO_MANY_STREAMS", ResourceExhausted;
     /// A sync would disable, delete or take roles from too many users.
     MassChange = "MASS_CHANGE", ResourceExhausted;
-    /// The server admits no further stream now.
+    /// The server admits no further stream or call now, or the address sent too many bad credentials.
     ServerBusy = "SERVER_BUSY", ResourceExhausted;
     /// The next part of an upload does not come.
     UploadStalled = "UPLOAD_STALLED", ResourceExhausted;

@@ -15,6 +15,10 @@ pub(super) fn describe(recorder: &dyn Recorder) {
             "deskplane_authentications_refused_total",
             "Calls that were refused before their caller was known, by reason"
         );
+        describe_counter!(
+            "deskplane_authentications_limited_total",
+            "Refused calls that were answered with SERVER_BUSY"
+        );
         describe_gauge!(
             "deskplane_issuer_up",
             "Whether the keys of an issuer of tokens could be fetched last time"
@@ -36,6 +40,7 @@ pub(super) fn set(recorder: &dyn Recorder, figures: Figures) {
         for (reason, count) in figures.refused {
             counter!("deskplane_authentications_refused_total", "reason" => reason).absolute(count);
         }
+        counter!("deskplane_authentications_limited_total").absolute(figures.limited);
         for issuer in figures.issuers {
             let name = issuer.issuer;
             gauge!("deskplane_issuer_up", "issuer" => name.clone())

@@ -10,7 +10,7 @@ use crate::{
         Kind, Object, ObjectKey, Reason, Refusal, TeamId, UniqueName, UserId, Violations, check,
         secret::{Resealed, SecretValue},
     },
-    voice::vault::Vault,
+    secrets::vault::Vault,
 };
 
 use super::{

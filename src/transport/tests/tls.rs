@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
@@ -10,6 +10,7 @@ use rustls::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
+use crate::secrets::file::tests::write_secret;
 
 /// An authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -54,7 +55,7 @@ impl Files {
 
     fn write(&self, pair: &Pair) {
         fs::write(self.at("certificate"), &pair.certificate).unwrap();
-        fs::write(self.at("key"), &pair.key).unwrap();
+        write_secret(self.at("key"), &pair.key);
     }
 
     fn settings(&self) -> TlsSettings {
@@ -192,11 +193,18 @@ async fn files_that_cannot_be_used_change_nothing() {
     assert!(matches!(error, LoadError::Pair { .. }), "{error}");
     ask(&running, &files.client(None)).await.unwrap();
     for (name, text) in [("key", ""), ("certificate", ""), ("certificate", "-----BEGIN")] {
-        fs::write(files.at(name), text).unwrap();
+        write_secret(files.at(name), text);
         assert!(tls.reload().unwrap_err().to_string().contains(name));
     }
+    for (name, mode) in [("key", 0o644), ("key", 0o660), ("certificate", 0o666)] {
+        let usual = fs::metadata(files.at(name)).unwrap().permissions();
+        fs::set_permissions(files.at(name), fs::Permissions::from_mode(mode)).unwrap();
+        let refused = tls.reload().unwrap_err().to_string();
+        assert!(refused.contains(name) && refused.contains(&format!("{mode:04o}")), "{refused}");
+        fs::set_permissions(files.at(name), usual).unwrap();
+    }
     fs::remove_file(files.at("key")).unwrap();
-    assert!(matches!(tls.reload().unwrap_err(), LoadError::Read { .. }));
+    assert!(matches!(tls.reload().unwrap_err(), LoadError::File(_)));
     ask(&running, &files.client(None)).await.unwrap();
     files.write(&next);
     assert!(tls.reload().unwrap());

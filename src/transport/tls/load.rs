@@ -1,9 +1,6 @@
 //! From files to a configuration of rustls.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,8 +14,10 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::{expiry, settings::TlsSettings};
+use crate::secrets::file::{self, Access, FileError};
 
 /// Most bytes of one file.
 const MAX_BYTES: u64 = 4 << 20;
@@ -26,22 +25,14 @@ const MAX_BYTES: u64 = 4 << 20;
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Tickets that a client gets at once: one, for clients keep a connection and do not open several.
 const TICKETS: usize = 1;
-/// Bits of the mode of a key that let others than its user and group read it.
-const OTHERS: u32 = 0o007;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// A file cannot be read.
-    #[error("{}: {why}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        #[source]
-        why: io::Error,
-    },
+    /// A file cannot be read, or others can use it.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is not what it should be.
     #[error("{}: {why}", path.display())]
     Pem {
@@ -88,14 +79,13 @@ pub(super) struct Loaded {
 
 /// The bytes of the files.
 struct Files {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
-    client_ca: Option<Vec<u8>>,
+    certificate: Zeroizing<Vec<u8>>,
+    key: Zeroizing<Vec<u8>>,
+    client_ca: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Loaded {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, LoadError> {
-        warn_of_mode(&settings.key);
         let files = Files::read(settings)?;
         let digest = files.digest();
         Self::of(settings, &files, digest)
@@ -129,7 +119,7 @@ impl Loaded {
             .with_protocol_versions(versions)
             .map_err(unusable)?;
         let expiry = chain.first().and_then(|own| expiry::not_after(own)).unwrap_or_default();
-        let client_ca = settings.client_ca.as_deref().zip(files.client_ca.as_deref());
+        let client_ca = settings.client_ca.as_deref().zip(files.client_ca.as_ref());
         let mut config = match client_ca {
             Some((path, bundle)) => {
                 let required = settings.client_required;
@@ -162,10 +152,12 @@ impl Loaded {
 
 impl Files {
     fn read(settings: &TlsSettings) -> Result<Self, LoadError> {
+        let read = |path: &Path, access| file::read(path, access, MAX_BYTES);
+        let client_ca = settings.client_ca.as_deref();
         Ok(Self {
-            certificate: read(&settings.certificate)?,
-            key: read(&settings.key)?,
-            client_ca: settings.client_ca.as_deref().map(read).transpose()?,
+            certificate: read(&settings.certificate, Access::Trusted)?,
+            key: read(&settings.key, Access::Secret)?,
+            client_ca: client_ca.map(|path| read(path, Access::Trusted)).transpose()?,
         })
     }
 
@@ -176,17 +168,6 @@ impl Files {
             digest.update(bytes);
         }
         digest.finalize().into()
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |why| LoadError::Read { path: path.to_owned(), why };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 > MAX_BYTES {
-        true => Err(failed(io::Error::other("is longer than any certificate"))),
-        false => Ok(bytes),
     }
 }
 
@@ -215,13 +196,4 @@ fn verifier(
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|why| unusable(why.into()))
-}
-
-/// Warns of a key that every user of this machine can read.
-fn warn_of_mode(key: &Path) {
-    if let Ok(found) = fs::metadata(key)
-        && found.mode() & OTHERS != 0
-    {
-        tracing::warn!(key = %key.display(), "the private key is open to every user of this machine");
-    }
 }

@@ -99,21 +99,23 @@ fn wanted(cell: &str, own: bool, dry: bool, explain: bool) -> Option<&'static st
     }
 }
 
+/// Methods that are about a user, by whom an agent means itself.
+pub(crate) const ABOUT_SOMEBODY: &[&str] = &[
+    "ResolveProfile",
+    "WatchProfile",
+    "RenderSession",
+    "ReportProfileStatus",
+    "Explain",
+    "MintClientToken",
+    "StartCall",
+    "SetPresence",
+    "ListCalls",
+    "WatchCalls",
+];
+
 /// Arguments of a call that is about nobody, about the caller, or about somebody else, and whether
 /// it asks for the effect only.
 fn arguments(method: &str, has_dry: bool) -> Vec<(Value, bool, bool)> {
-    const ABOUT_SOMEBODY: &[&str] = &[
-        "ResolveProfile",
-        "WatchProfile",
-        "RenderSession",
-        "ReportProfileStatus",
-        "Explain",
-        "MintClientToken",
-        "StartCall",
-        "SetPresence",
-        "ListCalls",
-        "WatchCalls",
-    ];
     if ABOUT_SOMEBODY.contains(&method) {
         let own = |user| (json!({"user": user}), true, false);
         let else_ = |user| (json!({"user": user}), false, false);

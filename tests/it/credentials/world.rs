@@ -12,6 +12,7 @@ use deskplane::{
         TokenFile,
     },
     domain::{Scope, Scopes},
+    scim,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,6 +52,11 @@ pub(crate) fn claims(user: &str, scopes: &str) -> Value {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::limited(0).await
+    }
+
+    /// One that limits refused credentials.
+    pub(crate) async fn limited(refusals_per_minute: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("first");
         let keys = folder.path().join("keys.json");
@@ -59,10 +65,12 @@ impl World {
         let settings = Settings {
             issuers: vec![issuer(keys)],
             tokens: Some(tokens.clone()),
+            refusals_per_minute,
             ..Settings::default()
         };
         let credentials = Credentials::load(settings, Clock::system()).unwrap();
-        let front = Front { credentials: credentials.clone(), ..Front::default() };
+        let scim = Some(scim::Settings::default());
+        let front = Front { credentials: credentials.clone(), scim, ..Front::default() };
         let server = Running::fronted(front).await;
         Self { server, credentials, signer, file: TokenFile::new(tokens), folder }
     }

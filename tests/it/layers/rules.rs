@@ -8,7 +8,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("executor", &[]),
     ("tasks", &[]),
     // Requests carry the certificates of their connection, as credentials are made of them.
-    ("transport", &["auth", "executor", "process", "tasks"]),
+    ("transport", &["auth", "executor", "process", "secrets", "tasks"]),
     ("web", &[]),
     ("clock", &["domain"]),
     ("render", &[]),
@@ -18,7 +18,8 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("impact", &["catalog", "content", "domain", "resolve"]),
     ("command", &["catalog", "content", "domain", "impact", "render"]),
     ("auth", &["catalog", "domain"]),
-    ("credentials", &["auth", "clock", "domain", "tasks"]),
+    ("secrets", &["catalog", "domain"]),
+    ("credentials", &["auth", "clock", "domain", "secrets", "tasks"]),
     ("transfer", &["catalog", "command", "domain"]),
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
@@ -34,7 +35,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "voice",
-        &["audit", "catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"],
+        &[
+            "audit", "catalog", "clock", "command", "domain", "live", "resolve", "secrets",
+            "store", "tasks",
+        ],
     ),
     (
         "service",
@@ -54,6 +58,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "read",
             "render",
             "resolve",
+            "secrets",
             "transfer",
             "voice",
         ],
@@ -72,6 +77,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "live",
             "read",
             "scim",
+            "secrets",
             "service",
             "store",
             "tasks",
@@ -91,6 +97,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "live",
             "process",
             "scim",
+            "secrets",
             "store",
             "telemetry",
             "transport",
@@ -111,6 +118,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "domain",
             "live",
             "process",
+            "secrets",
             "server",
             "store",
             "tasks",
@@ -127,7 +135,7 @@ pub(super) const VENDORS: &[&str] = &["asterisk", "external", "fake", "twilio", 
 /// The files of the command line that start a server or look after the folder of one; the others
 /// speak to a server as any client does.
 pub(super) const HOSTS: (&[&str], &[&str]) = (
-    &["serve", "demo", "backup", "restore", "doctor", "secrets", "token"],
+    &["serve", "demo", "backup", "restore", "doctor", "token"],
     &["audit", "auth", "clock", "credentials", "live", "server", "store", "tasks", "voice"],
 );
 
@@ -168,7 +176,7 @@ pub(super) const MAKES_STATUS: &[&str] =
 
 /// What is named in few places only: the path, and the modules that may.
 pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
-    ("chacha20poly1305", &["deskplane::voice::vault"]),
+    ("chacha20poly1305", &["deskplane::secrets::vault"]),
     (
         "deskplane_proto",
         &[

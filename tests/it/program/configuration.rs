@@ -1,10 +1,10 @@
 //! A configuration that is judged and described, and not used.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt as _};
 
 use serde_json::Value;
 
-use crate::process::command;
+use crate::{process::command, secret_file};
 
 /// What `serve` with these arguments answers: its status, output and remarks.
 fn serve(args: &[&str]) -> (Option<i32>, String, String) {
@@ -32,6 +32,7 @@ fn every_mistake_of_a_configuration_and_of_its_files_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(at("empty"), "").unwrap();
+    secret_file::set_mode(at("empty"), 0o600);
     let text = format!(
         "data_dir = '{empty}'\ntls = {{ certificate = '{empty}', key = '{empty}' }}\n\
          voice = {{ key_ring = '{gone}', secrets_dir = '{gone}' }}\n",
@@ -54,6 +55,50 @@ fn every_mistake_of_a_configuration_and_of_its_files_is_named() {
     assert!(code == Some(64) && err.contains("`colour`"), "{err}");
     let (code, ..) = serve(&["--check-config", "--print-config"]);
     assert_eq!(code, Some(2), "one of them at a time");
+}
+
+#[test]
+fn secrets_that_others_can_use_are_named_with_their_modes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(at("secrets")).unwrap();
+    let files = [
+        ("key.pem", 0o644),
+        ("ring", 0o640),
+        ("secrets/token", 0o604),
+        ("tokens.json", 0o664),
+        ("crt", 0o644),
+    ];
+    for (name, mode) in files {
+        fs::write(at(name), "").unwrap();
+        // A group may read what root owns.
+        let root = fs::metadata(at(name)).unwrap().uid() == 0;
+        secret_file::set_mode(at(name), if mode == 0o640 && root { 0o660 } else { mode });
+    }
+    let text = format!(
+        "tls = {{ certificate = '{}', key = '{}' }}\nauth.tokens = '{}'\n\
+         voice = {{ key_ring = '{}', secrets_dir = '{}' }}\n",
+        at("crt"),
+        at("key.pem"),
+        at("tokens.json"),
+        at("ring"),
+        at("secrets")
+    );
+    fs::write(at("files.toml"), text).unwrap();
+    let (code, out, err) = serve(&["--config", &at("files.toml"), "--check-config"]);
+    assert_eq!((code, out.as_str()), (Some(64), ""), "{err}");
+    for (named, mode) in [
+        ("key.pem: has mode 0644", "0644"),
+        ("ring cannot be used: has mode 06", "06"),
+        ("secrets/token: has mode 0604", "0604"),
+        ("tokens.json: has mode 0664", "0664"),
+    ] {
+        let line = err.lines().find(|line| line.contains(named));
+        assert!(line.is_some_and(|line| line.contains(mode)), "{named} is not in {err}");
+    }
+    let data = at("data");
+    let (code, _, err) = serve(&["--config", &at("files.toml"), "--data-dir", &data]);
+    assert!(code == Some(1) && err.contains("key.pem: has mode 0644"), "{err}");
 }
 
 #[test]

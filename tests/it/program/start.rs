@@ -3,7 +3,10 @@
 use std::{fs, process::Command, time::Duration};
 
 use super::signals::is_closed;
-use crate::process::{PATIENCE, Process, command};
+use crate::{
+    process::{PATIENCE, Process, command},
+    secret_file,
+};
 
 /// A key ring with one key.
 const RING: &str = "one:bsh/yz0b6ZYkJ4WJYz8cSmHqhaZPwsmBBKwHl9Na1wU=\n";
@@ -18,7 +21,7 @@ impl HeldUp {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ring = folder.path().join("ring");
-        assert!(Command::new("mkfifo").arg(&ring).status().unwrap().success());
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&ring).status().unwrap().success());
         let settings = [("LOG", "info"), ("VOICE__KEY_RING", ring.to_str().unwrap())];
         let process = Process::spawn(&folder.path().join("data"), &settings);
         process.says("file handles");
@@ -26,7 +29,7 @@ impl HeldUp {
     }
 
     fn go_on(&self) {
-        fs::write(self.folder.path().join("ring"), RING).unwrap();
+        secret_file::write(self.folder.path().join("ring"), RING);
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{api::Api, server::As};
+use crate::{api::Api, secret_file, server::As};
 
 /// Parts of the secrets, which differ from each other in their middle alone.
 const FRONT: &str = "planted-before-it";
@@ -24,7 +24,7 @@ fn revision(answer: &Value) -> i64 {
 async fn s12_3_no_answer_about_the_past_or_the_future_holds_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let [data, ring] = ["data", "ring"].map(|name| folder.path().join(name));
-    fs::write(&ring, new_key("old")).unwrap();
+    secret_file::write(&ring, new_key("old"));
     let server = Process::start(&data, &ring);
     let api = Api::over(server.channel().await, As::default());
     let provider = json!({"unique_name": "contoso_voice", "display_name": "Voice", "label": "Phone",

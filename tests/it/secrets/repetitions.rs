@@ -8,7 +8,7 @@ async fn a_repetition_after_a_rotation_gets_the_first_answer() {
     let folder = tempfile::tempdir().unwrap();
     let [data, ring] = ["data", "ring"].map(|name| folder.path().join(name));
     let [old, new] = ["old", "new"].map(new_key);
-    fs::write(&ring, &old).unwrap();
+    crate::secret_file::write(&ring, &old);
     let server = Process::start(&data, &ring);
     let request = create(provider("contoso_voice", "hunter2"));
     let repeat = async |server: &Process, secret: &str| {
@@ -25,14 +25,14 @@ async fn a_repetition_after_a_rotation_gets_the_first_answer() {
     let first = repeat(&server, "hunter2").await.unwrap();
     assert!(first.write.as_ref().unwrap().changed);
 
-    fs::write(&ring, format!("{new}{old}")).unwrap();
+    crate::secret_file::write(&ring, format!("{new}{old}"));
     assert!(run(&["--server", &server.uri(), "secrets", "rotate"]).status.success());
     assert_eq!(repeat(&server, "hunter2").await.unwrap().write, first.write);
     let other = repeat(&server, "hunter3").await.unwrap_err();
     assert!(other.message().contains("another payload"), "{other}");
 
     // Without the old key, and by another process.
-    fs::write(&ring, &new).unwrap();
+    crate::secret_file::write(&ring, &new);
     assert!(run(&["--server", &server.uri(), "secrets", "rotate"]).status.success());
     assert_eq!(repeat(&server, "hunter2").await.unwrap().write, first.write);
     server.end();
@@ -48,13 +48,13 @@ async fn a_repetition_after_a_rotation_gets_the_first_answer() {
 async fn a_store_without_secrets_starts_with_another_ring() {
     let folder = tempfile::tempdir().unwrap();
     let [data, ring] = ["data", "ring"].map(|name| folder.path().join(name));
-    fs::write(&ring, new_key("old")).unwrap();
+    crate::secret_file::write(&ring, new_key("old"));
     let server = Process::start(&data, &ring);
     // Once a call is answered, the server has written what it writes at its start.
     let mut providers = ProviderServiceClient::new(server.channel().await);
     providers.list_channel_providers(ListChannelProvidersRequest::default()).await.unwrap();
     server.end();
-    fs::write(&ring, new_key("other")).unwrap();
+    crate::secret_file::write(&ring, new_key("other"));
     let server = Process::start(&data, &ring);
     let mut providers = ProviderServiceClient::new(server.channel().await);
     let request = create(provider("contoso_voice", "hunter2"));

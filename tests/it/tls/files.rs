@@ -67,7 +67,7 @@ impl Files {
 
     pub(super) fn write_as(&self, name: &str, pair: &Pair) {
         fs::write(self.at(&format!("{name}.certificate")), &pair.certificate).unwrap();
-        fs::write(self.at(&format!("{name}.key")), &pair.key).unwrap();
+        crate::secret_file::write(self.at(&format!("{name}.key")), &pair.key);
     }
 
     pub(super) fn settings(&self) -> TlsSettings {

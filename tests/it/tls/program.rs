@@ -10,7 +10,10 @@ use tokio::net::UnixStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use super::files::Files;
-use crate::process::{Process, command};
+use crate::{
+    process::{Process, command},
+    secret_file,
+};
 
 fn serve(folder: &tempfile::TempDir) -> Command {
     let mut serve = command(&["serve", "--data-dir"]);
@@ -43,7 +46,7 @@ async fn a_signal_has_the_certificate_read_again() {
     server.says("TLS is reloaded");
     assert!(is_known(port, &other).await && !is_known(port, &files).await);
     files.write_as("server", &files.authority.issue());
-    std::fs::write(files.at("server.key"), "no key").unwrap();
+    secret_file::write(files.at("server.key"), "no key");
     server.signal("HUP");
     server.says("TLS is not reloaded");
     assert!(is_known(port, &other).await);

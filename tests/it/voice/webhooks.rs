@@ -4,7 +4,7 @@ mod crowd;
 
 use std::{sync::Arc, time::Duration};
 
-use deskplane::voice::vault::{Environment, Settings, Vault};
+use deskplane::secrets::vault::{Environment, Settings, Vault};
 use deskplane_providers::fake::{SIGNATURE, VendorEvent, sign};
 use serde_json::{Value, json};
 use tokio::{

@@ -14,7 +14,6 @@ mod ring;
 use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use deskplane_providers::Secrets;
 use zeroize::Zeroizing;
 
 pub use self::{
@@ -25,6 +24,7 @@ use self::{
     reference::{MAX_SECRET, Reference},
     ring::KeyRing,
 };
+use super::file::{self, Access};
 use crate::{
     catalog::Catalog,
     domain::secret::{Resealed, SETTINGS, Sealed, SecretValue, StoredSecret},
@@ -40,6 +40,9 @@ const MAX_RING: u64 = 64 * 1024;
 pub struct Environment(Arc<Lookup>);
 
 type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Secrets by name, in clear text.
+pub type Opened = BTreeMap<String, Zeroizing<String>>;
 
 /// Where keys and secrets come from.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +139,7 @@ impl Vault {
         reference.follow(secrets_dir.as_deref(), |name| environment.get(name))
     }
 
-    /// Opens the secrets of a provider and reads what they refer to.
+    /// Opens the secrets of a provider and reads what they refer to: by name, in clear text.
     ///
     /// # Errors
     /// The first secret that cannot be used.
@@ -144,7 +147,7 @@ impl Vault {
         &self,
         provider: &str,
         secrets: &BTreeMap<String, StoredSecret>,
-    ) -> Result<Secrets, OpenError> {
+    ) -> Result<Opened, OpenError> {
         let ring = self.ring.load();
         let open = |(name, secret): (&String, &StoredSecret)| {
             let opened = match &secret.value {
@@ -155,7 +158,7 @@ impl Vault {
                 },
             };
             let opened = opened.map_err(|cause| OpenError::new(provider, name, cause))?;
-            Ok((name.clone(), opened.as_str().to_owned()))
+            Ok((name.clone(), opened))
         };
         secrets.iter().map(open).collect()
     }
@@ -258,17 +261,13 @@ impl Settings {
     }
 
     fn ring_file(&self, path: &std::path::Path) -> Result<Zeroizing<String>, String> {
-        use io::Read as _;
-        let text_of = |error: io::Error| error.to_string();
-        let file = path.canonicalize().map_err(text_of)?;
+        let unreadable = |why: io::Error| why.to_string();
+        let file = path.canonicalize().map_err(unreadable)?;
         let secrets = self.secrets_dir.as_ref().and_then(|folder| folder.canonicalize().ok());
         if secrets.is_some_and(|folder| file.starts_with(folder)) {
             return Err("it lies in voice.secrets_dir, where a reference could read it".to_owned());
         }
-        let mut text = Zeroizing::new(String::new());
-        let file = std::fs::File::open(file).map_err(text_of)?;
-        file.take(MAX_RING).read_to_string(&mut text).map_err(text_of)?;
-        Ok(text)
+        file::read_text(&file, Access::Secret, MAX_RING).map_err(|why| why.cause.to_string())
     }
 }
 

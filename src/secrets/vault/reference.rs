@@ -3,15 +3,14 @@
 //! The right to write providers must not include reading the server's environment or files, so only
 //! variables with the prefix and files of one folder can be referred to.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Component, Path},
-};
+use std::path::{Component, Path};
 
 use zeroize::Zeroizing;
 
-use super::cause::Cause;
+use super::{
+    super::file::{self, Access, FileError},
+    cause::Cause,
+};
 
 /// Prefix of the variables that can be referred to.
 const VARIABLES: &str = "DESKPLANE_SECRET_";
@@ -19,6 +18,7 @@ const VARIABLES: &str = "DESKPLANE_SECRET_";
 pub(super) const MAX_SECRET: usize = 16 * 1024;
 /// Longest reference.
 const MAX_REFERENCE: usize = 1_024;
+const TOO_LONG: Cause = Cause::Unfit("has more than 16 KiB");
 
 /// Where a secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl<'a> Reference<'a> {
         match found.len() {
             0 => Err(Cause::Unfit("is empty")),
             1..=MAX_SECRET => Ok(found),
-            _ => Err(Cause::Unfit("has more than 16 KiB")),
+            _ => Err(TOO_LONG),
         }
     }
 }
@@ -96,11 +96,18 @@ fn contents(folder: Option<&Path>, path: &Path) -> Result<Zeroizing<String>, Cau
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Cause::Unfit("is no regular file"));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET + 3));
-    let file = File::open(path).map_err(unreadable)?;
     // A line break at the end is none of the secret.
-    file.take(MAX_SECRET as u64 + 3).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = file::read(&path, Access::Secret, MAX_SECRET as u64 + 2).map_err(unfit)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Cause::Unfit("is not UTF-8"))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn unfit(error: FileError) -> Cause {
+    match error.cause {
+        file::Cause::Unreadable(why) => Cause::Unreadable(why.kind()),
+        file::Cause::NoFile => Cause::Unfit("is no regular file"),
+        file::Cause::TooLong(_) => TOO_LONG,
+        exposed => Cause::Exposed(exposed.to_string()),
+    }
 }

@@ -1,9 +1,8 @@
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use deskplane_providers::ExposeSecret as _;
 
-use super::*;
+use super::{super::file::tests::write_secret, *};
 use crate::domain::{
     Change, Object, Time, provider::ChannelProvider, settings::Settings as Organisation,
 };
@@ -37,7 +36,7 @@ fn opens_as(vault: &Vault, provider: &str, name: &str, sealed: &Sealed) -> Resul
         assert_eq!((&*error.provider, &*error.secret), (provider, name));
         error.cause
     })?;
-    Ok(secrets.get(name).unwrap().expose_secret().to_owned())
+    Ok(secrets[name].as_str().to_owned())
 }
 
 /// A catalog with one provider that has these secrets.
@@ -205,7 +204,7 @@ fn read(folder: Option<&Path>, reference: &str) -> Result<String, Cause> {
     };
     let secrets = one("token", SecretValue::Reference(reference.to_owned()));
     let opened = Vault::new(settings).unwrap().open("contoso_voice", &secrets);
-    opened.map(|s| s.get("token").unwrap().expose_secret().to_owned()).map_err(|e| e.cause)
+    opened.map(|s| s["token"].as_str().to_owned()).map_err(|e| e.cause)
 }
 
 #[test]
@@ -224,9 +223,9 @@ fn references_are_read_when_they_are_used() {
         ("most", format!("{}\n", "x".repeat(MAX_SECRET))),
         ("more", "x".repeat(MAX_SECRET + 1)),
     ] {
-        fs::write(folder.join(name), text).unwrap();
+        write_secret(folder.join(name), text);
     }
-    fs::write(folder.join("binary"), [0xff, 0xfe]).unwrap();
+    write_secret(folder.join("binary"), [0xff, 0xfe]);
     std::os::unix::fs::symlink("in/deep", folder.join("link")).unwrap();
     std::os::unix::fs::symlink("../other", folder.join("out")).unwrap();
     let read = |reference: &str| read(Some(&folder), reference);
@@ -245,6 +244,10 @@ fn references_are_read_when_they_are_used() {
         let outcome = read(&format!("file:{name}"));
         assert!(matches!(outcome, Err(Cause::Unfit(_))), "{name}: {outcome:?}");
     }
+    let mode = |mode| fs::set_permissions(folder.join("plain"), fs::Permissions::from_mode(mode));
+    mode(0o644).unwrap();
+    let exposed = read("file:plain");
+    assert!(matches!(&exposed, Err(Cause::Exposed(text)) if text.contains("0644")), "{exposed:?}");
     assert_eq!(read("file:none"), Err(Cause::Unreadable(io::ErrorKind::NotFound)));
     // What was stored before is checked as well.
     assert_eq!(read("file:../other"), Err(Cause::Damaged));
@@ -262,7 +265,7 @@ fn references_are_read_when_they_are_used() {
 fn the_ring_lies_outside_of_the_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let ring = folder.path().join("ring");
-    fs::write(&ring, OLD).unwrap();
+    write_secret(&ring, OLD);
     let (key_ring, secrets_dir) = (Some(ring), Some(folder.path().to_owned()));
     let exposed = Settings { key_ring: key_ring.clone(), secrets_dir, ..Settings::default() };
     assert!(Vault::new(exposed).unwrap_err().to_string().contains("secrets_dir"));
@@ -272,10 +275,26 @@ fn the_ring_lies_outside_of_the_secrets() {
 }
 
 #[test]
+fn a_ring_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = folder.path().join("ring");
+    write_secret(&ring, OLD);
+    let settings = Settings { key_ring: Some(ring.clone()), ..Settings::default() };
+    let vault = Vault::new(settings.clone()).unwrap();
+    fs::set_permissions(&ring, fs::Permissions::from_mode(0o644)).unwrap();
+    for refused in [
+        Vault::new(settings).unwrap_err().to_string(),
+        vault.rotate(&Catalog::empty()).unwrap_err().to_string(),
+    ] {
+        assert!(refused.contains("ring") && refused.contains("0644"), "{refused}");
+    }
+}
+
+#[test]
 fn rotation_moves_everything_to_the_first_key() {
     let folder = tempfile::tempdir().unwrap();
     let ring = folder.path().join("ring");
-    fs::write(&ring, OLD).unwrap();
+    write_secret(&ring, OLD);
     let settings = Settings { key_ring: Some(ring.clone()), ..Settings::default() };
     let vault = Vault::new(settings).unwrap();
     let of = "msdyn_omnichannel";
@@ -286,14 +305,14 @@ fn rotation_moves_everything_to_the_first_key() {
     let before = catalog(&secrets);
     assert_eq!(vault.rotate(&before).unwrap(), [], "all on the primary key");
 
-    fs::write(&ring, NEW).unwrap();
+    write_secret(&ring, NEW);
     let refused = vault.rotate(&before).unwrap_err().to_string();
     assert!(refused.contains("key old is not in the key ring"), "{refused}");
-    fs::write(&ring, "no ring").unwrap();
+    write_secret(&ring, "no ring");
     assert!(matches!(vault.rotate(&before), Err(RotateError::Ring(_))));
     assert_eq!(vault.seal(of, "token", "x").unwrap().key, "old", "the ring stayed");
 
-    fs::write(&ring, format!("{NEW}\n{OLD}\n")).unwrap();
+    write_secret(&ring, format!("{NEW}\n{OLD}\n"));
     let resealed = vault.rotate(&before).unwrap();
     let [one_of] = resealed.as_slice() else { panic!("{resealed:?}") };
     assert_eq!((&*one_of.provider, &*one_of.secret, &one_of.old), (of, "token", &sealed));
@@ -303,7 +322,7 @@ fn rotation_moves_everything_to_the_first_key() {
     secrets.insert("token".to_owned(), stored(SecretValue::Sealed(one_of.new.clone())));
     let after = catalog(&secrets);
     assert_eq!(vault.rotate(&after).unwrap(), []);
-    fs::write(&ring, NEW).unwrap();
+    write_secret(&ring, NEW);
     assert_eq!(vault.rotate(&after).unwrap(), []);
     assert_eq!(opens_as(&vault, of, "token", &one_of.new).unwrap(), "hunter2");
 }

@@ -37,6 +37,9 @@ pub enum Cause {
     /// The file cannot be read.
     #[error("the file that it refers to cannot be read: {0}")]
     Unreadable(io::ErrorKind),
+    /// Others can use the file that it refers to.
+    #[error("the file that it refers to {0}")]
+    Exposed(String),
     /// What it refers to is no secret.
     #[error("what it refers to {0}")]
     Unfit(&'static str),
