@@ -26,6 +26,7 @@ mod queue;
 mod rows;
 mod rpcs;
 mod scans;
+mod spans;
 mod status;
 mod transfer;
 mod voice;
@@ -52,7 +53,7 @@ pub use self::{
     info::ServerInfo,
     layer::CallLayer,
     meters::CallMeters,
-    status::{refused, status},
+    status::{refused_early, status},
 };
 use crate::{
     audit::Audit,
@@ -65,6 +66,7 @@ use crate::{
     ledger::{Accepted, Idempotency, Ledger, Submission},
     live::Hub,
     read::Contents,
+    trace::Tracer,
     voice::{Voice, vault::Vault},
 };
 
@@ -92,6 +94,7 @@ pub struct Service {
     lists: Queue,
     audit: Audit,
     credentials: Credentials,
+    tracer: Tracer,
     info: Arc<ServerInfo>,
     scans: Scans,
     meters: Arc<CallMeters>,
@@ -110,9 +113,10 @@ impl Service {
         vault: Arc<Vault>,
         audit: Audit,
     ) -> Self {
-        let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
+        let meters = Arc::<CallMeters>::default();
+        let data = Data::new(ledger, audit.recorder.clone(), Arc::clone(&meters));
+        let places = Places::new();
         let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
-        let meters = Arc::default();
         Self {
             data,
             hub,
@@ -122,6 +126,7 @@ impl Service {
             vault,
             audit,
             credentials: Credentials::default(),
+            tracer: Tracer::default(),
             info: Arc::default(),
             previews,
             lists,
@@ -136,6 +141,11 @@ impl Service {
         Self { credentials, info: Arc::new(info), ..self }
     }
 
+    /// The same with spans for calls.
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
     /// When the credential of a call runs out.
     fn expiry(&self, context: &CallContext) -> Option<Instant> {
         let end = context.credential().expires()?;
@@ -146,7 +156,8 @@ impl Service {
     /// The layers that stand in front of the services: without them they refuse every call.
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
         let (data, credentials) = (self.data.clone(), self.credentials.clone());
-        let calls = CallLayer::new(data, credentials, Arc::clone(&self.meters));
+        let (meters, tracer) = (Arc::clone(&self.meters), self.tracer.clone());
+        let calls = CallLayer::new(data, credentials, meters, tracer);
         Stack::new(self.fast_path(), calls)
     }
 

@@ -12,6 +12,7 @@ use deskplane::{
         TokenFile,
     },
     domain::{Scope, Scopes},
+    server::Monitor,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,6 +52,11 @@ pub(crate) fn claims(user: &str, scopes: &str) -> Value {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::monitored(None).await
+    }
+
+    /// The same, asked for figures, too.
+    pub(crate) async fn monitored(monitor: Option<Monitor>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("first");
         let keys = folder.path().join("keys.json");
@@ -63,7 +69,7 @@ impl World {
         };
         let credentials = Credentials::load(settings, Clock::system()).unwrap();
         let front = Front { credentials: credentials.clone(), ..Front::default() };
-        let server = Running::fronted(front).await;
+        let server = Running::monitored_front(front, monitor).await;
         Self { server, credentials, signer, file: TokenFile::new(tokens), folder }
     }
 

@@ -7,6 +7,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("executor", &[]),
     ("tasks", &[]),
+    ("trace", &[]),
     // Requests carry the certificates of their connection, as credentials are made of them.
     ("transport", &["auth", "executor", "process", "tasks"]),
     ("web", &[]),
@@ -23,7 +24,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
     ("history", &["domain", "store"]),
-    ("ledger", &["catalog", "clock", "command", "domain", "history", "impact", "store", "tasks"]),
+    (
+        "ledger",
+        &["catalog", "clock", "command", "domain", "history", "impact", "store", "tasks", "trace"],
+    ),
     ("read", &["catalog", "content", "domain", "resolve"]),
     (
         "live",
@@ -34,7 +38,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "voice",
-        &["audit", "catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks"],
+        &[
+            "audit", "catalog", "clock", "command", "domain", "live", "resolve", "store", "tasks",
+            "trace",
+        ],
     ),
     (
         "service",
@@ -54,11 +61,25 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "read",
             "render",
             "resolve",
+            "trace",
             "transfer",
             "voice",
         ],
     ),
-    ("scim", &["audit", "auth", "catalog", "clock", "command", "credentials", "domain", "ledger"]),
+    (
+        "scim",
+        &[
+            "audit",
+            "auth",
+            "catalog",
+            "clock",
+            "command",
+            "credentials",
+            "domain",
+            "ledger",
+            "trace",
+        ],
+    ),
     (
         "server",
         &[
@@ -75,6 +96,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "service",
             "store",
             "tasks",
+            "trace",
             "transport",
             "voice",
             "web",
@@ -98,7 +120,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("telemetry", &["process"]),
+    ("telemetry", &["process", "tasks", "trace"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (
         "cli",
@@ -115,6 +137,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "telemetry",
+            "trace",
             "transport",
             "voice",
         ],
@@ -202,6 +225,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
         "metrics",
         &[
             "deskplane::transport::meters",
+            "deskplane::server::gate::meters",
             "deskplane::server::monitor",
             "deskplane::server::shed",
             "deskplane::store::durable::meters",
