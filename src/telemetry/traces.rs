@@ -34,6 +34,20 @@ pub fn start(settings: Option<Settings>, tasks: &Tasks) -> Result<(Tracer, Expor
     }
 }
 
+/// Reads the files that settings name, as a start does.
+///
+/// # Errors
+/// When one cannot be used.
+pub fn check_files(settings: Option<&Settings>) -> Result<(), StartError> {
+    #[cfg(feature = "otlp")]
+    return settings.map_or(Ok(()), otlp::check_files);
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = settings;
+        Ok(())
+    }
+}
+
 /// Judges the URL of a collector.
 pub(crate) fn check(endpoint: &str) -> Result<(), &'static str> {
     let url: http::Uri = endpoint.parse().map_err(|_| "is no URL")?;

@@ -43,6 +43,10 @@ impl Running {
     }
 }
 
+pub(super) fn check_files(settings: &Settings) -> Result<(), StartError> {
+    Collector::new(settings).map(drop)
+}
+
 pub(super) fn start(settings: Settings, tasks: &Tasks) -> Result<(Tracer, Running), StartError> {
     let collector = Collector::new(&settings)?;
     let (tracer, spans) = Tracer::exporting(settings.ratio);

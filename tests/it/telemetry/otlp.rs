@@ -191,3 +191,27 @@ async fn a_collector_that_is_gone_holds_up_nothing() {
     drop(api);
     end(server);
 }
+
+#[test]
+fn files_for_the_collector_are_judged_with_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, headers) = (folder.path().join("c.toml"), folder.path().join("headers"));
+    let text = format!(
+        "[telemetry]\nendpoint = \"http://127.0.0.1:4317\"\nheaders_file = \"{}\"\n",
+        headers.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let judge = || {
+        let args = ["serve", "--check-config", "--config", config.to_str().unwrap()];
+        let output = crate::process::command(&args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let missing = judge();
+    assert!(missing.0 == Some(64) && missing.1.contains("`telemetry`"), "{missing:?}");
+    std::fs::write(&headers, "x-token: a-secret\nwrong-a-secret\n").unwrap();
+    let wrong = judge();
+    assert!(wrong.0 == Some(64) && wrong.1.contains("line 2"), "{wrong:?}");
+    assert!(!wrong.1.contains("a-secret"), "{wrong:?}");
+    std::fs::write(&headers, "x-token: a-secret\n").unwrap();
+    assert_eq!(judge().0, Some(0));
+}
