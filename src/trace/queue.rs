@@ -9,7 +9,7 @@ use super::{counts::Counts, finished::Finished};
 /// The end of calls: a span that finds no room is dropped and counted.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
-    pub(super) spans: mpsc::Sender<Box<Finished>>,
+    pub(super) spans: mpsc::Sender<Finished>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -17,7 +17,7 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub struct Spans {
     /// The spans; it ends once no request can make a further one.
-    pub finished: mpsc::Receiver<Box<Finished>>,
+    pub finished: mpsc::Receiver<Finished>,
     /// What became of those that were taken.
     pub counts: Arc<Counts>,
 }

@@ -41,7 +41,7 @@ impl Drop for Span {
     fn drop(&mut self) {
         let Some(mut span) = self.finished.take() else { return };
         span.duration = self.begun.elapsed();
-        if self.queue.spans.try_send(span).is_err() {
+        if self.queue.spans.try_send(*span).is_err() {
             // The exporter is behind or gone; no call waits for it.
             self.queue.counts.add(Counter::Dropped, 1);
         }

@@ -110,7 +110,7 @@ impl Export {
         }
     }
 
-    async fn send_or_retry(&mut self, batch: &[Box<Finished>]) {
+    async fn send_or_retry(&mut self, batch: &[Finished]) {
         let mut pauses = RETRIES.iter();
         loop {
             let failed = match self.collector.send(batch).await {
@@ -145,7 +145,7 @@ fn count(spans: usize) -> u64 {
 
 /// Waits for a span and gathers others behind it; false once there can be none. What a batch holds
 /// stays in it when this is dropped.
-async fn gather(spans: &mut Spans, batch: &mut Vec<Box<Finished>>) -> bool {
+async fn gather(spans: &mut Spans, batch: &mut Vec<Finished>) -> bool {
     if spans.finished.recv_many(batch, BATCH).await == 0 {
         return false;
     }

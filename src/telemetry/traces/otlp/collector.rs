@@ -52,7 +52,7 @@ impl Collector {
     }
 
     /// Sends spans; answers how many of them the collector refused.
-    pub(super) async fn send(&mut self, spans: &[Box<Finished>]) -> Result<u64, Status> {
+    pub(super) async fn send(&mut self, spans: &[Finished]) -> Result<u64, Status> {
         let channel = self.channel.get_or_insert_with(|| self.endpoint.connect_lazy()).clone();
         let mut request = Request::new(self.resource.request(spans));
         *request.metadata_mut() = self.headers.clone();

@@ -27,9 +27,9 @@ impl Resource {
     }
 
     /// The request that exports spans.
-    pub(super) fn request(&self, spans: &[Box<Finished>]) -> ExportTraceServiceRequest {
+    pub(super) fn request(&self, spans: &[Finished]) -> ExportTraceServiceRequest {
         let scope = InstrumentationScope { name: "deskplane".to_owned(), ..Default::default() };
-        let spans = spans.iter().map(|finished| span(finished)).collect();
+        let spans = spans.iter().map(span).collect();
         let of_scope = ScopeSpans { scope: Some(scope), spans, ..Default::default() };
         let of_resource = ResourceSpans {
             resource: Some(self.0.clone()),
