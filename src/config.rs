@@ -11,7 +11,7 @@ use figment::{
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{live, telemetry, transport::Endpoint};
+use crate::{live, transport::Endpoint};
 
 mod audit;
 mod auth;
@@ -25,6 +25,7 @@ mod range;
 mod schema;
 mod scim;
 mod store;
+mod telemetry;
 mod tls;
 pub mod voice;
 
@@ -37,6 +38,7 @@ pub use names::PREFIX;
 use range::{DAY_S, HOUR_S};
 pub use scim::Scim;
 pub use store::Store;
+pub use telemetry::Telemetry;
 pub use tls::{Tls, TlsVersion, Web};
 pub use voice::Voice;
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub audit: Audit,
     /// The resolution log.
     pub resolution_log: ResolutionLog,
+    /// Traces.
+    pub telemetry: Telemetry,
 }
 
 /// Settings of live updates.
@@ -137,6 +141,7 @@ impl Default for Config {
             voice: Voice::default(),
             audit: Audit::default(),
             resolution_log: ResolutionLog::default(),
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -274,12 +279,13 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             mistakes.push("`data_dir`: must name a folder".to_owned());
         }
-        if let Err(error) = telemetry::filter(&self.log) {
+        if let Err(error) = crate::telemetry::filter(&self.log) {
             mistakes.push(format!("`log`: {error}"));
         }
         self.watch.check(&mut mistakes);
         self.voice.check(&mut mistakes);
         self.scim.check(&mut mistakes);
+        self.telemetry.check(&mut mistakes);
         schema::check_ranges(&self, &mut mistakes);
         mistakes.sort();
         if mistakes.is_empty() { Ok(self) } else { Err(Mistakes(mistakes)) }

@@ -42,6 +42,7 @@ use crate::{
     history::History,
     store::{self, Error, RequestKey, Revision, Store},
     tasks::{Task, Tasks},
+    trace,
 };
 
 /// Writes that may wait; a caller beyond them waits for a place.
@@ -218,7 +219,11 @@ impl Ledger {
                 }
             }
             let (answer, wait) = oneshot::channel();
-            self.queue.send(Job { submission, checked, answer }).await.map_err(|_| gone())?;
+            let request = trace::current();
+            self.queue
+                .send(Job { submission, checked, answer, request })
+                .await
+                .map_err(|_| gone())?;
             match wait.await.map_err(|_| gone())? {
                 Reply::Judged(judged) => return judged,
                 Reply::Repeated(first) => return self.repeat(first).await,

@@ -6,7 +6,7 @@
 //! placeholders, [`auth`] says who may call what, [`transfer`] what a bundle is; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`history`] reads the past of it, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`transport`] serves connections, [`web`] those of pages, [`server`] assembles all,
-//! [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
+//! [`trace`] names requests in logs, errors and traces, [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
 pub mod audit;
@@ -35,6 +35,7 @@ pub mod service;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;
 pub mod transfer;
 pub mod transport;
 pub mod voice;

@@ -26,6 +26,7 @@ mod ids;
 mod index;
 mod messages;
 mod profile;
+mod propagation;
 mod registry;
 mod settings;
 mod slot;
@@ -45,6 +46,7 @@ pub use self::{
     hub::{Hub, not_applicable},
     messages::{Health, HealthState, Message, Reset, Snapshot},
     profile::ProfileSlot,
+    propagation::PropagationFigures,
     settings::Settings,
     slot::{Index, Payload, Turn},
     stream::Stream,

@@ -17,8 +17,8 @@ use crate::{
 };
 
 use self::answers::ClassAnswers;
-pub use self::contents::Contents;
 pub(crate) use self::contents::Variant;
+pub use self::contents::{ContentFigures, Contents};
 
 /// A profile resolved for a user: what the message of that name is made from.
 #[derive(Debug, Clone)]

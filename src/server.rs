@@ -44,6 +44,7 @@ use crate::{
     service::ServerInfo,
     store::Store,
     tasks::{OnPanic, Tasks},
+    trace::Tracer,
     transport::{self, Limits, Listeners, Port, Tls},
     web::{Origin, WebLayer},
 };
@@ -79,6 +80,8 @@ pub struct Parts {
     pub scim: Option<scim::Settings>,
     /// What is kept of reads, refusals and deliveries.
     pub audit: audit::Settings,
+    /// Makes spans for calls, if there is an exporter.
+    pub tracer: Tracer,
     /// Who answers probes and collectors of metrics, if anybody.
     pub monitor: Option<Monitor>,
     /// Notified once the port is served.
@@ -111,6 +114,7 @@ pub async fn serve(
         policy,
         scim,
         audit,
+        tracer,
         monitor,
         serving: notify,
         tasks,
@@ -125,7 +129,7 @@ pub async fn serve(
     let drives = Drives { policy, follower: follower.clone(), audit };
     let Opened { hub, ledger, voice, service } =
         open(store, clock.clone(), watch, voice, drives, &tasks).await?;
-    let service = service.behind(credentials.clone(), info);
+    let service = service.behind(credentials.clone(), info).traced(tracer.clone());
     let (health, health_service) = health::reporter();
     let mut routes = routes::routes(&service, &voice, &health, health_service)?;
 
@@ -135,7 +139,9 @@ pub async fn serve(
     let health = Arc::new(health);
     let readiness = Readiness::new(condition.clone());
     let beyond = gate::Beyond { scim: scim.is_some(), any_authority: credentials.any_authority() };
-    let gate = GateLayer::new(routes::services(), limits.header_bytes, readiness.clone(), beyond);
+    let gate_meters = monitor.as_ref().map(Monitor::gate).unwrap_or_default();
+    let (services, bytes) = (routes::services(), limits.header_bytes);
+    let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, gate_meters);
     if let (Some(settings), Some(follower)) = (scim, follower) {
         follower.fill(&ledger.catalog());
         let callers = (credentials.clone(), recorder.clone());
@@ -171,6 +177,7 @@ pub async fn serve(
             voice: voice.clone(),
             recorder: recorder.clone(),
             credentials: credentials.clone(),
+            tracer,
             calls: service.meters(),
             condition,
         });

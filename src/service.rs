@@ -26,6 +26,7 @@ mod queue;
 mod rows;
 mod rpcs;
 mod scans;
+mod spans;
 mod status;
 mod transfer;
 mod voice;
@@ -52,7 +53,7 @@ pub use self::{
     info::ServerInfo,
     layer::CallLayer,
     meters::CallMeters,
-    status::{refused, status},
+    status::{refused_early, status},
 };
 use crate::{
     audit::Audit,
@@ -66,6 +67,7 @@ use crate::{
     live::Hub,
     read::Contents,
     secrets::vault::Vault,
+    trace::Tracer,
     voice::Voice,
 };
 
@@ -93,6 +95,7 @@ pub struct Service {
     lists: Queue,
     audit: Audit,
     credentials: Credentials,
+    tracer: Tracer,
     info: Arc<ServerInfo>,
     scans: Scans,
     meters: Arc<CallMeters>,
@@ -111,9 +114,10 @@ impl Service {
         vault: Arc<Vault>,
         audit: Audit,
     ) -> Self {
-        let (data, places) = (Data::new(ledger, audit.recorder.clone()), Places::new());
+        let meters = Arc::<CallMeters>::default();
+        let data = Data::new(ledger, audit.recorder.clone(), Arc::clone(&meters));
+        let places = Places::new();
         let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
-        let meters = Arc::default();
         Self {
             data,
             hub,
@@ -123,6 +127,7 @@ impl Service {
             vault,
             audit,
             credentials: Credentials::default(),
+            tracer: Tracer::default(),
             info: Arc::default(),
             previews,
             lists,
@@ -137,6 +142,11 @@ impl Service {
         Self { credentials, info: Arc::new(info), ..self }
     }
 
+    /// The same with spans for calls.
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
     /// When the credential of a call runs out.
     fn expiry(&self, context: &CallContext) -> Option<Instant> {
         let end = context.credential().expires()?;
@@ -148,7 +158,8 @@ impl Service {
     pub fn layer(&self) -> Stack<FastPathLayer<Self>, CallLayer> {
         let credentials = self.credentials.clone();
         let data = self.data.clone().behind(credentials.clone());
-        let calls = CallLayer::new(data, credentials, Arc::clone(&self.meters));
+        let (meters, tracer) = (Arc::clone(&self.meters), self.tracer.clone());
+        let calls = CallLayer::new(data, credentials, meters, tracer);
         Stack::new(self.fast_path(), calls)
     }
 

@@ -61,10 +61,23 @@ pub struct Tasks {
 /// What all scopes of a process share.
 #[derive(Debug, Default)]
 struct Supervisor {
-    panics: Mutex<BTreeMap<&'static str, u64>>,
+    figures: Mutex<BTreeMap<&'static str, TaskFigures>>,
     /// The first task whose panic ends the process.
     failed: watch::Sender<Option<&'static str>>,
 }
+
+/// Figures of the tasks and threads of one name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskFigures {
+    /// Panics since the start.
+    pub panics: u64,
+    /// Those that run.
+    pub running: u64,
+}
+
+/// A task or thread that runs until this is dropped.
+#[derive(Debug)]
+struct Running(&'static str, Arc<Supervisor>);
 
 /// A supervised task. It goes on when this is dropped.
 #[derive(Debug)]
@@ -118,9 +131,10 @@ impl Tasks {
         // Each layer around it keeps room for the future twice, so it is kept elsewhere.
         let future = cancelled.run_until_cancelled_owned(Box::pin(future));
         let guarded = self.guard(name, on_panic, future);
+        let running = Supervisor::running(&self.supervisor, name);
         let task = async move {
             // Goes with the future, also when that is dropped before its end.
-            let _tracked = tracked;
+            let (_tracked, _running) = (tracked, running);
             guarded.await.flatten()
         };
         Task(self.tracker.spawn_on(task, runtime))
@@ -187,8 +201,9 @@ impl Tasks {
         work: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let supervisor = Arc::clone(&self.supervisor);
-        supervisor.register(name);
+        let running = Supervisor::running(&supervisor, name);
         thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _running = running;
             if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
                 supervisor.panicked(name, on_panic, &*panic);
             }
@@ -208,7 +223,12 @@ impl Tasks {
 
     /// How many panics there were, by the name of every task and thread since the start.
     pub fn panics(&self) -> BTreeMap<&'static str, u64> {
-        self.supervisor.panics().clone()
+        self.figures().into_iter().map(|(name, figures)| (name, figures.panics)).collect()
+    }
+
+    /// Figures of every task and thread since the start, by name.
+    pub fn figures(&self) -> BTreeMap<&'static str, TaskFigures> {
+        self.supervisor.figures().clone()
     }
 
     /// Completes when every task of the scope has ended; for a scope that gets no further one.
@@ -235,21 +255,36 @@ impl Tasks {
 impl Supervisor {
     /// Counts from zero on, so that an alert on the first panic has something to compare it with.
     fn register(&self, task: &'static str) {
-        self.panics().entry(task).or_default();
+        self.figures().entry(task).or_default();
+    }
+
+    /// Counts a task or thread that begins.
+    fn running(supervisor: &Arc<Self>, task: &'static str) -> Running {
+        supervisor.figures().entry(task).or_default().running += 1;
+        Running(task, Arc::clone(supervisor))
     }
 
     fn panicked(&self, task: &'static str, on_panic: OnPanic, panic: &(dyn Any + Send)) {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         tracing::error!(task, panic = text.unwrap_or("no text"), ?on_panic, "a task panicked");
-        *self.panics().entry(task).or_default() += 1;
+        self.figures().entry(task).or_default().panics += 1;
         if on_panic == OnPanic::EndProcess {
             self.failed.send_if_modified(|failed| failed.replace(failed.unwrap_or(task)).is_none());
         }
     }
 
-    fn panics(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.panics.lock().unwrap_or_else(PoisonError::into_inner)
+    fn figures(&self) -> MutexGuard<'_, BTreeMap<&'static str, TaskFigures>> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut figures = self.1.figures();
+        if let Some(of) = figures.get_mut(self.0) {
+            of.running -= 1;
+        }
     }
 }
 
@@ -272,112 +307,4 @@ impl<T> Future for Task<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        future::pending,
-        sync::atomic::{AtomicU32, Ordering},
-    };
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_is_counted_by_name_and_ends_nothing_else() {
-        let tasks = Tasks::default();
-        let sound = tasks.spawn("sound", OnPanic::EndProcess, async { 7 });
-        let doomed = tasks.spawn("doomed", OnPanic::Report, async { panic!("of {}", "a test") });
-        let () = doomed.await.unwrap_or_default();
-        assert_eq!(sound.await, Some(7));
-        assert_eq!(tasks.child().panics(), BTreeMap::from([("doomed", 1), ("sound", 0)]));
-        assert!(tasks.failed().now_or_never().is_none());
-    }
-
-    #[test]
-    fn a_task_spawned_from_elsewhere_runs_at_home() {
-        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (home, elsewhere) = (runtime(), runtime());
-        let tasks = home.block_on(async { Tasks::default().at_home().child() });
-        let ran = async { tokio::runtime::Handle::current().id() };
-        let entered = elsewhere.enter();
-        let task = tasks.spawn("at home", OnPanic::Report, ran);
-        drop(entered);
-        drop(elsewhere);
-        assert_eq!(home.block_on(task), Some(home.handle().id()));
-    }
-
-    #[tokio::test]
-    async fn the_first_panic_of_a_needed_task_is_the_reason_of_the_end() {
-        let tasks = Tasks::default();
-        let waiting = tasks.failed();
-        for name in ["first", "second"] {
-            let task = tasks.child().spawn(name, OnPanic::EndProcess, async { panic!("gone") });
-            assert_eq!(task.await, None::<()>);
-        }
-        assert_eq!(waiting.await, "first");
-        assert_eq!(tasks.failed().await, "first", "who asks later learns the same");
-        assert_eq!(tasks.panics(), BTreeMap::from([("first", 1), ("second", 1)]));
-    }
-
-    #[tokio::test]
-    async fn a_thread_that_panics_is_a_task_that_panics() {
-        let tasks = Tasks::default();
-        tasks.thread("deskplane-doomed", OnPanic::EndProcess, || panic!("gone")).unwrap();
-        assert_eq!(tasks.failed().await, "deskplane-doomed");
-        assert_eq!(tasks.panics()["deskplane-doomed"], 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_task_is_started_again_after_growing_pauses() {
-        let (tasks, begun) = (Tasks::default(), Instant::now());
-        let starts = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&starts);
-        let task = tasks.spawn_restarting("flaky", move || {
-            let start = counted.fetch_add(1, Ordering::Relaxed);
-            assert_ne!(start, 1, "it may fail before there is a future");
-            async move {
-                assert!(start > 2, "start {start}");
-                begun.elapsed()
-            }
-        });
-        assert_eq!(task.await, Some(Duration::from_secs(1 + 2 + 4)));
-        assert_eq!(tasks.panics()["flaky"], 3);
-        assert!(tasks.failed().now_or_never().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_shutdown_waits_for_the_tasks_of_all_scopes_inside() {
-        let tasks = Tasks::default();
-        let (inner, other) = (tasks.child(), tasks.child());
-        let held = Arc::new(());
-        let hold = |scope: &Tasks| {
-            let held = Arc::clone(&held);
-            scope.spawn("holds", OnPanic::EndProcess, async move {
-                pending::<()>().await;
-                drop(held);
-            })
-        };
-        let (first, _second, _third) = (hold(&inner), hold(&other), hold(&tasks));
-        inner.cancel();
-        assert_eq!(first.await, None);
-        assert!(inner.shutdown(Duration::ZERO).await);
-        assert_eq!(Arc::strong_count(&held), 3, "the other scopes go on");
-        assert!(tasks.shutdown(Duration::from_secs(1)).await);
-        assert_eq!(Arc::strong_count(&held), 1);
-        assert_eq!(hold(&inner).await, None, "what comes too late is dropped at once");
-        assert_eq!(tasks.panics(), BTreeMap::from([("holds", 0)]));
-        assert!(tasks.failed().now_or_never().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_shutdown_gives_up_what_does_not_end() {
-        let (tasks, (ends, wait)) = (Tasks::default(), std::sync::mpsc::channel::<()>());
-        let blocked = tasks.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let _task = blocked.spawn_on(runtime.handle(), "blocked", OnPanic::Report, async move {
-            wait.recv().ok();
-        });
-        // Nothing drives that runtime, so its task cannot end.
-        assert!(!tasks.shutdown(Duration::from_secs(1)).await);
-        drop(ends);
-        runtime.shutdown_background();
-    }
-}
+mod tests;

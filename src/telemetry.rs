@@ -1,18 +1,28 @@
-//! What the program says about itself, on standard error.
+//! What the program says about itself: the log on standard error, and traces.
+
+mod foreign;
+mod line;
+pub mod traces;
 
 use std::{
     io::{self, IsTerminal, Write},
     sync::OnceLock,
 };
 
-use tracing_subscriber::{EnvFilter, reload};
+use tracing_subscriber::{
+    EnvFilter, filter::FilterFn, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
 pub use tracing_subscriber::filter::ParseError;
 
+use self::line::Line;
 use crate::process::environment;
 
 /// Puts another filter in the place of the one that [`start`] began with.
 type Reload = dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync;
+
+/// Whether the program can export traces.
+pub const OTLP: bool = cfg!(feature = "otlp");
 
 static RELOAD: OnceLock<Box<Reload>> = OnceLock::new();
 
@@ -29,9 +39,11 @@ pub fn start(log: &str) -> Result<(), ParseError> {
         .with_writer(|| Unfailing(io::stderr()))
         .log_internal_errors(false)
         .with_ansi(colour)
+        .event_format(Line::new(colour))
         .with_filter_reloading();
     let handle = subscriber.reload_handle();
     // Refused only when somebody else in the process already listens, as tests do.
+    let subscriber = subscriber.finish().with(FilterFn::new(foreign::may_log));
     if subscriber.try_init().is_ok() {
         RELOAD.set(Box::new(move |filter| handle.reload(filter))).ok();
     }

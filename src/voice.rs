@@ -22,6 +22,7 @@ mod provider_selection;
 mod refuse;
 mod streams;
 mod vendor_commands;
+mod vendor_spans;
 mod webhook;
 
 use std::{
@@ -148,6 +149,8 @@ impl Voice {
         calls: Vec<Call>,
         catalog: Arc<Catalog>,
     ) -> Self {
+        let network = settings.network.traced(Arc::new(vendor_spans::VendorSpans));
+        let settings = Settings { network, ..settings };
         let calls = CallRegistry::new(log, calls, settings.streams.clone());
         let shared = Arc::new(Shared {
             settings,

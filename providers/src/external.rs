@@ -12,6 +12,7 @@ mod convert;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traced;
 mod transport;
 
 use async_trait::async_trait;

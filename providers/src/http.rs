@@ -10,10 +10,12 @@ mod connect;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod tracer;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -28,6 +30,7 @@ pub use self::{
     answer::{Answer, retry_after},
     connect::CONNECT_TIMEOUT,
     policy::Policy,
+    tracer::{Exchange, Outcome, Outgoing, Protocol, RequestTracer},
 };
 use crate::{Effect, Error, ErrorKind, Result};
 
@@ -44,6 +47,7 @@ pub struct Network {
     roots: Arc<RootCertStore>,
     tls: Arc<ClientConfig>,
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
+    tracer: Option<Arc<dyn RequestTracer>>,
 }
 
 impl Network {
@@ -66,7 +70,21 @@ impl Network {
             .pool_max_idle_per_host(8)
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .build(connector);
-        Ok(Self { policy, roots, tls, client })
+        Ok(Self { policy, roots, tls, client, tracer: None })
+    }
+
+    /// The same way, whose requests are traced.
+    pub fn traced(self, tracer: Arc<dyn RequestTracer>) -> Self {
+        Self { tracer: Some(tracer), ..self }
+    }
+
+    /// Begins to trace a request, if requests are traced.
+    pub(crate) fn begin(
+        &self,
+        request: Outgoing<'_>,
+        headers: &mut HeaderMap,
+    ) -> Option<Box<dyn Exchange>> {
+        self.tracer.as_ref()?.begin(request, headers)
     }
 
     /// Sends a request and reads its whole answer.
@@ -76,7 +94,26 @@ impl Network {
     /// ([`Effect::Unknown`]); [`ErrorKind::InvalidConfig`] when the address is not allowed;
     /// [`ErrorKind::Protocol`] when the answer is cut off, larger than 1 MiB or a redirect. Any
     /// other status is an answer.
-    pub async fn send(&self, request: http::Request<Bytes>) -> Result<Answer> {
+    pub async fn send(&self, mut request: http::Request<Bytes>) -> Result<Answer> {
+        let exchange = self.begin_http(&mut request);
+        let answer = self.exchange(request).await;
+        if let Some(exchange) = exchange {
+            exchange.end(match &answer {
+                Ok(answer) => Outcome::Status(answer.status.as_u16()),
+                Err(_) => Outcome::Failed,
+            });
+        }
+        answer
+    }
+
+    fn begin_http(&self, request: &mut http::Request<Bytes>) -> Option<Box<dyn Exchange>> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let server = uri.host().map(|host| (host, uri.port_u16()));
+        let outgoing = Outgoing { protocol: Protocol::Http, method: method.as_str(), server };
+        self.begin(outgoing, request.headers_mut())
+    }
+
+    async fn exchange(&self, request: http::Request<Bytes>) -> Result<Answer> {
         let (head, body) =
             self.client.request(request.map(Full::new)).await.map_err(unsent)?.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {

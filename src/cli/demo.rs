@@ -20,6 +20,7 @@ use crate::{
     server::{self, Parts},
     store::{Durable, durable::Settings},
     tasks::Tasks,
+    trace::Tracer,
     transport::Limits,
 };
 
@@ -79,6 +80,7 @@ pub(super) async fn run(args: Args, io: &mut Io<'_>) -> Result<()> {
         policy: config::Auth::default().policy(),
         scim: None,
         audit: audit::Settings::default(),
+        tracer: Tracer::default(),
         monitor: None,
         serving: None,
         tasks: Tasks::default(),

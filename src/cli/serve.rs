@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking, time::timeout};
@@ -27,9 +28,13 @@ use crate::{
     store::{Durable, durable::Host, io::Disk},
     tasks::{OnPanic, Tasks},
     telemetry,
+    trace::Tracer,
     transport::{BindError, Endpoint, Listeners, Tls},
     voice::{Log, Voice},
 };
+
+/// Time in which the last traces are exported.
+const TRACES_CLOSE: Duration = Duration::from_secs(1);
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -71,12 +76,15 @@ pub(super) async fn run(
     let tasks = Tasks::default();
     let door = Door::open(&config, &ending).await?;
     let notifier = Notifier::default();
+    let traces = telemetry::traces::start(config.telemetry.settings(), &tasks);
+    let (tracer, exporter) = traces.map_err(|why| Error::start("export traces", &why))?;
     let running = (sources, config.clone(), door.clone());
     let obey = obey(signals, ending.clone(), running, notifier.clone());
     tasks.spawn("signals", OnPanic::EndProcess, obey);
     raise_handles();
-    let ended = host(&config, door, &ending, &tasks, notifier).await;
+    let ended = host(&config, (door, tracer), &ending, &tasks, notifier).await;
     ending.drained();
+    exporter.close(TRACES_CLOSE).await;
     tasks.cancel();
     ended
 }
@@ -218,13 +226,13 @@ pub(super) fn raise_handles() {
 /// Opens the store, serves, and closes the store, whatever ended the server.
 async fn host(
     config: &Config,
-    door: Door,
+    front: (Door, Tracer),
     ending: &Ending,
     tasks: &Tasks,
     notifier: Notifier,
 ) -> Result<()> {
     let listeners = Listeners::bind(&config.listen.0).await;
-    let port = (listeners.map_err(unbound)?, door);
+    let port = (listeners.map_err(unbound)?, front);
     let vault = vault(config, ending).await?;
     let monitor = match config.metrics_listen {
         Some(address) => Some(monitor(address, tasks).await?),
@@ -281,7 +289,7 @@ async fn serve(
     config: &Config,
     ending: &Ending,
     store: &Arc<Durable>,
-    (listeners, door): (Listeners, Door),
+    (listeners, (door, tracer)): (Listeners, (Door, Tracer)),
     vault: Vault,
     monitor: Option<Monitor>,
     (tasks, notifier): (&Tasks, Notifier),
@@ -311,6 +319,7 @@ async fn serve(
         policy: config.auth.policy(),
         scim: config.scim.settings(),
         audit: config.audit(),
+        tracer,
         monitor,
         serving: Some(notify),
         tasks: tasks.child(),

@@ -335,3 +335,26 @@ fn the_example_of_a_file_can_be_used() {
     let config = load(Some(&example), &[], Flags::default()).unwrap();
     assert!(!Config::default().differences(&config).is_empty());
 }
+
+#[test]
+fn an_endpoint_of_traces_is_one_that_the_program_can_use() {
+    let judged = |endpoint: &str| {
+        load(Some(&format!("telemetry.endpoint = '{endpoint}'\n")), &[], Flags::default())
+    };
+    let bad =
+        ["", "collector", "ftp://a", "http://", "http://me:pass@a", "http://a:4317/v1/traces"];
+    for endpoint in bad {
+        let mistakes = judged(endpoint).unwrap_err();
+        assert!(mistakes[0].starts_with("`telemetry.endpoint`: "), "{endpoint}: {mistakes:?}");
+        assert!(!mistakes[0].contains("pass@"), "{mistakes:?}");
+    }
+    let good = judged("http://127.0.0.1:4317");
+    match crate::telemetry::OTLP {
+        true => assert_eq!(good.unwrap().telemetry.settings().unwrap().ratio, 0.01),
+        false => {
+            let mistakes = good.unwrap_err();
+            assert!(mistakes[0].contains("`telemetry.endpoint`"), "{mistakes:?}");
+            assert!(mistakes[0].contains("--features otlp"), "{mistakes:?}");
+        }
+    }
+}

@@ -26,6 +26,7 @@ use crate::{
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     impact::{Affected, Impact},
     store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
+    trace,
 };
 
 /// Most writes of one group.
@@ -111,7 +112,7 @@ impl Committer {
             if job.is_abandoned() {
                 continue;
             }
-            let verdict = self.verdict(&group, &job.submission, job.checked);
+            let verdict = self.verdict(&group, &job);
             if !group.takes(&verdict, max_bytes) {
                 // The next group judges it again.
                 waiting.push_front(job);
@@ -124,8 +125,10 @@ impl Committer {
 
     /// Judges one write on the group's newest catalog. A command that panics is refused: it is one
     /// write, and the task is everybody's.
-    fn verdict(&mut self, group: &Group, submission: &Submission, checked: Checked) -> Verdict {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission, checked)));
+    fn verdict(&mut self, group: &Group, job: &Job) -> Verdict {
+        let Job { submission, checked, .. } = job;
+        let _entered = job.request.clone().map(trace::enter);
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(group, submission, *checked)));
         let judged = judged.unwrap_or_else(|_| {
             let operation = submission.command.operation();
             tracing::error!(operation, "the rules of a write panicked");
@@ -236,16 +239,14 @@ impl Committer {
             match write.rests {
                 Rests::Published => write.answer(),
                 Rests::Record => write.refuse(refusal),
-                Rests::Group => {
-                    match self.verdict(&published, &write.job.submission, write.job.checked) {
-                        Verdict::Answer(judged) => {
-                            write.job.answer(judged, Arc::clone(&published.catalog));
-                        }
-                        Verdict::Record(_) => write.refuse(&over()),
-                        Verdict::Repeated(first) => write.job.reply(Reply::Repeated(first)),
-                        Verdict::Unknown => write.job.hand_back(),
+                Rests::Group => match self.verdict(&published, &write.job) {
+                    Verdict::Answer(judged) => {
+                        write.job.answer(judged, Arc::clone(&published.catalog));
                     }
-                }
+                    Verdict::Record(_) => write.refuse(&over()),
+                    Verdict::Repeated(first) => write.job.reply(Reply::Repeated(first)),
+                    Verdict::Unknown => write.job.hand_back(),
+                },
             }
         }
     }

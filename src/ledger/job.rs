@@ -1,12 +1,14 @@
 //! A write on its way to the commit task, and what the task of its caller gets back.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::{
     requests::Checked,
     write::{Accepted, Outcome, Submission},
 };
-use crate::{domain::Refusal, store::Revision};
+use crate::{domain::Refusal, store::Revision, trace::Correlated};
 
 /// What a write is answered.
 pub(super) type Judged = Result<Outcome, Refusal>;
@@ -27,4 +29,6 @@ pub(super) struct Job {
     /// What the store said of its request id.
     pub(super) checked: Checked,
     pub(super) answer: oneshot::Sender<Reply>,
+    /// The request that the write belongs to.
+    pub(super) request: Option<Arc<dyn Correlated>>,
 }

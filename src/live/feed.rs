@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::cause::Changes;
 use crate::{catalog::Catalog, ledger::Committed};
@@ -31,6 +31,8 @@ pub(super) struct Feed {
 struct Queue {
     united: Option<United>,
     commits: VecDeque<Committed>,
+    /// When each of them was committed.
+    times: VecDeque<Instant>,
     closed: bool,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct United {
     pub(super) changes: Changes,
     /// The catalog after the last of them.
     pub(super) after: Arc<Catalog>,
+    /// When the first of them was committed.
+    first: Instant,
 }
 
 /// What the hub looks at together, the oldest first.
@@ -47,6 +51,8 @@ pub(super) struct United {
 pub(super) struct Batch {
     pub(super) united: Option<United>,
     pub(super) commits: Vec<Committed>,
+    /// When each commit was made; of those that were united, the first.
+    pub(super) times: Vec<Instant>,
 }
 
 impl Feed {
@@ -54,6 +60,7 @@ impl Feed {
     pub(super) fn push(&self, committed: Committed) {
         let mut queue = self.queue();
         queue.commits.push_back(committed);
+        queue.times.push_back(Instant::now());
         if queue.commits.len() > MAX_WAITING {
             queue.unite_oldest();
         }
@@ -72,7 +79,10 @@ impl Feed {
                 if queue.united.is_some() || !queue.commits.is_empty() {
                     let count = queue.commits.len().min(BATCH);
                     let commits = queue.commits.drain(..count).collect();
-                    return Some(Batch { united: queue.united.take(), commits });
+                    let united = queue.united.take();
+                    let first = united.as_ref().map(|united| united.first);
+                    let times = first.into_iter().chain(queue.times.drain(..count)).collect();
+                    return Some(Batch { united, commits, times });
                 }
             }
             self.ready.notified().await;
@@ -98,11 +108,16 @@ impl Feed {
 
 impl Queue {
     fn unite_oldest(&mut self) {
-        let Some(oldest) = self.commits.pop_front() else { return };
-        let mut changes = self.united.take().map(|united| united.changes).unwrap_or_default();
+        let (Some(oldest), Some(time)) = (self.commits.pop_front(), self.times.pop_front()) else {
+            return;
+        };
+        let (mut changes, first) = match self.united.take() {
+            Some(united) => (united.changes, united.first),
+            None => (Changes::default(), time),
+        };
         changes.add(&oldest);
         changes.unite();
-        self.united = Some(United { changes, after: oldest.after });
+        self.united = Some(United { changes, after: oldest.after, first });
     }
 }
 

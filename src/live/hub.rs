@@ -19,6 +19,7 @@ use super::{
     fleet::Presence,
     group::GroupKey,
     profile::{Opening, ProfileSlot, Subject},
+    propagation::{Propagation, PropagationFigures},
     streams::Follower,
     token::Binding,
 };
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     fleet: Fleet,
     /// Revision up to which every stream of a profile was compared.
     compared: Arc<AtomicI64>,
+    propagation: Propagation,
     feed: Arc<Feed>,
 }
 
@@ -87,6 +89,7 @@ impl Hub {
             health: Mutex::default(),
             fleet,
             compared: Arc::default(),
+            propagation: Propagation::default(),
             feed,
         });
         let task = run(Arc::downgrade(&shared), commits, pace);
@@ -264,6 +267,16 @@ impl Hub {
         self.shared.compared.load(Ordering::Acquire)
     }
 
+    /// How long commits took until every stream of a profile had what they change for it.
+    pub fn propagation(&self) -> PropagationFigures {
+        self.shared.propagation.figures()
+    }
+
+    /// The cache of encoded content.
+    pub fn contents(&self) -> &Contents {
+        &self.shared.contents
+    }
+
     /// Number of open streams of profiles.
     pub fn streams(&self) -> usize {
         self.shared.profiles.len()
@@ -321,6 +334,7 @@ impl Shared {
             streams.committed(after.revision);
         }
         self.compare(changes, &after);
+        batch.times.iter().for_each(|time| self.propagation.observe(time.elapsed()));
     }
 
     fn each_kind(&self, act: impl Fn(&dyn Follower)) {

@@ -71,6 +71,7 @@ impl ClassAnswers {
         let last = self.of_app(app).map(|answer| &answer.content);
         let known = last.and_then(|last| last.load().upgrade());
         if let Some(variant) = known.and_then(|entry| entry.compiled_for(profile)) {
+            contents.count_hit();
             return Some(variant);
         }
         let (entry, variant) = contents.entry(catalog, profile, &self.gates)?;

@@ -1,6 +1,9 @@
 //! Compiled content, shared by all who need it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::ArcSwap;
 
@@ -21,6 +24,21 @@ type Entries = imbl::HashMap<UniqueName, Vec<Arc<Entry>>>;
 #[derive(Debug, Default)]
 pub struct Contents {
     entries: ArcSwap<Entries>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// Figures of the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentFigures {
+    /// Contents that are kept.
+    pub entries: usize,
+    /// Their encoded bytes.
+    pub bytes: usize,
+    /// How often content was answered that had been compiled before.
+    pub hits: u64,
+    /// How often content was compiled.
+    pub misses: u64,
 }
 
 /// The content of one profile for some gates.
@@ -88,10 +106,36 @@ impl Contents {
             });
             current(&self.entries.load()).unwrap_or(fresh)
         });
-        let compile = || Arc::new(content::compile(catalog, profile, &gates));
+        let mut compiled = false;
+        let compile = || {
+            compiled = true;
+            Arc::new(content::compile(catalog, profile, &gates))
+        };
         let content = Arc::clone(entry.content.get_or_init(compile));
+        match compiled {
+            true => _ = self.misses.fetch_add(1, Ordering::Relaxed),
+            false => self.count_hit(),
+        }
         let variant = entry.variant(&content);
         Some((entry, variant))
+    }
+
+    /// Counts an answer from what is compiled.
+    pub(super) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Figures of what is kept now and of how often it was asked for.
+    pub fn figures(&self) -> ContentFigures {
+        let entries = self.entries.load();
+        let kept = entries.values().flatten().filter_map(|entry| entry.content.get());
+        let (mut count, mut bytes) = (0, 0);
+        for content in kept {
+            count += 1;
+            bytes += content.fields.len();
+        }
+        let [hits, misses] = [&self.hits, &self.misses].map(|count| count.load(Ordering::Relaxed));
+        ContentFigures { entries: count, bytes, hits, misses }
     }
 
     /// Drops what a commit made obsolete, of which this is the catalog after. Answers are right

@@ -28,6 +28,7 @@ use super::{
     users,
     write::Request,
 };
+use crate::trace::{self, Correlated, Correlation, REQUEST_ID};
 
 /// Most bytes of a body: a group of 10 000 members has some 2 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -43,10 +44,15 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 
 async fn receive(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Response {
     // It holds a body and catalogs, and the future of a connection holds it.
-    let answered = Box::pin(respond(&shared, incoming)).await;
-    answered.unwrap_or_else(|error| {
+    let correlation = Arc::new(Correlation::of(incoming.headers()));
+    let request: Arc<dyn Correlated> = Arc::<Correlation>::clone(&correlation);
+    let answered = trace::scope(Some(Arc::clone(&request)), Box::pin(respond(&shared, incoming)));
+    answered.await.unwrap_or_else(|error| {
+        let _entered = trace::enter(request);
         tracing::debug!(status = error.status.as_u16(), detail = error.message.detail, "refused");
-        answer::error(&error)
+        let mut answer = answer::error(&error);
+        answer.headers_mut().insert(REQUEST_ID, correlation.id().header());
+        answer
     })
 }
 

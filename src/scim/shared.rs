@@ -20,6 +20,7 @@ use crate::{
     credentials::Credentials,
     domain::{Reason, Refusal, UserId, directory::User},
     ledger::Ledger,
+    trace::carry,
 };
 
 /// Requests at a time, each with its body in memory; further ones wait.
@@ -79,7 +80,7 @@ impl Shared {
             let _turn = turn;
             work(&shared)
         };
-        spawn_blocking(work).await.map_err(|_| failed())
+        spawn_blocking(carry(work)).await.map_err(|_| failed())
     }
 
     /// The user of that SCIM id.

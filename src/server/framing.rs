@@ -5,7 +5,7 @@ use tonic::{Code, Status, body::Body};
 
 use crate::{
     domain::{Reason, Refusal},
-    service::refused,
+    service::refused_early,
     transport::Fault,
 };
 
@@ -17,7 +17,7 @@ pub(super) const ACCEPTED_ENCODINGS: &str = "grpc-accept-encoding";
 
 /// Gives a reason to every status that the transport makes by itself: it knows none, blames the
 /// server for requests that are cut off or framed wrongly, and calls too long a message a value out
-/// of range (SPEC §7.2, §7.3).
+/// of range (SPEC §7.2, §7.3). Where the call layer has put a request id into the headers, it stays.
 pub(super) fn explain(response: Response<Body>) -> Response<Body> {
     let Some(status) = Status::from_header_map(response.headers()) else { return response };
     // Refusals carry details; a bare status of these codes comes from the transport alone.
@@ -31,7 +31,7 @@ pub(super) fn explain(response: Response<Body>) -> Response<Body> {
         Code::Unimplemented => return unimplemented(&response, status.message()),
         _ => return response,
     };
-    refused(&refusal)
+    refused_early(&refusal, response.headers())
 }
 
 /// The status of a request whose message did not come whole, or whose answer has no room.
@@ -72,12 +72,12 @@ fn too_large(detail: &str) -> Refusal {
 fn unimplemented(response: &Response<Body>, detail: &str) -> Response<Body> {
     let Some(accepted) = response.headers().get(ACCEPTED_ENCODINGS) else {
         let message = "The server has no such method; reflection lists those that it has.";
-        return refused(&Refusal::new(Reason::MethodUnknown, message));
+        return refused_early(&Refusal::new(Reason::MethodUnknown, message), response.headers());
     };
     let known = accepted.to_str().unwrap_or_default();
     let message = format!("{detail}; messages are read in these encodings: {known}.");
     let refusal = Refusal::new(Reason::EncodingUnsupported, message);
-    let mut answer = refused(&refusal);
+    let mut answer = refused_early(&refusal, response.headers());
     answer.headers_mut().insert(ACCEPTED_ENCODINGS, accepted.clone());
     answer
 }

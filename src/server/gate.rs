@@ -6,6 +6,7 @@
 //! is not listed and, where no credentials are configured, names this machine as its authority
 //! (SPEC §12.3). Everything else gets a short HTTP answer.
 
+mod meters;
 mod plain;
 mod route;
 
@@ -21,11 +22,12 @@ use http::{HeaderMap, Method, Request, Response};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+pub(super) use self::meters::GateMeters;
 pub(super) use self::plain::text_response;
 pub(super) use self::route::Beyond;
 use self::route::{Probe, Route};
 use super::{framing::ACCEPTED_ENCODINGS, readiness::Readiness};
-use crate::service::refused;
+use crate::service::refused_early;
 
 /// The encoding of the messages of a call.
 const ENCODING: &str = "grpc-encoding";
@@ -47,6 +49,7 @@ struct Rules {
     readiness: Readiness,
     /// What is served beyond the usual.
     beyond: Beyond,
+    meters: GateMeters,
 }
 
 impl GateLayer {
@@ -56,10 +59,11 @@ impl GateLayer {
         header_bytes: u32,
         readiness: Readiness,
         beyond: Beyond,
+        meters: GateMeters,
     ) -> Self {
         let services = services.into_iter().collect();
         let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
-        Self { rules: Arc::new(Rules { services, header_bytes, readiness, beyond }) }
+        Self { rules: Arc::new(Rules { services, header_bytes, readiness, beyond, meters }) }
     }
 }
 
@@ -83,7 +87,10 @@ impl Rules {
     fn stop<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let answer = match route::of(request, &self.services, self.header_bytes, self.beyond) {
             Route::Inside => return None,
-            Route::Refused(refusal) => return Some(refused(&refusal)),
+            Route::Refused(refusal) => {
+                self.meters.refuse(&refusal);
+                return Some(refused_early(&refusal, request.headers()));
+            }
             Route::Plain(answer) => answer.into_response(),
             Route::Probe(Probe::Live) => plain::live(),
             Route::Probe(Probe::Ready) => self.readiness.answer(),

@@ -8,6 +8,7 @@
 mod answer;
 mod credentials;
 mod figures;
+mod inner;
 mod listen;
 mod phase;
 mod shared;
@@ -20,6 +21,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 pub(super) use self::phase::Live;
 use self::{figures::Figures, phase::Phase, shared::Shared};
+use super::gate::GateMeters;
 use crate::{
     store::durable::{BUCKETS, Meters},
     tasks::{OnPanic, Tasks},
@@ -34,6 +36,7 @@ pub struct Monitor {
     connections: ConnectionMeters,
     /// Unary calls that were refused because too many were worked on.
     shed: Counter,
+    gate: GateMeters,
     /// The listener ends when it goes.
     _stop: oneshot::Sender<()>,
 }
@@ -66,6 +69,7 @@ impl Monitor {
         let meters = Meters::new(&recorder);
         let connections = ConnectionMeters::new(&recorder);
         let shed = figures::shed(&recorder);
+        let gate = GateMeters::new(&recorder);
         let accept_errors = figures::accept_errors(&recorder);
         let shared = Arc::new(Shared::new(Figures::new(recorder, tasks.clone())));
         let listener = listener.into_std()?;
@@ -92,7 +96,7 @@ impl Monitor {
             runtime.shutdown_background();
         };
         tasks.thread("deskplane-probes", OnPanic::EndProcess, serve)?;
-        Ok(Self { shared, meters, connections, shed, _stop: stop })
+        Ok(Self { shared, meters, connections, shed, gate, _stop: stop })
     }
 
     /// Where the figures of the store go.
@@ -108,6 +112,11 @@ impl Monitor {
     /// Counts unary calls that are refused because too many are worked on.
     pub(super) fn shed(&self) -> Counter {
         self.shed.clone()
+    }
+
+    /// Where the figures of the gate go.
+    pub(super) fn gate(&self) -> GateMeters {
+        self.gate.clone()
     }
 
     /// The server is ready.

@@ -22,7 +22,7 @@ use super::working::Working;
 use crate::{
     auth::Rpc,
     domain::{Reason, Refusal},
-    service::refused,
+    service::refused_early,
 };
 
 /// Puts a [`Shed`] in front of the services, behind the layer of `working`.
@@ -79,7 +79,8 @@ where
         self.rules.shed.increment(1);
         let message = "As many calls are worked on as the server takes; nothing was done. Try again \
                        after the delay.";
-        Either::Right(ready(Ok(refused(&Refusal::new(Reason::ServerBusy, message)))))
+        let refusal = Refusal::new(Reason::ServerBusy, message);
+        Either::Right(ready(Ok(refused_early(&refusal, request.headers()))))
     }
 }
 

@@ -17,6 +17,7 @@ use tonic::Request;
 use super::{
     audited::Call,
     deadline::{self, Deadline},
+    meters::CallMeters,
 };
 use crate::{
     audit::{Outcome, Read, Recorder},
@@ -27,6 +28,7 @@ use crate::{
     domain::{Actor, Provenance, Reason, Refusal, Scope},
     history::History,
     ledger::{Accepted, Ledger, Submission},
+    trace::{self, Correlated, Correlation, Kind, RequestId},
 };
 
 /// Caller, method, peer, start and deadline: everything that the head of a request holds. Only
@@ -45,6 +47,7 @@ struct Head {
     peer: Option<SocketAddr>,
     start: Instant,
     deadline: Option<Deadline>,
+    correlation: Correlation,
     /// The entry of an audited read, until the call has ended.
     audited: OnceLock<Box<Read>>,
     /// What the rights of a stream are judged by, from its begin on.
@@ -53,22 +56,33 @@ struct Head {
     dispatched: AtomicBool,
 }
 
+impl Correlated for Head {
+    fn correlation(&self) -> &Correlation {
+        &self.correlation
+    }
+}
+
 impl CallContext {
     /// Authenticates the caller, and refuses one who holds no scope for any message of the method.
+    /// The correlation is taken when the call is not refused.
     pub(super) fn new(
         rpc: &'static Rpc,
         credential: Credential,
         catalog: &Catalog,
         peer: Option<SocketAddr>,
         (start, deadline): (Instant, Option<Deadline>),
-        recorder: &Recorder,
+        correlation: &mut Correlation,
+        (recorder, meters): (&Recorder, &CallMeters),
     ) -> Result<Self, Refusal> {
         let denied = |subject: &str, refusal: &Refusal| {
             let call = Call { rpc, subject, peer, revision: catalog.revision };
             call.denied(recorder, None, refusal.reason.as_str());
         };
         let actor = credential.actor(catalog).inspect_err(|no| denied(credential.name(), no))?;
-        auth::may_call(rpc, &actor).inspect_err(|refusal| denied(&actor.subject, refusal))?;
+        auth::may_call(rpc, &actor).inspect_err(|refusal| {
+            denied(&actor.subject, refusal);
+            meters.deny_scopes(actor.scopes);
+        })?;
         Ok(Self(Arc::new(Head {
             rpc,
             credential,
@@ -77,6 +91,7 @@ impl CallContext {
             peer,
             start,
             deadline,
+            correlation: std::mem::take(correlation),
             audited: OnceLock::new(),
             rechecked: OnceLock::new(),
             dispatched: AtomicBool::new(false),
@@ -90,6 +105,16 @@ impl CallContext {
             Refusal::new(Reason::Internal, "The server lets in calls without a context.")
         })?;
         Ok((context, message))
+    }
+
+    /// The call, to be made the current request.
+    pub(super) fn correlated(&self) -> Arc<dyn Correlated> {
+        Arc::<Head>::clone(&self.0)
+    }
+
+    /// The request id of the call.
+    pub(super) fn id(&self) -> &RequestId {
+        self.0.correlation.id()
     }
 
     /// The method that is called.
@@ -225,11 +250,12 @@ pub(super) struct Data {
     ledger: Ledger,
     recorder: Recorder,
     credentials: Credentials,
+    meters: Arc<CallMeters>,
 }
 
 impl Data {
-    pub(super) fn new(ledger: Ledger, recorder: Recorder) -> Self {
-        Self { ledger, recorder, credentials: Credentials::default() }
+    pub(super) fn new(ledger: Ledger, recorder: Recorder, meters: Arc<CallMeters>) -> Self {
+        Self { ledger, recorder, credentials: Credentials::default(), meters }
     }
 
     /// The same for callers who show credentials.
@@ -260,9 +286,11 @@ impl Data {
         credential: Credential,
         peer: Option<SocketAddr>,
         times: (Instant, Option<Deadline>),
+        correlation: &mut Correlation,
     ) -> Result<CallContext, Refusal> {
         let catalog = self.ledger.catalog();
-        CallContext::new(rpc, credential, &catalog, peer, times, &self.recorder)
+        let recorders = (&self.recorder, self.meters.as_ref());
+        CallContext::new(rpc, credential, &catalog, peer, times, correlation, recorders)
     }
 
     /// Admits a call if the caller may send its message (SPEC §12.2), by the newest catalog.
@@ -284,6 +312,7 @@ impl Data {
         let call = Call { rpc, subject, peer: head.peer, revision: catalog.revision };
         let scope = auth::authorize(rpc, &actor, &attributes).inspect_err(|refusal| {
             call.denied(&self.recorder, attributes.subject, refusal.reason.as_str());
+            self.meters.deny_scopes(actor.scopes);
         })?;
         if let Some(read) = call.admitted(&self.recorder, (&actor, scope), &attributes) {
             // A call is admitted once.
@@ -311,7 +340,12 @@ impl Data {
         if !submission.validate_only {
             context.mark_dispatched();
         }
-        self.ledger.write(submission).await
+        let span = trace::child(Kind::Internal, || "ledger.commit".to_owned());
+        let written = self.ledger.write(submission).await;
+        if let (Some(mut span), Ok(accepted)) = (span, &written) {
+            span.set("deskplane.revision", accepted.outcome.revision);
+        }
+        written
     }
 
     /// A check for a stream about this user: whether its caller would still be admitted. When the

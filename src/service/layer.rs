@@ -4,6 +4,8 @@
 //! What a call shows is verified by [`Credentials`]; only a token whose key has to be fetched first
 //! makes the call wait.
 
+mod record;
+
 use std::{
     convert::Infallible,
     future::{Future, Ready, ready},
@@ -22,22 +24,23 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Code, Status, body::Body, transport::server::TcpConnectInfo};
-use tonic_types::StatusExt as _;
+use tonic::{Status, body::Body, transport::server::TcpConnectInfo};
 use tower::{Layer, Service};
 
+use self::record::{outcome, record_if_refused, record_refusal};
 use super::{
     body::{AnswerBody, STATUS, trailers},
     context::{CallContext, Data},
     deadline::Deadline,
     meters::{CallMeters, Measured},
+    spans,
     status::refused,
 };
 use crate::{
-    audit::Outcome,
     auth::{ClientCertificates, Credential, RPCS, Rpc},
     credentials::{Authentication, Credentials, Verified},
     domain::Refusal,
+    trace::{self, Correlated, Correlation, REQUEST_ID, Tracer},
 };
 
 /// Puts the layer in front of the services.
@@ -52,11 +55,17 @@ struct Door {
     data: Data,
     credentials: Credentials,
     meters: Arc<CallMeters>,
+    tracer: Tracer,
 }
 
 impl CallLayer {
-    pub(super) fn new(data: Data, credentials: Credentials, meters: Arc<CallMeters>) -> Self {
-        Self { door: Arc::new(Door { data, credentials, meters }) }
+    pub(super) fn new(
+        data: Data,
+        credentials: Credentials,
+        meters: Arc<CallMeters>,
+        tracer: Tracer,
+    ) -> Self {
+        Self { door: Arc::new(Door { data, credentials, meters, tracer }) }
     }
 }
 
@@ -100,7 +109,7 @@ where
             let boxed = |answer: Response<R>| answer.map(|body| body.into().boxed());
             return Either::Left(self.inner.call(request).map_ok(boxed));
         };
-        let arrival = Arrival::of(rpc, self.door.meters.measure(method), &request);
+        let arrival = Arrival::of(rpc, method, &self.door, &request);
         let certificates = request.extensions_mut().remove::<ClientCertificates>();
         let shown = self.door.credentials.authenticate(request.headers(), certificates.as_ref());
         Either::Right(match shown {
@@ -180,34 +189,43 @@ struct Arrival {
     peer: Option<SocketAddr>,
     start: Instant,
     measured: Measured,
+    correlation: Correlation,
 }
 
 impl Arrival {
-    fn of<B>(rpc: &'static Rpc, measured: Measured, request: &Request<B>) -> Self {
+    fn of<B>(rpc: &'static Rpc, method: usize, door: &Door, request: &Request<B>) -> Self {
         let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
-        Self { rpc, peer, start: Instant::now(), measured }
+        let name = || rpc.path.to_owned();
+        let (correlation, span) = Correlation::begin(request.headers(), &door.tracer, name);
+        let span = span.map(|span| spans::described(span, rpc, &correlation));
+        let measured = door.meters.measure(method, span);
+        Self { rpc, peer, start: Instant::now(), measured, correlation }
     }
 
     /// The context of the call, or the answer that refuses it (SPEC §12: authentication, then scope).
     fn admit(
-        self,
+        mut self,
         data: &Data,
         headers: &HeaderMap,
         credential: Result<Credential, Refusal>,
     ) -> Result<(CallContext, Measured), Response<Body>> {
-        match self.context(data, headers, credential) {
-            Ok(context) => Ok((context, self.measured)),
-            Err(refusal) => {
-                let answer = refused(&refusal);
-                record_refusal(self.rpc, self.peer, None, answer.headers());
-                self.measured.end(answer.headers());
-                Err(answer)
+        let made = self.context(data, headers, credential);
+        let (refusal, request): (_, Arc<dyn Correlated>) = match made {
+            Ok(context) if !context.deadline().is_some_and(Deadline::has_passed) => {
+                return Ok((context, self.measured));
             }
-        }
+            Ok(context) => (context.deadline_exceeded(), context.correlated()),
+            Err(refusal) => (refusal, Arc::new(self.correlation)),
+        };
+        let _entered = trace::enter(request);
+        let answer = refused(&refusal);
+        record_refusal(self.rpc, self.peer, None, answer.headers());
+        self.measured.end(answer.headers());
+        Err(answer)
     }
 
     fn context(
-        &self,
+        &mut self,
         data: &Data,
         headers: &HeaderMap,
         credential: Result<Credential, Refusal>,
@@ -215,65 +233,8 @@ impl Arrival {
         let refused = |refusal| data.reject(self.rpc, self.peer, headers, refusal);
         let credential = credential.map_err(refused)?;
         let deadline = Deadline::read(headers, self.start)?;
-        let context = data.call_context(self.rpc, credential, self.peer, (self.start, deadline))?;
-        match deadline.is_some_and(Deadline::has_passed) {
-            true => Err(context.deadline_exceeded()),
-            false => Ok(context),
-        }
-    }
-}
-
-/// Logs a call that ends with an error, refused here or by a handler.
-fn record_refusal(
-    rpc: &Rpc,
-    peer: Option<SocketAddr>,
-    context: Option<&CallContext>,
-    headers: &HeaderMap,
-) {
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    let Some(status) = Status::from_header_map(headers) else { return };
-    let details = status.get_error_details();
-    tracing::debug!(
-        rpc = rpc.path,
-        ?peer,
-        caller = context.map(CallContext::subject),
-        elapsed = ?context.map(CallContext::elapsed),
-        code = ?status.code(),
-        reason = details.error_info().map(|info| info.reason.as_str()),
-        "refused"
-    );
-}
-
-fn record_if_refused(context: &CallContext, headers: &HeaderMap) {
-    if headers.get(STATUS).is_some_and(|code| code != "0") {
-        record_refusal(context.rpc(), context.peer(), Some(context), headers);
-        if context.rpc().streams
-            && let Some(reason) = denied(headers)
-        {
-            context.stream_denied(&reason);
-        }
-    }
-}
-
-/// The reason of an end because of who called: rights that were lost, a credential that ended.
-fn denied(headers: &HeaderMap) -> Option<String> {
-    let status = Status::from_header_map(headers)?;
-    let denied = matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated);
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
-    reason.filter(|_| denied)
-}
-
-/// How a read ended, by the head of its answer.
-fn outcome(headers: &HeaderMap) -> Outcome {
-    let Some(status) = Status::from_header_map(headers) else { return Outcome::Answered };
-    let details = status.get_error_details();
-    let reason = details.error_info().map(|info| info.reason.clone());
-    match status.code() {
-        Code::Ok => Outcome::Answered,
-        Code::PermissionDenied => Outcome::Denied(reason.unwrap_or_default()),
-        code => Outcome::Failed(reason.unwrap_or_else(|| format!("{code:?}"))),
+        let (times, correlation) = ((self.start, deadline), &mut self.correlation);
+        data.call_context(self.rpc, credential, self.peer, times, correlation)
     }
 }
 
@@ -300,8 +261,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let _entered = trace::enter(this.context.correlated());
         let answered = this.inner.as_mut().as_pin_mut().map(|inner| inner.poll(cx));
-        let answer = match answered {
+        let mut answer = match answered {
             Some(Poll::Ready(answer)) => answer?.map(R::into),
             _ => {
                 let over = this.sleep.as_mut().as_pin_mut().map(|sleep| sleep.poll(cx));
@@ -312,7 +274,10 @@ where
             }
         };
         this.inner.set(None);
-        record_if_refused(this.context, answer.headers());
+        if record_if_refused(this.context, answer.headers()) {
+            // A status that the library made by itself has none.
+            answer.headers_mut().entry(REQUEST_ID).or_insert_with(|| this.context.id().header());
+        }
         this.context.end_read(|| outcome(answer.headers()));
         // Only streams live on after the head of their answer.
         let streams = this.context.rpc().streams && !answer.headers().contains_key(STATUS);
@@ -359,6 +324,7 @@ impl http_body::Body for BoundedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
+        let _entered = trace::enter(this.context.correlated());
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let over = this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(cx));
         if matches!(over, Some(Poll::Ready(()))) {

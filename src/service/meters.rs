@@ -17,10 +17,11 @@ use http::HeaderMap;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use super::body::STATUS;
+use super::{body::STATUS, spans};
 use crate::{
     auth::RPCS,
-    domain::{Reason, refusal::Code},
+    domain::{Reason, Scope, Scopes, refusal::Code},
+    trace::Span,
 };
 
 /// Names of the canonical codes, by their numbers.
@@ -46,8 +47,9 @@ const CODES: [&str; 17] = [
 const OK: usize = 0;
 const CANCELLED: usize = 1;
 const UNKNOWN: usize = 2;
-/// The codes of denials.
+/// The codes of denials, and that of limits.
 const DENIED: [usize; 2] = [7, 16];
+const EXHAUSTED: usize = 8;
 
 /// Upper bounds of the buckets of durations, in microseconds; one more is without bound.
 const BOUNDS: [u64; 13] = [
@@ -62,6 +64,10 @@ pub struct CallMeters {
     methods: Box<[MethodMeters]>,
     /// Denials by reason.
     denied: Box<[(Reason, AtomicU64)]>,
+    /// Refusals because of limits, by reason.
+    limited: Box<[(Reason, AtomicU64)]>,
+    /// Denials by the scopes of the caller; the last is of callers without any.
+    scopes: [AtomicU64; Scope::ALL.len() + 1],
 }
 
 #[derive(Debug)]
@@ -80,6 +86,7 @@ pub(super) struct Measured {
     meters: Arc<CallMeters>,
     method: usize,
     ended: bool,
+    span: Option<Span>,
 }
 
 impl Default for CallMeters {
@@ -90,18 +97,24 @@ impl Default for CallMeters {
             micros: AtomicU64::new(0),
         };
         let denies = |code| matches!(code, Code::PermissionDenied | Code::Unauthenticated);
-        let denied = Reason::ALL.iter().filter(|reason| denies(reason.code()));
+        let limits = |code| matches!(code, Code::ResourceExhausted);
+        let counters = |of: &dyn Fn(Code) -> bool| {
+            let reasons = Reason::ALL.iter().filter(|reason| of(reason.code()));
+            reasons.map(|reason| (*reason, AtomicU64::new(0))).collect()
+        };
         Self {
             methods: RPCS.iter().map(|_| zeros()).collect(),
-            denied: denied.map(|reason| (*reason, AtomicU64::new(0))).collect(),
+            denied: counters(&denies),
+            limited: counters(&limits),
+            scopes: array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
 
 impl CallMeters {
-    /// Begins to measure a call of a method, given by its place in [`RPCS`].
-    pub(super) fn measure(self: &Arc<Self>, method: usize) -> Measured {
-        Measured { meters: Arc::clone(self), method, ended: false }
+    /// Begins to measure a call of a method, given by its place in [`RPCS`]. Its span ends with it.
+    pub(super) fn measure(self: &Arc<Self>, method: usize, span: Option<Span>) -> Measured {
+        Measured { meters: Arc::clone(self), method, ended: false, span }
     }
 
     fn count(&self, method: usize, code: usize) {
@@ -110,10 +123,20 @@ impl CallMeters {
         }
     }
 
-    fn deny(&self, headers: &HeaderMap) {
+    /// Counts a call that was denied for the scopes of its caller.
+    pub(super) fn deny_scopes(&self, scopes: Scopes) {
+        let (none, each) = self.scopes.split_last().unzip();
+        let held = Scope::ALL.iter().zip(each.unwrap_or_default());
+        let held = held.filter(|(scope, _)| scopes.has(**scope)).map(|(_, counter)| counter);
+        let none = none.filter(|_| !Scope::ALL.iter().any(|scope| scopes.has(*scope)));
+        held.chain(none).for_each(|counter| _ = counter.fetch_add(1, Ordering::Relaxed));
+    }
+
+    /// Counts a refusal by its reason.
+    fn refuse(headers: &HeaderMap, counters: &[(Reason, AtomicU64)]) {
         let Some(status) = Status::from_header_map(headers) else { return };
         let Some(info) = status.get_details_error_info() else { return };
-        let found = self.denied.iter().find(|(reason, _)| reason.as_str() == info.reason);
+        let found = counters.iter().find(|(reason, _)| reason.as_str() == info.reason);
         if let Some((_, counter)) = found {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -174,6 +197,24 @@ impl CallMeters {
             let (reason, count) = (reason.as_str(), counter.load(Ordering::Relaxed));
             writeln!(text, "deskplane_rpc_denied_total{{reason=\"{reason}\"}} {count}")?;
         }
+        text.push_str(
+            "# HELP deskplane_rpc_limited_total Calls that were refused because of a limit, by reason\n\
+             # TYPE deskplane_rpc_limited_total counter\n",
+        );
+        for (reason, counter) in &self.limited {
+            let (reason, count) = (reason.as_str(), counter.load(Ordering::Relaxed));
+            writeln!(text, "deskplane_rpc_limited_total{{reason=\"{reason}\"}} {count}")?;
+        }
+        text.push_str(
+            "# HELP deskplane_scope_denied_total Calls that were denied for the scopes of their \
+             caller, by each scope that he has\n\
+             # TYPE deskplane_scope_denied_total counter\n",
+        );
+        let scopes = Scope::ALL.iter().map(|scope| scope.as_str()).chain(["NONE"]);
+        for (scope, counter) in scopes.zip(&self.scopes) {
+            let count = counter.load(Ordering::Relaxed);
+            writeln!(text, "deskplane_scope_denied_total{{scope=\"{scope}\"}} {count}")?;
+        }
         Ok(())
     }
 
@@ -214,9 +255,12 @@ impl Measured {
             None => OK,
             Some(code) => code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(UNKNOWN),
         };
+        self.span.iter_mut().for_each(|span| spans::end(span, code));
         self.meters.count(self.method, code);
         if DENIED.contains(&code) {
-            self.meters.deny(headers);
+            CallMeters::refuse(headers, &self.meters.denied);
+        } else if code == EXHAUSTED {
+            CallMeters::refuse(headers, &self.meters.limited);
         }
     }
 }
@@ -224,6 +268,7 @@ impl Measured {
 impl Drop for Measured {
     fn drop(&mut self) {
         if !self.ended {
+            self.span.iter_mut().for_each(|span| spans::end(span, CANCELLED));
             self.meters.count(self.method, CANCELLED);
         }
     }
@@ -248,7 +293,7 @@ mod tests {
     fn calls_are_counted_by_method_and_code() {
         let meters = Arc::new(CallMeters::default());
         let resolve = position("deskplane.v1.AgentService/ResolveProfile");
-        let call = || meters.measure(resolve);
+        let call = || meters.measure(resolve, None);
         for micros in [0, 100, 101, 6_000_000] {
             let call = call();
             call.answered(Duration::from_micros(micros));

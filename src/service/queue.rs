@@ -15,7 +15,10 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::domain::{Reason, Refusal};
+use crate::{
+    domain::{Reason, Refusal},
+    trace::carry,
+};
 
 /// Work that runs at the same time. Processors are left to the calls of agents.
 const RUNNING: usize = 2;
@@ -97,7 +100,7 @@ impl Turn {
             let _turn = self;
             work()
         };
-        spawn_blocking(work).await.map_err(|_| failed())
+        spawn_blocking(carry(work)).await.map_err(|_| failed())
     }
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::domain::{Reason, Refusal};
+use crate::{
+    domain::{Reason, Refusal},
+    trace::carry,
+};
 
 /// Scans at a time; further ones wait.
 const AT_A_TIME: usize = 2;
@@ -32,6 +35,6 @@ impl Scans {
             let _turn = turn;
             scan()
         };
-        spawn_blocking(scan).await.map_err(|_| failed(()))
+        spawn_blocking(carry(scan)).await.map_err(|_| failed(()))
     }
 }

@@ -2,13 +2,17 @@
 
 mod block;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use deskplane_proto::codec::ERROR_DOMAIN;
-use tonic::{Code, Status};
+use http::HeaderMap;
+use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::domain::refusal::{Code as Canonical, Refusal};
+use crate::{
+    domain::refusal::{Code as Canonical, Refusal},
+    trace::{self, Correlation, REQUEST_ID, RequestId},
+};
 
 /// Most bytes of the message as its header carries it.
 const MAX_MESSAGE: usize = 1_024;
@@ -25,7 +29,8 @@ enum Detail {
 }
 
 /// The status of a refusal, with every detail that the caller needs to repair the call and that
-/// headers have room for; metadata `omitted` counts the rest.
+/// headers have room for; metadata `omitted` counts the rest. It names the current request, by
+/// RequestInfo and by a header; where there is none, the id is one that nothing else has.
 pub fn status(refusal: &Refusal) -> Status {
     let message = block::cut(&refusal.message, MAX_MESSAGE, block::percent_encoded);
     let total = refusal.violations.len()
@@ -33,7 +38,8 @@ pub fn status(refusal: &Refusal) -> Status {
         + refusal.metadata.len()
         + refusal.resources.len().min(1);
     let likely = likely(details(refusal));
-    let with = |count: usize| assemble(refusal, &message, &likely[..count], total - count);
+    let id = trace::current_request_id();
+    let with = |count: usize| assemble(refusal, (&message, &id), &likely[..count], total - count);
     let fits = |status: &Status| block::size(status) <= block::MAX_SIZE;
     let most = with(likely.len());
     if fits(&most) {
@@ -95,7 +101,12 @@ impl Detail {
     }
 }
 
-fn assemble(refusal: &Refusal, message: &str, given: &[Detail], omitted: usize) -> Status {
+fn assemble(
+    refusal: &Refusal,
+    (message, id): (&str, &RequestId),
+    given: &[Detail],
+    omitted: usize,
+) -> Status {
     let mut metadata = HashMap::new();
     let mut details = ErrorDetails::new();
     for detail in given.iter().cloned() {
@@ -121,7 +132,10 @@ fn assemble(refusal: &Refusal, message: &str, given: &[Detail], omitted: usize) 
     if let Some(millis) = refusal.retry_after_ms {
         details.set_retry_info(Some(Duration::from_millis(millis)));
     }
-    Status::with_error_details(code(refusal), message, details)
+    details.set_request_info(id.as_str(), "");
+    let headers = HeaderMap::from_iter([(REQUEST_ID, id.header())]);
+    let metadata = MetadataMap::from_headers(headers);
+    Status::with_error_details_and_metadata(code(refusal), message, details, metadata)
 }
 
 fn code(refusal: &Refusal) -> Code {
@@ -149,8 +163,14 @@ impl From<Refusal> for Status {
 }
 
 /// The answer to a request that never reaches a service.
-pub fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
+pub(super) fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
     status(refusal).into_http()
+}
+
+/// The same for a request of these headers, in front of the services.
+pub fn refused_early(refusal: &Refusal, headers: &HeaderMap) -> http::Response<tonic::body::Body> {
+    let _entered = trace::enter(Arc::new(Correlation::of(headers)));
+    refused(refusal)
 }
 
 #[cfg(test)]

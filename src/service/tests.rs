@@ -19,6 +19,7 @@ use crate::{
     auth::Credential,
     live,
     store::{Memory, Store as _},
+    trace::Correlation,
     voice,
 };
 
@@ -69,7 +70,8 @@ pub(super) async fn service() -> Service {
 pub(super) fn request<M>(service: &Service, path: &str, message: M) -> Request<M> {
     let credential = Credential::local(None, None).unwrap();
     let rpc = Rpc::find(path).unwrap();
-    let context = service.data.call_context(rpc, credential, None, (Instant::now(), None)).unwrap();
+    let (times, correlation) = ((Instant::now(), None), &mut Correlation::default());
+    let context = service.data.call_context(rpc, credential, None, times, correlation).unwrap();
     let mut request = Request::new(message);
     request.extensions_mut().insert(context);
     request

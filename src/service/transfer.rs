@@ -25,6 +25,7 @@ use crate::{
     catalog::Catalog,
     command::{Command, ImportBundle, bundle::ImportOptions},
     domain::{Reason, Refusal, Violations},
+    trace::carry,
     transfer::{Canonical, Document, content_hash},
 };
 
@@ -32,7 +33,7 @@ use crate::{
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    spawn_blocking(work).await.unwrap_or_else(|_| {
+    spawn_blocking(carry(work)).await.unwrap_or_else(|_| {
         Err(Refusal::new(Reason::Internal, "The bundle made the server fail; nothing was done."))
     })
 }

@@ -125,9 +125,15 @@ impl Protocols {
         let mut period = pin!(sleep(self.limits.write_stall));
         let (mut ending, mut over, mut waiting) = (false, false, None);
         poll_fn(|cx| {
-            if !ending && (age.as_mut().poll(cx).is_ready() || drain.as_mut().poll(cx).is_ready()) {
-                ending = true;
-                http.as_mut().graceful_shutdown();
+            if !ending {
+                let aged = age.as_mut().poll(cx).is_ready();
+                ending = aged || drain.as_mut().poll(cx).is_ready();
+                if aged {
+                    meters.aged.increment(1);
+                }
+                if ending {
+                    http.as_mut().graceful_shutdown();
+                }
             }
             while period.as_mut().poll(cx).is_ready() {
                 period.as_mut().reset(Instant::now() + self.limits.write_stall);

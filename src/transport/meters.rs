@@ -31,6 +31,8 @@ pub struct Meters {
     pub(super) unread: Counter,
     /// Connections that were asked to end because no call was open for too long.
     pub(super) idle: Counter,
+    /// Connections that were asked to end for their age.
+    pub(super) aged: Counter,
     /// Answers for which there was no room.
     pub(super) answers_without_room: Counter,
     /// Handshakes of TLS that were completed, and those that were not.
@@ -69,6 +71,7 @@ impl Default for ConnectionMeters {
             stalled: Counter::noop(),
             unread: Counter::noop(),
             idle: Counter::noop(),
+            aged: Counter::noop(),
             answers_without_room: Counter::noop(),
             handshakes: Counter::noop(),
             failed_handshakes: Counter::noop(),
@@ -141,6 +144,7 @@ impl ConnectionMeters {
                 stalled: closed("write_stall"),
                 unread: closed("unread"),
                 idle: closed("idle"),
+                aged: closed("age"),
                 answers_without_room: counter!("deskplane_answers_refused_total"),
                 handshakes: handshakes("ok"),
                 failed_handshakes: handshakes("failed"),

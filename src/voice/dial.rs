@@ -20,6 +20,7 @@ use crate::{
         provider::{ChannelProvider, Failover},
     },
     tasks::OnPanic,
+    trace,
 };
 
 /// The request to a vendor that starts a call.
@@ -70,7 +71,7 @@ impl Voice {
         };
         let (shared, tasks) = (Arc::clone(&self.shared), self.shared.settings.tasks.clone());
         let scope = tasks.clone();
-        let started = tasks.spawn("voice.start_call", OnPanic::Report, async move {
+        let start_call = async move {
             if !write.durable().await {
                 return Err(guard.discard());
             }
@@ -83,8 +84,12 @@ impl Voice {
             });
             guard.complete(result.clone());
             result
-        });
-        started.await.unwrap_or_else(|| Err(interrupted()))
+        };
+        let start_call = trace::scope(trace::current(), start_call);
+        tasks
+            .spawn("voice.start_call", OnPanic::Report, start_call)
+            .await
+            .unwrap_or_else(|| Err(interrupted()))
     }
 
     /// The call as it is registered: queued at the first candidate.

@@ -35,7 +35,10 @@ use tonic::transport::server::TcpConnectInfo;
 use self::bodies::{Bodies, Unread};
 pub(super) use self::{limit::WebhookLimit, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
-use crate::domain::UniqueName;
+use crate::{
+    domain::UniqueName,
+    trace::{self, Correlation},
+};
 
 /// The path before the name of a provider.
 const PATH: &str = "/webhooks/";
@@ -60,6 +63,12 @@ pub fn webhooks(voice: &Voice) -> Router {
 }
 
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
+    let correlation = Arc::new(Correlation::of(request.headers()));
+    // It holds a body, and the future of a connection holds it.
+    trace::scope(Some(correlation), Box::pin(respond(ingress, request))).await
+}
+
+async fn respond(ingress: Ingress, request: Request) -> Response {
     // Not decoded: a path that is spelled otherwise is not the URL that the vendor was given.
     let provider = request.uri().path().strip_prefix(PATH).unwrap_or_default().to_owned();
     let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);

@@ -34,6 +34,7 @@ mod server;
 mod soak;
 mod storm;
 mod supervision;
+mod telemetry;
 mod tls;
 mod users_import;
 mod voice;

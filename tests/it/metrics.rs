@@ -210,7 +210,16 @@ async fn figures_have_stable_names_and_right_values() {
     is("deskplane_store_commit_seconds_bucket{le=\"+Inf\"}", 4.0);
     is("deskplane_store_group_records_sum", revision);
     is("deskplane_store_checkpoint_seconds_count", 0.0);
+    is("deskplane_content_cache_entries", 1.0);
+    is("deskplane_tasks{task=\"deskplane-probes\"}", 1.0);
+    is("deskplane_trace_spans_total{outcome=\"exported\"}", 0.0);
+    assert!(figures["deskplane_content_cache_misses_total"] >= 1.0);
+    assert!(figures["deskplane_content_cache_bytes"] > 100.0);
     assert!(figures["deskplane_store_verified_bytes_total"] > 1_000.0);
+    // The hub compares streams with each commit soon after.
+    while world.figures()["deskplane_propagation_seconds_count"] < 3.0 {
+        tokio::task::yield_now().await;
+    }
     assert!(figures.contains_key("deskplane_store_journal_bytes"));
     drop((api, watcher));
     world.server.end().await;
@@ -284,6 +293,12 @@ async fn calls_are_counted_by_method_and_code_and_denials_by_reason() {
         let name = format!("deskplane_rpc_denied_total{{reason=\"{reason}\"}}");
         assert_eq!(figures[&name], count, "{reason}");
     }
+    for (scope, count) in [("READER", 1.0), ("AGENT", 1.0), ("ADMIN", 0.0), ("NONE", 0.0)] {
+        let name = format!("deskplane_scope_denied_total{{scope=\"{scope}\"}}");
+        assert_eq!(figures[&name], count, "{scope}");
+    }
+    let hits = "deskplane_content_cache_hits_total";
+    assert!(figures[hits] >= 3.0, "{}", figures[hits]);
     let resolved = "service=\"AgentService\",method=\"ResolveProfile\"";
     assert_eq!(figures[&format!("deskplane_rpc_seconds_count{{{resolved}}}")], 5.0);
     drop((api, reader, agent, watcher));

@@ -11,6 +11,7 @@ use deskplane::{
     server::{Monitor, Parts, Voice, serve},
     store::{Batch, Memory, Record, Store},
     tasks::{OnPanic, Tasks},
+    trace::Tracer,
     transport::{Limits, Listeners, Tls},
     web::Origin,
 };
@@ -37,19 +38,26 @@ pub(crate) struct As {
     user: Option<AsciiMetadataValue>,
     scopes: Option<AsciiMetadataValue>,
     authorization: Option<AsciiMetadataValue>,
+    headers: Vec<(&'static str, AsciiMetadataValue)>,
 }
 
 impl As {
     /// A caller with these scopes who stands for a user, or for nobody.
     pub(crate) fn new(user: Option<&str>, scopes: Option<&str>) -> Self {
         let text = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-        Self { user: text(user), scopes: text(scopes), authorization: None }
+        Self { user: text(user), scopes: text(scopes), ..Self::default() }
     }
 
     /// A caller with this bearer token.
     pub(crate) fn bearing(token: &str) -> Self {
         let authorization = Some(format!("Bearer {token}").parse().unwrap());
         Self { authorization, ..Self::default() }
+    }
+
+    /// The same with another header.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.parse().unwrap()));
+        self
     }
 }
 
@@ -63,6 +71,9 @@ impl Interceptor for As {
             if let Some(value) = value {
                 request.metadata_mut().insert(key, value.clone());
             }
+        }
+        for (key, value) in &self.headers {
+            request.metadata_mut().insert(*key, value.clone());
         }
         Ok(request)
     }
@@ -146,8 +157,13 @@ impl Running {
 
     /// A server with a port of its own kind.
     pub(crate) async fn fronted(front: Front) -> Self {
+        Self::monitored_front(front, None).await
+    }
+
+    /// The same, asked for figures, too.
+    pub(crate) async fn monitored_front(front: Front, monitor: Option<Monitor>) -> Self {
         let (store, watch) = (Arc::new(Memory::new()), live::Settings::default());
-        Self::start(store, watch, voice(), None, front).await
+        Self::start(store, watch, voice(), monitor, front).await
     }
 
     async fn start(
@@ -169,6 +185,7 @@ impl Running {
         let tasks = Tasks::default();
         let scope = tasks.child();
         let audit = deskplane::audit::Settings::default();
+        let tracer = Tracer::default();
         let parts = Parts {
             store,
             clock,
@@ -181,6 +198,7 @@ impl Running {
             policy,
             scim,
             audit,
+            tracer,
             monitor,
             serving: None,
             tasks: scope,

@@ -22,6 +22,7 @@ use tonic::{
 use super::{
     config::{Config, Endpoint, certificates},
     convert, status,
+    traced::Traced,
     transport::Dialler,
 };
 use crate::{
@@ -42,7 +43,7 @@ pub const PROTOCOL_VERSION: i32 = 1;
 /// Silence after which a stream of events is given up; a plug-in sends something every 20 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-pub(super) type Rpc = rpc::ChannelProviderPluginClient<Channel>;
+pub(super) type Rpc = rpc::ChannelProviderPluginClient<Traced>;
 
 /// The client of one plug-in.
 pub(super) struct Client {
@@ -51,6 +52,7 @@ pub(super) struct Client {
     token: Option<MetadataValue<Ascii>>,
     deadline: Option<Duration>,
     channel: OnceLock<Channel>,
+    network: Network,
     /// Whether the plug-in at the other end of the connection speaks our version.
     greeted: Arc<AtomicBool>,
 }
@@ -72,6 +74,7 @@ impl Client {
             endpoint: endpoint.to_string(),
             dialler: Dialler::new(config, endpoint, identity, network)?,
             channel: OnceLock::new(),
+            network: network.clone(),
             greeted: Arc::default(),
         })
     }
@@ -169,7 +172,7 @@ impl Client {
 
     fn rpc(&self) -> Rpc {
         let channel = self.channel.get_or_init(|| self.dialler.channel(&self.greeted));
-        Rpc::new(channel.clone())
+        Rpc::new(Traced::new(channel.clone(), self.network.clone()))
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }

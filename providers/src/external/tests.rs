@@ -7,7 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use self::plugin::{Act, Running, WEBHOOK_KEY, config, loopback, provider, setup};
 use super::*;
-use crate::{CallRef, CheckOutcome, Effect, Registry, kit, kit::adapters::Candidate};
+use crate::{
+    CallRef, CheckOutcome, Effect, Registry, Setup,
+    http::{Exchange, Outcome, Outgoing, RequestTracer},
+    kit,
+    kit::adapters::Candidate,
+};
 
 fn second() -> Context {
     Context::within(Duration::from_secs(5))
@@ -192,4 +197,53 @@ fn secrets_that_cannot_be_used_are_a_wrong_configuration() {
     }
     let _: Arc<dyn ChannelProvider> =
         adapter.build(&config("https://127.0.0.1:1"), setup([])).unwrap();
+}
+
+/// Names a trace, and notes how requests end.
+#[derive(Debug, Clone, Default)]
+struct Noted(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Exchange for Noted {
+    fn end(self: Box<Self>, outcome: Outcome) {
+        self.0.lock().unwrap().push(format!("{outcome:?}"));
+    }
+}
+
+impl RequestTracer for Noted {
+    fn begin(
+        &self,
+        request: Outgoing<'_>,
+        headers: &mut http::HeaderMap,
+    ) -> Option<Box<dyn Exchange>> {
+        self.0.lock().unwrap().push(request.method.to_owned());
+        headers.insert("traceparent", http::HeaderValue::from_static("a-trace"));
+        Some(Box::new(self.clone()))
+    }
+}
+
+#[tokio::test]
+async fn a_request_to_a_plug_in_names_its_trace() {
+    let plugin = Running::start("").await;
+    let noted = Noted::default();
+    let setup = setup([]);
+    let network = setup.network.traced(Arc::new(noted.clone()));
+    let (config, builtin) = (config(&plugin.endpoint), Registry::builtin());
+    let adapter = builtin.find(KIND).unwrap();
+    let provider = adapter.build(&config, Setup { network, ..setup }).unwrap();
+    plugin.script("EndCall", Act::Status(tonic::Status::not_found("gone")));
+    provider.start_call(&second(), start()).await.unwrap();
+    let _ = provider.end_call(&second(), &call()).await;
+    let named = |method: &str| (method.to_owned(), "a-trace".to_owned());
+    assert_eq!(plugin.traces(), [named("Info"), named("StartCall"), named("EndCall")]);
+    let method = |name: &str| format!("deskplane.provider.v1.ChannelProviderPlugin/{name}");
+    let noted = noted.0.lock().unwrap().clone();
+    let expected = [
+        method("Info"),
+        "Answered".to_owned(),
+        method("StartCall"),
+        "Answered".to_owned(),
+        method("EndCall"),
+        "Status(5)".to_owned(),
+    ];
+    assert_eq!(noted, expected);
 }

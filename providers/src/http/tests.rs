@@ -149,3 +149,38 @@ fn retry_after_is_seconds_or_a_date() {
         assert_eq!(retry_after(&headers, now).map(|after| after.as_secs()), expected, "{text}");
     }
 }
+
+/// Names a trace, and notes how requests end.
+#[derive(Debug, Default, Clone)]
+struct Noted(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Exchange for Noted {
+    fn end(self: Box<Self>, outcome: Outcome) {
+        self.0.lock().unwrap().push(format!("{outcome:?}"));
+    }
+}
+
+impl RequestTracer for Noted {
+    fn begin(&self, request: Outgoing<'_>, headers: &mut HeaderMap) -> Option<Box<dyn Exchange>> {
+        let Outgoing { method, server, .. } = request;
+        self.0.lock().unwrap().push(format!("{method} {}", server.unwrap().0));
+        headers.insert("traceparent", HeaderValue::from_static("a-trace"));
+        Some(Box::new(self.clone()))
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_its_trace_and_its_end_is_noted() {
+    let server = MockServer::start().await;
+    Mock::given(wiremock::matchers::header("traceparent", "a-trace"))
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&server)
+        .await;
+    let noted = Noted::default();
+    let network = loopback().traced(Arc::new(noted.clone()));
+    get(&network, &server.uri()).await.unwrap();
+    drop(server);
+    get(&network, "http://127.0.0.1:1/").await.unwrap_err();
+    let noted = noted.0.lock().unwrap().clone();
+    assert_eq!(noted, ["GET 127.0.0.1", "Status(204)", "GET 127.0.0.1", "Failed"]);
+}

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Mistakes, Sources},
     credentials::Credentials,
     secrets::{file, vault::Vault},
+    telemetry,
     transport::Tls,
 };
 
@@ -68,6 +69,9 @@ fn check_files(config: &Config) -> Result<(), Mistakes> {
     }
     if let Err(why) = Vault::new(config.voice.vault()) {
         mistakes.push(format!("`voice.key_ring`: {why}"));
+    }
+    if let Err(why) = telemetry::traces::check_files(config.telemetry.settings().as_ref()) {
+        mistakes.push(format!("`telemetry`: {why}"));
     }
     let secrets = &config.voice.secrets_dir;
     if !secrets.as_os_str().is_empty() {

@@ -5,7 +5,11 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 
-use super::{credentials, phase::Live};
+use super::{
+    credentials,
+    inner::{self, InnerMeters},
+    phase::Live,
+};
 use crate::{audit, domain::Reason, store::LogKind, tasks::Tasks, voice::Voice};
 
 /// Reasons for which open streams end.
@@ -32,6 +36,7 @@ pub(super) struct Figures {
     call_ends: EndMeters,
     voice: VoiceMeters,
     audit: AuditMeters,
+    inner: InnerMeters,
 }
 
 /// Ends of streams of one kind, by reason.
@@ -85,10 +90,6 @@ pub(super) fn shed(recorder: &dyn Recorder) -> Counter {
 impl Figures {
     pub(super) fn new(recorder: PrometheusRecorder, tasks: Tasks) -> Self {
         let (revision, streams) = with_local_recorder(&recorder, || {
-            describe_counter!(
-                "deskplane_task_panics_total",
-                "Panics of supervised tasks and threads, by their name"
-            );
             describe_gauge!(
                 "deskplane_revision",
                 "Revision of the newest write that is answered for"
@@ -102,7 +103,19 @@ impl Figures {
         let audit = AuditMeters::new(&recorder);
         credentials::describe(&recorder);
         let handle = recorder.handle();
-        Self { handle, recorder, tasks, revision, streams, profile_ends, call_ends, voice, audit }
+        let inner = InnerMeters::new(&recorder);
+        Self {
+            handle,
+            recorder,
+            tasks,
+            revision,
+            streams,
+            profile_ends,
+            call_ends,
+            voice,
+            audit,
+            inner,
+        }
     }
 
     /// All figures; without a server at work those of its start.
@@ -114,17 +127,17 @@ impl Figures {
             self.call_ends.set(&live.voice.stream_ends());
             self.voice.set(&live.voice);
             self.audit.set(&live.recorder);
+            self.inner.set(live);
             if let Some(figures) = live.credentials.figures() {
                 credentials::set(&self.recorder, figures);
             }
         }
-        with_local_recorder(&self.recorder, || {
-            for (task, panics) in self.tasks.panics() {
-                counter!("deskplane_task_panics_total", "task" => task).absolute(panics);
-            }
-        });
+        inner::set_tasks(&self.recorder, &self.tasks);
         let mut text = self.handle.render();
-        live.iter().for_each(|live| live.calls.render(&mut text));
+        live.iter().for_each(|live| {
+            live.calls.render(&mut text);
+            inner::write_propagation(&live.hub.propagation(), &mut text);
+        });
         text
     }
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     audit::Recorder, credentials::Credentials, ledger::Ledger, live::Hub, service::CallMeters,
-    store::Condition, voice::Voice,
+    store::Condition, trace::Tracer, voice::Voice,
 };
 
 /// Where a server is in its life.
@@ -25,6 +25,7 @@ pub(in crate::server) struct Live {
     pub(in crate::server) voice: Voice,
     pub(in crate::server) recorder: Recorder,
     pub(in crate::server) credentials: Credentials,
+    pub(in crate::server) tracer: Tracer,
     pub(in crate::server) calls: Arc<CallMeters>,
     pub(in crate::server) condition: watch::Receiver<Condition>,
 }

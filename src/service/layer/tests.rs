@@ -12,6 +12,7 @@ use std::{
 use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::{
@@ -66,8 +67,75 @@ where
         let answer = handler.lock().unwrap().take().unwrap()(context);
         async { Ok(answer.await) }
     });
-    let layer = CallLayer::new(data.clone(), Credentials::default(), Arc::default());
+    let tracer = Tracer::default();
+    let layer = CallLayer::new(data.clone(), Credentials::default(), Arc::default(), tracer);
     layer.layer(inner).call(request).await.unwrap()
+}
+
+/// The request id that a status names, by its detail and by its header alike.
+fn named(headers: &HeaderMap) -> String {
+    let status = Status::from_header_map(headers).unwrap();
+    let named = status.get_error_details().request_info().unwrap().request_id.clone();
+    assert_eq!(headers[REQUEST_ID], named);
+    named
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_names_the_request_wherever_it_is_made() {
+    let data = service().await.data;
+    let rpc = Rpc::find("deskplane.v1.AgentService/ResolveProfile").unwrap();
+    let refuse = async |headers: &[(&'static str, &'static str)]| {
+        let answer = call(&data, request(rpc, headers), async |_| {
+            refused(&Refusal::new(crate::domain::Reason::UserNotFound, "No."))
+        });
+        named(answer.await.headers())
+    };
+    let sent = ("x-request-id", "of-the-caller");
+    // Before the caller is known, for its scope, at its deadline, by the handler.
+    for headers in [
+        &[("x-deskplane-scopes", "emperor"), sent][..],
+        &[(SCOPES_KEY, "directory"), sent],
+        &[EVERYTHING, ("grpc-timeout", "0n"), sent],
+        &[EVERYTHING, sent],
+    ] {
+        assert_eq!(refuse(headers).await, "of-the-caller", "{headers:?}");
+    }
+    let first = refuse(&[EVERYTHING, ("x-request-id", "with a blank")]).await;
+    let second = refuse(&[EVERYTHING]).await;
+    assert!(first.len() == 32 && second.len() == 32 && first != second, "{first} {second}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sampled_call_has_a_span_below_that_of_its_caller() {
+    let data = service().await.data;
+    let rpc = Rpc::find("deskplane.v1.AgentService/ResolveProfile").unwrap();
+    let (tracer, mut spans) = Tracer::exporting(0.0);
+    let inner = tower::service_fn(async |_: Request<()>| {
+        let child = trace::child(trace::Kind::Internal, || "child".to_owned());
+        Ok(Response::new(match child {
+            Some(_) => Body::empty(),
+            None => refused(&Refusal::new(crate::domain::Reason::Internal, "No.")).into_body(),
+        }))
+    });
+    let layer = CallLayer::new(data, Credentials::default(), Arc::default(), tracer);
+    let mut layered = layer.layer(inner);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0";
+    for flags in ["1", "0"] {
+        let mut request = request(rpc, &[EVERYTHING]);
+        let value = format!("{parent}{flags}").parse().unwrap();
+        request.headers_mut().insert(trace::TRACE_PARENT, value);
+        layered.call(request).await.unwrap();
+    }
+    layered.call(request(rpc, &[EVERYTHING])).await.unwrap();
+    let (child, call) = (spans.finished.try_recv().unwrap(), spans.finished.try_recv().unwrap());
+    assert_eq!((call.name.as_str(), call.parent), (rpc.path, Some(0xb7ad_6b71_6920_3331)));
+    assert_eq!((child.name.as_str(), child.parent), ("child", Some(call.span_id)));
+    for span in [&call, &child] {
+        assert_eq!(span.trace_id, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+    }
+    let code = ("rpc.grpc.status_code", trace::Value::Number(0));
+    assert!(call.attributes.contains(&code), "{:?}", call.attributes);
+    assert!(spans.finished.try_recv().is_err(), "calls that are not sampled have none");
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +267,9 @@ async fn what_is_no_call_of_the_api_passes_as_it_is() {
         assert!(request.extensions().get::<CallContext>().is_none());
         Ok(Response::new(Body::empty()))
     });
-    let mut calls = CallLayer::new(data, Credentials::default(), Arc::default()).layer(inner);
+    let tracer = Tracer::default();
+    let layer = CallLayer::new(data, Credentials::default(), Arc::default(), tracer);
+    let mut calls = layer.layer(inner);
     for path in ["/grpc.health.v1.Health/Check", "/webhooks/contoso_voice", "/deskplane.v1.No/No"] {
         let request = Request::post(path).header(USER_KEY, "a b").body(()).unwrap();
         assert!(calls.call(request).await.unwrap().headers().is_empty(), "{path}");

@@ -13,6 +13,7 @@ use deskplane::{
     },
     domain::{Scope, Scopes},
     scim,
+    server::Monitor,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,11 +53,20 @@ pub(crate) fn claims(user: &str, scopes: &str) -> Value {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::limited(0).await
+        Self::of(0, None).await
     }
 
     /// One that limits refused credentials.
     pub(crate) async fn limited(refusals_per_minute: u32) -> Self {
+        Self::of(refusals_per_minute, None).await
+    }
+
+    /// One that is asked for figures, too.
+    pub(crate) async fn monitored(monitor: Option<Monitor>) -> Self {
+        Self::of(0, monitor).await
+    }
+
+    async fn of(refusals_per_minute: u32, monitor: Option<Monitor>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("first");
         let keys = folder.path().join("keys.json");
@@ -71,7 +81,7 @@ impl World {
         let credentials = Credentials::load(settings, Clock::system()).unwrap();
         let scim = Some(scim::Settings::default());
         let front = Front { credentials: credentials.clone(), scim, ..Front::default() };
-        let server = Running::fronted(front).await;
+        let server = Running::monitored_front(front, monitor).await;
         Self { server, credentials, signer, file: TokenFile::new(tokens), folder }
     }
 

@@ -7,6 +7,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("executor", &[]),
     ("tasks", &[]),
+    ("trace", &[]),
     // Requests carry the certificates of their connection, as credentials are made of them.
     ("transport", &["auth", "executor", "process", "secrets", "tasks"]),
     ("web", &[]),
@@ -24,7 +25,10 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("audit", &["clock", "domain", "store", "tasks"]),
     ("history", &["domain", "store"]),
-    ("ledger", &["catalog", "clock", "command", "domain", "history", "impact", "store", "tasks"]),
+    (
+        "ledger",
+        &["catalog", "clock", "command", "domain", "history", "impact", "store", "tasks", "trace"],
+    ),
     ("read", &["catalog", "content", "domain", "resolve"]),
     (
         "live",
@@ -37,7 +41,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
         "voice",
         &[
             "audit", "catalog", "clock", "command", "domain", "live", "resolve", "secrets",
-            "store", "tasks",
+            "store", "tasks", "trace",
         ],
     ),
     (
@@ -59,11 +63,25 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "render",
             "resolve",
             "secrets",
+            "trace",
             "transfer",
             "voice",
         ],
     ),
-    ("scim", &["audit", "auth", "catalog", "clock", "command", "credentials", "domain", "ledger"]),
+    (
+        "scim",
+        &[
+            "audit",
+            "auth",
+            "catalog",
+            "clock",
+            "command",
+            "credentials",
+            "domain",
+            "ledger",
+            "trace",
+        ],
+    ),
     (
         "server",
         &[
@@ -81,6 +99,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "service",
             "store",
             "tasks",
+            "trace",
             "transport",
             "voice",
             "web",
@@ -105,7 +124,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("telemetry", &["process"]),
+    ("telemetry", &["process", "tasks", "trace"]),
     // A client of the public API, and what starts a server or looks after its folder.
     (
         "cli",
@@ -123,6 +142,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "telemetry",
+            "trace",
             "transport",
             "voice",
         ],
@@ -210,6 +230,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
         "metrics",
         &[
             "deskplane::transport::meters",
+            "deskplane::server::gate::meters",
             "deskplane::server::monitor",
             "deskplane::server::shed",
             "deskplane::store::durable::meters",

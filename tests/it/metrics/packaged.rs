@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::{Value, json};
 
 use super::World;
-use crate::api::Api;
+use crate::{api::Api, credentials::world as credentials};
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -21,6 +21,17 @@ async fn shown() -> String {
     let (status, text) = world.get("/metrics");
     assert_eq!(status, 200);
     drop(api);
+    world.server.end().await;
+    text + &shown_with_credentials().await
+}
+
+/// What one shows that has an issuer of tokens.
+async fn shown_with_credentials() -> String {
+    let (monitor, address) = super::monitor().await;
+    let world = credentials::World::monitored(Some(monitor)).await;
+    world.admin().ok("GetSettings", json!({})).await;
+    let (status, text) = super::get(address, "GET", "/metrics");
+    assert_eq!(status, 200);
     world.server.end().await;
     text
 }

@@ -62,6 +62,8 @@ impl Act {
 struct Script {
     acts: HashMap<String, Act>,
     asked: HashMap<String, usize>,
+    /// The traces that requests named, by method.
+    traces: Vec<(String, String)>,
 }
 
 /// The example behind a script.
@@ -89,6 +91,9 @@ impl tower::Service<http::Request<Body>> for Scripted {
         let act = {
             let mut script = self.script.lock().unwrap();
             *script.asked.entry(method.clone()).or_default() += 1;
+            if let Some(trace) = request.headers().get("traceparent") {
+                script.traces.push((method.clone(), trace.to_str().unwrap().to_owned()));
+            }
             script.acts.get(&method).cloned()
         };
         match act {
@@ -165,6 +170,11 @@ impl Running {
     /// Chooses what a method does from now on.
     pub(super) fn script(&self, method: &str, act: Act) {
         self.scripted.script.lock().unwrap().acts.insert(method.to_owned(), act);
+    }
+
+    /// The traces that requests named, by method.
+    pub(super) fn traces(&self) -> Vec<(String, String)> {
+        self.scripted.script.lock().unwrap().traces.clone()
     }
 
     /// How often a method was asked for.
