@@ -91,8 +91,14 @@ pub trait State: fmt::Debug + Send + Sync {
     /// Time of its commit.
     fn time(&self) -> Time;
 
-    /// The objects of a kind, rising by the name in their key.
+    /// The objects of a kind other than users, rising by the name in their key.
     fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_>;
+
+    /// The users, rising by id: the id, and the stored form behind the bytes that `begin` makes.
+    fn users<'a>(
+        &'a self,
+        begin: &'a dyn Fn() -> Vec<u8>,
+    ) -> Box<dyn Iterator<Item = (&'a str, Vec<u8>)> + 'a>;
 }
 
 /// Where the newest state is found that was committed.
@@ -263,12 +269,16 @@ impl State for Loaded {
     }
 
     fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
-        if kind == Kind::User {
-            return Box::new(self.users.iter().map(|user| Object::User(Arc::new(user.user()))));
-        }
         let from = self.objects.partition_point(|object| object.kind() < kind);
         let objects = self.objects[from..].iter().take_while(move |object| object.kind() == kind);
         Box::new(objects.cloned())
+    }
+
+    fn users<'a>(
+        &'a self,
+        begin: &'a dyn Fn() -> Vec<u8>,
+    ) -> Box<dyn Iterator<Item = (&'a str, Vec<u8>)> + 'a> {
+        Box::new(self.users.iter().map(|user| (user.id(), user.encode(begin()))))
     }
 }
 

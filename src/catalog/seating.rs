@@ -232,6 +232,15 @@ impl Catalog {
         self.users.roster.iter().map(|found| found.user())
     }
 
+    /// The same in the form that a checkpoint has: the id, and the form behind the bytes that `begin`
+    /// makes.
+    pub fn encoded_users<'a>(
+        &'a self,
+        begin: impl Fn() -> Vec<u8> + 'a,
+    ) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
+        self.users.roster.iter().map(move |found| (found.id(), found.encode(begin())))
+    }
+
     /// Number of users.
     pub fn user_count(&self) -> usize {
         self.users.roster.len()

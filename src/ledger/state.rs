@@ -32,4 +32,11 @@ impl State for Catalog {
     fn objects(&self, kind: Kind) -> Box<dyn Iterator<Item = Object> + '_> {
         self.objects_of(kind)
     }
+
+    fn users<'a>(
+        &'a self,
+        begin: &'a dyn Fn() -> Vec<u8>,
+    ) -> Box<dyn Iterator<Item = (&'a str, Vec<u8>)> + 'a> {
+        Box::new(self.encoded_users(begin))
+    }
 }

@@ -149,17 +149,34 @@ impl Record {
 
 /// The stored form of an object.
 pub(super) fn encode_object(object: &Object) -> Result<Vec<u8>> {
-    let Object::User(user) = object else { return encode(OBJECT_JSON, object) };
-    let form = packed::encode(user).map_err(|error| Error::Engine(error.to_string()))?;
-    Ok([&[OBJECT_USER], form.as_slice()].concat())
+    match object {
+        Object::User(user) => Ok(packed::encode(user, user_format())),
+        _ => encode(OBJECT_JSON, object),
+    }
+}
+
+/// What the stored form of a user begins with.
+pub(super) fn user_format() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(192);
+    bytes.push(OBJECT_USER);
+    bytes
+}
+
+/// The stored form of a user behind its format, if it is the compact one.
+pub(super) fn user_form(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_prefix(&[OBJECT_USER])
+}
+
+/// A stored user that is none.
+pub(super) fn no_user() -> Error {
+    Error::Damaged("an object: it is no user".to_owned())
 }
 
 /// Reads the stored form of an object.
 pub(super) fn decode_object(bytes: &[u8]) -> Result<Object> {
     match split("an object", OBJECT_USER, bytes)? {
         (OBJECT_USER, form) => {
-            let damaged = || Error::Damaged("an object: it is no user".to_owned());
-            packed::decode(form).map(|user| Object::User(Arc::new(user))).ok_or_else(damaged)
+            packed::decode(form).map(|user| Object::User(Arc::new(user))).ok_or_else(no_user)
         }
         _ => decode("an object", OBJECT_JSON, bytes),
     }

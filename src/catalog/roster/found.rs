@@ -9,7 +9,7 @@ use crate::{
         Time,
         directory::{
             User, UserKind,
-            packed::{Entry, LinkEntry, PackedUser},
+            packed::{self, Entry, LinkEntry, PackedUser},
         },
     },
 };
@@ -95,6 +95,14 @@ impl<'a> Found<'a> {
         match self {
             Self::Packed(_, user, _) => Arc::new(user.user()),
             Self::Stored(stored) => Arc::clone(&stored.user),
+        }
+    }
+
+    /// The form of the user that a checkpoint has, behind those bytes.
+    pub(in crate::catalog) fn encode(self, into: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Packed(_, user, _) => user.encode(into),
+            Self::Stored(stored) => packed::encode(&stored.user, into),
         }
     }
 

@@ -14,11 +14,11 @@ use super::{
     sorted::{self, FileKind},
 };
 use crate::{
-    domain::Kind,
+    domain::{Kind, ObjectKey},
     store::{
         Result, Revision, State,
         io::{File, Io},
-        record::encode_object,
+        record::{encode_object, user_format},
     },
 };
 
@@ -54,9 +54,18 @@ pub(super) fn write(
     let mut kinds = Kind::all().collect::<Vec<_>>();
     // As their keys rise.
     kinds.sort_by_key(|kind| kind.collection());
-    for object in kinds.into_iter().flat_map(|kind| state.objects(kind)) {
-        go_on()?;
-        writer.add((&state_key(&object.key()), &encode_object(&object)?))?;
+    for kind in kinds {
+        if kind == Kind::User {
+            for (id, form) in state.users(&user_format) {
+                go_on()?;
+                writer.add((&state_key(&ObjectKey::new(kind, id)), &form))?;
+            }
+            continue;
+        }
+        for object in state.objects(kind) {
+            go_on()?;
+            writer.add((&state_key(&object.key()), &encode_object(&object)?))?;
+        }
     }
     Ok(writer.finish()?)
 }

@@ -18,7 +18,11 @@ use crate::{
         Change, Object,
         directory::packed::{Packer, Shared},
     },
-    store::{Error, Header, Loaded, Result, Revision, io::Io, record::decode_object},
+    store::{
+        Error, Header, Loaded, Result, Revision,
+        io::Io,
+        record::{decode_object, no_user, user_form},
+    },
 };
 
 /// Fewest blocks that are worth a thread.
@@ -47,6 +51,14 @@ impl Part {
             Some(Object::User(user)) => self.users.push(&user),
             other => self.objects.extend(other),
         }
+    }
+
+    fn add_stored(&mut self, value: &[u8]) -> Result<()> {
+        match user_form(value) {
+            Some(form) => self.users.push_stored(form).ok_or_else(no_user)?,
+            None => self.add(Some(decode_object(value)?)),
+        }
+        Ok(())
     }
 }
 
@@ -248,7 +260,7 @@ fn merge(
             }
             match fresh.next_if(|(at, _)| at.as_slice() == key) {
                 Some((_, object)) => into.add(object.clone()),
-                None => into.add(Some(decode_object(value)?)),
+                None => into.add_stored(value)?,
             }
             Ok(())
         })?;

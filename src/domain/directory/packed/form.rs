@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     names::Names,
-    refs::{Follow, Refer, Renumber, SOUND},
+    refs::{SOUND, Translate},
 };
 use crate::domain::{
     Stamp, Time, UniqueName, UserId,
@@ -96,11 +96,14 @@ pub(super) fn first_text(bytes: &[u8]) -> &str {
     postcard::take_from_bytes(bytes).expect(SOUND).0
 }
 
+/// Both parts of a user, who refers by what he has.
+pub(super) type Parts<'a> = (
+    Head<'a, &'a BTreeSet<UniqueName>, &'a UniqueName, &'a str>,
+    Tail<'a, &'a BTreeSet<UniqueName>, &'a str>,
+);
+
 /// Both parts of a user.
-pub(super) fn parts<'a, R: Refer<'a>>(
-    user: &'a User,
-    refer: &mut R,
-) -> (Head<'a, R::Roles, R::Name, R::Text>, Tail<'a, R::Roles, R::Text>) {
+pub(super) fn parts(user: &User) -> Parts<'_> {
     let User {
         id,
         stamp,
@@ -113,35 +116,29 @@ pub(super) fn parts<'a, R: Refer<'a>>(
         business_unit,
         synced,
     } = user;
-    let mut link = |link: &'a DirectLink| Link {
-        profile: refer.name(&link.profile),
+    let links = direct.iter().map(|link| Link {
+        profile: &link.profile,
         at: link.assigned_at.map(Time::micros),
-        by: refer.text(&link.assigned_by),
-    };
-    let links = direct.iter().map(&mut link).collect();
+        by: link.assigned_by.as_str(),
+    });
     let application = *kind == UserKind::Application;
     let flags = u8::from(*disabled) * DISABLED | u8::from(application) * APPLICATION;
-    let head = Head {
-        id: id.as_str(),
-        flags,
-        roles: refer.roles(roles),
-        written: stamp.update_time.micros(),
-        links,
-    };
+    let written = stamp.update_time.micros();
+    let head = Head { id: id.as_str(), flags, roles, written, links: links.collect() };
     let synced = synced.as_deref();
     let tail = Tail {
-        display_name,
-        email,
-        business_unit: refer.text(business_unit),
+        display_name: display_name.as_str(),
+        email: email.as_str(),
+        business_unit: business_unit.as_str(),
         uid: stamp.uid.into_bytes(),
         revision: stamp.revision,
-        age: stamp.update_time.micros().wrapping_sub(stamp.create_time.micros()),
-        created_by: refer.text(&stamp.created_by),
-        updated_by: refer.text(&stamp.updated_by),
+        age: written.wrapping_sub(stamp.create_time.micros()),
+        created_by: stamp.created_by.as_str(),
+        updated_by: stamp.updated_by.as_str(),
         synced: match synced.map(|synced| &synced.roles) {
             None | Some(SyncedRoles::None) => Source::None,
             Some(SyncedRoles::All) => Source::All,
-            Some(SyncedRoles::Some(roles)) => Source::Some(refer.roles(roles)),
+            Some(SyncedRoles::Some(roles)) => Source::Some(roles),
         },
         other_name: match synced.and_then(|synced| synced.other_name.as_ref()) {
             None => Other::None,
@@ -152,27 +149,24 @@ pub(super) fn parts<'a, R: Refer<'a>>(
     (head, tail)
 }
 
-/// The user of both parts; none when it refers to nothing, or has an id that users cannot have.
-pub(super) fn user<S, N, T>(
-    head: Head<'_, S, N, T>,
-    tail: Tail<'_, S, T>,
-    follow: &mut impl Follow<S, N, T>,
+/// The user of both parts; none when a reference is none, or the id is none that users can have.
+pub(super) fn user(
+    head: Head<'_, Option<BTreeSet<UniqueName>>, Option<UniqueName>, Option<String>>,
+    tail: Tail<'_, Option<BTreeSet<UniqueName>>, Option<String>>,
 ) -> Option<User> {
-    if head.flags & !KNOWN != 0 {
-        return None;
-    }
+    head.is_known().then_some(())?;
     let direct = head.links.into_iter().map(|link| {
         Some(DirectLink {
-            profile: follow.name(link.profile)?,
+            profile: link.profile?,
             assigned_at: link.at.map(Time::from_micros),
-            assigned_by: follow.text(link.by)?,
+            assigned_by: link.by?,
         })
     });
     let direct = direct.collect::<Option<_>>()?;
     let roles = match tail.synced {
         Source::None => SyncedRoles::None,
         Source::All => SyncedRoles::All,
-        Source::Some(roles) => SyncedRoles::Some(follow.roles(roles)?),
+        Source::Some(roles) => SyncedRoles::Some(roles?),
     };
     let other_name = match tail.other_name {
         Other::None => None,
@@ -188,46 +182,72 @@ pub(super) fn user<S, N, T>(
             revision: tail.revision,
             create_time: Time::from_micros(head.written.wrapping_sub(tail.age)),
             update_time: Time::from_micros(head.written),
-            created_by: follow.text(tail.created_by)?,
-            updated_by: follow.text(tail.updated_by)?,
+            created_by: tail.created_by?,
+            updated_by: tail.updated_by?,
         },
         display_name: tail.display_name.to_owned(),
         kind: if application { UserKind::Application } else { UserKind::Human },
         email: tail.email.to_owned(),
-        roles: follow.roles(head.roles)?,
+        roles: head.roles?,
         direct,
         disabled: head.flags & DISABLED != 0,
-        business_unit: follow.text(tail.business_unit)?,
+        business_unit: tail.business_unit?,
         synced: (synced != Synced::default()).then(|| Box::new(synced)),
     })
 }
 
 // === impl Head ===
 
-impl Head<'_, u32, u32, u32> {
-    /// The same with other numbers.
-    pub(super) fn renumbered(mut self, renumber: &mut impl Renumber) -> Self {
-        self.roles = renumber.role_set(self.roles);
-        for link in &mut self.links {
-            link.profile = renumber.profile(link.profile);
-            link.by = renumber.text(link.by);
-        }
-        self
+impl<'a, S, N, T> Head<'a, S, N, T> {
+    pub(super) fn id(&self) -> &'a str {
+        self.id
+    }
+
+    /// Whether the flags are those of this program.
+    pub(super) fn is_known(&self) -> bool {
+        self.flags & !KNOWN == 0
+    }
+
+    /// The same with other references.
+    pub(super) fn translated<X: Translate<S, N, T>>(
+        self,
+        to: &mut X,
+    ) -> Head<'a, X::Roles, X::Name, X::Text> {
+        let Self { id, flags, roles, written, links } = self;
+        let roles = to.roles(roles);
+        let links = links.into_iter().map(|Link { profile, at, by }| Link {
+            profile: to.name(profile),
+            at,
+            by: to.text(by),
+        });
+        Head { id, flags, roles, written, links: links.collect() }
     }
 }
 
 // === impl Tail ===
 
-impl Tail<'_, u32, u32> {
-    /// The same with other numbers.
-    pub(super) fn renumbered(mut self, renumber: &mut impl Renumber) -> Self {
-        for text in [&mut self.business_unit, &mut self.created_by, &mut self.updated_by] {
-            *text = renumber.text(*text);
+impl<'a, S, T> Tail<'a, S, T> {
+    /// The same with other references.
+    pub(super) fn translated<N, X: Translate<S, N, T>>(
+        self,
+        to: &mut X,
+    ) -> Tail<'a, X::Roles, X::Text> {
+        Tail {
+            display_name: self.display_name,
+            email: self.email,
+            business_unit: to.text(self.business_unit),
+            uid: self.uid,
+            revision: self.revision,
+            age: self.age,
+            created_by: to.text(self.created_by),
+            updated_by: to.text(self.updated_by),
+            synced: match self.synced {
+                Source::None => Source::None,
+                Source::All => Source::All,
+                Source::Some(roles) => Source::Some(to.roles(roles)),
+            },
+            other_name: self.other_name,
         }
-        if let Source::Some(roles) = &mut self.synced {
-            *roles = renumber.role_set(*roles);
-        }
-        self
     }
 }
 

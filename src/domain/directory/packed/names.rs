@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use super::refs::Follow;
+use super::refs::Translate;
 use crate::domain::UniqueName;
 
 /// Sets of roles, profiles and texts by number.
@@ -54,16 +54,21 @@ impl fmt::Debug for Names {
     }
 }
 
-impl Follow<u32, u32, u32> for &Names {
-    fn roles(&mut self, roles: u32) -> Option<BTreeSet<UniqueName>> {
+/// Reads what numbers stand for; none for a number of nothing.
+impl Translate<u32, u32, u32> for &Names {
+    type Roles = Option<BTreeSet<UniqueName>>;
+    type Name = Option<UniqueName>;
+    type Text = Option<String>;
+
+    fn roles(&mut self, roles: u32) -> Self::Roles {
         self.role_sets.get(roles as usize).cloned()
     }
 
-    fn name(&mut self, name: u32) -> Option<UniqueName> {
+    fn name(&mut self, name: u32) -> Self::Name {
         self.profiles.get(name as usize).cloned()
     }
 
-    fn text(&mut self, text: u32) -> Option<String> {
+    fn text(&mut self, text: u32) -> Self::Text {
         self.texts.get(text as usize).map(|text| text.to_string())
     }
 }
@@ -71,15 +76,23 @@ impl Follow<u32, u32, u32> for &Names {
 // === impl Numbers ===
 
 /// The spelling of a set of roles: a line each, which no name contains.
-pub(super) fn spelling(roles: &BTreeSet<UniqueName>, into: &mut String) {
+pub(super) fn spelling<'a>(roles: impl Iterator<Item = &'a str>, into: &mut String) {
     into.clear();
     for role in roles {
-        into.push_str(role.as_str());
+        into.push_str(role);
         into.push('\n');
     }
 }
 
 impl Numbers {
+    pub(super) fn known_role_set(&self, spelling: &str) -> Option<u32> {
+        self.role_sets.get(spelling).copied()
+    }
+
+    pub(super) fn known_profile(&self, spelling: &str) -> Option<u32> {
+        self.profiles.get(spelling).copied()
+    }
+
     pub(super) fn role_set(&mut self, spelling: &str, make: impl FnOnce() -> u32) -> u32 {
         number(&mut self.role_sets, spelling, make)
     }

@@ -9,10 +9,11 @@ use std::{
 use super::{
     form,
     names::{Names, Numbered, Numbers, spelling},
-    refs::{Refer, Renumber, SOUND},
+    refs::{SOUND, Translate},
+    stored,
     users::{PackedUser, PackedUsers, Parts, UNIT},
 };
-use crate::domain::{UniqueName, directory::User};
+use crate::domain::{UniqueName, UserId, directory::User};
 
 /// The names that several [`Packer`]s give numbers to. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -110,11 +111,22 @@ impl Packer {
 
     /// Takes a user, whose id is behind those before.
     pub fn push(&mut self, user: &User) {
-        let (head, tail) = {
-            let Self { shared, known, scratch, .. } = self;
-            form::parts(user, &mut Numbering { shared, known, scratch })
-        };
+        let (head, tail) = form::parts(user);
+        let mut numbering = self.numbering();
+        let (head, tail) = (head.translated(&mut numbering), tail.translated(&mut numbering));
         self.add(&head, &tail);
+    }
+
+    /// Takes a user in the stored form, whose id is behind those before; none when the bytes are no
+    /// user.
+    pub fn push_stored(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, tail) = stored::parse(bytes)?;
+        (head.is_known() && UserId::parse(head.id()).is_ok()).then_some(())?;
+        let mut judging = Judging { numbering: self.numbering(), sound: true };
+        let (head, tail) = (head.translated(&mut judging), tail.translated(&mut judging));
+        judging.sound.then_some(())?;
+        self.add(&head, &tail);
+        Some(())
     }
 
     /// Takes a packed user, whose id is behind those before. All that are copied come from the same
@@ -125,9 +137,14 @@ impl Packer {
             let Self { shared, known, copied, scratch, .. } = self;
             let numbering = Numbering { shared, known, scratch };
             let mut copying = Copying { names: user.names, copied, numbering };
-            (head.renumbered(&mut copying), tail.renumbered(&mut copying))
+            (head.translated(&mut copying), tail.translated(&mut copying))
         };
         self.add(&head, &tail);
+    }
+
+    fn numbering(&mut self) -> Numbering<'_> {
+        let Self { shared, known, scratch, .. } = self;
+        Numbering { shared, known, scratch }
     }
 
     fn add(&mut self, head: &impl serde::Serialize, tail: &impl serde::Serialize) {
@@ -152,13 +169,17 @@ struct Copying<'a> {
     numbering: Numbering<'a>,
 }
 
-impl Renumber for Copying<'_> {
-    fn role_set(&mut self, number: u32) -> u32 {
+impl Translate<u32, u32, u32> for Copying<'_> {
+    type Roles = u32;
+    type Name = u32;
+    type Text = u32;
+
+    fn roles(&mut self, number: u32) -> u32 {
         let new = || self.numbering.roles(self.names.role_set(number));
         again(&mut self.copied.role_sets, number, new)
     }
 
-    fn profile(&mut self, number: u32) -> u32 {
+    fn name(&mut self, number: u32) -> u32 {
         let new = || self.numbering.name(self.names.profile(number));
         again(&mut self.copied.profiles, number, new)
     }
@@ -185,13 +206,13 @@ struct Numbering<'a> {
     scratch: &'a mut String,
 }
 
-impl<'u> Refer<'u> for Numbering<'_> {
+impl<'u> Translate<&'u BTreeSet<UniqueName>, &'u UniqueName, &'u str> for Numbering<'_> {
     type Roles = u32;
     type Name = u32;
     type Text = u32;
 
     fn roles(&mut self, roles: &'u BTreeSet<UniqueName>) -> u32 {
-        spelling(roles, self.scratch);
+        spelling(roles.iter().map(UniqueName::as_str), self.scratch);
         let (shared, text) = (self.shared, self.scratch.as_str());
         self.known.role_set(text, || shared.lock().role_set(text, roles))
     }
@@ -204,5 +225,52 @@ impl<'u> Refer<'u> for Numbering<'_> {
     fn text(&mut self, text: &'u str) -> u32 {
         let shared = self.shared;
         self.known.text(text, || shared.lock().text(text))
+    }
+}
+
+/// Gives numbers to texts that should be names, and judges those that it meets for the first time.
+struct Judging<'a> {
+    numbering: Numbering<'a>,
+    /// Whether all that came were names.
+    sound: bool,
+}
+
+impl<'u> Translate<Vec<&'u str>, &'u str, &'u str> for Judging<'_> {
+    type Roles = u32;
+    type Name = u32;
+    type Text = u32;
+
+    fn roles(&mut self, roles: Vec<&'u str>) -> u32 {
+        let Numbering { shared, known, scratch } = &mut self.numbering;
+        spelling(roles.iter().copied(), scratch);
+        if let Some(number) = known.known_role_set(scratch) {
+            return number;
+        }
+        let names: Option<BTreeSet<_>> =
+            roles.into_iter().map(|role| UniqueName::parse(role).ok()).collect();
+        let Some(names) = names else {
+            self.sound = false;
+            return 0;
+        };
+        // In the order and with the repetitions of a set.
+        spelling(names.iter().map(UniqueName::as_str), scratch);
+        known.role_set(scratch, || shared.lock().role_set(scratch, &names))
+    }
+
+    fn name(&mut self, name: &'u str) -> u32 {
+        if let Some(number) = self.numbering.known.known_profile(name) {
+            return number;
+        }
+        match UniqueName::parse(name) {
+            Ok(name) => self.numbering.name(&name),
+            Err(_) => {
+                self.sound = false;
+                0
+            }
+        }
+    }
+
+    fn text(&mut self, text: &'u str) -> u32 {
+        self.numbering.text(text)
     }
 }

@@ -118,8 +118,15 @@ proptest! {
 
     #[test]
     fn the_stored_form_is_read_back_and_damage_is_none(user in user(), cut in any::<prop::sample::Index>()) {
-        let bytes = encode(&user).unwrap();
+        let bytes = encode(&user, Vec::new());
         let found = decode(&bytes).unwrap();
+        let mut packer = Packer::default();
+        packer.push_stored(&bytes).unwrap();
+        prop_assert!(packer.push_stored(&bytes[..cut.index(bytes.len())]).is_none());
+        let packed = packer.finish();
+        prop_assert_eq!(packed.len(), 1);
+        prop_assert_eq!(spelled(&[packed.at(0).user()]), spelled(&[user.clone()]));
+        prop_assert_eq!(packed.at(0).encode(Vec::new()), bytes.clone());
         prop_assert_eq!(spelled(&[found]), spelled(&[user]));
         prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_none());
         prop_assert!(decode(&[&bytes[..], &[0]].concat()).is_none());
@@ -129,8 +136,13 @@ proptest! {
 #[test]
 fn no_bytes_are_a_user_by_accident_or_make_a_panic() {
     proptest!(|(bytes in proptest::collection::vec(any::<u8>(), 0..80))| {
-        if let Some(user) = decode(&bytes) {
-            prop_assert_eq!(decode(&encode(&user).unwrap()), Some(user));
+        let decoded = decode(&bytes);
+        let mut packer = Packer::default();
+        prop_assert_eq!(packer.push_stored(&bytes).is_some(), decoded.is_some());
+        let packed = packer.finish();
+        prop_assert_eq!(packed.iter().next().map(PackedUser::user), decoded.clone());
+        if let Some(user) = decoded {
+            prop_assert_eq!(decode(&encode(&user, Vec::new())), Some(user));
         }
     });
 }

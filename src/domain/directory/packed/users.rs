@@ -86,7 +86,8 @@ impl<'a> PackedUser<'a> {
     /// The whole user.
     pub fn user(self) -> User {
         let (head, tail) = self.parts();
-        form::user(head, tail, &mut { self.names }).expect(SOUND)
+        let names = &mut { self.names };
+        form::user(head.translated(names), tail.translated(names)).expect(SOUND)
     }
 
     /// Both parts.
