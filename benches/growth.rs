@@ -39,6 +39,8 @@ use uuid::Uuid;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// The environment of the process that reads what another one wrote.
+const FOLDER: &str = "DESKPLANE_GROWTH_FOLDER";
 /// Users of one write.
 const BATCH: usize = 1_000;
 /// Roles, of which each user holds three: 1 140 role classes.
@@ -58,31 +60,42 @@ fn main() {
     let users = std::env::var("DESKPLANE_GROWTH_USERS");
     let users = users.map_or(100_000, |text| text.parse().expect("a number of users"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(measure(users));
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        runtime.block_on(read_again(Path::new(&folder), users));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    runtime.block_on(write(folder.path(), users));
+    // In a process of its own, which has held nothing before.
+    let program = std::env::current_exe().unwrap();
+    let ended = std::process::Command::new(program).env(FOLDER, folder.path()).status().unwrap();
+    assert!(ended.success());
 }
 
 fn figure(name: &str, unit: &str, value: f64) {
     println!("{name}\t{unit}\t{value:.4}");
 }
 
-async fn measure(users: usize) {
-    let folder = tempfile::tempdir().unwrap();
+async fn write(folder: &Path, users: usize) {
     let empty = resident();
-    let (store, ledger) = open(folder.path()).await;
+    let (store, ledger) = open(folder).await;
     configure(&ledger).await;
     let since = Instant::now();
     import(&ledger, users).await;
     figure("import, a user", "us", micros(since.elapsed()) / users as f64);
     figure("memory after the import, a user", "B", held(empty, users).await);
-    figure("folder, a user", "B", taken(folder.path()) as f64 / users as f64);
+    figure("folder, a user", "B", taken(folder) as f64 / users as f64);
     changes(&ledger, users).await;
     let since = Instant::now();
     close(store, ledger).await;
     figure("clean stop", "ms", micros(since.elapsed()) / 1e3);
+}
 
+/// What a server has and does after a start.
+async fn read_again(folder: &Path, users: usize) {
     let empty = resident();
     let since = Instant::now();
-    let (store, ledger) = open(folder.path()).await;
+    let (store, ledger) = open(folder).await;
     let (catalog, contents) = (ledger.catalog(), Contents::new());
     read::resolved(&catalog, &contents, &id(users / 2), App::Unspecified).unwrap().unwrap();
     figure("start", "ms", micros(since.elapsed()) / 1e3);

@@ -22,6 +22,9 @@ const LEAST: usize = 1 << 14;
 /// A compaction is due when more than this part of the users changed: what they take beside their
 /// packed form is then a small part of all, and a user is packed again a few times in an import.
 const PART: usize = 16;
+/// The same while no write comes, so that the memory after an import is that after a start.
+const IDLE_LEAST: usize = 1 << 10;
+const IDLE_PART: usize = 256;
 
 /// The users of a catalog, packed. Nothing that a reader could see differs.
 #[derive(Debug)]
@@ -40,6 +43,12 @@ impl Catalog {
     pub fn wants_compaction(&self) -> bool {
         let roster = &self.users.roster;
         roster.pending() > LEAST.max(roster.base.users.len() / PART)
+    }
+
+    /// The same while nothing else is to be done.
+    pub fn wants_compaction_when_idle(&self) -> bool {
+        let roster = &self.users.roster;
+        roster.pending() > IDLE_LEAST.max(roster.base.users.len() / IDLE_PART)
     }
 
     /// Packs the users. Takes as long as a copy of all of them.

@@ -43,14 +43,17 @@ impl Roster {
     pub(super) fn get(&self, id: &UserId) -> Option<Found<'_>> {
         match self.overlay.get(id) {
             Some(changed) => changed.as_ref().map(Found::Stored),
-            None => self.base.find(id.as_str()).map(|position| packed(&self.base, position)),
+            None => {
+                let found = self.base.find(id.as_str());
+                found.map(|(position, user, placed)| Found::Packed(position, user, placed))
+            }
         }
     }
 
     /// Puts a user in place of the one with his id, if there is any.
     pub(super) fn insert(&mut self, stored: Stored) {
         let id = stored.user.id.clone();
-        let position = self.base.find(id.as_str());
+        let position = self.base.find(id.as_str()).map(|(position, ..)| position);
         let known = match self.overlay.insert(id, Some(stored)) {
             Some(changed) => changed.is_some(),
             None => position.is_some(),
@@ -62,7 +65,7 @@ impl Roster {
     /// Takes a user out, who is there.
     pub(super) fn remove(&mut self, id: &UserId) {
         match self.base.find(id.as_str()) {
-            Some(position) => {
+            Some((position, ..)) => {
                 self.overlay.insert(id.clone(), None);
                 self.replaced.insert(position);
             }

@@ -8,11 +8,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 
 use super::{
     answer::keep,
-    compaction::Compaction,
+    compaction::{Compaction, IDLE},
     group::{Group, Planned, Rests, Verdict, Write, too_large},
     job::{Job, Reply},
     requests::{Checked, Found, Requests, reused},
@@ -82,6 +85,10 @@ impl Committer {
                     if watched && condition.borrow_and_update().writable() {
                         self.seed().await;
                     }
+                    continue;
+                }
+                () = sleep(IDLE), if self.compaction.waits(&self.current.load()) => {
+                    self.compaction.pack(&self.current.load_full());
                     continue;
                 }
                 Some(packed) = self.compaction.next() => {

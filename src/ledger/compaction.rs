@@ -1,6 +1,6 @@
 //! Packs the users of catalogs on a thread of its own, so that no write waits for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
@@ -16,6 +16,9 @@ use crate::{
 const FEW: usize = 1_000;
 /// How often the thread itself tries to come so near. Writes that are faster than that wait a little.
 const ROUNDS: usize = 4;
+
+/// How long no write comes before few changed users are worth a compaction.
+pub(super) const IDLE: Duration = Duration::from_secs(1);
 
 /// What the commit task has of the thread.
 #[derive(Debug)]
@@ -44,7 +47,19 @@ pub(super) fn of(current: &Arc<ArcSwap<Catalog>>) -> (Compaction, Compactor) {
 impl Compaction {
     /// Has a catalog packed that wants it, unless that is being done.
     pub(super) fn start(&mut self, catalog: &Arc<Catalog>) {
-        if !self.running && catalog.wants_compaction() {
+        if catalog.wants_compaction() {
+            self.pack(catalog);
+        }
+    }
+
+    /// Whether a catalog should be packed once no write has come for [`IDLE`].
+    pub(super) fn waits(&self, catalog: &Catalog) -> bool {
+        !self.running && catalog.wants_compaction_when_idle()
+    }
+
+    /// Has a catalog packed, unless that is being done.
+    pub(super) fn pack(&mut self, catalog: &Arc<Catalog>) {
+        if !self.running {
             // Without the thread users stay as they are: all is as before but the memory.
             self.running = self.wanted.try_send(Arc::clone(catalog)).is_ok();
         }

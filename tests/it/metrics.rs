@@ -385,8 +385,7 @@ async fn damage_is_reported_and_repaired_while_the_server_serves() {
     drop((condition, world.store));
     let unguarded = Settings { min_free_bytes: 0, ..Settings::default() };
     let store = Durable::open(world.folder.path(), unguarded).await.unwrap();
-    let names: Vec<_> =
-        store.load().await.unwrap().objects.iter().map(|o| o.name().to_owned()).collect();
+    let names: Vec<_> = store.load().await.unwrap().all().map(|o| o.name().to_owned()).collect();
     assert!(names.iter().any(|name| name == "ann") && names.iter().any(|name| name == "bob"));
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::places::Places;
 use crate::{
     catalog::classes::Seat,
-    domain::{directory::packed::PackedUsers, name::cmp_folded},
+    domain::directory::packed::{PackedUser, PackedUsers},
 };
 
 /// The bit of a placement that says that every reference was alive.
@@ -18,7 +18,7 @@ pub(super) type Positions = Range<u32>;
 #[derive(Debug, Default)]
 pub(in crate::catalog) struct Base {
     pub(in crate::catalog) users: PackedUsers,
-    places: Option<Places>,
+    places: Places,
     /// By position: the number of the seat, and whether every reference was alive.
     placements: Vec<u32>,
     seats: Vec<Seat>,
@@ -55,26 +55,33 @@ impl Base {
         seats: Vec<Seat>,
     ) -> Self {
         debug_assert_eq!(users.len(), placements.0.len(), "each user has a seat");
-        let places = Places::of(users.iter().map(|user| user.id()));
-        Self { users, places, placements: placements.0, seats }
+        let Placements(placements) = placements;
+        let kept = placements.iter().enumerate().map(|(at, placement)| {
+            let at = at as u32;
+            (users.at(at).id(), [users.start(at), *placement])
+        });
+        let places = Places::of(kept);
+        Self { users, places, placements, seats }
     }
 
-    /// The position of the user of that id.
-    pub(super) fn find(&self, id: &str) -> Option<u32> {
-        if let Some(places) = &self.places {
-            let mut found = places.candidates(id);
-            return found.find(|position| self.users.at(*position).id().eq_ignore_ascii_case(id));
-        }
-        let position = self.users.not_behind(id).checked_sub(1)?;
-        let is_same = cmp_folded(self.users.at(position).id(), id).is_eq();
-        is_same.then_some(position)
+    /// The user of that id: position, record and seat.
+    pub(super) fn find(&self, id: &str) -> Option<(u32, PackedUser<'_>, Placed<'_>)> {
+        self.places.candidates(id).find_map(|slot| {
+            let [start, placement] = slot.kept;
+            let user = self.users.begins_at(start);
+            let is_same = user.id().eq_ignore_ascii_case(id);
+            is_same.then(|| (slot.position, user, self.seat(placement)))
+        })
     }
 
+    /// The seat at a position.
     pub(super) fn placed(&self, position: u32) -> Placed<'_> {
-        let placement = self.placements[position as usize];
-        let (seat, whole) =
-            (&self.seats[self.seat_number(position) as usize], placement & WHOLE != 0);
-        Placed { seat, whole }
+        self.seat(self.placements[position as usize])
+    }
+
+    fn seat(&self, placement: u32) -> Placed<'_> {
+        let seat = &self.seats[(placement & !WHOLE) as usize];
+        Placed { seat, whole: placement & WHOLE != 0 }
     }
 
     /// Number of the seat at a position, among [`Self::seats`].

@@ -27,7 +27,7 @@ async fn users_are_packed_while_writes_go_on_and_none_is_lost() {
         if p.records.is_empty() {
             assert_eq!(p.before.revision, p.after.revision);
             assert_eq!(p.before.user_count(), p.after.user_count());
-            assert!(!p.after.wants_compaction() && p.before.wants_compaction());
+            assert!(!p.after.wants_compaction());
             packed.send(()).unwrap();
         }
     };
@@ -42,8 +42,14 @@ async fn users_are_packed_while_writes_go_on_and_none_is_lost() {
         ledger.submit(rename(renamed)).await.unwrap();
         renamed += 1;
     }
+    // The few that changed meanwhile are packed once no write comes.
+    for number in 0..2_000 {
+        ledger.submit(rename(number)).await.unwrap();
+    }
+    while ledger.catalog().wants_compaction_when_idle() {
+        seen.recv().await.unwrap();
+    }
     let catalog = ledger.catalog();
-    assert!(!catalog.wants_compaction());
     let stored = store.load().await.unwrap();
     let again = Catalog::load(stored.objects, stored.users, stored.revision, stored.time);
     assert!(catalog.objects_of(Kind::User).eq(again.objects_of(Kind::User)));

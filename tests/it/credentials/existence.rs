@@ -17,7 +17,10 @@ fn said(status: &Status, id: &str) -> String {
     let (details, fields) = (String::from_utf8_lossy(status.details()), status.metadata());
     let mut fields: Vec<_> = fields.clone().into_headers().into_iter().collect();
     fields.retain(|(name, _)| name.as_ref().is_none_or(|name| name != "date"));
-    format!("{:?} {} {details} {fields:?}", status.code(), status.message()).replace(id, "ID")
+    let said = format!("{:?} {} {details} {fields:?}", status.code(), status.message());
+    // The id of the request alone differs from call to call.
+    let request = status.metadata().get("x-request-id").unwrap().to_str().unwrap();
+    said.replace(id, "ID").replace(request, "REQUEST")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,8 +45,17 @@ impl PackedUsers {
 
     /// The user at a position below [`Self::len`].
     pub fn at(&self, position: u32) -> PackedUser<'_> {
-        let start = self.0.starts[position as usize] as usize * UNIT;
-        PackedUser { names: &self.0.names, bytes: &self.0.bytes[start..] }
+        self.begins_at(self.start(position))
+    }
+
+    /// Where the record of a position begins: for an index that leads there without the table.
+    pub fn start(&self, position: u32) -> u32 {
+        self.0.starts[position as usize]
+    }
+
+    /// The user whose record begins there; see [`Self::start`].
+    pub fn begins_at(&self, start: u32) -> PackedUser<'_> {
+        PackedUser { names: &self.0.names, bytes: &self.0.bytes[start as usize * UNIT..] }
     }
 
     /// All users, ascending by id.
