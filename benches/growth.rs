@@ -183,7 +183,7 @@ fn row(number: usize) -> UserRow {
         roles: Some(BTreeSet::from([a, b, c].map(|role| name("role", role)))),
         ..UserPatch::default()
     };
-    let linked = number % LINKED == 0;
+    let linked = number.is_multiple_of(LINKED);
     let profile = linked.then(|| name("profile", ROLES + number % (PROFILES - ROLES)));
     UserRow { id: id(number), etag: None, patch, profile }
 }

@@ -178,7 +178,7 @@ fn count(users: &[UserId]) -> Result<(), Refusal> {
 }
 
 /// The users of these ids, each once, ascending.
-fn find_users<'a>(catalog: &'a Catalog, ids: &[UserId]) -> Result<Vec<Arc<User>>, Refusal> {
+fn find_users(catalog: &Catalog, ids: &[UserId]) -> Result<Vec<Arc<User>>, Refusal> {
     let ids: BTreeSet<_> = ids.iter().collect();
     let mut references = References::new(catalog);
     let found = ids.into_iter().filter_map(|id| references.user("users", id)).collect();

@@ -4,7 +4,7 @@
 //! What many users have in common stands once in a table of [`Names`]: sets of roles, profiles,
 //! authors, business units. A user is one run of bytes that refers to them by number. A user is
 //! read in two steps: the [`Entry`] with what resolution needs, then, where somebody wants it, the
-//! whole [`User`].
+//! whole [`User`](super::User).
 
 mod form;
 mod names;

@@ -122,7 +122,8 @@ pub(super) fn parts(user: &User) -> Parts<'_> {
         by: link.assigned_by.as_str(),
     });
     let application = *kind == UserKind::Application;
-    let flags = u8::from(*disabled) * DISABLED | u8::from(application) * APPLICATION;
+    let disabled = if *disabled { DISABLED } else { 0 };
+    let flags = disabled | if application { APPLICATION } else { 0 };
     let written = stamp.update_time.micros();
     let head = Head { id: id.as_str(), flags, roles, written, links: links.collect() };
     let synced = synced.as_deref();
