@@ -22,7 +22,7 @@ const LEAST: usize = 1 << 14;
 /// A compaction is due when more than this part of the users changed: what they take beside their
 /// packed form is then a small part of all, and a user is packed again a few times in an import.
 const PART: usize = 16;
-/// The same while no write comes, so that the memory after an import is that after a start.
+/// The same while no write comes: an import then leaves few users that are not packed.
 const IDLE_LEAST: usize = 1 << 10;
 const IDLE_PART: usize = 256;
 
