@@ -9,6 +9,7 @@ mod committer;
 mod compaction;
 mod group;
 mod job;
+mod refusals;
 mod requests;
 mod seed;
 mod state;

@@ -47,11 +47,11 @@ impl Users {
     pub(super) fn take_out(&mut self, id: &UserId) -> Option<ClassId> {
         let Self { roster, seated, linked, .. } = self;
         let found = roster.get(id)?;
-        let (seat, at) = (found.seat(), found.at());
-        if found.view().is_counted() {
+        let (seat, at, view) = (found.seat(), found.at(), found.view());
+        if view.is_counted() {
             seated.take(seat, id, at);
         }
-        for key in indexed(&found.view().links(), seat) {
+        for key in indexed(&view.links(), seat) {
             linked.take(&key, id, at);
         }
         Some(seat.class)

@@ -18,6 +18,7 @@ use super::{
     compaction::{Compaction, IDLE},
     group::{Group, Planned, Rests, Verdict, Write, too_large},
     job::{Job, Reply},
+    refusals::{not_encoded, over, read_only},
     requests::{Checked, Found, Requests, reused},
     seed,
     write::{Committed, Outcome, Submission},
@@ -28,7 +29,7 @@ use crate::{
     command::{Context, DirectoryPolicy, Judgement, Plan, judge},
     domain::{Change, Object, ObjectKey, Reason, Refusal, Time, refusal::Code},
     impact::{Affected, Impact},
-    store::{Batch, Commit, Error, Lack, Record, Request, RequestKey, Store},
+    store::{Batch, Commit, Error, Record, Request, RequestKey, Store},
     trace,
 };
 
@@ -393,24 +394,4 @@ fn find(catalog: &Catalog, key: &ObjectKey, changes: &[Change]) -> Option<Object
         _ => None,
     });
     changed.or_else(|| catalog.object(key))
-}
-
-fn not_encoded(error: &dyn fmt::Display) -> Refusal {
-    Refusal::new(Reason::Internal, format!("The write cannot be put into its stored form: {error}"))
-}
-
-/// The refusal because the store lacks something for the moment.
-fn read_only(lack: Lack) -> Refusal {
-    let message = format!(
-        "The store takes no writes at present (read-only: {lack}). Nothing was written; {}, then \
-         try again.",
-        lack.cure()
-    );
-    Refusal::new(Reason::StoreUnavailable, message)
-}
-
-/// The refusal because the store takes no more writes until it is opened again.
-fn over() -> Refusal {
-    let message = "The server takes no writes until it is started again; nothing was written.";
-    Refusal::new(Reason::StoreUnavailable, message)
 }
