@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Measures the main port against plain tonic, in turns within one run.
 
-    benches/front.py --server BINARY --tools FOLDER [--before BINARY] [--short] [--limit FIGURE=RATIO]
+    benches/front.py --server BINARY --bare BINARY --tools FOLDER [--before BINARY] [--short] [--limit FIGURE=RATIO]
 
-FOLDER holds `grpcbench` and `baseline` of the load harness; benches/run.sh builds them. The servers
+The server runs as an organisation would run it: callers show JWTs, metrics are collected, and the log
+has its default level. BARE is the same transport with one fixed answer and nothing behind it
+(`benches/bare.rs`). FOLDER holds `grpcbench` and `baseline` of the load harness; benches/run.sh builds them. The servers
 take turns, the first round is not counted, and each figure is the median of the others, with its
 ratio to that of plain tonic. A ratio above its limit fails the run. `--before` is another build of
 the server, to compare with. `--json FILE` keeps all figures.
@@ -73,14 +75,36 @@ class Server:
 
 
 class Deskplane(Server):
+    def __init__(self, name, binary, folder):
+        super().__init__(name, binary, folder)
+        self.metrics_port = free_port()
+        key = f"{folder}/{name}.pem"
+        tokens = {grant: self.token(key, grant) for grant in ("admin", "service")}
+        # A service identity, as the budgets have it: the reads of an administrator are audited.
+        self.caller = ["--meta", f"authorization=Bearer {tokens['service']}"]
+        self.writer = ["--write-meta", f"authorization=Bearer {tokens['admin']}"]
+        self.admin = tokens["admin"]
+        self.config = f"{folder}/{name}.toml"
+        pathlib.Path(self.config).write_text(
+            "[[auth.issuers]]\n"
+            'issuer = "deskplane-dev"\naudiences = "deskplane"\n'
+            f'keys = "{key}.jwks.json"\n'
+        )
+
+    def token(self, key, grant):
+        command = [self.binary, "token", "dev", "--key", key, "--for", f"bench-{grant}"]
+        command += ["--grant", grant, "--minutes", "600"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
     def command(self):
-        return [self.binary, "serve", "--data-dir", f"{self.folder}/{self.name}"]
+        data = f"{self.folder}/{self.name}"
+        return [self.binary, "serve", "--config", self.config, "--data-dir", data]
 
     def env(self):
         return {
             **os.environ,
             "DESKPLANE_LISTEN": f"127.0.0.1:{self.port}",
-            "DESKPLANE_LOG": "warn",
+            "DESKPLANE_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
             # The harness counts each delivery, so none may be gathered.
             "DESKPLANE_WATCH__QUIET_MS": "0",
             "DESKPLANE_WATCH__LONGEST_MS": "0",
@@ -94,16 +118,20 @@ class Deskplane(Server):
         rows.write_text("id\n" + "".join(f"user-{at:07}\n" for at in range(USERS)))
         for command in (["users", "import", str(rows)], ["apply", "--yes", "-f", EXAMPLE]):
             self.run(*command)
-        call(tools, self, SERVICE + "ProfileService/SetDefault", f"1=s:profiles/{PROFILE}", "3=u:1", "4=u:1")
+        one = ["--conns", "1", "--streams", "1", "--warmup", "0.02", "--seconds", "0.02"]
+        path, fields = SERVICE + "ProfileService/SetDefault", [f"1=s:profiles/{PROFILE}", "3=u:1", "4=u:1"]
+        # One call, and perhaps some more, which then change nothing.
+        harness(tools, self, "unary", path, fields, [*one, "--meta", f"authorization=Bearer {self.admin}"])
+        # A byte that says how the message is encoded, and four with its length.
+        self.answer_bytes = unary(tools, self, one)["bytes_per_reply"] - 5
         self.stop()
 
     def run(self, *command):
         server = ["--server", f"http://127.0.0.1:{self.port}"]
-        subprocess.run([self.binary, *command, *server], check=True, capture_output=True)
+        env = {**os.environ, "DESKPLANE_TOKEN": self.admin}
+        subprocess.run([self.binary, *command, *server], check=True, capture_output=True, env=env)
 
     unary = [SERVICE + "AgentService/ResolveProfile", "1=s:user-{i7}"]
-    # A service identity, as the budgets have it: the reads of an administrator are audited.
-    caller = ["--meta", "x-deskplane-scopes=service"]
     watch = [SERVICE + "AgentService/WatchProfile", "1=s:user-{i7}"]
     # Every watcher is concerned.
     write = [
@@ -121,15 +149,27 @@ class Plain(Server):
         return [self.binary, "--mode", "tonic-prost", "--addr", address, "--settings", "48"]
 
     unary = ["/bench.Profiles/Resolve", "1=s:user-{i7}"]
-    caller = []
+    caller = writer = []
     watch = ["/bench.Profiles/Watch", "2=s:user-{i7}"]
     write = ["/bench.Profiles/Publish", "3=s:*"]
 
 
-def call(tools, server, path, *fields):
-    """One call, and perhaps some more, which then change nothing."""
-    options = ["--conns", "1", "--streams", "1", "--warmup", "0.02", "--seconds", "0.02"]
-    return harness(tools, server, "unary", path, fields, options)
+class Bare(Server):
+    """The transport of this server, with an answer of the same size that is always the same."""
+
+    def __init__(self, name, binary, folder, beside):
+        super().__init__(name, binary, folder)
+        self.beside = beside
+
+    def command(self):
+        return [self.binary, f"127.0.0.1:{self.port}", str(self.beside.answer_bytes)]
+
+    @property
+    def caller(self):
+        return self.beside.caller
+
+    unary = Deskplane.unary
+    watch = None
 
 
 def harness(tools, server, kind, path, fields, options):
@@ -150,9 +190,15 @@ def unary(tools, server, options):
     return found
 
 
+def unary_only(measure):
+    measure.unary = True
+    return measure
+
+
 def resolve(conns, streams, seconds):
     """Processor time of the server for each ResolveProfile, and calls a second."""
 
+    @unary_only
     def measure(tools, server):
         found = unary(tools, server, ["--conns", conns, "--streams", streams, "--seconds", seconds])
         return {
@@ -166,6 +212,7 @@ def resolve(conns, streams, seconds):
 def open_loop(rate, conns, seconds):
     """Time to answer when calls come at a rate, whatever the server does."""
 
+    @unary_only
     def measure(tools, server):
         options = ["--conns", conns, "--streams", 1, "--rate", rate, "--seconds", seconds]
         found = unary(tools, server, options)
@@ -181,7 +228,7 @@ def fan_out(streams, conns, rounds):
         path, *fields = server.watch
         write, *written = server.write
         options = ["--streams", streams, "--conns", conns, "--rounds", rounds, "--settle", 1]
-        options += ["--write-path", write]
+        options += ["--write-path", write, *server.caller, *server.writer]
         for field in written:
             options += ["--write-field", field]
         found = harness(tools, server, "watch", path, fields, options)
@@ -226,6 +273,7 @@ def main():
     parser.add_argument("--server", required=True)
     parser.add_argument("--tools", required=True)
     parser.add_argument("--before")
+    parser.add_argument("--bare")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--limit", action="append", default=[], metavar="FIGURE=RATIO")
@@ -240,6 +288,8 @@ def main():
         for server in servers:
             server.fill(asked.tools)
         servers.append(Plain("plain", f"{asked.tools}/baseline", folder))
+        if asked.bare:
+            servers.append(Bare("bare", asked.bare, folder, servers[0]))
         figures = rounds(asked, servers)
     if asked.json:
         pathlib.Path(asked.json).write_text(json.dumps(figures, indent=1) + "\n")
@@ -257,6 +307,8 @@ def rounds(asked, servers):
     for turn in range(asked.rounds + 1):
         for measure in SHORT if asked.short else LONG:
             for server in servers:
+                if server.watch is None and not hasattr(measure, "unary"):
+                    continue
                 server.start()
                 try:
                     found = measure(asked.tools, server)

@@ -8,6 +8,7 @@ mod explain;
 mod organisation;
 mod route;
 mod steps;
+mod winner;
 
 use std::sync::Arc;
 
@@ -94,12 +95,14 @@ fn add(answer: Arc<Resolution>, findings: impl Iterator<Item = Finding>) -> Arc<
 /// Only the profile and the step that it comes from, for comparisons over many users; the app is not
 /// given.
 pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
-    winner_of(&Steps::of(catalog, seated, App::Unspecified))
+    let steps = Steps::of(catalog, seated, App::Unspecified);
+    let winner = steps.winner();
+    (winner.profile.clone(), winner.method)
 }
 
 /// The same for users of a role class without a direct link, in an app.
 pub fn class_winner(catalog: &Catalog, class: &RoleClass, app: App) -> (UniqueName, Method) {
-    winner_of(&Steps::of_class(catalog, class, app))
+    winner::of_class(catalog, class, app)
 }
 
 /// Whether a role of the class leads to a profile, so that neither defaults nor the app matter to
@@ -107,9 +110,4 @@ pub fn class_winner(catalog: &Catalog, class: &RoleClass, app: App) -> (UniqueNa
 pub fn is_led_by_role(catalog: &Catalog, class: &RoleClass) -> bool {
     let leads = |root| catalog.mapped(root).any(|profile| profile.common.is_active());
     class.held.iter().any(leads)
-}
-
-fn winner_of(steps: &Steps<'_>) -> (UniqueName, Method) {
-    let winner = steps.winner();
-    (winner.profile.clone(), winner.method)
 }

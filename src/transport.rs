@@ -59,7 +59,6 @@ pub struct Port {
     pub limits: Limits,
     /// Where the figures of connections go.
     pub meters: ConnectionMeters,
-    /// Where those go of connections that a limit of HTTP ended.
     /// Makes the status of a request whose body is not read to its end.
     pub refuse: Refuse,
 }

@@ -1,8 +1,9 @@
 //! Configuration of adapters: judged as a whole, every mistake named with its path.
 
-use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::schema::Schema;
 
 /// Something that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,11 @@ impl Violations {
         }
     }
 
+    /// Whether nothing is wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All mistakes, by path.
     pub(crate) fn into_sorted(mut self) -> Vec<ConfigViolation> {
         self.0.sort();
@@ -41,7 +47,7 @@ impl Violations {
 /// Reads a configuration; the schema finds what is missing, unknown or of another type, all at once,
 /// and `check` what no schema can say.
 pub(crate) fn read<C: DeserializeOwned>(
-    schema: &Validator,
+    schema: &Schema,
     text: &str,
     check: impl FnOnce(&C, &mut Violations),
 ) -> Result<C, Vec<ConfigViolation>> {
@@ -53,14 +59,12 @@ pub(crate) fn read<C: DeserializeOwned>(
             return Err(violations.into_sorted());
         }
     };
-    for error in schema.iter_errors(&value) {
-        violations.add(path(&error.instance_path().to_string()), error.masked().to_string());
-    }
-    if violations.0.is_empty() {
+    schema.check(&value, &mut violations);
+    if violations.is_empty() {
         match serde_json::from_value::<C>(value) {
             Ok(config) => {
                 check(&config, &mut violations);
-                if violations.0.is_empty() {
+                if violations.is_empty() {
                     return Ok(config);
                 }
             }
@@ -68,21 +72,4 @@ pub(crate) fn read<C: DeserializeOwned>(
         }
     }
     Err(violations.into_sorted())
-}
-
-/// A JSON pointer in the form of the API's field paths: `/a/0/b` is `a[0].b`.
-fn path(pointer: &str) -> String {
-    let mut path = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        if part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
-            path.push_str(&format!("[{part}]"));
-            continue;
-        }
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(&part);
-    }
-    path
 }

@@ -2,14 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use jsonschema::Validator;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     Capabilities, ChannelProvider, ConfigViolation, Descriptor, ExposeSecret as _, Result, Setup,
-    Violations, config,
+    Violations, config, schema::Schema,
 };
 
 /// What a vendor's module offers. [`Adapter::of`] makes it usable without its types.
@@ -37,33 +36,33 @@ pub trait Kind: ChannelProvider + Sized {
 pub struct Adapter {
     descriptor: &'static Descriptor,
     schema: Arc<Value>,
-    validator: Arc<Validator>,
-    offers: fn(&Validator, &str) -> Result<Capabilities, Vec<ConfigViolation>>,
-    build: fn(&Validator, &str, Setup) -> Result<Arc<dyn ChannelProvider>>,
+    rules: Arc<Schema>,
+    offers: fn(&Schema, &str) -> Result<Capabilities, Vec<ConfigViolation>>,
+    build: fn(&Schema, &str, Setup) -> Result<Arc<dyn ChannelProvider>>,
 }
 
 impl Adapter {
     /// The adapter of a kind.
     ///
     /// # Panics
-    /// When the configuration's own schema is none: a defect that the first test finds.
+    /// When the schema of the configuration has a keyword that is not checked: a defect that the first test finds.
     pub fn of<K: Kind>() -> Self {
         let schema = schemars::schema_for!(K::Config).to_value();
-        let validator = jsonschema::validator_for(&schema);
+        let rules = Schema::read(&schema);
         #[allow(
             clippy::expect_used,
             reason = "made from our own types; the registry's test runs it"
         )]
-        let validator = validator.expect("a derived schema is valid");
+        let rules = rules.expect("a derived schema has known keywords");
         Self {
             descriptor: const { &K::DESCRIPTOR },
             schema: Arc::new(schema),
-            validator: Arc::new(validator),
-            offers: |validator, text| {
-                config::read(validator, text, K::judge).map(|config| K::offers(&config))
+            rules: Arc::new(rules),
+            offers: |rules, text| {
+                config::read(rules, text, K::judge).map(|config| K::offers(&config))
             },
-            build: |validator, text, setup| {
-                let config = config::read(validator, text, K::judge).map_err(invalid)?;
+            build: |rules, text, setup| {
+                let config = config::read(rules, text, K::judge).map_err(invalid)?;
                 missing_secrets(&K::DESCRIPTOR, &setup)?;
                 Ok(Arc::new(K::build(config, setup)?))
             },
@@ -85,7 +84,7 @@ impl Adapter {
     /// # Errors
     /// Everything that is wrong with the configuration.
     pub fn capabilities(&self, config: &str) -> Result<Capabilities, Vec<ConfigViolation>> {
-        (self.offers)(&self.validator, config)
+        (self.offers)(&self.rules, config)
     }
 
     /// Makes a provider.
@@ -94,7 +93,7 @@ impl Adapter {
     /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) when the configuration or a secret is
     /// missing or wrong.
     pub fn build(&self, config: &str, setup: Setup) -> Result<Arc<dyn ChannelProvider>> {
-        (self.build)(&self.validator, config, setup)
+        (self.build)(&self.rules, config, setup)
     }
 }
 

@@ -20,6 +20,7 @@ mod error;
 mod kind;
 mod provider;
 mod registry;
+mod schema;
 mod secret;
 mod setup;
 mod webhook;

@@ -48,7 +48,7 @@ fn route(profile: &Profile, method: Method) -> Route {
 }
 
 /// Sorts nothing after everything.
-fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
+pub(super) fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
     (value.is_none(), value)
 }
 
@@ -298,9 +298,8 @@ fn default_custom(catalog: &Catalog) -> Step {
 }
 
 fn default_built_in(catalog: &Catalog, class: &RoleClass, app: App) -> Step {
-    let choice = built_in_choice(class, app);
-    let ruled_out = choice != CSW && !catalog.settings.channels_provisioned;
-    let built_in = |text: &'static str| Route {
+    let (choice, chosen) = (built_in_choice(class, app), built_in(catalog, class, app));
+    let route = |text: &'static str| Route {
         profile: UniqueName::known(text),
         method: Method::DefaultBuiltIn,
         rank: None,
@@ -309,11 +308,16 @@ fn default_built_in(catalog: &Catalog, class: &RoleClass, app: App) -> Step {
         default_set_time: None,
     };
     let mut step = Step::default();
-    step.candidates.push(built_in(if ruled_out { CSW } else { choice }));
-    if ruled_out {
-        step.excluded.push((built_in(choice), LossReason::ChannelsNotProvisioned));
+    step.candidates.push(route(chosen));
+    if chosen != choice {
+        step.excluded.push((route(choice), LossReason::ChannelsNotProvisioned));
     }
     step
+}
+
+/// The built-in profile of a class: without channels only the one of Customer Service has any use.
+pub(super) fn built_in(catalog: &Catalog, class: &RoleClass, app: App) -> &'static str {
+    if catalog.settings.channels_provisioned { built_in_choice(class, app) } else { CSW }
 }
 
 /// The built-in step before provisioning is asked (SPEC §6.2).

@@ -14,7 +14,7 @@ use deskplane::{
         profile::Profile,
     },
     read::{Contents, resolved},
-    resolve::{Outcome, Resolution, explain, resolve},
+    resolve::{Outcome, Resolution, class_winner, explain, of_class, resolve},
 };
 use proptest::prelude::*;
 
@@ -204,6 +204,18 @@ proptest! {
                     prop_assert_eq!(&explained, &Outcome::Resolved((*read.resolution).clone()));
                     prop_assert_eq!(explained, resolve(catalog, id, *app));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_winner_of_a_class_is_the_first_candidate_of_its_steps(state in state()) {
+        let catalog = state.catalog();
+        for (_, class) in catalog.classes() {
+            for app in APPS {
+                let answer = of_class(&catalog, class, *app);
+                let winner = class_winner(&catalog, class, *app);
+                prop_assert_eq!(winner, (answer.profile, answer.method));
             }
         }
     }
