@@ -23,6 +23,7 @@ mod registry;
 mod schema;
 mod secret;
 mod setup;
+mod violations;
 mod webhook;
 
 pub mod http;
@@ -46,7 +47,6 @@ pub use self::{
     backoff::{BackoffPolicy, Pauses},
     call::{Address, AddressInvalid, CallEvent, CallRef, CallState, Cause, Direction},
     capability::{Capabilities, Capability},
-    config::{ConfigViolation, Violations},
     descriptor::{Descriptor, Limits, ProofLevel, Rate, SecretName, WebhookUse},
     error::{Effect, Error, ErrorKind, Result},
     kind::{Adapter, Kind},
@@ -57,6 +57,7 @@ pub use self::{
     registry::Registry,
     secret::{ExposeSecret, Secret, Secrets},
     setup::{Clock, Setup},
+    violations::{ConfigViolation, Violations},
     webhook::{Received, Reply, Webhook, WebhookRefused},
     widget::WIDGET,
 };

@@ -82,7 +82,7 @@ fn other_fields_keep_their_rules() {
         (judged(|p| p.sandbox = sandbox("allow-everything")), "FIELD_INVALID sandbox"),
         (judged(|p| p.config = some("")), "ok"),
         (judged(|p| p.config = some("{ }")), "ok"),
-        (judged(|p| p.config = some("{ \"a\": 1 }")), "ADAPTER_CONFIG_INVALID config"),
+        (judged(|p| p.config = some("{ \"a\": 1 }")), "ADAPTER_CONFIG_INVALID config.a"),
         (judged(|p| p.config = some("[]")), "FIELD_INVALID config"),
         (judged(|p| p.config = Some(large)), "FIELD_INVALID config"),
         (judged(|p| p.adapter = some("widget")), "ok"),

@@ -166,9 +166,9 @@ fn configurations_are_judged_by_the_adapter() {
         (GOOD, "ok"),
         (r#"{"region":"us","lines":[1,2]}"#, "ADAPTER_CONFIG_INVALID config.lines config.region"),
         (r#"{"region":1,"lines":["x"]}"#, "ADAPTER_CONFIG_INVALID config.lines[0] config.region"),
-        (r#"{"region":"eu","more":1}"#, "ADAPTER_CONFIG_INVALID config"),
-        ("{}", "ADAPTER_CONFIG_INVALID config"),
-        ("", "ADAPTER_CONFIG_INVALID config"),
+        (r#"{"region":"eu","more":1}"#, "ADAPTER_CONFIG_INVALID config.more"),
+        ("{}", "ADAPTER_CONFIG_INVALID config.region"),
+        ("", "ADAPTER_CONFIG_INVALID config.region"),
         ("[]", "FIELD_INVALID config"),
         ("{", "FIELD_INVALID config"),
     ] {
