@@ -257,6 +257,8 @@ GOALS = {
     "100000 watchers on 1000 connections: memory of an idle one, B": 0.35,
     "9000 watchers on 9000 connections: memory of an idle one, B": 0.6,
 }
+# Most that identifying the caller, the look-up and the figures may cost, as a ratio to the transport alone.
+SERVICE_GOAL = 1.15
 SHORT = [resolve(8, 32, 2), fan_out(10_000, 100, 5)]
 LONG = [
     resolve(8, 32, 4),
@@ -338,7 +340,8 @@ def page(figures):
         "",
         "Written by `benches/front.py`, which `benches/run.sh` builds for and calls: the packaged server (profile `dist`, feature `jemalloc`) and plain "
         "tonic with prost (release, mimalloc) in turns within one run, client and server on one "
-        "machine, cleartext loopback, answers of 3 KB, calls of a service identity. Medians, and in brackets the least and the "
+        "machine, cleartext loopback, answers of 3 KB, callers with a JWT of a service identity, metrics collected, "
+        "the log at its default level. Medians, and in brackets the least and the "
         "greatest of all rounds. Processor time is the server's own. What is above its goal is missed.",
         "",
         f"{time.strftime('%d %B %Y')}; {machine()}.",
@@ -353,6 +356,22 @@ def page(figures):
         met = "" if goal is None else f"≤ {goal:.2f} ×" + ("" if ratio <= goal else ", **missed**")
         cells = [f"{statistics.median(v):.4g} ({min(v):.4g} to {max(v):.4g})" for v in (ours, base)]
         lines.append(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.2f} × | {met} |")
+    alone = {name: values for name, values in figures.items() if "bare" in values}
+    if alone:
+        lines += [
+            "",
+            "The same transport with one fixed answer and nothing behind it (`benches/bare.rs`), in the same turns:",
+            "",
+            "| Figure | Deskplane | transport alone | ratio | goal |",
+            "|---|---|---|---|---|",
+        ]
+    for name, values in alone.items():
+        ours, bare = (statistics.median(values[server]) for server in ("deskplane", "bare"))
+        ratio = ours / bare
+        met = ""
+        if "CPU" in name:
+            met = f"≤ {SERVICE_GOAL:.2f} ×" + ("" if ratio <= SERVICE_GOAL else ", **missed**")
+        lines.append(f"| {name} | {ours:.4g} | {bare:.4g} | {ratio:.2f} × | {met} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,9 +15,10 @@ if [ ! -f "$harness/Cargo.toml" ]; then
 fi
 CARGO_TARGET_DIR=target/bench cargo build --locked --release --features mimalloc \
     --manifest-path "$harness/Cargo.toml" --bin grpcbench --bin baseline
-cargo build --profile dist --features jemalloc
+cargo build --profile dist --features jemalloc --bin deskplane --bench bare
+bare=$(find target/dist/deps -maxdepth 1 -name 'bare-*' -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1)
 
-options=(--server target/dist/deskplane --tools target/bench/release)
+options=(--server target/dist/deskplane --bare "${bare#* }" --tools target/bench/release)
 if [ "${1:-}" = --short ]; then
     exec python3 benches/front.py "${options[@]}" --short "${@:2}"
 fi
