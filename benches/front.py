@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the main port against plain tonic, in turns within one run.
 
-    benches/front.py --server BINARY --bare BINARY --tools FOLDER [--before BINARY] [--short] [--limit FIGURE=RATIO]
+    benches/front.py --server BINARY --tools FOLDER [--bare BINARY] [--before BINARY] [--short] [--limit FIGURE=RATIO]
 
 The server runs as an organisation would run it: callers show JWTs, metrics are collected, and the log
 has its default level. BARE is the same transport with one fixed answer and nothing behind it
@@ -190,15 +190,9 @@ def unary(tools, server, options):
     return found
 
 
-def unary_only(measure):
-    measure.unary = True
-    return measure
-
-
 def resolve(conns, streams, seconds):
     """Processor time of the server for each ResolveProfile, and calls a second."""
 
-    @unary_only
     def measure(tools, server):
         found = unary(tools, server, ["--conns", conns, "--streams", streams, "--seconds", seconds])
         return {
@@ -212,7 +206,6 @@ def resolve(conns, streams, seconds):
 def open_loop(rate, conns, seconds):
     """Time to answer when calls come at a rate, whatever the server does."""
 
-    @unary_only
     def measure(tools, server):
         options = ["--conns", conns, "--streams", 1, "--rate", rate, "--seconds", seconds]
         found = unary(tools, server, options)
@@ -225,6 +218,8 @@ def fan_out(streams, conns, rounds):
     """One change to a number of watchers; what a watcher costs while nothing happens."""
 
     def measure(tools, server):
+        if server.watch is None:
+            return {}
         path, *fields = server.watch
         write, *written = server.write
         options = ["--streams", streams, "--conns", conns, "--rounds", rounds, "--settle", 1]
@@ -309,8 +304,6 @@ def rounds(asked, servers):
     for turn in range(asked.rounds + 1):
         for measure in SHORT if asked.short else LONG:
             for server in servers:
-                if server.watch is None and not hasattr(measure, "unary"):
-                    continue
                 server.start()
                 try:
                     found = measure(asked.tools, server)

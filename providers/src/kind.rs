@@ -45,7 +45,8 @@ impl Adapter {
     /// The adapter of a kind.
     ///
     /// # Panics
-    /// When the schema of the configuration has a keyword that is not checked: a defect that the first test finds.
+    /// When the schema of the configuration has a keyword that is not checked: a defect that the
+    /// first test finds.
     pub fn of<K: Kind>() -> Self {
         let schema = schemars::schema_for!(K::Config).to_value();
         let rules = Schema::read(&schema);

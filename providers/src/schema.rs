@@ -3,7 +3,10 @@
 //! The schemas are derived from our own types and use few of the standard's keywords: those of
 //! [`Rules`]. A schema with another keyword is refused when it is read, so that no rule is passed over.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use serde::{Deserialize, Deserializer, de, de::IgnoredAny};
 use serde_json::Value;
@@ -145,11 +148,10 @@ impl Schema {
         if !rules.types.is_empty() && !rules.types.iter().any(|kind| kind.fits(at.value)) {
             return violations.add(at.path, format!("must be {}", Listed(&rules.types)));
         }
-        let constant = rules.value.as_slice();
-        if let Some(values) = rules.values.as_deref().or(rules.value.is_some().then_some(constant))
-            && !values.contains(at.value)
+        if let Some(constants) = rules.constants()
+            && !constants.contains(at.value)
         {
-            violations.add(at.path, format!("must be {}", Listed(values)));
+            violations.add(at.path, format!("must be {}", Listed(constants)));
         }
         self.check_forms(rules, at, violations);
         match at.value {
@@ -199,12 +201,13 @@ impl Schema {
     }
 
     fn check_items(&self, rules: &Rules, at: At<'_>, items: &[Value], violations: &mut Violations) {
+        let mut seen = HashSet::new();
         for (position, value) in items.iter().enumerate() {
             let path = format!("{}[{position}]", at.path);
             if let Some(node) = &rules.items {
                 self.check_node(node, At { path: &path, value }, violations);
             }
-            if rules.unique_items && items[..position].contains(value) {
+            if rules.unique_items && !seen.insert(value) {
                 violations.add(path, "is there twice");
             }
         }
@@ -223,7 +226,7 @@ impl Node {
     fn constants(&self) -> &[Value] {
         match self {
             Self::Allows(_) => &[],
-            Self::Rules(rules) => rules.values.as_deref().unwrap_or(rules.value.as_slice()),
+            Self::Rules(rules) => rules.constants().unwrap_or_default(),
         }
     }
 }
@@ -231,6 +234,11 @@ impl Node {
 // === impl Rules ===
 
 impl Rules {
+    /// The values that are allowed, if not all are.
+    fn constants(&self) -> Option<&[Value]> {
+        self.values.as_deref().or(self.value.as_ref().map(std::slice::from_ref))
+    }
+
     fn children(&self) -> impl Iterator<Item = &Node> {
         let one = self.additional_properties.iter().chain(&self.items);
         let forms = self.one_of.iter().chain(&self.any_of).flatten();
