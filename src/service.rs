@@ -25,7 +25,7 @@ mod preview;
 mod queue;
 mod rows;
 mod rpcs;
-mod scans;
+mod scan;
 mod spans;
 mod status;
 mod transfer;
@@ -46,7 +46,6 @@ use self::{
     places::Places,
     queue::Queue,
     rows::Row,
-    scans::Scans,
 };
 pub use self::{
     fast_path::FastPathLayer,
@@ -97,7 +96,8 @@ pub struct Service {
     credentials: Credentials,
     tracer: Tracer,
     info: Arc<ServerInfo>,
-    scans: Scans,
+    /// Reads whose cost grows with what there is.
+    scans: Queue,
     meters: Arc<CallMeters>,
     /// Places of bundles that are under way.
     places: Places,
@@ -117,7 +117,7 @@ impl Service {
         let meters = Arc::<CallMeters>::default();
         let data = Data::new(ledger, audit.recorder.clone(), Arc::clone(&meters));
         let places = Places::new();
-        let (previews, lists, scans) = (Queue::default(), Queue::default(), Scans::default());
+        let (previews, lists, scans) = (Queue::of_writes(), Queue::of_writes(), Queue::of_scans());
         Self {
             data,
             hub,
@@ -196,7 +196,7 @@ impl Service {
             }
             Some(turn) => {
                 let (service, context) = (self.clone(), context.clone());
-                let read = move || {
+                let read = move |_: &_| {
                     let read = service.read(&context, &call, envelope, (message, recalled));
                     read.map(|submission| (call, submission))
                 };
@@ -343,28 +343,32 @@ impl Service {
     }
 
     /// A page of resources.
-    fn list<R: Resource>(
+    async fn list<R: Resource + Send + 'static>(
         &self,
         context: &CallContext,
-        (size, token, filter, order_by): (i32, &str, &str, &str),
+        (size, token, filter, order_by): (i32, String, String, String),
     ) -> Result<(Vec<R>, String, i64), Refusal> {
-        let call = self.data.admit(context, MessageAttributes::default())?;
-        let arguments = [context.rpc().path, filter, order_by];
-        let asked = self.page_request(&arguments, size, token);
-        let mut v = Violations::new();
-        let (schema, orders) = (rows::schema(R::KIND), rows::orders(R::KIND));
-        let selection = Selection::read(&mut v, filter, order_by, &schema, orders);
-        let (size, after) = page::read(&asked, v)?;
-        let catalog = call.catalog.as_ref();
-        let rows = rows::rows(catalog, R::KIND, selection.seek(after.as_ref())).map(|object| {
-            let name = object.name().to_owned();
-            (Row { object, catalog }, name)
-        });
-        let context = self.resource_context(catalog);
-        let page = selection.page(&asked, (size, after), rows, |row| {
-            R::of(&row.object, context).unwrap_or_default()
-        });
-        Ok((page.rows, page.next, catalog.revision))
+        let path = context.rpc().path;
+        self.scan(context, move |service, scan| {
+            let arguments = [path, &filter, &order_by];
+            let asked = service.page_request(&arguments, size, &token);
+            let mut v = Violations::new();
+            let (schema, orders) = (rows::schema(R::KIND), rows::orders(R::KIND));
+            let selection = Selection::read(&mut v, &filter, &order_by, &schema, orders);
+            let (size, after) = page::read(&asked, v)?;
+            let catalog = scan.catalog;
+            let rows = rows::rows(catalog, R::KIND, selection.seek(after.as_ref()));
+            let rows = scan.rows(rows).map(|object| {
+                let name = object.name().to_owned();
+                (Row { object, catalog }, name)
+            });
+            let context = service.resource_context(catalog);
+            let page = selection.page(&asked, (size, after), rows, |row| {
+                R::of(&row.object, context).unwrap_or_default()
+            });
+            Ok((page.rows, page.next, catalog.revision))
+        })
+        .await
     }
 }
 

@@ -105,30 +105,34 @@ impl Service {
         context: &CallContext,
         q: v1::BulkResolveRequest,
     ) -> Result<v1::BulkResolveResponse, Refusal> {
-        let call = self.data.admit(context, MessageAttributes::default())?;
-        let catalog = call.catalog.as_ref();
-        let mut reader = Reader::new(catalog);
-        let query = convert::bulk(&q, &mut reader);
-        let (app_text, view) = (q.app.to_string(), q.view.to_string());
-        let mut arguments = vec![context.rpc().path, &app_text, &view];
-        arguments.extend(q.users.iter().map(String::as_str));
-        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
-        let (size, after) = page::read(&asked, reader.v)?;
-        let users = users(catalog, &query.named, after.as_ref())?;
-        let rows = users.filter_map(|seated| {
-            let id = &seated.id();
-            // Every user here exists, so resolving refuses none.
-            let resolved = self.resolved(catalog, id, query.app).ok()?;
-            let whole = resolved.as_ref().filter(|_| query.full).map(|found| self.message(found));
-            let row = convert::bulk_result(id.as_str(), resolved.as_ref(), whole);
-            Some((Position::named(id.as_str()), row))
-        });
-        let page = page::cut(&asked, size, rows);
-        Ok(v1::BulkResolveResponse {
-            results: page.rows,
-            next_page_token: page.next,
-            revision: catalog.revision,
+        let path = context.rpc().path;
+        self.scan(context, move |service, scan| {
+            let catalog = scan.catalog;
+            let mut reader = Reader::new(catalog);
+            let query = convert::bulk(&q, &mut reader);
+            let (app_text, view) = (q.app.to_string(), q.view.to_string());
+            let mut arguments = vec![path, &app_text, &view];
+            arguments.extend(q.users.iter().map(String::as_str));
+            let asked = service.page_request(&arguments, q.page_size, &q.page_token);
+            let (size, after) = page::read(&asked, reader.v)?;
+            let users = users(catalog, &query.named, after.as_ref())?;
+            let rows = scan.rows(users).filter_map(|seated| {
+                let id = &seated.id();
+                // Every user here exists, so resolving refuses none.
+                let resolved = service.resolved(catalog, id, query.app).ok()?;
+                let whole = resolved.as_ref().filter(|_| query.full);
+                let whole = whole.map(|found| service.message(found));
+                let row = convert::bulk_result(id.as_str(), resolved.as_ref(), whole);
+                Some((Position::named(id.as_str()), row))
+            });
+            let page = page::cut(&asked, size, rows);
+            Ok(v1::BulkResolveResponse {
+                results: page.rows,
+                next_page_token: page.next,
+                revision: catalog.revision,
+            })
         })
+        .await
     }
 
     /// Resolves one user.

@@ -10,11 +10,12 @@ use super::{
     convert::{self, FLEET_FIELDS, FleetRow},
     filter::Filter,
     page,
+    queue::Caller,
 };
 use crate::{
     catalog::Catalog,
     domain::{Refusal, Violations},
-    live::{ClientStatus, Mark, Place, Statuses, Summary},
+    live::{ClientStatus, Mark, Place, Summary},
 };
 
 /// Most clients that are examined for a page, so that it takes the same time however few of them fit.
@@ -31,7 +32,7 @@ fn fits(catalog: &Catalog, filter: &Filter, status: &ClientStatus) -> bool {
 /// The first clients that fit, one more than a page holds, among the first `most`; and where the next
 /// page begins when these were not all.
 fn rows(
-    statuses: Statuses,
+    statuses: impl Iterator<Item = ClientStatus>,
     size: usize,
     most: usize,
     fits: impl Fn(&ClientStatus) -> bool,
@@ -93,11 +94,12 @@ impl Service {
         let mark = self.mark(compared, &marked);
         let after: Option<Place> = after.as_ref().and_then(convert::place);
         let (fleet, catalog) = (self.hub.fleet().clone(), Arc::clone(&call.catalog));
-        let scan = move || {
-            let statuses = fleet.statuses(after, compared);
+        let turn = self.scans.turn(context.subject()).await?;
+        let scan = move |caller: &Caller| {
+            let statuses = fleet.statuses(after, compared).take_while(|_| !caller.is_gone());
             rows(statuses, size, EXAMINED, |status| fits(&catalog, &filter, status))
         };
-        let (rows, examined) = self.scans.run(scan).await?;
+        let (rows, examined) = turn.run(scan).await?;
         let page = page::cut(&asked, size, rows.into_iter()).or_behind(&asked, examined);
         Ok(v1::ListFleetStatusResponse {
             clients: page.rows,
@@ -132,14 +134,15 @@ impl Service {
         let mark = self.mark(compared, &arguments);
         let revision = if q.on_revision == 0 { compared } else { q.on_revision };
         let (fleet, catalog) = (self.hub.fleet().clone(), Arc::clone(&call.catalog));
-        let scan = move || {
-            let statuses = fleet.statuses(None, compared);
+        let turn = self.scans.turn(context.subject()).await?;
+        let scan = move |caller: &Caller| {
+            let statuses = fleet.statuses(None, compared).take_while(|_| !caller.is_gone());
             let mut summary = Summary::default();
             let fitting = statuses.filter(|status| fits(&catalog, &filter, status));
             fitting.for_each(|status| summary.add(&status, revision));
             summary
         };
-        let summary = self.scans.run(scan).await?;
+        let summary = turn.run(scan).await?;
         let counted = convert::fleet_summary(&summary, revision);
         Ok(v1::GetFleetSummaryResponse { revision: compared, mark, ..counted })
     }

@@ -41,29 +41,33 @@ impl Service {
         context: &CallContext,
         q: v1::SearchByUserRequest,
     ) -> Result<v1::SearchByUserResponse, Refusal> {
-        let call = self.data.admit(context, MessageAttributes::default())?;
-        let catalog = call.catalog.as_ref();
-        let mut reader = Reader::new(catalog);
-        let query = convert::search(&q, &mut reader);
-        let method_text = q.method.to_string();
-        let arguments = [context.rpc().path, &q.text, &q.profile, &method_text];
-        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
-        let (size, after) = page::read(&asked, reader.v)?;
-        let users = agent::from(catalog, after.as_ref()).filter(|seated| query.names(seated));
-        let rows = users.filter_map(|seated| {
-            let id = &seated.id();
-            let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified) else {
-                return None;
-            };
-            let row = || (Position::named(id.as_str()), convert::user_match(&seated, &found));
-            query.fits(&found).then(row)
-        });
-        let page = page::cut(&asked, size, rows);
-        Ok(v1::SearchByUserResponse {
-            results: page.rows,
-            next_page_token: page.next,
-            revision: catalog.revision,
+        let path = context.rpc().path;
+        self.scan(context, move |service, scan| {
+            let catalog = scan.catalog;
+            let mut reader = Reader::new(catalog);
+            let query = convert::search(&q, &mut reader);
+            let method_text = q.method.to_string();
+            let arguments = [path, &q.text, &q.profile, &method_text];
+            let asked = service.page_request(&arguments, q.page_size, &q.page_token);
+            let (size, after) = page::read(&asked, reader.v)?;
+            let users = scan.rows(agent::from(catalog, after.as_ref()));
+            let rows = users.filter(|seated| query.names(seated)).filter_map(|seated| {
+                let id = &seated.id();
+                let Outcome::Resolved(found) = resolve::resolve(catalog, id, App::Unspecified)
+                else {
+                    return None;
+                };
+                let row = || (Position::named(id.as_str()), convert::user_match(&seated, &found));
+                query.fits(&found).then(row)
+            });
+            let page = page::cut(&asked, size, rows);
+            Ok(v1::SearchByUserResponse {
+                results: page.rows,
+                next_page_token: page.next,
+                revision: catalog.revision,
+            })
         })
+        .await
     }
 
     /// Lists the findings of the whole organisation.
@@ -72,21 +76,23 @@ impl Service {
         context: &CallContext,
         q: v1::ListFindingsRequest,
     ) -> Result<v1::ListFindingsResponse, Refusal> {
-        let call = self.data.admit(context, MessageAttributes::default())?;
-        let catalog = call.catalog.as_ref();
-        let arguments = [context.rpc().path];
-        let asked = self.page_request(&arguments, q.page_size, &q.page_token);
-        let (size, after) = page::read(&asked, Default::default())?;
-        let rows = impact::all_findings(catalog).into_iter().map(|found| {
-            let position = format!("{} {}", found.code.as_str(), found.subject);
-            (Position::named(&position), convert::finding(&found))
-        });
-        let page = page::cut(&asked, size, page::after(rows, after));
-        Ok(v1::ListFindingsResponse {
-            findings: page.rows,
-            next_page_token: page.next,
-            revision: catalog.revision,
+        let path = context.rpc().path;
+        self.scan(context, move |service, scan| {
+            let arguments = [path];
+            let asked = service.page_request(&arguments, q.page_size, &q.page_token);
+            let (size, after) = page::read(&asked, Default::default())?;
+            let rows = impact::all_findings(scan.catalog).into_iter().map(|found| {
+                let position = format!("{} {}", found.code.as_str(), found.subject);
+                (Position::named(&position), convert::finding(&found))
+            });
+            let page = page::cut(&asked, size, page::after(rows, after));
+            Ok(v1::ListFindingsResponse {
+                findings: page.rows,
+                next_page_token: page.next,
+                revision: scan.catalog.revision,
+            })
         })
+        .await
     }
 
     /// Accepts the health of a provider whose page measures it.

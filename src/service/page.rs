@@ -1,6 +1,6 @@
 //! Pages of lists (SPEC §2.4).
 
-use std::ops::ControlFlow;
+use std::{cmp::Ordering, collections::BinaryHeap, ops::ControlFlow};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
@@ -287,24 +287,65 @@ impl Selection {
             return cut(asked, size, rows.map(|(at, row)| (at, message(&row))));
         }
         let order = self.order.as_ref();
-        let mut sorted: Vec<_> =
-            rows.map(|(row, name)| (Position::of(&row, order, &name), row)).collect();
         let descending = order.is_some_and(|order| order.descending);
-        let compare = |a: &Position, b: &Position| {
-            let by_key = a.key.cmp(&b.key);
-            let by_key = if descending { by_key.reverse() } else { by_key };
-            by_key.then_with(|| a.name.cmp(&b.name))
-        };
-        sorted.sort_by(|(a, _), (b, _)| compare(a, b));
-        let rest = sorted
-            .into_iter()
-            .filter(|(at, _)| after.as_ref().is_none_or(|after| compare(at, after).is_gt()));
-        cut(asked, size, rest.map(|(at, row)| (at, message(&row))))
+        let mut first = BinaryHeap::new();
+        for (row, name) in rows {
+            let row = Ordered { at: Position::of(&row, order, &name), descending, row };
+            if after.as_ref().is_some_and(|after| row.place(after).is_le()) {
+                continue;
+            }
+            // One more than the page holds, to know whether there are more.
+            if first.len() <= size {
+                first.push(row);
+            } else if let Some(mut last) = first.peek_mut()
+                && row < *last
+            {
+                *last = row;
+            }
+        }
+        let rows = first.into_sorted_vec().into_iter();
+        cut(asked, size, rows.map(|ordered| (ordered.at, message(&ordered.row))))
     }
 
     /// The name after which rows are of interest at all.
     pub(super) fn seek<'p>(&self, after: Option<&'p Position>) -> Option<&'p str> {
         after.filter(|_| self.by_name()).map(Position::name)
+    }
+}
+
+/// A row in a list that is ordered by one of its fields.
+struct Ordered<R> {
+    at: Position,
+    descending: bool,
+    row: R,
+}
+
+impl<R> Ordered<R> {
+    /// Whether it stands before or behind a position.
+    fn place(&self, other: &Position) -> Ordering {
+        let by_key = self.at.key.cmp(&other.key);
+        let by_key = if self.descending { by_key.reverse() } else { by_key };
+        by_key.then_with(|| self.at.name.cmp(&other.name))
+    }
+}
+
+impl<R> Ord for Ordered<R> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place(&other.at)
+    }
+}
+
+impl<R> PartialOrd for Ordered<R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<R> Eq for Ordered<R> {}
+
+impl<R> PartialEq for Ordered<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
     }
 }
 

@@ -28,7 +28,7 @@ impl Service {
         let turn = self.previews.turn(context.subject()).await?;
         let call = self.data.admit(context, MessageAttributes::default())?;
         let (service, path) = (self.clone(), context.rpc().path);
-        turn.run(move || service.preview(path, &call, q)).await?
+        turn.run(move |_| service.preview(path, &call, q)).await?
     }
 
     fn preview(

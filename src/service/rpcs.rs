@@ -33,9 +33,9 @@ macro_rules! answered {
         Ok(response)
     }};
     (list [$resource:ident $field:ident] $service:ident, $context:ident, $message:ident, $method:ident, $response:ident) => {{
-        let q = &$message;
-        let asked = (q.page_size, q.page_token.as_str(), q.filter.as_str(), q.order_by.as_str());
-        let (rows, next_page_token, revision) = $service.list(&$context, asked)?;
+        let q = $message;
+        let asked = (q.page_size, q.page_token, q.filter, q.order_by);
+        let (rows, next_page_token, revision) = $service.list(&$context, asked).await?;
         Ok(Response::new(v1::$response { $field: rows, next_page_token, revision }))
     }};
     ($way:ident $detail:tt $service:ident, $context:ident, $message:ident, $method:ident, $response:ident) => {

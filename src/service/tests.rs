@@ -220,3 +220,41 @@ fn a_list_is_read_on_no_thread_of_the_executor() {
         assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     });
 }
+
+/// Reads whose cost grows with what there is wait in a queue of their own, which ends.
+#[tokio::test]
+async fn reads_that_scan_end_at_once_beyond_their_queue() {
+    let service = service().await;
+    let (running, waiting) = fill(&service.scans).await;
+    macro_rules! busy {
+        ($($rpc:literal: $module:ident::$trait:ident, $method:ident, $message:ident;)*) => {$({
+            let asked = request(&service, concat!("deskplane.v1.", $rpc), v1::$message::default());
+            let refused = v1::$module::$trait::$method(&service, asked).now_or_never();
+            let refused = refused_as(refused.expect($rpc));
+            assert_eq!(refused, (Code::ResourceExhausted, "SERVER_BUSY".to_owned(), true));
+        })*};
+    }
+    busy! {
+        "DirectoryService/ListUsers":
+            directory_service_server::DirectoryService, list_users, ListUsersRequest;
+        "ProfileService/ListProfiles":
+            profile_service_server::ProfileService, list_profiles, ListProfilesRequest;
+        "AgentService/BulkResolve":
+            agent_service_server::AgentService, bulk_resolve, BulkResolveRequest;
+        "InsightService/SearchByUser":
+            insight_service_server::InsightService, search_by_user, SearchByUserRequest;
+        "InsightService/ListFindings":
+            insight_service_server::InsightService, list_findings, ListFindingsRequest;
+        "FleetService/ListFleetStatus":
+            fleet_service_server::FleetService, list_fleet_status, ListFleetStatusRequest;
+        "FleetService/GetFleetSummary":
+            fleet_service_server::FleetService, get_fleet_summary, GetFleetSummaryRequest;
+    }
+    // Previews and writes wait for none of them.
+    service.upsert_user(upsert_user(&service, "Ann")).await.unwrap();
+    assert!(ChangeService::preview_changes(&service, preview(&service)).await.is_ok());
+    drop((running, waiting));
+    let asked = v1::ListUsersRequest::default();
+    let asked = request(&service, "deskplane.v1.DirectoryService/ListUsers", asked);
+    assert_eq!(service.list_users(asked).await.unwrap().into_inner().users.len(), 1);
+}

@@ -4,11 +4,12 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, ready},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
+use futures_util::future;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -110,8 +111,8 @@ impl Protocols {
         let counted = Counted::new(connection, &self.limits, self.meters.clone());
         let (io, pending) = Coalesce::new(counted);
         let service = match self.calls {
-            Some(most) => Either::Left(ConcurrencyLimit::new(service, most)),
-            None => Either::Right(service),
+            Some(most) => Own::Limited(ConcurrencyLimit::new(service, most)),
+            None => Own::Free(Mutex::new(service)),
         };
         let (room, refuse) = (Arc::clone(&self.room), self.refuse);
         let terms = Arc::new(Terms::new(&self.limits, room, refuse, meters.clone()));
@@ -190,13 +191,48 @@ impl Protocols {
 }
 
 /// The calls of one connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Calls<S> {
     info: ConnectInfo,
     certificates: Option<ClientCertificates>,
     terms: Arc<Terms>,
     answers: Arc<Answers>,
-    service: Either<ConcurrencyLimit<S>, S>,
+    service: Own<S>,
+}
+
+/// The services of one connection. A copy of them shares counters with every other connection, so to
+/// make one for each call is to contend with the other loops several times.
+#[derive(Debug)]
+enum Own<S> {
+    /// At most so many calls at a time.
+    Limited(ConcurrencyLimit<S>),
+    /// Any number. One loop polls the connection, so nobody waits for the lock.
+    Free(Mutex<S>),
+}
+
+/// A call of [`Own`].
+type Call<S> = future::Either<
+    Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>,
+    <S as Service<Request<Body>>>::Future,
+>;
+
+impl<S> Own<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+{
+    fn call(&self, request: Request<Body>) -> Call<S> {
+        let copy = match self {
+            Self::Limited(service) => Either::Left(service.clone()),
+            Self::Free(service) => {
+                let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
+                if service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready() {
+                    return future::Either::Right(service.call(request));
+                }
+                Either::Right(service.clone())
+            }
+        };
+        future::Either::Left(copy.oneshot(request))
+    }
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Calls<S>
@@ -207,7 +243,7 @@ where
     type Error = Infallible;
     // In a box, for the task of a stream keeps the room of its largest state as long as it lives, and
     // what is moved through the transport is small.
-    type Future = Answering<Pin<Box<Oneshot<Either<ConcurrencyLimit<S>, S>, Request<Body>>>>>;
+    type Future = Answering<Pin<Box<Call<S>>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (head, body) = request.into_parts();
@@ -222,7 +258,7 @@ where
             extensions.insert(certificates.clone());
         }
         let open = Some(self.answers.open());
-        let call = Box::pin(self.service.clone().oneshot(request));
+        let call = Box::pin(self.service.call(request));
         Answering { call, open, unanswered: Some(unanswered) }
     }
 }
