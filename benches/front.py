@@ -109,6 +109,8 @@ class Deskplane(Server):
             "DESKPLANE_WATCH__QUIET_MS": "0",
             "DESKPLANE_WATCH__LONGEST_MS": "0",
             "DESKPLANE_LIMITS__STREAMS_PER_CONNECTION": "100000",
+            # As without settings, streams are the smaller of the two limits.
+            "DESKPLANE_LIMITS__CALLS_PER_CONNECTION": "100000",
         }
 
     def fill(self, tools):

@@ -14,6 +14,7 @@ mod issuer;
 mod issuers;
 mod keys;
 mod problem;
+mod recent;
 mod rejection;
 mod tokens;
 
@@ -22,7 +23,7 @@ use std::{
 };
 
 use deskplane_providers::http::{Network, Policy};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
@@ -36,13 +37,14 @@ pub use self::{
     fetch::{KeySource, is_secure},
     issuer::{FETCH_WAIT, IssuerFigures, IssuerSettings},
     keys::{ALGORITHMS, Algorithm},
+    recent::Recent,
     rejection::{Rejected, Rejection},
     tokens::{NewToken, Record as TokenRecord, TokenFile, TokenFileError},
 };
 use crate::{
     auth::{ClientCertificates, Credential, Identity, SCOPES_KEY, USER_KEY},
     clock::Clock,
-    domain::{Refusal, Violations},
+    domain::{Refusal, Time, Violations},
     tasks::Tasks as Supervised,
 };
 
@@ -219,7 +221,7 @@ impl Credentials {
         headers: &HeaderMap,
         certificates: Option<&ClientCertificates>,
     ) -> Result<Credential, Refusal> {
-        match self.authenticate(headers, certificates) {
+        match self.authenticate(headers, certificates, &mut Recent::default()) {
             Authentication::Now(verdict) => verdict,
             Authentication::Later(verdict) => verdict.0.await,
         }
@@ -243,29 +245,47 @@ impl Credentials {
     }
 
     /// Reads and verifies the credential of a call. A bearer token counts, else the certificate of
-    /// the connection.
+    /// the connection. `recent` is what the connection showed before.
     pub fn authenticate(
         &self,
         headers: &HeaderMap,
         certificates: Option<&ClientCertificates>,
+        recent: &mut Recent,
     ) -> Authentication {
         let Some(configured) = &self.configured else {
             return Authentication::Now(local(headers));
         };
-        match bearer::read(headers) {
-            Err(refusal) => {
-                configured.counts.refuse(&refusal);
-                Authentication::Now(Err(refusal))
-            }
-            Ok(Some(token)) => configured.bearer(token),
+        match bearer::header(headers) {
+            Err(refusal) => configured.refused(refusal),
+            Ok(Some(header)) => configured.bearer(header, recent),
             Ok(None) => Authentication::Now(configured.certificate(certificates)),
         }
     }
 }
 
 impl Configured {
-    fn bearer(self: &Arc<Self>, token: &str) -> Authentication {
+    fn refused(&self, refusal: Refusal) -> Authentication {
+        self.counts.refuse(&refusal);
+        Authentication::Now(Err(refusal))
+    }
+
+    fn bearer(self: &Arc<Self>, header: &HeaderValue, recent: &mut Recent) -> Authentication {
         let now = self.clock.now();
+        if let Some(identity) = recent.find(header.as_bytes(), now) {
+            return Authentication::Now(self.counted(Ok(identity)));
+        }
+        let token = match bearer::token(header) {
+            Ok(token) => token,
+            Err(refusal) => return self.refused(refusal),
+        };
+        let authentication = self.token(token, now);
+        if let Authentication::Now(Ok(Credential::Verified(identity))) = &authentication {
+            recent.keep(header.as_bytes(), identity);
+        }
+        authentication
+    }
+
+    fn token(self: &Arc<Self>, token: &str, now: Time) -> Authentication {
         if token.starts_with(tokens::PREFIX) {
             let found = self.tokens.as_ref().map(|tokens| tokens.find(token, now));
             let found = found.unwrap_or_else(|| Err(Problem::TokenUnknown.refusal()));

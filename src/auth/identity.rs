@@ -28,7 +28,7 @@ pub enum Method {
 }
 
 /// Who a credential stands for, once it was verified. Shared by all calls that show it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Identity {
     /// What was shown.
     pub method: Method,

@@ -1,6 +1,6 @@
 //! The bearer token of a call (RFC 6750 §2.1).
 
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::problem::Problem;
 use crate::{
@@ -8,15 +8,16 @@ use crate::{
     domain::{Refusal, Violations},
 };
 
-/// The token that the headers carry, if any.
+/// The header with the credential of a call, if any.
 ///
 /// # Errors
-/// When there is another kind of credential or more than one: a proxy in front and the server might
-/// each use another of them. So are the keys by which a caller without a credential says who it is.
-pub(super) fn read(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+/// When there is more than one: a proxy in front and the server might each use another of them. So
+/// are the keys by which a caller without a credential says who it is.
+pub(super) fn header(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
     let mut v = Violations::new();
-    for key in [USER_KEY, SCOPES_KEY] {
-        if headers.contains_key(key) {
+    // Hardly any call has them, and one pass over the names takes less than a look-up of each.
+    if headers.keys().any(|name| name == USER_KEY || name == SCOPES_KEY) {
+        for key in [USER_KEY, SCOPES_KEY].into_iter().filter(|key| headers.contains_key(*key)) {
             v.invalid(key, "is read only where no credentials are configured");
         }
     }
@@ -26,12 +27,26 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         v.invalid(AUTHORIZATION.as_str(), "is given more than once");
     }
     v.finish()?;
-    let Some(value) = first else { return Ok(None) };
-    let token = value.to_str().ok().and_then(token).ok_or_else(|| Problem::Scheme.refusal())?;
-    Ok(Some(token))
+    Ok(first)
 }
 
-fn token(value: &str) -> Option<&str> {
+/// The token in that header.
+///
+/// # Errors
+/// When it is another kind of credential.
+pub(super) fn token(header: &HeaderValue) -> Result<&str, Refusal> {
+    header.to_str().ok().and_then(bare).ok_or_else(|| Problem::Scheme.refusal())
+}
+
+/// The token that the headers carry, if any.
+///
+/// # Errors
+/// Those of both.
+pub(super) fn read(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    header(headers)?.map(token).transpose()
+}
+
+fn bare(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);

@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     auth::{ClientCertificates, Credential, RPCS, Rpc},
-    credentials::{Authentication, Credentials, Verified},
+    credentials::{Authentication, Credentials, Recent, Verified},
     domain::Refusal,
     trace::{self, Correlated, Correlation, REQUEST_ID, Tracer},
 };
@@ -73,15 +73,25 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, door: Arc::clone(&self.door) }
+        Calls { inner, door: Arc::clone(&self.door), recent: Recent::default() }
     }
 }
 
 /// Gives every call of the API its context, or refuses it. Other requests pass unchanged.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Calls<S> {
     inner: S,
     door: Arc<Door>,
+    /// What this connection showed.
+    recent: Recent,
+}
+
+impl<S: Clone> Clone for Calls<S> {
+    /// The same for another connection.
+    fn clone(&self) -> Self {
+        let (inner, door) = (self.inner.clone(), Arc::clone(&self.door));
+        Self { inner, door, recent: Recent::default() }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Calls<S>
@@ -111,7 +121,8 @@ where
         };
         let arrival = Arrival::of(rpc, method, &self.door, &request);
         let certificates = request.extensions_mut().remove::<ClientCertificates>();
-        let shown = self.door.credentials.authenticate(request.headers(), certificates.as_ref());
+        let (headers, certificates) = (request.headers(), certificates.as_ref());
+        let shown = self.door.credentials.authenticate(headers, certificates, &mut self.recent);
         Either::Right(match shown {
             Authentication::Now(credential) => {
                 match arrival.admit(&self.door.data, request.headers(), credential) {

@@ -52,7 +52,9 @@ fn email(text: &str) -> SanType {
 
 /// Who calls and with which scopes, or the refusal.
 fn judge(credentials: &Credentials, shown: Option<&ClientCertificates>) -> Result<String, String> {
-    let Authentication::Now(found) = credentials.authenticate(&Default::default(), shown) else {
+    let Authentication::Now(found) =
+        credentials.authenticate(&Default::default(), shown, &mut Default::default())
+    else {
         panic!("nothing is fetched for a certificate");
     };
     let found = found.map_err(|refusal| shown_of(&refusal))?;

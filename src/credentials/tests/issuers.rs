@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::world::*;
 use crate::{
-    credentials::{Authentication, Credentials, KeySource, Settings},
+    credentials::{Authentication, Credentials, KeySource, Recent, Settings},
     tasks::{OnPanic, Tasks},
 };
 
@@ -88,7 +88,8 @@ async fn the_first_call_waits_for_the_keys_and_the_next_does_not() {
     let credentials = credentials(&answers, &tasks).await;
     assert_eq!(judge(&credentials, &token(&signer, "ann")).await, ann());
     let headers = bearer(&token(&signer, "bob"));
-    assert!(matches!(credentials.authenticate(&headers, None), Authentication::Now(Ok(_))));
+    let found = credentials.authenticate(&headers, None, &mut Recent::default());
+    assert!(matches!(found, Authentication::Now(Ok(_))));
     assert_eq!(answers.asked(), 1);
 }
 
@@ -160,7 +161,10 @@ async fn a_key_that_leaves_the_set_takes_its_tokens_with_it() {
     let (kept, lost) = (token(&stays, "ann"), token(&goes, "ann"));
     assert_eq!(judge(&credentials, &kept).await, ann());
     assert_eq!(judge(&credentials, &lost).await, ann());
-    let Authentication::Now(Ok(credential)) = credentials.authenticate(&bearer(&lost), None) else {
+    let recent = &mut Recent::default();
+    let Authentication::Now(Ok(credential)) =
+        credentials.authenticate(&bearer(&lost), None, recent)
+    else {
         panic!("it is remembered");
     };
     let identity = credential.identity().unwrap();

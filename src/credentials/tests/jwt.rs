@@ -1,11 +1,12 @@
 //! Tokens, right and wrong in every way.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::world::*;
 use crate::{
-    credentials::{Algorithm, Credentials},
+    credentials::{Algorithm, Authentication, Credentials, Recent},
     tasks::Tasks,
 };
 
@@ -145,6 +146,52 @@ async fn a_remembered_token_ends_with_its_time() {
     assert_eq!(judge(&credentials, &token).await, Ok("ann".to_owned()));
     hands.set(NOW + 660);
     assert_eq!(judge(&credentials, &token).await, Err("TOKEN_EXPIRED".to_owned()));
+}
+
+/// What a connection showed is judged as what it shows for the first time: by every byte, the time,
+/// and whether its key is still there.
+#[tokio::test]
+async fn the_last_token_of_a_connection_is_judged_each_time() {
+    let (signer, hands) = (Signer::new("k"), Hands::new());
+    let (credentials, folder, _tasks) = credentials(&[&signer], &hands).await;
+    let (ann, bob) = (token(&signer, "ann"), token(&signer, "bob"));
+    // The keys are fetched.
+    assert_eq!(judge(&credentials, &ann).await, Ok("ann".to_owned()));
+    let mut recent = Recent::default();
+    let mut judge = |headers: &HeaderMap| match credentials.authenticate(headers, None, &mut recent)
+    {
+        Authentication::Now(Ok(found)) => Ok(found.name().to_owned()),
+        Authentication::Now(Err(refusal)) => Err(shown(&refusal)),
+        Authentication::Later(_) => panic!("the keys are there"),
+    };
+    for token in [&ann, &ann, &bob, &bob, &ann, &bob] {
+        let name = if *token == ann { "ann" } else { "bob" };
+        assert_eq!(judge(&bearer(token)), Ok(name.to_owned()));
+    }
+    let mut cut = bob.clone();
+    cut.pop();
+    assert_eq!(judge(&bearer(&cut)), Err("CREDENTIAL_INVALID SIGNATURE".to_owned()));
+    assert_eq!(judge(&bearer(&bob)), Ok("bob".to_owned()));
+    let mut two = bearer(&bob);
+    two.append("authorization", two["authorization"].clone());
+    assert_eq!(judge(&two), Err("FIELD_INVALID".to_owned()));
+    let mut spoken_for = bearer(&bob);
+    spoken_for.insert("x-deskplane-user", "ann".parse().unwrap());
+    assert_eq!(judge(&spoken_for), Err("FIELD_INVALID".to_owned()));
+
+    let mut changes = credentials.changes().unwrap();
+    changes.mark_unchanged();
+    let other = Signer::new("other");
+    std::fs::write(folder.path().join("keys.json"), key_set(&[&other])).unwrap();
+    credentials.reload();
+    changes.changed().await.unwrap();
+    assert_eq!(judge(&bearer(&bob)), Err("TOKEN_EXPIRED".to_owned()));
+    let carl = token(&other, "carl");
+    assert_eq!(judge(&bearer(&carl)), Ok("carl".to_owned()));
+    assert_eq!(judge(&bearer(&carl)), Ok("carl".to_owned()));
+    hands.set(NOW + 660);
+    assert_eq!(judge(&bearer(&carl)), Err("TOKEN_EXPIRED".to_owned()));
+    assert!(!format!("{recent:?}").contains(&carl[..8]));
 }
 
 #[tokio::test]

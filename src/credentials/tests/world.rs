@@ -17,7 +17,8 @@ pub(super) use super::signer::{Signer, key_set};
 use crate::{
     clock::Clock,
     credentials::{
-        ALGORITHMS, Authentication, ClaimSettings, Credentials, IssuerSettings, KeySource, Settings,
+        ALGORITHMS, Authentication, ClaimSettings, Credentials, IssuerSettings, KeySource, Recent,
+        Settings,
     },
     domain::{Refusal, Scope, Scopes, Time},
 };
@@ -106,7 +107,7 @@ pub(super) fn shown(refusal: &Refusal) -> String {
 }
 
 pub(super) async fn verdict(credentials: &Credentials, token: &str) -> Result<String, Refusal> {
-    let credential = match credentials.authenticate(&bearer(token), None) {
+    let credential = match credentials.authenticate(&bearer(token), None, &mut Recent::default()) {
         Authentication::Now(verdict) => verdict,
         Authentication::Later(verdict) => verdict.0.await,
     };

@@ -12,7 +12,8 @@ const CALLERS: [&str; 2] = ["ann", "bob"];
 async fn full(queue: &Queue) -> (Vec<Turn>, Vec<BoxFuture<'_, Result<Turn, Refusal>>>) {
     let running = join_all((0..RUNNING).map(|at| queue.turn(CALLERS[at % 2]))).await;
     let running = running.into_iter().map(Result::unwrap).collect();
-    let mut waiting: Vec<_> = (0..WRITES_WAITING).map(|at| queue.turn(CALLERS[at % 2]).boxed()).collect();
+    let mut waiting: Vec<_> =
+        (0..WRITES_WAITING).map(|at| queue.turn(CALLERS[at % 2]).boxed()).collect();
     assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
     (running, waiting)
 }

@@ -167,6 +167,16 @@ pub(super) async fn fail_calls(fault: Fault, all: bool) {
             }
         }
     }
+    // Threads of the store decide when they work: what one life in three has none of may not come.
+    let mut always: BTreeSet<Site> = wanted.keys().copied().collect();
+    for _ in 0..2 {
+        let sites = Lives::new(None).await.sites();
+        let others: BTreeSet<_> = sites.into_iter().map(|(site, _)| site).collect();
+        always.retain(|site| others.contains(site));
+    }
+    wanted.retain(|_, calls| !calls.is_empty());
+    always.retain(|site| wanted.contains_key(site));
+    assert!(always.len() * 10 > wanted.len() * 8, "{} of {}", always.len(), wanted.len());
     let (mut failed, mut came) = (0, 0);
     let mut met = BTreeSet::new();
     for (site, calls) in &wanted {
@@ -184,9 +194,15 @@ pub(super) async fn fail_calls(fault: Fault, all: bool) {
             }
         }
     }
-    let (all, wanted) = (sites.len(), wanted.values().filter(|calls| !calls.is_empty()).count());
-    println!("failing calls, {fault:?}: {came} of {failed} came, of {all} calls at {wanted} sites");
-    assert_eq!(met.len(), wanted, "a site was not met: {met:?}");
+    let all = sites.len();
+    println!(
+        "failing calls, {fault:?}: {came} of {failed} came, of {all} calls at {} sites, {} of \
+         them in each life",
+        wanted.len(),
+        always.len(),
+    );
+    let missed: Vec<_> = always.difference(&met).collect();
+    assert!(missed.is_empty(), "sites that were not met: {missed:?}");
     assert!(came * 10 > failed * 8, "{came} of {failed}");
 }
 
