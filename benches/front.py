@@ -174,19 +174,19 @@ class Bare(Server):
     watch = None
 
 
-def harness(tools, server, kind, path, fields, options):
+def harness(tools, server, kind, path, fields, options, users=USERS):
     command = [f"{tools}/grpcbench", kind, "--addr", f"127.0.0.1:{server.port}", "--path", path]
-    command += ["--users", str(USERS), "--pid", str(server.process.pid), *map(str, options)]
+    command += ["--users", str(users), "--pid", str(server.process.pid), *map(str, options)]
     for field in fields:
         command += ["--field", field]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def unary(tools, server, options):
+def unary(tools, server, options, users=USERS):
     path, *fields = server.unary
     options = [*options, *server.caller, "--expect-min", 2000]
-    found = harness(tools, server, "unary", path, fields, options)
+    found = harness(tools, server, "unary", path, fields, options, users)
     if found["unexpected"] or found["failed"] or not found["ok"]:
         sys.exit(f"{server.name}: {found['first_problem']}")
     return found

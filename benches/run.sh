@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures the main port of the packaged server against plain tonic and writes docs/performance.md.
 #
-#   benches/run.sh            all figures, about 20 minutes after the builds
-#   benches/run.sh --short    two of them, one minute; writes nothing
+#   benches/run.sh            all figures, about 30 minutes after the builds
+#   benches/run.sh --short    two groups of them beside plain tonic alone, two minutes; writes nothing
 #
 # DESKPLANE_BENCH is the folder of the load harness and the reference servers.
 set -euo pipefail
@@ -15,11 +15,12 @@ if [ ! -f "$harness/Cargo.toml" ]; then
 fi
 CARGO_TARGET_DIR=target/bench cargo build --locked --release --features mimalloc \
     --manifest-path "$harness/Cargo.toml" --bin grpcbench --bin baseline
-cargo build --profile dist --features jemalloc --bin deskplane --bench bare
-bare=$(find target/dist/deps -maxdepth 1 -name 'bare-*' -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1)
-
-options=(--server target/dist/deskplane --bare "${bare#* }" --tools target/bench/release)
+cargo build --profile dist --features jemalloc --bin deskplane
+options=(--server target/dist/deskplane --tools target/bench/release)
 if [ "${1:-}" = --short ]; then
     exec python3 benches/front.py "${options[@]}" --short "${@:2}"
 fi
-exec python3 benches/front.py "${options[@]}" --markdown docs/performance.md "$@"
+cargo build --profile dist --features jemalloc --bench bare
+bare=$(find target/dist/deps -maxdepth 1 -name 'bare-*' -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1)
+python3 benches/front.py "${options[@]}" --bare "${bare#* }" --markdown docs/performance.md "$@"
+python3 benches/stores.py "${options[@]}" --markdown docs/performance.md

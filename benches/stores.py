@@ -100,11 +100,13 @@ class Postgres:
             account = pwd.getpwnam("postgres")
             os.chown(self.folder, account.pw_uid, account.pw_gid)
 
-    def run(self, *command, **options):
-        return subprocess.run(
-            [str(part) for part in command], check=True, capture_output=True, text=True,
-            cwd=self.folder, **self.user, **options,
+    def run(self, *command):
+        done = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, cwd=self.folder, **self.user
         )
+        if done.returncode:
+            sys.exit(f"{command[0]}: {done.stderr}")
+        return done
 
     def fill(self):
         self.run(self.bin / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "bench")
@@ -127,7 +129,7 @@ class Postgres:
             INSERT INTO role_profiles SELECT 'role' || n, 'profile' || 1 + (n + k) % {PROFILES}
                 FROM generate_series(0, {ROLES - 1}) n, generate_series(1, 2) k;
             CREATE TABLE winners (user_id text PRIMARY KEY, profile text);
-            INSERT INTO winners SELECT id, 'profile' || 1 + hashtext(id) & 7 FROM users;
+            INSERT INTO winners SELECT id, 'profile' || 1 + (hashtext(id) & 7) FROM users;
             """,
         )
         self.run("psql", "-h", self.folder, "-p", str(self.port), "-U", "bench", "-d", "postgres", "-c", "VACUUM ANALYZE")
@@ -188,13 +190,8 @@ class Postgres:
 
 
 def call(tools, server, conns, streams, users=front.USERS):
-    path, *fields = server.unary
-    options = ["--conns", conns, "--streams", streams, "--seconds", SECONDS, *server.caller]
-    options += ["--expect-min", server.answer_bytes, "--users", users]
-    found = front.harness(tools, server, "unary", path, fields, options)
-    if found["unexpected"] or found["failed"] or not found["ok"]:
-        sys.exit(f"{server.name}: {found['first_problem']}")
-    return found["server_cpu_us_per_call"]
+    options = ["--conns", conns, "--streams", streams, "--seconds", SECONDS]
+    return front.unary(tools, server, options, users)["server_cpu_us_per_call"]
 
 
 # Beside what, on how many connections with how many calls each, and least goal of DESIGN §9.
@@ -254,7 +251,8 @@ def show(figures, missing):
         TITLE,
         "",
         "Written by `benches/stores.py`: processor time of the server for each call, in turns within one run, medians of "
-        f"the rounds; {front.USERS:,} users, answers of 3 KB, everything in memory.".replace(",", " ", 1),
+        f"the rounds; {f'{front.USERS:,}'.replace(',', ' ')} users, answers of 3 KB, everything in memory. Deskplane has JWT, metrics and log; the "
+        "stores know no callers.",
         "",
         f"{time.strftime('%d %B %Y')}; {front.machine()}.",
         "",
