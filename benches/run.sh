@@ -24,3 +24,4 @@ cargo build --profile dist --features jemalloc --bench bare
 bare=$(find target/dist/deps -maxdepth 1 -name 'bare-*' -perm -u+x -printf '%T@ %p\n' | sort -n | tail -n 1)
 python3 benches/front.py "${options[@]}" --bare "${bare#* }" --markdown docs/performance.md "$@"
 python3 benches/stores.py "${options[@]}" --markdown docs/performance.md
+python3 benches/propagation.py "${options[@]}" --markdown docs/performance.md

@@ -243,7 +243,7 @@ def main():
     section = show(figures, missing)
     print(section)
     if asked.markdown:
-        replace(pathlib.Path(asked.markdown), section)
+        replace(pathlib.Path(asked.markdown), TITLE, section)
 
 
 def show(figures, missing):
@@ -269,9 +269,10 @@ def show(figures, missing):
     return "\n".join(lines) + "\n"
 
 
-def replace(page, section):
+def replace(page, title, section):
+    """Puts a section of a page in the place of the one of that title, or behind all others."""
     text = page.read_text()
-    known = re.compile(re.escape(TITLE) + r"\n.*?(?=\n## |\Z)", re.S)
+    known = re.compile(re.escape(title) + r"\n.*?(?=\n## |\Z)", re.S)
     if known.search(text):
         text = known.sub(lambda _: section, text)
     else:

@@ -39,6 +39,7 @@ use crate::{
     clock::Clock,
     credentials::Credentials,
     ledger::{Committed, Ledger},
+    trace::Tracer,
 };
 
 /// What SCIM ids and names lead to. It follows every commit, so that no look-up scans.
@@ -63,7 +64,7 @@ pub fn routes(
     follower: &Follower,
     ledger: Ledger,
     clock: Clock,
-    callers: (Credentials, Recorder),
+    callers: (Credentials, Recorder, Tracer),
 ) -> Router {
     let index = Arc::clone(&follower.0);
     endpoint::routes(Arc::new(Shared::new(settings, index, ledger, clock, callers)))

@@ -131,7 +131,7 @@ pub async fn serve(
         open(store, clock.clone(), watch, voice, drives, &tasks).await?;
     let service = service.behind(credentials.clone(), info).traced(tracer.clone());
     let (health, health_service) = health::reporter();
-    let mut routes = routes::routes(&service, &voice, &health, health_service)?;
+    let mut routes = routes::routes(&service, (&voice, &tracer), &health, health_service)?;
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, follow::status(&condition.borrow()));
@@ -144,7 +144,7 @@ pub async fn serve(
     let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, gate_meters);
     if let (Some(settings), Some(follower)) = (scim, follower) {
         follower.fill(&ledger.catalog());
-        let callers = (credentials.clone(), recorder.clone());
+        let callers = (credentials.clone(), recorder.clone(), tracer.clone());
         let scim = scim::routes(settings, &follower, ledger.clone(), clock, callers);
         let others = std::mem::take(routes.axum_router_mut());
         *routes.axum_router_mut() = others.merge(scim);

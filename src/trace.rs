@@ -11,6 +11,7 @@ mod correlation;
 mod counts;
 mod finished;
 mod header;
+mod plain;
 mod queue;
 mod request_id;
 mod scope;
@@ -22,6 +23,7 @@ pub use self::{
     counts::{Counter, Counts},
     finished::{Finished, Kind, Value},
     header::{TRACE_PARENT, TRACE_STATE, TraceContext},
+    plain::PlainRequest,
     queue::Spans,
     request_id::{REQUEST_ID, RequestId},
     scope::{

@@ -45,6 +45,11 @@ impl<K: Ord + Clone> Index<K> {
         self.0.get(key).map(|crowd| Members { roster, crowd })
     }
 
+    /// Number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there are users under a key.
     pub(super) fn has(&self, key: &K) -> bool {
         self.0.contains_key(key)

@@ -274,19 +274,22 @@ impl Catalog {
         self.users.seated.iter(&self.users.roster)
     }
 
+    /// Number of seats with counted users in them.
+    pub fn seat_count(&self) -> usize {
+        self.users.seated.len()
+    }
+
+    /// The counted users of a seat, if there are any.
+    pub fn in_seat(&self, seat: &Seat) -> Option<Members<'_>> {
+        self.users.seated.get(&self.users.roster, seat)
+    }
+
     /// The seats of a class with the counted users in them.
     pub fn seats_of(&self, class: ClassId) -> impl Iterator<Item = (&Seat, Members<'_>)> {
         // No link sorts before any.
         let unlinked = Seat { class, direct: Direct::None };
         let seats = self.users.seated.from(&self.users.roster, unlinked);
         seats.take_while(move |(seat, _)| seat.class == class)
-    }
-
-    /// Whether a direct link may lead to the profile that this catalog has of that name.
-    pub fn may_be_linked(&self, profile: &UniqueName) -> bool {
-        let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
-        let made = |uid| Link { name: profile.clone(), uid };
-        [None, uid].into_iter().any(|uid| self.users.linked.has(&made(uid)))
     }
 
     /// Users with a direct link to the profile of that name, ascending.

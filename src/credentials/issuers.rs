@@ -108,12 +108,23 @@ impl Issuers {
             Ok(unverified) => unverified,
             Err(problem) => return Verdict::Now(Err(problem.refusal())),
         };
-        match self.judge(&unverified, &unverified.issuer.keys(), now) {
-            Err(Problem::KeyUnknown) if unverified.issuer.may_have_newer_keys() => {
-                Verdict::Unknown(Box::new(unverified))
+        let issuer = Arc::clone(&unverified.issuer);
+        let mut keys = issuer.keys();
+        loop {
+            match self.judge(&unverified, &keys, now) {
+                Err(Problem::KeyUnknown) if issuer.may_have_newer_keys() => {
+                    return Verdict::Unknown(Box::new(unverified));
+                }
+                Err(Problem::KeyUnknown) => {
+                    // A fetch may have ended between the two looks.
+                    let newer = issuer.keys();
+                    if Arc::ptr_eq(&newer, &keys) {
+                        return Verdict::Now(Err(issuer.unknown_key()));
+                    }
+                    keys = newer;
+                }
+                verdict => return Verdict::Now(verdict.map_err(|problem| problem.refusal())),
             }
-            Err(Problem::KeyUnknown) => Verdict::Now(Err(unverified.issuer.unknown_key())),
-            verdict => Verdict::Now(verdict.map_err(|problem| problem.refusal())),
         }
     }
 

@@ -135,23 +135,46 @@ impl<'a> Comparison<'a> {
                 *changed.entry(seated.seat).or_default() += 1;
             }
         }
-        if touched.contents.is_every() || self.concerns_a_link() {
+        let changed = |seat: &Seat| changed.get(seat).copied().unwrap_or_default();
+        let concerned = match touched.contents.is_every() {
+            true => None,
+            false => self.linked_seats().map(|linked| (self.concerned_classes(), linked)),
+        };
+        let Some((classes, linked)) = concerned else {
             let classes = self.concerned_classes();
             for (seat, ids) in old.seats() {
                 if touched.contents.is_every()
                     || classes.contains(&seat.class)
                     || seat.direct.links().iter().any(|link| self.concerns(&link.name))
                 {
-                    self.seat(ids, changed.get(seat).copied().unwrap_or_default());
+                    self.seat(ids, changed(seat));
                 }
             }
             return;
-        }
-        for class in self.concerned_classes() {
-            for (seat, ids) in old.seats_of(class) {
-                self.seat(ids, changed.get(seat).copied().unwrap_or_default());
+        };
+        for class in &classes {
+            for (seat, ids) in old.seats_of(*class) {
+                self.seat(ids, changed(seat));
             }
         }
+        for seat in linked.into_iter().filter(|seat| !classes.contains(&seat.class)) {
+            if let Some(ids) = old.in_seat(seat) {
+                self.seat(ids, changed(seat));
+            }
+        }
+    }
+
+    /// The seats of those who have a direct link to a profile that changed or has other content. None
+    /// when these users are more than all seats: to look at each seat takes less then.
+    fn linked_seats(&self) -> Option<BTreeSet<&'a Seat>> {
+        let old = self.sides.old.catalog;
+        let names = self.leads.links.iter().chain(self.touched.contents.names());
+        let (mut seats, mut most) = (BTreeSet::new(), old.seat_count());
+        for id in names.flat_map(|name| old.link_holders(name)) {
+            most = most.checked_sub(1)?;
+            seats.extend(old.user(&id).map(|seated| seated.seat));
+        }
+        Some(seats)
     }
 
     /// Compares the users of a seat, but for those of them who changed.
@@ -185,13 +208,6 @@ impl<'a> Comparison<'a> {
             }
         }
         concerned
-    }
-
-    /// Whether a direct link may lead to a profile that changed or has other content.
-    fn concerns_a_link(&self) -> bool {
-        let catalogs = [self.sides.old.catalog, self.sides.new.catalog];
-        let mut names = self.leads.links.iter().chain(self.touched.contents.names());
-        names.any(|name| catalogs.iter().any(|catalog| catalog.may_be_linked(name)))
     }
 
     fn concerns(&self, link: &UniqueName) -> bool {

@@ -28,7 +28,7 @@ use super::{
     users,
     write::Request,
 };
-use crate::trace::{self, Correlated, Correlation, REQUEST_ID};
+use crate::trace::{self, Correlated, Correlation, PlainRequest, REQUEST_ID};
 
 /// Most bytes of a body: a group of 10 000 members has some 2 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -44,16 +44,30 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 
 async fn receive(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Response {
     // It holds a body and catalogs, and the future of a connection holds it.
-    let correlation = Arc::new(Correlation::of(incoming.headers()));
-    let request: Arc<dyn Correlated> = Arc::<Correlation>::clone(&correlation);
+    let begun = PlainRequest::begin(&incoming, &shared.tracer, route(incoming.uri().path()));
+    let request: Arc<dyn Correlated> = Arc::<Correlation>::clone(begun.correlation());
     let answered = trace::scope(Some(Arc::clone(&request)), Box::pin(respond(&shared, incoming)));
-    answered.await.unwrap_or_else(|error| {
+    let answer = answered.await.unwrap_or_else(|error| {
         let _entered = trace::enter(request);
         tracing::debug!(status = error.status.as_u16(), detail = error.message.detail, "refused");
         let mut answer = answer::error(&error);
-        answer.headers_mut().insert(REQUEST_ID, correlation.id().header());
+        answer.headers_mut().insert(REQUEST_ID, begun.correlation().id().header());
         answer
-    })
+    });
+    begun.end(answer.status());
+    answer
+}
+
+/// The pattern of a path.
+fn route(path: &str) -> &'static str {
+    let path = path.strip_prefix(BASE).unwrap_or_default().trim_matches('/');
+    match path.split_once('/').map_or((path, false), |(kind, _)| (kind, true)) {
+        ("Users", false) => "/scim/v2/Users",
+        ("Users", true) => "/scim/v2/Users/{id}",
+        ("Groups", false) => "/scim/v2/Groups",
+        ("Groups", true) => "/scim/v2/Groups/{id}",
+        _ => "/scim/v2",
+    }
 }
 
 async fn respond(shared: &Arc<Shared>, incoming: Incoming) -> Result<Response> {

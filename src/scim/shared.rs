@@ -20,7 +20,7 @@ use crate::{
     credentials::Credentials,
     domain::{Reason, Refusal, UserId, directory::User},
     ledger::Ledger,
-    trace::carry,
+    trace::{Tracer, carry},
 };
 
 /// Requests at a time, each with its body in memory; further ones wait.
@@ -36,6 +36,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) credentials: Credentials,
     pub(super) recorder: Recorder,
+    pub(super) tracer: Tracer,
     pub(super) guard: Guard,
     /// Locks on the names of new users and groups.
     pub(super) names: Stripes,
@@ -49,7 +50,7 @@ impl Shared {
         index: Arc<Index>,
         ledger: Ledger,
         clock: Clock,
-        (credentials, recorder): (Credentials, Recorder),
+        (credentials, recorder, tracer): (Credentials, Recorder, Tracer),
     ) -> Self {
         Self {
             guard: Guard::new(settings.mass_change_percent),
@@ -59,6 +60,7 @@ impl Shared {
             clock,
             credentials,
             recorder,
+            tracer,
             names: Stripes::default(),
             requests: Semaphore::new(REQUESTS),
             scans: Arc::new(Semaphore::new(SCANS)),

@@ -10,6 +10,7 @@ use super::{error::Error, framing::MAX_MESSAGE_BYTES, health};
 use crate::{
     auth::RPCS,
     service::Service,
+    trace::Tracer,
     voice::{self, webhooks},
 };
 
@@ -20,7 +21,7 @@ const REFLECTION: [&str; 2] =
 /// Every service of the API, health, reflection and webhooks; each service is reported to serve.
 pub(super) fn routes(
     service: &Service,
-    voice: &voice::Voice,
+    (voice, tracer): (&voice::Voice, &Tracer),
     health: &health::Reporter,
     health_service: health::Service,
 ) -> Result<Routes, Error> {
@@ -46,7 +47,7 @@ pub(super) fn routes(
     }
     deskplane_proto::for_each_service!(add);
     let grpc = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = grpc.merge(webhooks(voice));
+    *routes.axum_router_mut() = grpc.merge(webhooks(voice, tracer));
     Ok(routes)
 }
 

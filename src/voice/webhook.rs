@@ -37,7 +37,7 @@ pub(super) use self::{limit::WebhookLimit, url::webhook_url};
 use super::{Shared, Voice, accounts::Account};
 use crate::{
     domain::UniqueName,
-    trace::{self, Correlation},
+    trace::{self, Correlated, Correlation, PlainRequest, Tracer},
 };
 
 /// The path before the name of a provider.
@@ -48,24 +48,28 @@ const LOG_EVERY: u64 = 100;
 #[derive(Debug, Clone)]
 struct Ingress {
     shared: Arc<Shared>,
+    tracer: Tracer,
     bodies: Bodies,
     /// Requests that were refused because of a limit.
     busy: Arc<AtomicU64>,
 }
 
 /// The routes of webhooks, and of paths that resemble one.
-pub fn webhooks(voice: &Voice) -> Router {
-    let shared = Arc::clone(&voice.shared);
-    let ingress = Ingress { shared, bodies: Bodies::default(), busy: Arc::default() };
+pub fn webhooks(voice: &Voice, tracer: &Tracer) -> Router {
+    let (shared, tracer) = (Arc::clone(&voice.shared), tracer.clone());
+    let ingress = Ingress { shared, tracer, bodies: Bodies::default(), busy: Arc::default() };
     let routes = ["/webhooks", "/webhooks/", "/webhooks/{*rest}"];
     let router = routes.into_iter().fold(Router::new(), |all, path| all.route(path, any(receive)));
     router.with_state(ingress)
 }
 
 async fn receive(State(ingress): State<Ingress>, request: Request) -> Response {
-    let correlation = Arc::new(Correlation::of(request.headers()));
+    let begun = PlainRequest::begin(&request, &ingress.tracer, "/webhooks/{provider}");
+    let correlated: Arc<dyn Correlated> = Arc::<Correlation>::clone(begun.correlation());
     // It holds a body, and the future of a connection holds it.
-    trace::scope(Some(correlation), Box::pin(respond(ingress, request))).await
+    let answer = trace::scope(Some(correlated), Box::pin(respond(ingress, request))).await;
+    begun.end(answer.status());
+    answer
 }
 
 async fn respond(ingress: Ingress, request: Request) -> Response {

@@ -14,12 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use deskplane_proto::v1::{
     ResolveProfileRequest, WatchProfileRequest, agent_service_client::AgentServiceClient,
     profile_service_client::ProfileServiceClient,
 };
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
-use tonic::transport::Channel;
+use tonic::{body::Body, client::GrpcService, transport::Channel};
+use tower::BoxError;
 
 use self::{
     measure::Measured,
@@ -87,7 +89,7 @@ async fn a_server_under_load_misses_nothing_and_does_not_grow() {
     let channel = process.connect().await;
     let world = Arc::new(World::new(plan.streams));
     world.make(channel.clone()).await;
-    let watchers = watch_all(&process, &world, PER_CONNECTION).await;
+    let watchers = watch_all(&world, PER_CONNECTION, || process.connect()).await;
 
     let until = Instant::now() + plan.time;
     let writers: Vec<_> = (0..LANES)
@@ -139,15 +141,19 @@ fn describe(plan: &Plan) -> String {
 }
 
 /// Opens a stream for each user, so many on one connection.
-pub(crate) async fn watch_all(
-    process: &Process,
+pub(crate) async fn watch_all<S>(
     world: &Arc<World>,
     per_connection: usize,
-) -> Vec<JoinHandle<()>> {
+    connect: impl AsyncFn() -> S,
+) -> Vec<JoinHandle<()>>
+where
+    S: GrpcService<Body, Error: Into<BoxError>>,
+    S::ResponseBody: http_body::Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + 'static,
+{
     let (mut watchers, mut client) = (Vec::new(), None);
     for at in 0..world.users() {
         if at % per_connection == 0 {
-            client = Some(AgentServiceClient::new(process.connect().await));
+            client = Some(AgentServiceClient::new(connect().await));
         }
         let client = client.as_mut().unwrap();
         let request = WatchProfileRequest { user: World::user(at), ..Default::default() };

@@ -4,6 +4,7 @@
 //! The soak has the same at a steady rate, for long. Here writers wait for nothing but their answers.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,10 +14,15 @@ use deskplane_proto::v1::{
     profile_service_client::ProfileServiceClient,
 };
 use futures_util::future::join_all;
+use http::Request;
+use tokio::task::JoinHandle;
 use tonic::{
     Streaming,
-    transport::{Channel, Endpoint},
+    body::Body,
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
+use tonic_web::{GrpcWebCall, GrpcWebClientLayer};
+use tower::ServiceBuilder;
 
 use crate::{
     process::Process,
@@ -24,6 +30,7 @@ use crate::{
         compare, watch_all,
         world::{LANES, World},
     },
+    tls::files::Files,
 };
 
 /// Longest that a delivery may take. How soon they come is for the soak to say; here all cores have
@@ -41,26 +48,99 @@ struct Size {
     writes: usize,
 }
 
+const SMALL: Size = Size { streams: 320, connections: 10, writes: 400 };
+const LARGE: Size = Size { streams: 10_000, connections: 100, writes: 20_000 };
+
+/// How the streams reach the server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// HTTP/2 in clear text.
+    Plain,
+    /// HTTP/2 over TLS, the writers as well.
+    Tls,
+    /// gRPC-Web over HTTP/2 in clear text.
+    Web,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stream_misses_a_write_however_fast_they_come() {
-    storm(Size { streams: 320, connections: 10, writes: 400 }).await;
+    for way in [Way::Plain, Way::Tls, Way::Web] {
+        storm(way, SMALL).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the release set; its command is in docs/operations.md"]
 async fn none_of_ten_thousand_streams_misses_a_write() {
-    storm(Size { streams: 10_000, connections: 100, writes: 20_000 }).await;
+    for way in [Way::Plain, Way::Tls, Way::Web] {
+        storm(way, LARGE).await;
+    }
 }
 
-async fn storm(size: Size) {
+/// The program, and how it is reached.
+struct Target {
+    process: Process,
+    files: Files,
+    way: Way,
+}
+
+impl Target {
+    fn start(way: Way, folder: &Path) -> Self {
+        let files = Files::new();
+        let (certificate, key) = (files.at("server.certificate"), files.at("server.key"));
+        let mut settings = vec![("WATCH__STALLED_S", "1")];
+        if way == Way::Tls {
+            settings.push(("TLS__CERTIFICATE", certificate.to_str().unwrap()));
+            settings.push(("TLS__KEY", key.to_str().unwrap()));
+        }
+        let process = Process::spawn(&folder.join("data"), &settings);
+        Self { process, files, way }
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        let address = self.process.address();
+        match self.way {
+            Way::Plain | Way::Web => Endpoint::from_shared(format!("http://{address}")).unwrap(),
+            Way::Tls => {
+                let tls = ClientTlsConfig::new()
+                    .domain_name("localhost")
+                    .ca_certificate(Certificate::from_pem(self.files.authority.pem()));
+                let uri = format!("https://localhost:{}", address.port());
+                Endpoint::from_shared(uri).unwrap().tls_config(tls).unwrap()
+            }
+        }
+    }
+
+    async fn connect(&self) -> Channel {
+        self.endpoint().connect().await.unwrap()
+    }
+
+    /// Opens the streams, so many on one connection.
+    async fn watch_all(&self, world: &Arc<World>, per_connection: usize) -> Vec<JoinHandle<()>> {
+        match self.way {
+            Way::Plain | Way::Tls => watch_all(world, per_connection, || self.connect()).await,
+            Way::Web => {
+                let connect = async || {
+                    ServiceBuilder::new()
+                        .layer(GrpcWebClientLayer::new())
+                        .map_request(|call: Request<GrpcWebCall<Body>>| call.map(Body::new))
+                        .service(self.connect().await)
+                };
+                watch_all(world, per_connection, connect).await
+            }
+        }
+    }
+}
+
+async fn storm(way: Way, size: Size) {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::spawn(folder.path(), &[("WATCH__STALLED_S", "1")]);
-    let channel = process.connect().await;
+    let target = Target::start(way, folder.path());
+    let channel = target.connect().await;
     let world = Arc::new(World::new(size.streams));
     world.make(channel.clone()).await;
     let per_connection = size.streams.div_ceil(size.connections);
-    let watchers = watch_all(&process, &world, per_connection).await;
-    let deaf = watch_deaf(&process, size.streams).await;
+    let watchers = target.watch_all(&world, per_connection).await;
+    let deaf = watch_deaf(&target, size.streams).await;
 
     let begun = Instant::now();
     let lanes = (0..LANES).map(|lane| {
@@ -82,7 +162,7 @@ async fn storm(size: Size) {
     compare(&world, channel).await;
     let rate = world.written() as f64 / wrote.as_secs_f64();
     println!(
-        "{} streams on {} connections, {} deaf; {rate:.0} writes a second for {wrote:.1?}; all there \
+        "{way:?}: {} streams on {} connections, {} deaf; {rate:.0} writes a second for {wrote:.1?}; all there \
          {all_there:.0?} after the last one; {world}",
         size.streams,
         size.connections,
@@ -92,13 +172,12 @@ async fn storm(size: Size) {
         watcher.abort();
     }
     drop(deaf);
-    assert!(process.end().success(), "no clean end");
+    assert!(target.process.end().success(), "no clean end");
 }
 
 /// Streams for some of the users, beside those that read, which nobody reads.
-async fn watch_deaf(process: &Process, users: usize) -> Vec<Streaming<WatchProfileResponse>> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", process.address())).unwrap();
-    let endpoint = endpoint.initial_stream_window_size(WINDOW);
+async fn watch_deaf(target: &Target, users: usize) -> Vec<Streaming<WatchProfileResponse>> {
+    let endpoint = target.endpoint().initial_stream_window_size(WINDOW);
     let mut client = AgentServiceClient::new(endpoint.connect().await.unwrap());
     let mut streams = Vec::new();
     for at in (0..users).step_by(ONE_DEAF_IN) {

@@ -1,7 +1,7 @@
 //! The port behind TLS and on sockets of the machine: calls, streams, the command line, and a
 //! certificate that is exchanged while agents watch.
 
-mod files;
+pub(crate) mod files;
 mod program;
 
 use deskplane::transport::{Endpoint as ListenOn, Listeners, Tls};

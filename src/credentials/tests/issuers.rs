@@ -149,6 +149,23 @@ async fn an_outage_leaves_known_keys_in_use_and_is_seen() {
     assert_eq!(judge(&credentials, &token(&Signer::new("x"), "ann")).await, unavailable());
 }
 
+/// A token comes before the keys of its issuer do, and these come before it asks for them.
+#[tokio::test]
+async fn keys_that_come_meanwhile_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let signer = Signer::new("k");
+    std::fs::write(&path, key_set(&[&signer])).unwrap();
+    let credentials = Credentials::load(with_file(&path), Hands::new().clock()).unwrap();
+    let headers = bearer(&token(&signer, "ann"));
+    let waits = credentials.authenticate(&headers, None, &mut Recent::default());
+    let Authentication::Later(waits) = waits else { panic!("there are no keys yet") };
+    let tasks = Tasks::default();
+    credentials.start(&tasks);
+    assert_eq!(judge(&credentials, &token(&signer, "bob")).await, Ok("bob".to_owned()));
+    assert_eq!(waits.0.await.unwrap().name(), "ann");
+}
+
 #[tokio::test]
 async fn a_key_that_leaves_the_set_takes_its_tokens_with_it() {
     let folder = tempfile::tempdir().unwrap();

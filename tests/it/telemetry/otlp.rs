@@ -11,7 +11,10 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
 use super::{PARENT, TRACE, traceparent, vendor};
@@ -169,6 +172,52 @@ async fn calls_without_a_trace_are_sampled_by_the_ratio() {
     assert!(resolve.parent_span_id.is_empty() && hex(&resolve.trace_id) != TRACE);
     let spans = collector.spans.lock().unwrap();
     assert!(spans.iter().all(|span| !span.name.contains("ListUsers")), "its caller said no");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_scim_and_webhooks_have_spans_by_their_routes() {
+    let (collector, folder) = (Collector::default(), tempfile::tempdir().unwrap());
+    let url = collector.serve().await;
+    let settings = [
+        ("TELEMETRY__ENDPOINT", url.as_str()),
+        ("TELEMETRY__SAMPLE_PER_MILLION", "0"),
+        ("SCIM__ENABLED", "true"),
+    ];
+    let server = Process::spawn(folder.path(), &settings);
+    let parent = traceparent("01");
+    for (request, expected) in [
+        ("GET /scim/v2/Users/ann", 404),
+        ("GET /scim/v2/Users?count=1", 200),
+        ("DELETE /scim/v2/Groups/1/2", 404),
+        ("GET /scim/v2/Schemas", 200),
+        ("BREW /scim/v2/ann", 404),
+        ("POST /webhooks/ann", 403),
+    ] {
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: localhost\r\ntraceparent: {parent}\r\n\
+             content-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{request}: {answer}");
+    }
+    end(server);
+    for (name, method, status) in [
+        ("GET /scim/v2/Users/{id}", "GET", "404"),
+        ("GET /scim/v2/Users", "GET", "200"),
+        ("DELETE /scim/v2/Groups/{id}", "DELETE", "404"),
+        ("GET /scim/v2", "GET", "200"),
+        ("_OTHER /scim/v2", "_OTHER", "404"),
+        ("POST /webhooks/{provider}", "POST", "403"),
+    ] {
+        let span = collector.one(name);
+        assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.into(), PARENT.into()));
+        assert_eq!(text(&span.attributes, "http.request.method"), method, "{name}");
+        assert_eq!(text(&span.attributes, "http.response.status_code"), status, "{name}");
+        assert!(!format!("{span:?}").contains("ann"), "{span:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,33 +7,33 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tonic::transport::Identity;
 
 /// An authority.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, PEM.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     certificate: String,
     key: String,
 }
 
 /// A folder with the files of a server that this authority knows.
-pub(super) struct Files {
+pub(crate) struct Files {
     folder: tempfile::TempDir,
-    pub(super) authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for this machine.
-    pub(super) fn issue(&self) -> Pair {
+    pub(crate) fn issue(&self) -> Pair {
         let key = KeyPair::generate().unwrap();
         let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
         let params = CertificateParams::new(names).unwrap();
@@ -43,34 +43,34 @@ impl Authority {
 }
 
 impl Pair {
-    pub(super) fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         Identity::from_pem(&self.certificate, &self.key)
     }
 }
 
 impl Files {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new() };
         fs::write(files.at("authority"), files.authority.pem()).unwrap();
         files.write(&files.authority.issue());
         files
     }
 
-    pub(super) fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Gives the server a pair.
-    pub(super) fn write(&self, pair: &Pair) {
+    pub(crate) fn write(&self, pair: &Pair) {
         self.write_as("server", pair);
     }
 
-    pub(super) fn write_as(&self, name: &str, pair: &Pair) {
+    pub(crate) fn write_as(&self, name: &str, pair: &Pair) {
         fs::write(self.at(&format!("{name}.certificate")), &pair.certificate).unwrap();
         crate::secret_file::write(self.at(&format!("{name}.key")), &pair.key);
     }
 
-    pub(super) fn settings(&self) -> TlsSettings {
+    pub(crate) fn settings(&self) -> TlsSettings {
         TlsSettings {
             certificate: self.at("server.certificate"),
             key: self.at("server.key"),
@@ -81,7 +81,7 @@ impl Files {
     }
 
     /// Settings that ask clients for certificates of an authority.
-    pub(super) fn asking(&self, clients: &Authority) -> TlsSettings {
+    pub(crate) fn asking(&self, clients: &Authority) -> TlsSettings {
         fs::write(self.at("clients"), clients.pem()).unwrap();
         TlsSettings { client_ca: Some(self.at("clients")), ..self.settings() }
     }
