@@ -52,6 +52,9 @@ def wait_for(port, process):
 class Server:
     """A server under load: how it is started, and what the harness asks of it."""
 
+    # What a watch needs beside its request.
+    watch_options = []
+
     def __init__(self, name, binary, folder):
         self.name, self.binary, self.folder = name, binary, folder
         self.port = free_port()
@@ -225,7 +228,7 @@ def fan_out(streams, conns, rounds):
         path, *fields = server.watch
         write, *written = server.write
         options = ["--streams", streams, "--conns", conns, "--rounds", rounds, "--settle", 1]
-        options += ["--write-path", write, *server.caller, *server.writer]
+        options += ["--write-path", write, *server.caller, *server.writer, *server.watch_options]
         for field in written:
             options += ["--write-field", field]
         found = harness(tools, server, "watch", path, fields, options)

@@ -4,7 +4,8 @@
     benches/stores.py --server BINARY --tools FOLDER [--rounds N] [--markdown FILE]
 
 * etcd: a serializable Range of one key whose value has as many bytes as the answer, over gRPC with 8
-  connections and 32 calls on each.
+  connections and 32 calls on each; and a put of one key that 10 000 streams on 100 connections watch,
+  beside a change of the profile that as many watchers have.
 * PostgreSQL: the steps of SPEC §6.1 as one prepared statement, and the read of a table that holds the
   winner of each user, by `pgbench` with 8 connections and a call on each. Everything is in its cache.
 
@@ -44,11 +45,15 @@ class Etcd(front.Server):
     """One member, with its files in memory-backed storage or not: a serializable read needs no disk."""
 
     unary = ["/etcdserverpb.KV/Range", "1=s:user-{i7}", "7=u:1"]
-    caller = []
+    watch = ["/etcdserverpb.Watch/Watch", "1=m:1=s:watched"]
+    # A stream is open in both directions, and says first that it watches.
+    watch_options = ["--bidi", "--first", 1]
+    caller = writer = []
 
     def __init__(self, folder, answer_bytes):
         super().__init__("etcd", shutil.which("etcd"), folder)
         self.peer, self.answer_bytes = front.free_port(), answer_bytes
+        self.write = ["/etcdserverpb.KV/Put", "1=s:watched", "2=s:" + "x" * answer_bytes + "{k}"]
 
     def command(self):
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.port, self.peer))
@@ -194,9 +199,17 @@ def call(tools, server, conns, streams, users=front.USERS):
     return front.unary(tools, server, options, users)["server_cpu_us_per_call"]
 
 
-# Beside what, on how many connections with how many calls each, and least goal of DESIGN §9.
+def delivery(tools, server):
+    """Microseconds of processor time for each delivery of one change to 10 000 watchers."""
+    found = front.fan_out(10_000, 100, 5)(tools, server)
+    return next(value for name, value in found.items() if "CPU a delivery" in name)
+
+
+# What of it is measured beside which load of ours, and least goal of DESIGN §9.
+WATCH = "a change to 10 000 watchers, a delivery"
 LINES = {
     "etcd, serializable Range": ("8 x 32", 10),
+    "etcd, watch": (WATCH, 3.2),
     "PostgreSQL, the steps in SQL": ("8 x 1", 20),
     "PostgreSQL, a table of winners": ("8 x 1", 2),
 }
@@ -231,7 +244,9 @@ def main():
             found = {}
             for load, (conns, streams) in {"8 x 32": (8, 32), "8 x 1": (8, 1)}.items():
                 found[load] = during(server, lambda: call(asked.tools, server, conns, streams))
+            found[WATCH] = during(server, lambda: delivery(asked.tools, server))
             if etcd:
+                found["etcd, watch"] = during(etcd, lambda: delivery(asked.tools, etcd))
                 found["etcd, serializable Range"] = during(etcd, lambda: call(asked.tools, etcd, 8, 32, KEYS))
             if postgres:
                 for name, script in (("the steps in SQL", "resolve"), ("a table of winners", "winner")):
@@ -250,13 +265,13 @@ def show(figures, missing):
     lines = [
         TITLE,
         "",
-        "Written by `benches/stores.py`: processor time of the server for each call, in turns within one run, medians of "
+        "Written by `benches/stores.py`: processor time of the server for each call or delivery, in turns within one run, medians of "
         f"the rounds; {f'{front.USERS:,}'.replace(',', ' ')} users, answers of 3 KB, everything in memory. Deskplane has JWT, metrics and log; the "
         "stores know no callers.",
         "",
         f"{time.strftime('%d %B %Y')}; {front.machine()}.",
         "",
-        "| Beside | calls | Deskplane, us | the store, us | less | goal |",
+        "| Beside | load | Deskplane, us | the store, us | less | goal |",
         "|---|---|---|---|---|---|",
     ]
     for name, (load, goal) in LINES.items():
