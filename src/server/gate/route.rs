@@ -60,7 +60,10 @@ pub(super) fn of<B>(
             false => Route::Inside,
         };
     }
-    let foreign = foreign_authority(request).filter(|_| !beyond.any_authority);
+    let foreign = match beyond.any_authority {
+        true => None,
+        false => foreign_authority(request),
+    };
     if is_grpc(request) {
         return match foreign {
             Some(authority) => Route::Refused(authority_refused(authority)),
