@@ -203,9 +203,8 @@ fn check_user_id(text: &str) -> Result<(), &'static str> {
     }
     // Separators of resource names, of `host:port`, of addresses in mail headers and of lists. In this
     // form it is one look at a bit set for each byte, in what every ResolveProfile passes.
-    let separates = |b| {
-        matches!(b, b'/' | b':' | b'"' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'[' | b']')
-    };
+    let separates =
+        |b| matches!(b, b'/' | b':' | b'"' | b'<' | b'>' | b',' | b';' | b'(' | b')' | b'[' | b']');
     if !text.bytes().all(|b| b.is_ascii_graphic() && !separates(b)) {
         return Err(
             r#"may hold only printable ASCII characters, no blank and none of / : " < > , ; ( ) [ ]"#,
