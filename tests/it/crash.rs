@@ -191,8 +191,13 @@ impl Season {
         let mut round = self.writes.begin(&client);
         let beside = self.begin_beside(&process).await;
         round.first().await;
-        // Not a wait for something: the moment of the kill is what varies.
-        tokio::time::sleep(Duration::from_micros(self.random.u64(500..40_000))).await;
+        // Not a wait for something: the moment of the kill is what varies. Some live long enough for what
+        // is logged in the background to be there after the kill.
+        let lives = match self.random.u8(..32) {
+            0 => 1_200_000..1_600_000,
+            _ => 500..40_000,
+        };
+        tokio::time::sleep(Duration::from_micros(self.random.u64(lives))).await;
         process.kill();
         self.writes.end(round).await;
         self.end_beside(beside).await;
