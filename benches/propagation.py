@@ -10,7 +10,6 @@ its disk is synced for each group of writes, and changes are gathered as without
 `--markdown FILE` replaces the section of that page.
 """
 
-import argparse
 import pathlib
 import statistics
 import sys
@@ -75,12 +74,7 @@ def measure(tools, server):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--server", required=True)
-    parser.add_argument("--tools", required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--markdown", help="the page with the section of these figures")
-    asked = parser.parse_args()
+    asked = stores.options(__doc__)
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
         server = Server("deskplane", asked.server, folder)

@@ -215,13 +215,18 @@ LINES = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options(description):
+    """The options of a script that writes one section."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--server", required=True)
     parser.add_argument("--tools", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--markdown", help="the page with the section of these figures")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    asked = options(__doc__)
     figures, missing = {}, []
     with tempfile.TemporaryDirectory() as folder:
         server = front.Deskplane("deskplane", asked.server, folder)

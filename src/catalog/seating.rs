@@ -313,9 +313,18 @@ impl Catalog {
     /// Users with a direct link that may lead to a profile of that name, whatever generation of it the
     /// link was made to: no fewer than [`Self::linked`].
     pub fn link_holders(&self, profile: &UniqueName) -> impl Iterator<Item = UserId> {
+        self.may_lead_to(profile).flat_map(Members::iter)
+    }
+
+    /// Number of [`Self::link_holders`]; one with links of two generations counts twice.
+    pub fn link_holder_count(&self, profile: &UniqueName) -> usize {
+        self.may_lead_to(profile).map(Members::len).sum()
+    }
+
+    fn may_lead_to(&self, profile: &UniqueName) -> impl Iterator<Item = Members<'_>> {
         let uid = self.tables.profiles.get(profile).map(|profile| profile.stamp.uid);
         let uids = [None, uid].into_iter().take(1 + usize::from(uid.is_some()));
-        uids.filter_map(|uid| self.link_members(profile, uid)).flat_map(Members::iter)
+        uids.filter_map(|uid| self.link_members(profile, uid))
     }
 
     fn link_members(&self, profile: &UniqueName, uid: Option<uuid::Uuid>) -> Option<Members<'_>> {

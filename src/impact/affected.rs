@@ -15,6 +15,8 @@ use crate::{
     domain::{UniqueName, UserId},
 };
 
+/// Seats that can be looked at in the time of the look-up of a user, about.
+pub(super) const LOOK_UP: usize = 32;
 /// How many users an answer lists.
 const LISTED: usize = 100;
 
@@ -165,16 +167,16 @@ impl<'a> Comparison<'a> {
     }
 
     /// The seats of those who have a direct link to a profile that changed or has other content. None
-    /// when these users are more than all seats: to look at each seat takes less then.
+    /// when to look them up takes longer than to look at each seat.
     fn linked_seats(&self) -> Option<BTreeSet<&'a Seat>> {
         let old = self.sides.old.catalog;
-        let names = self.leads.links.iter().chain(self.touched.contents.names());
-        let (mut seats, mut most) = (BTreeSet::new(), old.seat_count());
-        for id in names.flat_map(|name| old.link_holders(name)) {
-            most = most.checked_sub(1)?;
-            seats.extend(old.user(&id).map(|seated| seated.seat));
+        let names = || self.leads.links.iter().chain(self.touched.contents.names());
+        let holders: usize = names().map(|name| old.link_holder_count(name)).sum();
+        if holders.saturating_mul(LOOK_UP) > old.seat_count() {
+            return None;
         }
-        Some(seats)
+        let users = names().flat_map(|name| old.link_holders(name));
+        Some(users.filter_map(|id| old.user(&id).map(|seated| seated.seat)).collect())
     }
 
     /// Compares the users of a seat, but for those of them who changed.

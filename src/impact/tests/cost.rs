@@ -8,6 +8,10 @@ use crate::{content::COMPILED, impact::sides::WORKED_OUT};
 
 /// Users of as many classes, each class with a role of its own, one of which leads to a profile.
 fn many_classes() -> Catalog {
+    many_classes_and([])
+}
+
+fn many_classes_and<const N: usize>(others: [Object; N]) -> Catalog {
     let numbers = 10..210;
     let roles = numbers.clone().map(|n| role(n, None, false));
     let users = numbers.map(|n| user(n, &[n], None, false));
@@ -19,7 +23,7 @@ fn many_classes() -> Catalog {
         profile(1, Some(2), &[11], true, true),
     ];
     let seeded = builtin::objects(1, Time::default());
-    let objects = seeded.into_iter().chain(roles).chain(users).chain(led);
+    let objects = seeded.into_iter().chain(roles).chain(users).chain(led).chain(others);
     Catalog::from_objects(objects, 1, Time::default())
 }
 
@@ -58,4 +62,22 @@ fn a_commit_works_out_the_classes_that_it_concerns_and_compiles_nothing() {
     let (_, new, impact) = impact(&old, &[Change::Put(settings(true, false))]);
     assert!(worked_out() - before <= 2 * classes);
     assert_eq!(impact.affected, one_by_one(&old, &new));
+}
+
+/// One user has a link and many seats have none, so the seat of the link is looked up.
+#[test]
+fn a_user_with_a_link_is_found_among_many_seats() {
+    let old = many_classes_and([user(250, &[30], Some(0), false)]);
+    assert_eq!(old.link_holder_count(&UniqueName::parse("prof_0").unwrap()), 1);
+    assert!(old.seat_count() > crate::impact::affected::LOOK_UP, "{}", old.seat_count());
+    for (what, object, counts) in [
+        ("a rank", profile(0, Some(3), &[10], true, true), (0, 0)),
+        ("a linked profile that goes inactive", profile(0, Some(1), &[10], true, false), (2, 0)),
+        ("channels of a linked profile", profile(0, Some(1), &[10], false, true), (0, 2)),
+        ("a tab that all show", tab(1, true), (0, 3)),
+    ] {
+        let (_, new, impact) = impact(&old, &[Change::Put(object)]);
+        assert_eq!(impact.affected, one_by_one(&old, &new), "{what}");
+        assert_eq!((impact.affected.total_count, impact.affected.content_only), counts, "{what}");
+    }
 }
