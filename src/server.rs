@@ -141,7 +141,8 @@ pub async fn serve(
     let beyond = gate::Beyond { scim: scim.is_some(), any_authority: credentials.any_authority() };
     let gate_meters = monitor.as_ref().map(Monitor::gate).unwrap_or_default();
     let (services, bytes) = (routes::services(), limits.header_bytes);
-    let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, gate_meters);
+    let gate_figures = (gate_meters, tracer.clone());
+    let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, gate_figures);
     if let (Some(settings), Some(follower)) = (scim, follower) {
         follower.fill(&ledger.catalog());
         let callers = (credentials.clone(), recorder.clone(), tracer.clone());
@@ -157,7 +158,7 @@ pub async fn serve(
         .layer(gate)
         .layer(MapResponseLayer::new(framing::explain))
         .layer(working.clone())
-        .layer(ShedLayer::new(working.clone(), limits.calls, shed))
+        .layer(ShedLayer::new(working.clone(), limits.calls, shed, tracer.clone()))
         .layer(service.layer())
         .service(routes.prepare());
     let report_tasks = tasks.child();

@@ -52,7 +52,7 @@ pub use self::{
     info::ServerInfo,
     layer::CallLayer,
     meters::CallMeters,
-    status::{refused_early, status},
+    status::{refused_call, refused_early, status},
 };
 use crate::{
     audit::Audit,

@@ -27,7 +27,7 @@ pub(super) use self::plain::text_response;
 pub(super) use self::route::Beyond;
 use self::route::{Probe, Route};
 use super::{framing::ACCEPTED_ENCODINGS, readiness::Readiness};
-use crate::service::refused_early;
+use crate::{service::refused_call, trace::Tracer};
 
 /// The encoding of the messages of a call.
 const ENCODING: &str = "grpc-encoding";
@@ -50,6 +50,7 @@ struct Rules {
     /// What is served beyond the usual.
     beyond: Beyond,
     meters: GateMeters,
+    tracer: Tracer,
 }
 
 impl GateLayer {
@@ -59,11 +60,12 @@ impl GateLayer {
         header_bytes: u32,
         readiness: Readiness,
         beyond: Beyond,
-        meters: GateMeters,
+        (meters, tracer): (GateMeters, Tracer),
     ) -> Self {
         let services = services.into_iter().collect();
         let header_bytes = header_bytes.try_into().unwrap_or(usize::MAX);
-        Self { rules: Arc::new(Rules { services, header_bytes, readiness, beyond, meters }) }
+        let rules = Rules { services, header_bytes, readiness, beyond, meters, tracer };
+        Self { rules: Arc::new(rules) }
     }
 }
 
@@ -89,7 +91,7 @@ impl Rules {
             Route::Inside => return None,
             Route::Refused(refusal) => {
                 self.meters.refuse(&refusal);
-                return Some(refused_early(&refusal, request.headers()));
+                return Some(refused_call(&refusal, request, &self.tracer));
             }
             Route::Plain(answer) => answer.into_response(),
             Route::Probe(Probe::Live) => plain::live(),

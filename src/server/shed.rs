@@ -22,7 +22,8 @@ use super::working::Working;
 use crate::{
     auth::Rpc,
     domain::{Reason, Refusal},
-    service::refused_early,
+    service::refused_call,
+    trace::Tracer,
 };
 
 /// Puts a [`Shed`] in front of the services, behind the layer of `working`.
@@ -31,12 +32,18 @@ pub(super) struct ShedLayer {
     working: Working,
     most: usize,
     shed: Counter,
+    tracer: Tracer,
 }
 
 impl ShedLayer {
     /// At most so many calls are worked on; those that are refused are counted, if anybody reads it.
-    pub(super) fn new(working: Working, most: usize, shed: Option<Counter>) -> Self {
-        Self { working, most, shed: shed.unwrap_or_else(Counter::noop) }
+    pub(super) fn new(
+        working: Working,
+        most: usize,
+        shed: Option<Counter>,
+        tracer: Tracer,
+    ) -> Self {
+        Self { working, most, shed: shed.unwrap_or_else(Counter::noop), tracer }
     }
 
     /// Whether a call is one too many. It is counted itself.
@@ -80,7 +87,7 @@ where
         let message = "As many calls are worked on as the server takes; nothing was done. Try again \
                        after the delay.";
         let refusal = Refusal::new(Reason::ServerBusy, message);
-        Either::Right(ready(Ok(refused_early(&refusal, request.headers()))))
+        Either::Right(ready(Ok(refused_call(&refusal, &request, &self.rules.tracer))))
     }
 }
 
@@ -103,8 +110,12 @@ mod tests {
     #[tokio::test]
     async fn unary_calls_beyond_the_limit_are_refused_and_nothing_else() {
         let (working, refused) = (Working::default(), Arc::<AtomicU64>::default());
-        let layer =
-            ShedLayer::new(working.clone(), 2, Some(Counter::from_arc(Arc::clone(&refused))));
+        let layer = ShedLayer::new(
+            working.clone(),
+            2,
+            Some(Counter::from_arc(Arc::clone(&refused))),
+            Tracer::default(),
+        );
         // A call is worked on until the test lets go of it.
         let service = tower::service_fn(|request: Request<()>| async move {
             if let Some(held) = request.extensions().get::<Arc<Semaphore>>() {

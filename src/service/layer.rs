@@ -208,7 +208,7 @@ impl Arrival {
         let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
         let name = || rpc.path.to_owned();
         let (correlation, span) = Correlation::begin(request.headers(), &door.tracer, name);
-        let span = span.map(|span| spans::described(span, rpc, &correlation));
+        let span = span.map(|span| spans::described(span, Some(rpc), &correlation));
         let measured = door.meters.measure(method, span);
         Self { rpc, peer, start: Instant::now(), measured, correlation }
     }

@@ -9,12 +9,17 @@ use crate::{
 /// UNAVAILABLE, DATA_LOSS.
 const FAILURES: [usize; 6] = [2, 4, 12, 13, 14, 15];
 
-/// The span with what the head of its call says.
-pub(super) fn described(mut span: Span, rpc: &'static Rpc, correlation: &Correlation) -> Span {
-    let service = rpc.path.rsplit_once('/').map_or("", |(service, _)| service);
+/// The span with what the head of its call says, of whose method nothing may be known.
+pub(super) fn described(
+    mut span: Span,
+    rpc: Option<&'static Rpc>,
+    correlation: &Correlation,
+) -> Span {
     span.set("rpc.system", "grpc");
-    span.set("rpc.service", service);
-    span.set("rpc.method", rpc.method());
+    if let Some(rpc) = rpc {
+        span.set("rpc.service", rpc.path.rsplit_once('/').map_or("", |(service, _)| service));
+        span.set("rpc.method", rpc.method());
+    }
     span.set("deskplane.request_id", correlation.id().to_string());
     span
 }

@@ -9,9 +9,11 @@ use http::HeaderMap;
 use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::spans;
 use crate::{
+    auth::Rpc,
     domain::refusal::{Code as Canonical, Refusal},
-    trace::{self, Correlation, REQUEST_ID, RequestId},
+    trace::{self, Correlation, REQUEST_ID, RequestId, Tracer},
 };
 
 /// Most bytes of the message as its header carries it.
@@ -170,6 +172,23 @@ pub(super) fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
 /// The same for a request of these headers, in front of the services.
 pub fn refused_early(refusal: &Refusal, headers: &HeaderMap) -> http::Response<tonic::body::Body> {
     let _entered = trace::enter(Arc::new(Correlation::of(headers)));
+    refused(refusal)
+}
+
+/// The same for a call, which gets its span where it is sampled. A path that is no method's names
+/// nothing: it may be any text.
+pub fn refused_call<B>(
+    refusal: &Refusal,
+    request: &http::Request<B>,
+    tracer: &Tracer,
+) -> http::Response<tonic::body::Body> {
+    let rpc = Rpc::find(request.uri().path());
+    let name = || rpc.map_or("refused", |rpc| rpc.path).to_owned();
+    let (correlation, span) = Correlation::begin(request.headers(), tracer, name);
+    if let Some(span) = span {
+        spans::end(&mut spans::described(span, rpc, &correlation), code(refusal) as usize);
+    }
+    let _entered = trace::enter(Arc::new(correlation));
     refused(refusal)
 }
 

@@ -1,7 +1,10 @@
 //! Every refusal fits into headers, with what its reason is about.
 
 use super::*;
-use crate::domain::{Reason, Violations, refusal::Violation};
+use crate::{
+    domain::{Reason, Violations, refusal::Violation},
+    trace::{Kind, Spans, Value},
+};
 
 /// Half a KiB below what clients take.
 const LIMIT: usize = 7_680;
@@ -132,5 +135,28 @@ fn characters_count_as_the_transport_encodes_them() {
         let answer = Status::new(Code::Internal, c).into_http::<()>();
         let encoded = answer.headers()[Status::GRPC_MESSAGE].len();
         assert_eq!(block::percent_encoded(c), encoded, "{c:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_in_front_of_the_services_has_a_span() {
+    let method = "/deskplane.v1.AgentService/ResolveProfile";
+    for (path, name) in [(method, &method[1..]), ("/deskplane.v1.Nobody/%3Cscript%3E", "refused")] {
+        let (tracer, mut spans): (_, Spans) = Tracer::exporting(1.0);
+        let request = http::Request::builder().uri(path).body(()).unwrap();
+        let refusal = Refusal::new(Reason::ServerBusy, "Busy.");
+        let answer = refused_call(&refusal, &request, &tracer);
+        let span = spans.finished.try_recv().unwrap();
+        assert_eq!((span.name.as_str(), span.kind), (name, Kind::Server));
+        let of = |key| span.attributes.iter().find(|(name, _)| *name == key).map(|(_, of)| of);
+        let number = code(&refusal) as i64;
+        assert_eq!(of("rpc.grpc.status_code"), Some(&Value::from(number)));
+        let id = answer.headers()[REQUEST_ID].to_str().unwrap();
+        assert_eq!(of("deskplane.request_id"), Some(&Value::from(id.to_owned())));
+        assert_eq!(of("rpc.method").is_some(), path == method);
+        // Not sampled, it has none.
+        let (tracer, mut spans): (_, Spans) = Tracer::exporting(0.0);
+        refused_call(&refusal, &request, &tracer);
+        assert!(spans.finished.try_recv().is_err());
     }
 }
