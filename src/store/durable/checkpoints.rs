@@ -180,12 +180,9 @@ impl Checkpoints {
                 from,
             );
             let read = scan.and_then(|scan| {
-                let objects = state::objects(&self.context.layout, self.context.ids, &scan, base)?;
-                let requests = objects.requests(
-                    &self.context.layout,
-                    self.context.ids,
-                    Past::Files(&spans),
-                )?;
+                let (layout, ids) = (&self.context.layout, self.context.ids);
+                let objects = state::objects(layout, ids, &scan, base, Revision::MAX)?;
+                let requests = objects.requests(layout, ids, Past::Files(&spans))?;
                 Ok(objects.with(requests))
             });
             match read {

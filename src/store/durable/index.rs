@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `m/format`, `m/store`, `m/incarnation` | layout of the tree, identity |
 //! | `m/head` | revision and time of the last record, number of records, revision of the last removed one |
-//! //! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
+//! | `r/<revision><chunk>` | the record, in chunks of 64 KiB, each compressed; see `index/packed.rs` |
 //! | `i/<collection>/<name>\0<revision>` | nothing: the record changes the object |
 //! | `q/<time><revision>` | what is remembered of a record with a request id; see `index/requests.rs` |
 //! | `c/<revision>` | how many objects need the record that the feed does not go back to; see `index/retention.rs` |

@@ -52,6 +52,8 @@ pub(super) struct Scan {
     segments: Vec<Revision>,
     /// The lowest revision that records can be replayed above.
     pub(super) from: Revision,
+    /// The revision above which records are needed, which lies in the first segment.
+    needed: Revision,
     /// The last revision.
     pub(super) end: Revision,
     /// Bytes of the groups above a revision.
@@ -120,7 +122,8 @@ impl Scan {
     ) -> Result<std::result::Result<Self, Gap>> {
         let segments = list(io, dir)?;
         let start = segments.partition_point(|after| *after <= from).saturating_sub(1);
-        let mut scan = Self { segments, from, end: from, sizes: Vec::new(), tail: None };
+        let (sizes, tail) = (Vec::new(), None);
+        let mut scan = Self { segments, from, needed: from, end: from, sizes, tail };
         match scan.segments.get(start) {
             Some(&after) if after <= from => scan.end = after,
             None if from == 0 => {}
@@ -164,6 +167,13 @@ impl Scan {
     /// Whether a group that nobody was answered for ends the journal.
     pub(super) fn torn(&self) -> bool {
         self.tail.as_ref().is_some_and(|tail| tail.torn)
+    }
+
+    /// The end of a group above which a replay hands on all that is needed above a revision.
+    pub(super) fn start(&self, above: Revision) -> Revision {
+        let above = self.needed.min(above);
+        let ends = self.sizes.iter().map(|(end, _)| *end);
+        ends.take_while(|end| *end <= above).last().unwrap_or(self.from)
     }
 
     /// Bytes of the groups above a revision.

@@ -80,12 +80,14 @@ pub(super) struct Objects {
     requests: Vec<Header>,
 }
 
-/// Reads the objects from a checkpoint, or from nothing, and the journal.
+/// Reads the objects from a checkpoint, or from nothing, and the journal. Requests are taken from the
+/// journal above `indexed`, up to which an index holds them, and above the history files.
 pub(super) fn objects(
     layout: &Layout,
     ids: Ids,
     scan: &Scan,
     base: Option<Revision>,
+    indexed: Revision,
 ) -> Result<Objects> {
     let io = &*layout.io;
     let path = base.map(|at| checkpoint::path(&layout.checkpoints(), at));
@@ -96,7 +98,9 @@ pub(super) fn objects(
     let head = from.as_ref().map_or(Head::default(), |(_, outline)| outline.head);
     let mut loaded = Loaded { revision: head.revision, time: head.time, ..Loaded::default() };
     let (mut changed, mut requests) = (Changed::new(), Vec::new());
-    journal::replay(io, &layout.journal(), ids, scan, scan.from, |records| {
+    // A record may be long, and is not read where nothing is needed of it.
+    let start = scan.start(head.revision.min(indexed));
+    journal::replay(io, &layout.journal(), ids, scan, start, |records| {
         for (record, _) in records {
             requests.extend(record.header());
             if record.revision <= head.revision {

@@ -20,12 +20,14 @@ impl Recovery<'_> {
         index: Option<&Index>,
     ) -> Result<(Loaded, Scan)> {
         let newest = self.checkpoints.last().copied();
+        let indexed =
+            index.map(Index::head).transpose()?.map_or(Revision::MAX, |head| head.revision);
         let quick = (index.is_some() && newest.unwrap_or(0) >= scan.from)
-            .then(|| state::objects(self.layout, self.ids, &scan, newest));
+            .then(|| state::objects(self.layout, self.ids, &scan, newest, indexed));
         let objects = match quick {
             Some(Err(Error::Damaged(_))) | None => {
                 scan = self.lower(scan)?;
-                self.sound_state(&scan)?
+                self.sound_state(&scan, indexed)?
             }
             Some(read) => read?,
         };
@@ -41,7 +43,7 @@ impl Recovery<'_> {
     }
 
     /// The state from the newest good checkpoint and the journal.
-    fn sound_state(&mut self, scan: &Scan) -> Result<state::Objects> {
+    fn sound_state(&mut self, scan: &Scan, indexed: Revision) -> Result<state::Objects> {
         let (io, dir) = (&*self.layout.io, self.layout.checkpoints());
         let mut usable: Vec<Option<Revision>> =
             self.checkpoints.iter().filter(|at| **at >= scan.from).copied().map(Some).collect();
@@ -51,7 +53,7 @@ impl Recovery<'_> {
         let mut result = Err(damaged(&dir, 0, "no checkpoint fits the journal"));
         let mut bad = Vec::new();
         for base in usable.into_iter().rev() {
-            result = self.checked(scan, base);
+            result = self.checked(scan, base, indexed);
             match (&result, base) {
                 (Err(Error::Damaged(what)), Some(at)) => {
                     tracing::warn!(what, "a checkpoint is damaged; taking what lies before it");
@@ -72,11 +74,16 @@ impl Recovery<'_> {
 
     /// The state from a checkpoint, or from nothing, and the journal, once every byte of the
     /// checkpoint was found good.
-    fn checked(&self, scan: &Scan, base: Option<Revision>) -> Result<state::Objects> {
+    fn checked(
+        &self,
+        scan: &Scan,
+        base: Option<Revision>,
+        indexed: Revision,
+    ) -> Result<state::Objects> {
         if let Some(base) = base {
             let path = checkpoint::path(&self.layout.checkpoints(), base);
             checkpoint::read(&*self.layout.io, &path, self.ids, |_| Ok(()))?;
         }
-        state::objects(self.layout, self.ids, scan, base)
+        state::objects(self.layout, self.ids, scan, base, indexed)
     }
 }

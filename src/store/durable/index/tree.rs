@@ -23,7 +23,7 @@ use ::sled::Db;
 use crate::store::{Error, Result};
 
 /// Bytes of sled's page cache: everything hot is in the catalog.
-const CACHE: u64 = 64 << 20;
+const CACHE: u64 = 8 << 20;
 /// Bytes of a segment of sled's file.
 ///
 /// Once a round sled's own thread moves what is left in at most one segment, so that its room is

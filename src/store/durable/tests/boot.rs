@@ -121,7 +121,7 @@ async fn a_damaged_checkpoint_refuses_nothing_while_there_is_an_index() {
         let ids = mark::read::<Ids>(&Disk, folder.path()).unwrap().unwrap();
         let scan = journal::Scan::read(&Disk, &layout.journal(), ids, 0).unwrap();
         // A state is right, or there is none.
-        if let Ok(objects) = state::objects(&layout, ids, &scan, Some(5)) {
+        if let Ok(objects) = state::objects(&layout, ids, &scan, Some(5), i64::MAX) {
             let requests = objects.requests(&layout, ids, state::Past::Files(&[])).unwrap();
             assert_eq!(objects.with(requests), loaded, "byte {at}");
             from_checkpoint += 1;
