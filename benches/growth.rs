@@ -26,7 +26,7 @@ use deskplane::{
         UserRow,
     },
     domain::{Actor, App, Change, Object, Provenance, Time, UniqueName, UserId, directory::User},
-    impact::Impact,
+    impact::{Impact, Touched},
     ledger::{Idempotency, Ledger, Submission},
     read::{self, Contents},
     store::{Durable, Store, durable},
@@ -43,10 +43,14 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const FOLDER: &str = "DESKPLANE_GROWTH_FOLDER";
 /// Users of one write.
 const BATCH: usize = 1_000;
-/// Roles, of which each user holds three: 1 140 role classes.
-const ROLES: usize = 20;
-/// Profiles, each mapped to one of the roles or linked.
-const PROFILES: usize = 40;
+/// Roles, of which each user holds one to six.
+const ROLES: usize = 500;
+/// Sets of roles that users hold: as many role classes.
+const SETS: usize = 20_000;
+/// Profiles with a rank, each for one to eight of the roles.
+const RANKED: usize = 60;
+/// Profiles with a rank and others, to which users are linked.
+const PROFILES: usize = 600;
 /// Every tenth user has a direct link.
 const LINKED: usize = 10;
 /// How often what takes less than a millisecond is measured.
@@ -66,6 +70,8 @@ fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     runtime.block_on(write(folder.path(), users));
+    // The disk is not to write while a start is measured.
+    assert!(std::process::Command::new("sync").status().unwrap().success());
     // In a process of its own, which has held nothing before.
     let program = std::env::current_exe().unwrap();
     let ended = std::process::Command::new(program).env(FOLDER, folder.path()).status().unwrap();
@@ -156,35 +162,41 @@ async fn configure(ledger: &Ledger) {
         let patch = ProfilePatch { display_name, ..ProfilePatch::default() };
         let unique_name = name("profile", number).to_string();
         submit(ledger, CreateProfile { unique_name, patch }).await;
-        if number < ROLES {
-            submit(ledger, rank(number, 2 * number as i64)).await;
+        if number < RANKED {
+            submit(ledger, rank(number, number as i64)).await;
         }
     }
 }
 
-/// Another rank of a profile that a role leads to.
+/// Some of the roles, at most `most`, which are always the same for a number.
+fn some_roles(number: usize, most: usize) -> BTreeSet<UniqueName> {
+    let mut random = fastrand::Rng::with_seed(number as u64);
+    let count = random.usize(1..=most);
+    (0..count).map(|_| name("role", random.usize(..ROLES))).collect()
+}
+
+/// A rank of a profile that roles lead to.
 fn rank(number: usize, rank: i64) -> SetRankAndRoles {
     SetRankAndRoles {
         profile: name("profile", number),
         etag: None,
         rank: Some(rank),
-        roles: vec![name("role", number).to_string()],
+        roles: some_roles(SETS + number, 8).iter().map(ToString::to_string).collect(),
         displace: Displace::Reject,
         override_managed: false,
     }
 }
 
 fn row(number: usize) -> UserRow {
-    let [a, b, c] = [number, number / ROLES, number / ROLES / ROLES].map(|role| role % ROLES);
     let patch = UserPatch {
         display_name: Some(format!("Agent number {number}")),
         email: Some(format!("agent.{number:09}@contoso.example")),
         business_unit: Some(format!("Unit {}", number % 500)),
-        roles: Some(BTreeSet::from([a, b, c].map(|role| name("role", role)))),
+        roles: Some(some_roles(number % SETS, 6)),
         ..UserPatch::default()
     };
     let linked = number.is_multiple_of(LINKED);
-    let profile = linked.then(|| name("profile", ROLES + number % (PROFILES - ROLES)));
+    let profile = linked.then(|| name("profile", RANKED + number % (PROFILES - RANKED)));
     UserRow { id: id(number), etag: None, patch, profile }
 }
 
@@ -223,15 +235,7 @@ async fn changes(ledger: &Ledger, users: usize) {
         times.push(commit(&catalog, &change));
     }
     figure("one user's change: catalog and impact, p50", "us", median(&mut times));
-    let mut times = Vec::new();
-    for round in 0..200 {
-        let profile = catalog.tables.profiles.get(&name("profile", round % ROLES)).unwrap();
-        let mut changed = profile.as_ref().clone();
-        changed.rank = Some(99 - (round % 50) as u8);
-        times.push(commit(&catalog, &[Change::Put(Object::Profile(Arc::new(changed)))]));
-    }
-    figure("a rank: catalog and impact, p50", "us", median(&mut times));
-    figure("a rank: catalog and impact, p99", "us", percentile(&times, 99));
+    ranks(&catalog, &mut random);
     let mut times = Vec::new();
     for round in 0..200 {
         let role = catalog.tables.roles.get(&name("role", round % ROLES)).unwrap();
@@ -257,6 +261,34 @@ async fn changes(ledger: &Ledger, users: usize) {
         times.push(since.elapsed());
     }
     figure("preview of a rank, p50", "us", median(&mut times));
+}
+
+/// Ranks of profiles; every other change makes one of the strongest of a profile.
+fn ranks(catalog: &Catalog, random: &mut fastrand::Rng) {
+    let (mut known, mut all, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..2_000 {
+        let profile = name("profile", random.usize(..RANKED));
+        let profile = catalog.tables.profiles.get(&profile).unwrap();
+        let mut changed = profile.as_ref().clone();
+        changed.rank = Some(if round % 2 == 0 { random.u8(..5) } else { random.u8(..=100) });
+        let changes = [Change::Put(Object::Profile(Arc::new(changed)))];
+        let since = Instant::now();
+        let (next, delta) = catalog.advance(&changes, catalog.revision + 1, catalog.time);
+        let touched = black_box(Touched::between(catalog, &next, &delta));
+        known.push(since.elapsed());
+        classes.push(touched.led.iter().count());
+        all.push(commit(catalog, &changes));
+    }
+    classes.sort();
+    figure(
+        "a rank: classes that it leads elsewhere, p99",
+        "",
+        classes[classes.len() * 99 / 100] as f64,
+    );
+    figure("a rank: until the classes are known, p50", "us", median(&mut known));
+    figure("a rank: until the classes are known, p99", "us", percentile(&known, 99));
+    figure("a rank: catalog and impact, p50", "us", median(&mut all));
+    figure("a rank: catalog and impact, p99", "us", percentile(&all, 99));
 }
 
 /// What a commit takes beside the disk: the next catalog, and who is touched.

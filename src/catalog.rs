@@ -12,12 +12,15 @@ mod compaction;
 mod content_revisions;
 mod delta;
 mod derive;
+mod held;
+mod ids;
 mod liveness;
 mod mappings;
 mod members;
 mod memberships;
 mod memo;
 mod others;
+mod positions;
 mod reach;
 mod references;
 mod roster;
@@ -37,11 +40,14 @@ use std::{
 use uuid::Uuid;
 
 pub use self::{
-    classes::{ClassId, Direct, Link, RoleClass, Seat},
+    classes::{Direct, Link, RoleClass, Seat},
     compaction::Compacted,
     delta::{Changed, Delta},
     derive::OfClass,
+    held::Strongest,
+    ids::{ClassId, RootId, Roots},
     liveness::LinkState,
+    mappings::Candidate,
     members::Members,
     reach::Reach,
     references::{NamedKey, References},

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use self::steps::Steps;
 use crate::{
-    catalog::{Catalog, RoleClass, Seated},
+    catalog::{Candidate, Catalog, ClassId, RoleClass, Seated},
     domain::{App, Finding, Method, Time, UniqueName, UserId, directory::packed::LinkEntry},
 };
 
@@ -92,22 +92,25 @@ fn add(answer: Arc<Resolution>, findings: impl Iterator<Item = Finding>) -> Arc<
     Arc::new(answer)
 }
 
-/// Only the profile and the step that it comes from, for comparisons over many users; the app is not
-/// given.
-pub fn winner(catalog: &Catalog, seated: &Seated) -> (UniqueName, Method) {
-    let steps = Steps::of(catalog, seated, App::Unspecified);
-    let winner = steps.winner();
-    (winner.profile.clone(), winner.method)
+/// The profile that a direct link leads a user to, if any does: for comparisons over many users.
+pub fn direct_winner<'a>(catalog: &'a Catalog, seated: &Seated<'_>) -> Option<&'a UniqueName> {
+    winner::direct(catalog, seated)
 }
 
-/// The same for users of a role class without a direct link, in an app.
-pub fn class_winner(catalog: &Catalog, class: &RoleClass, app: App) -> (UniqueName, Method) {
-    winner::of_class(catalog, class, app)
+/// Only the profile that users of a role class get in an app without a direct link, and the step that
+/// it comes from: for comparisons over many classes. `by_role` is what their roots lead to
+/// ([`Catalog::strongest_of`]).
+pub fn class_winner<'a>(
+    catalog: &'a Catalog,
+    class: ClassId,
+    by_role: Option<&'a Candidate>,
+    app: App,
+) -> (&'a UniqueName, Method) {
+    winner::of_class(catalog, class, by_role, app)
 }
 
 /// Whether a role of the class leads to a profile, so that neither defaults nor the app matter to
 /// users without a direct link.
 pub fn is_led_by_role(catalog: &Catalog, class: &RoleClass) -> bool {
-    let leads = |root| catalog.mapped(root).any(|profile| profile.common.is_active());
-    class.held.iter().any(leads)
+    class.held.iter().any(|root| catalog.strongest(root).is_some())
 }

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Catalog, mappings::Mappings};
+use super::{Candidate, Catalog, mappings::Mappings};
 use crate::domain::{UniqueName, profile::Profile};
 
 impl Catalog {
     /// Custom profiles that map the root role, active or not, ascending by name.
     pub fn mapped(&self, root: &UniqueName) -> impl Iterator<Item = &Profile> {
-        let names = self.mappings.by_root.get(root).into_iter().flatten();
+        let names = self.mappings.of_root(root);
         names.filter_map(|name| self.tables.profiles.get(name)).map(AsRef::as_ref)
+    }
+
+    /// The profile that a root role by itself leads to: of the active custom ones that map it, the one
+    /// with the strongest rank.
+    pub fn strongest(&self, root: &UniqueName) -> Option<&Candidate> {
+        self.mappings.first(root)
     }
 
     /// Custom profiles that are flagged default, active or not, ascending by name.
@@ -22,21 +28,31 @@ impl Catalog {
     pub(super) fn unmap(&mut self, name: &UniqueName) {
         if let Some(old) = self.tables.profiles.get(name).cloned() {
             let roots = self.roots(&old);
-            self.mappings.remove(&old, roots);
+            self.mappings.remove(&old, &roots);
+            self.note_mapped(&roots);
         }
     }
 
     /// Puts a profile into the index.
     pub(super) fn map(&mut self, profile: &Profile) {
         let roots = self.roots(profile);
-        self.mappings.add(profile, roots);
+        self.mappings.add(profile, &roots);
+        self.note_mapped(&roots);
     }
 
     /// Derives the index again, for other roles have other roots.
     pub(super) fn remap(&mut self) {
-        self.mappings = Mappings::default();
-        for profile in self.tables.profiles.clone().iter() {
-            self.map(profile);
+        let mut mappings = Mappings::default();
+        for profile in self.tables.profiles.iter() {
+            mappings.add(profile, &self.roots(profile));
+        }
+        self.users.classes.held.note_all(&mappings);
+        self.mappings = mappings;
+    }
+
+    fn note_mapped(&mut self, roots: &BTreeSet<UniqueName>) {
+        for root in roots {
+            self.users.classes.held.note(root, &self.mappings);
         }
     }
 

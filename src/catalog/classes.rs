@@ -7,15 +7,16 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::memo::Memo;
+use super::{
+    held::Held,
+    ids::{ClassId, Roots},
+    mappings::Mappings,
+    memo::Memo,
+};
 use crate::domain::{UniqueName, UserId};
-
-/// Number of a role class in its catalog, and in all that come after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct ClassId(u64);
 
 /// Root roles that users of a class hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -100,7 +101,7 @@ pub(super) struct Classes {
     pub(super) by_id: OrdMap<ClassId, Counted>,
     pub(super) ids: OrdMap<Arc<RoleSet>, ClassId>,
     /// By the roots that their users hold.
-    holding: OrdMap<UniqueName, OrdSet<ClassId>>,
+    pub(super) held: Held,
     next: u64,
     /// Another one once everybody was seated again, and classes got other numbers.
     pub(super) numbering: u64,
@@ -118,6 +119,8 @@ pub(super) struct Counted {
 pub(super) struct ClassEntry {
     pub(super) set: Arc<RoleSet>,
     pub(super) derived: Derived,
+    /// Those that users hold themselves, by number.
+    pub(super) roots: Roots,
     pub(super) memo: Memo,
 }
 
@@ -127,33 +130,33 @@ impl Default for Classes {
         let mut classes = Self {
             by_id: OrdMap::new(),
             ids: OrdMap::new(),
-            holding: OrdMap::new(),
+            held: Held::default(),
             next: 0,
             numbering: 0,
         };
-        let id = classes.add(RoleSet::default(), Derived::default());
-        classes.join(id);
+        let id = classes.add(RoleSet::default(), Derived::default(), &Mappings::default());
+        classes.join(id, 1);
         classes
     }
 }
 
 impl Classes {
     /// Adds the class of a role set, from which the given follows; nobody joins it yet.
-    pub(super) fn add(&mut self, set: RoleSet, derived: Derived) -> ClassId {
+    pub(super) fn add(&mut self, set: RoleSet, derived: Derived, mappings: &Mappings) -> ClassId {
         let id = ClassId(self.next);
         self.next += 1;
         let set = Arc::new(set);
-        let entry = ClassEntry { set: Arc::clone(&set), derived, memo: Memo::default() };
-        self.index(id, &entry.derived.roots);
+        let roots = self.held.add(id, &derived.roots.held, mappings);
+        let entry = ClassEntry { set: Arc::clone(&set), derived, roots, memo: Memo::default() };
         self.by_id.insert(id, Counted { entry: Arc::new(entry), users: 0 });
         self.ids.insert(set, id);
         id
     }
 
-    /// Counts one more user in the class.
-    pub(super) fn join(&mut self, id: ClassId) {
+    /// Counts so many more users in the class.
+    pub(super) fn join(&mut self, id: ClassId, users: usize) {
         if let Some(class) = self.by_id.get_mut(&id) {
-            class.users += 1;
+            class.users += users;
         }
     }
 
@@ -165,41 +168,22 @@ impl Classes {
             && let Some(class) = self.by_id.remove(&id)
         {
             self.ids.remove(&class.entry.set);
-            self.take_out(id, &class.entry.derived.roots);
+            self.held.take_out(id, &class.entry.derived.roots.held);
         }
     }
 
     /// Gives a class what follows from its roles now.
-    pub(super) fn change(&mut self, id: ClassId, derived: Derived) {
+    pub(super) fn change(&mut self, id: ClassId, derived: Derived, mappings: &Mappings) {
         let Some(class) = self.by_id.get_mut(&id) else { return };
+        self.held.take_out(id, &class.entry.derived.roots.held);
+        let roots = self.held.add(id, &derived.roots.held, mappings);
         let set = Arc::clone(&class.entry.set);
-        let entry = Arc::new(ClassEntry { set, derived, memo: Memo::default() });
-        let old = std::mem::replace(&mut class.entry, Arc::clone(&entry));
-        self.take_out(id, &old.derived.roots);
-        self.index(id, &entry.derived.roots);
+        class.entry = Arc::new(ClassEntry { set, derived, roots, memo: Memo::default() });
     }
 
-    /// The classes whose users hold a root themselves, ascending.
-    pub(super) fn holding(&self, root: &UniqueName) -> impl Iterator<Item = ClassId> {
-        self.holding.get(root).into_iter().flatten().copied()
-    }
-
-    fn index(&mut self, id: ClassId, class: &RoleClass) {
-        for root in &class.held {
-            self.holding.entry(root.clone()).or_default().insert(id);
-        }
-    }
-
-    fn take_out(&mut self, id: ClassId, class: &RoleClass) {
-        for root in &class.held {
-            let empty = self.holding.get_mut(root).is_some_and(|classes| {
-                classes.remove(&id);
-                classes.is_empty()
-            });
-            if empty {
-                self.holding.remove(root);
-            }
-        }
+    /// Whether the class was there before those that a later catalog added, unless it is gone.
+    pub(super) fn numbered(&self, id: ClassId) -> bool {
+        id.0 < self.next
     }
 
     /// The class of that number. Numbers come from seats of this catalog, whose classes are there.
@@ -219,7 +203,7 @@ impl Classes {
         for (id, entry) in empty {
             self.by_id.remove(&id);
             self.ids.remove(&entry.set);
-            self.take_out(id, &entry.derived.roots);
+            self.held.take_out(id, &entry.derived.roots.held);
         }
     }
 

@@ -73,9 +73,7 @@ impl Catalog {
             };
             placements.push(number, found.whole());
             let view = found.view();
-            if view.is_counted() {
-                numbered.members[number as usize].insert(position);
-            }
+            numbered.push(number, view.is_counted());
             if !seat.direct.links().is_empty() {
                 for key in indexed(&view.links(), seat) {
                     linked.join(&key, position);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Catalog, ClassId, Link, RoleClass,
+    Candidate, Catalog, ClassId, Link, RoleClass, RootId, Roots, Strongest,
     classes::{Derived, RoleSet},
 };
 use crate::domain::UniqueName;
@@ -21,7 +21,7 @@ impl Catalog {
             return *id;
         }
         let derived = self.derive(&set);
-        self.users.classes.add(set, derived)
+        self.users.classes.add(set, derived, &self.mappings)
     }
 
     /// What follows from a role set for the roles that exist now.
@@ -47,7 +47,7 @@ impl Catalog {
             .map(|(id, _, derived)| (id, derived))
             .collect();
         for (id, derived) in changed {
-            self.users.classes.change(id, derived);
+            self.users.classes.change(id, derived, &self.mappings);
         }
     }
 
@@ -57,14 +57,31 @@ impl Catalog {
         classes.map(|(id, class)| (*id, &class.entry.derived.roots))
     }
 
-    /// The classes whose users hold a root role themselves.
-    pub fn classes_holding(&self, root: &UniqueName) -> impl Iterator<Item = ClassId> {
-        self.users.classes.holding(root)
+    /// The classes whose users hold a root role themselves, ascending, each with the numbers of all its
+    /// roots.
+    pub fn classes_holding(&self, root: &UniqueName) -> impl Iterator<Item = (ClassId, &Roots)> {
+        self.users.classes.held.holding(root)
     }
 
-    /// The roles of a class; none when nobody is in it.
-    pub fn find_class(&self, id: ClassId) -> Option<&RoleClass> {
-        self.users.classes.by_id.get(&id).map(|class| &class.entry.derived.roots)
+    /// The numbers of the roots that users of a class hold themselves.
+    pub fn roots_of(&self, id: ClassId) -> &Roots {
+        &self.users.classes.entry(id).roots
+    }
+
+    /// The profile that these roots lead to, if any does: of the active custom ones that map one of
+    /// them, the one with the strongest rank.
+    pub fn strongest_of(&self, roots: &[RootId]) -> Option<&Candidate> {
+        self.users.classes.held.strongest(roots)
+    }
+
+    /// The same for one look at very many classes.
+    pub fn strongest_of_all(&self) -> Strongest<'_> {
+        self.users.classes.held.all()
+    }
+
+    /// Whether a class was there already that a later catalog of the same numbering has.
+    pub fn had_class(&self, id: ClassId) -> bool {
+        self.users.classes.numbered(id)
     }
 
     /// Whether the numbers of classes mean in both catalogs the same: they do until everybody is

@@ -1,19 +1,21 @@
-//! Sets of users by the key that leads to them: those of the base as a bitmap of positions, those of
-//! the overlay by id.
+//! Sets of users by the key that leads to them: those of the base by position, those of the overlay by
+//! id.
 
-use std::{fmt, ops::Bound, sync::Arc};
+use std::{fmt, ops::Bound};
 
 use imbl::{OrdMap, OrdSet};
-use roaring::RoaringBitmap;
 
-use super::roster::{At, Roster};
+use super::{
+    positions::PositionSet,
+    roster::{At, Roster},
+};
 use crate::domain::{UserId, name::cmp_folded};
 
 /// Users under one key.
 #[derive(Debug, Clone, Default)]
 struct Crowd {
     /// Positions in the base of the roster; those that its overlay replaces do not count any more.
-    packed: Arc<RoaringBitmap>,
+    packed: PositionSet,
     /// Those of the overlay.
     changed: OrdSet<UserId>,
     len: usize,
@@ -32,11 +34,12 @@ pub struct Members<'a> {
 
 impl<K: Ord + Clone> Index<K> {
     /// The index of users that are all in the base, by position.
-    pub(super) fn of_base(sets: impl IntoIterator<Item = (K, RoaringBitmap)>) -> Self {
-        let crowds = sets.into_iter().filter(|(_, set)| !set.is_empty()).map(|(key, set)| {
-            let len = set.len() as usize;
-            (key, Crowd { packed: Arc::new(set), changed: OrdSet::new(), len })
+    pub(super) fn of_base(sets: impl IntoIterator<Item = (K, PositionSet)>) -> Self {
+        let crowds = sets.into_iter().map(|(key, packed)| {
+            let len = packed.len();
+            (key, Crowd { packed, changed: OrdSet::new(), len })
         });
+        let crowds = crowds.filter(|(_, crowd)| crowd.len > 0);
         Self(crowds.collect())
     }
 
@@ -147,7 +150,7 @@ impl<'a> Members<'a> {
 
     fn between(self, from: u32, behind: Bound<UserId>) -> impl Iterator<Item = UserId> + use<'a> {
         let Self { roster, crowd } = self;
-        let packed = crowd.packed.range(from..).filter(move |at| roster.holds(*at));
+        let packed = crowd.packed.from(from).filter(move |at| roster.holds(*at));
         let packed = packed.map(move |at| roster.base.users.at(at).id());
         let mut packed = packed.peekable();
         let mut changed = crowd.changed.range::<_, UserId>((behind, Bound::Unbounded)).peekable();

@@ -7,13 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use roaring::RoaringBitmap;
-
 use super::{
     Catalog,
-    classes::{ClassId, Classes, Direct, Link, RoleSet, Seat},
+    classes::{Classes, Direct, Link, RoleSet, Seat},
+    ids::ClassId,
     members::{Index, Members},
     memberships::Memberships,
+    positions::PositionSet,
     roster::{Base, Placements, Roster, Stored},
     seated::Seated,
     users::indexed,
@@ -21,14 +21,14 @@ use super::{
 use crate::domain::{
     TeamId, Time, UniqueName, UserId,
     directory::{
-        Team, User,
+        Team, User, UserKind,
         packed::{LinkEntry, PackedUsers},
     },
 };
 
 /// Positions of users by the key that leads to them.
 #[derive(Debug)]
-pub(super) struct Groups<K>(HashMap<K, RoaringBitmap>);
+pub(super) struct Groups<K>(HashMap<K, Vec<u32>>);
 
 impl<K: Hash + Ord + Clone> Groups<K> {
     pub(super) fn new() -> Self {
@@ -38,23 +38,30 @@ impl<K: Hash + Ord + Clone> Groups<K> {
     /// Puts a user, whose position is behind those before, under a key.
     pub(super) fn join(&mut self, key: &K, position: u32) {
         match self.0.get_mut(key) {
-            Some(set) => _ = set.insert(position),
-            None => _ = self.0.insert(key.clone(), RoaringBitmap::from_iter([position])),
+            Some(positions) => positions.push(position),
+            None => _ = self.0.insert(key.clone(), vec![position]),
         }
     }
 
     pub(super) fn index(self) -> Index<K> {
-        Index::of_base(self.0)
+        let sets = self.0.into_iter().map(|(key, positions)| (key, PositionSet::of(&positions)));
+        Index::of_base(sets)
     }
 }
 
-/// Seats by number, and the counted users of each by position.
+/// Seats by number, and who sits on each, in the order of positions.
 #[derive(Debug, Default)]
 pub(super) struct Numbered {
     numbers: HashMap<Seat, u32>,
     pub(super) seats: Vec<Seat>,
-    pub(super) members: Vec<RoaringBitmap>,
+    /// By position: the number of the seat of a counted user, or [`UNCOUNTED`].
+    counted: Vec<u32>,
+    /// By number: how many users sit there, counted or not.
+    users: Vec<usize>,
 }
+
+/// In place of the seat of a user who is not counted.
+const UNCOUNTED: u32 = u32::MAX;
 
 impl Numbered {
     /// The number of a seat, which it gets where it has none.
@@ -65,15 +72,53 @@ impl Numbered {
         let number = self.seats.len() as u32;
         self.numbers.insert(seat.clone(), number);
         self.seats.push(seat.clone());
-        self.members.push(RoaringBitmap::new());
+        self.users.push(0);
         number
+    }
+
+    /// Seats the next user on the seat of that number.
+    pub(super) fn push(&mut self, number: u32, is_counted: bool) {
+        self.users[number as usize] += 1;
+        self.counted.push(if is_counted { number } else { UNCOUNTED });
+    }
+
+    /// Each seat with the number of its users.
+    pub(super) fn users(&self) -> impl Iterator<Item = (&Seat, usize)> {
+        self.seats.iter().zip(self.users.iter().copied())
     }
 
     /// The seats, and the index of their counted users.
     pub(super) fn finish(self) -> (Vec<Seat>, Index<Seat>) {
-        let index = Index::of_base(self.seats.iter().cloned().zip(self.members));
+        let members = grouped(&self.counted, self.seats.len());
+        let index = Index::of_base(self.seats.iter().cloned().zip(members));
         (self.seats, index)
     }
+}
+
+/// The positions at which each of so many numbers stands, by a counting sort: to put one position after
+/// the other into its set takes a miss of the machine's caches for each.
+fn grouped(numbers: &[u32], most: usize) -> Vec<PositionSet> {
+    let mut ends = vec![0; most + 1];
+    let known = || (0_u32..).zip(numbers).filter(|(_, number)| (**number as usize) < most);
+    for (_, number) in known() {
+        ends[*number as usize + 1] += 1;
+    }
+    for at in 1..=most {
+        ends[at] += ends[at - 1];
+    }
+    let mut sorted = vec![0; ends[most]];
+    for (position, number) in known() {
+        let end = &mut ends[*number as usize];
+        sorted[*end] = position;
+        *end += 1;
+    }
+    let mut start = 0;
+    let sets = ends[..most].iter().map(|end| {
+        let set = PositionSet::of(&sorted[start..*end]);
+        start = *end;
+        set
+    });
+    sets.collect()
 }
 
 /// What users have in common who name the same roles, belong to the same teams, and are younger than
@@ -99,7 +144,7 @@ impl Catalog {
         let links = self.profile_links(written, &given);
         let whole = set.own.len() == user.roles.len() && links.len() == user.direct.len();
         let class = self.intern(set);
-        self.users.classes.join(class);
+        self.users.classes.join(class, 1);
         let seat = Seat { class, direct: Direct::of(&user.id, links) };
         self.users.put(Stored { user, seat, whole });
     }
@@ -157,7 +202,6 @@ impl Catalog {
                 class = self.intern(set);
                 number = numbered.number(&Seat { class, direct: Direct::None });
             }
-            self.users.classes.join(class);
             let given: Vec<_> = entry.links().collect();
             if !given.is_empty() {
                 let links = self.profile_links(written, &given);
@@ -168,10 +212,12 @@ impl Catalog {
                 }
                 number = numbered.number(&seat);
             }
-            if !entry.is_disabled() && entry.kind() == crate::domain::directory::UserKind::Human {
-                numbered.members[number as usize].insert(position);
-            }
+            let is_counted = !entry.is_disabled() && entry.kind() == UserKind::Human;
+            numbered.push(number, is_counted);
             placements.push(number, whole);
+        }
+        for (seat, users) in numbered.users() {
+            self.users.classes.join(seat.class, users);
         }
         let (seats, seated) = numbered.finish();
         self.users.roster = Roster::of(Base::new(users, placements, seats));

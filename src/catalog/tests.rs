@@ -276,6 +276,10 @@ proptest! {
         prop_assert_eq!(seats(&stepped), seats(&fresh));
         prop_assert_eq!(linked(&stepped), linked(&fresh));
         prop_assert_eq!(&stepped.mappings, &fresh.mappings);
+        for (id, class) in stepped.classes() {
+            let by_name = class.held.iter().filter_map(|root| stepped.strongest(root)).min();
+            prop_assert_eq!(stepped.strongest_of(stepped.roots_of(id)), by_name, "{:?}", class);
+        }
         prop_assert_eq!(&stepped.users.memberships, &fresh.users.memberships);
         let counted: usize = stepped.seats().map(|(_, ids)| ids.len()).sum();
         prop_assert_eq!(counted, stepped.users().filter(|s| s.is_counted()).count());

@@ -1,7 +1,8 @@
 //! All users, and the indexes that lead to them.
 
 use super::{
-    classes::{ClassId, Classes, Link, Seat},
+    classes::{Classes, Link, Seat},
+    ids::ClassId,
     members::Index,
     memberships::Memberships,
     roster::{Roster, Stored},

@@ -9,9 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Touched, first::first, leads::Leads, sides::Sides};
+use super::{
+    Touched,
+    first::first,
+    leads::Leads,
+    sides::{Sides, Winner},
+};
 use crate::{
-    catalog::{ClassId, Members, Seat, Seated},
+    catalog::{ClassId, Direct, Members, Seat},
     domain::{UniqueName, UserId},
 };
 
@@ -48,8 +53,8 @@ pub struct Affected {
 /// Users who get another profile: from which one to which one.
 #[derive(Debug)]
 struct Led<'a> {
-    from: UniqueName,
-    to: UniqueName,
+    from: &'a UniqueName,
+    to: &'a UniqueName,
     count: u64,
     users: Users<'a>,
 }
@@ -124,7 +129,9 @@ impl<'a> Comparison<'a> {
             && before.is_counted()
             && after.is_counted()
         {
-            self.compare(&before, &after, 1, Users::One(id.clone()));
+            let winners = (self.sides.old.winner(&before), self.sides.new.winner(&after));
+            let classes = [before.seat.class, after.seat.class];
+            self.compare(winners, classes, 1, Users::One(id.clone()));
         }
     }
 
@@ -149,19 +156,19 @@ impl<'a> Comparison<'a> {
                     || classes.contains(&seat.class)
                     || seat.direct.links().iter().any(|link| self.concerns(&link.name))
                 {
-                    self.seat(ids, changed(seat));
+                    self.seat(seat, ids, changed(seat));
                 }
             }
             return;
         };
         for class in &classes {
             for (seat, ids) in old.seats_of(*class) {
-                self.seat(ids, changed(seat));
+                self.seat(seat, ids, changed(seat));
             }
         }
         for seat in linked.into_iter().filter(|seat| !classes.contains(&seat.class)) {
             if let Some(ids) = old.in_seat(seat) {
-                self.seat(ids, changed(seat));
+                self.seat(seat, ids, changed(seat));
             }
         }
     }
@@ -180,32 +187,33 @@ impl<'a> Comparison<'a> {
     }
 
     /// Compares the users of a seat, but for those of them who changed.
-    fn seat(&mut self, ids: Members<'a>, changed: usize) {
+    fn seat(&mut self, seat: &Seat, ids: Members<'a>, changed: usize) {
         let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
-        let rest = Users::Seat(ids, &touched.users);
-        let sample = rest.after(None).next();
-        if let Some(sample) = sample
-            && let (Some(before), Some(after)) = (old.user(&sample), new.user(&sample))
-        {
-            let count = (ids.len() - changed) as u64;
-            self.compare(&before, &after, count, rest);
+        let (count, rest) = (ids.len() - changed, Users::Seat(ids, &touched.users));
+        if count == 0 {
+            return;
         }
+        let id = seat.class;
+        let winners = match seat.direct {
+            Direct::None => (self.sides.old.of_class(id), self.sides.new.of_class(id)),
+            // When a link was made, only the users tell.
+            Direct::One(_) | Direct::Many(..) => {
+                let sample = rest.after(None).next();
+                let both = sample.and_then(|id| Some((old.user(&id)?, new.user(&id)?)));
+                let Some((before, after)) = both else { return };
+                (self.sides.old.winner(&before), self.sides.new.winner(&after))
+            }
+        };
+        self.compare(winners, [id; 2], count as u64, rest);
     }
 
     /// Classes whose users without a link may count: exact for profile, method and gates.
     fn concerned_classes(&mut self) -> BTreeSet<ClassId> {
-        let (old, new, touched) = (self.sides.old.catalog, self.sides.new.catalog, self.touched);
+        let (new, touched) = (self.sides.new.catalog, self.touched);
         let mut concerned: BTreeSet<_> = touched.led.iter().chain(touched.gated.iter()).collect();
-        for id in self.leads.classes(new) {
-            if let (Some(before), Some(after)) = (old.find_class(id), new.find_class(id))
-                && self.leads.may_lead((old, before), (new, after))
-                && self.sides.old.of_class(id) != self.sides.new.of_class(id)
-            {
-                concerned.insert(id);
-            }
-        }
+        concerned.extend(self.sides.by_other_step());
         for id in self.leads.content_classes(new) {
-            if touched.contents.contains(&self.sides.new.of_class(id).0) {
+            if touched.contents.contains(self.sides.new.of_class(id).0) {
                 concerned.insert(id);
             }
         }
@@ -216,9 +224,14 @@ impl<'a> Comparison<'a> {
         self.leads.links.contains(link) || self.touched.contents.contains(link)
     }
 
-    /// Compares one user before and after, for all users of his seat, who ascend.
-    fn compare(&mut self, before: &Seated<'_>, after: &Seated<'_>, count: u64, users: Users<'a>) {
-        let (from, to) = (self.sides.old.winner(before), self.sides.new.winner(after));
+    /// Compares what some users get before and after, in the class that they are in.
+    fn compare(
+        &mut self,
+        (from, to): (Winner<'a>, Winner<'a>),
+        classes: [ClassId; 2],
+        count: u64,
+        users: Users<'a>,
+    ) {
         if from.0 != to.0 {
             self.counts.total_count += count;
             self.led.push(Led { from: from.0, to: to.0, count, users });
@@ -227,9 +240,8 @@ impl<'a> Comparison<'a> {
         if from.1 != to.1 {
             self.counts.method_only += count;
         }
-        let (classes, may_differ) =
-            ([before.seat.class, after.seat.class], self.touched.contents.contains(&to.0));
-        if self.sides.content_differs(&to.0, classes, may_differ) {
+        let may_differ = self.touched.contents.contains(to.0);
+        if self.sides.content_differs(to.0, classes, may_differ) {
             self.counts.content_only += count;
         }
     }
@@ -248,7 +260,7 @@ impl Compared<'_> {
         let groups = self.led.iter().map(|led| led.users.after(after));
         let users = first(groups, most).into_iter().map(|(user, at)| {
             let Led { from, to, .. } = &self.led[at];
-            AffectedUser { user, from: from.clone(), to: to.clone() }
+            AffectedUser { user, from: UniqueName::clone(from), to: UniqueName::clone(to) }
         });
         users.collect()
     }
@@ -257,7 +269,7 @@ impl Compared<'_> {
     pub(super) fn moves(&self) -> BTreeMap<(UniqueName, UniqueName), u64> {
         let mut moves = BTreeMap::new();
         for Led { from, to, count, .. } in &self.led {
-            *moves.entry((from.clone(), to.clone())).or_default() += count;
+            *moves.entry((UniqueName::clone(from), UniqueName::clone(to))).or_default() += count;
         }
         moves
     }

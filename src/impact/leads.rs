@@ -58,34 +58,22 @@ impl Leads {
         !fallback && !mapping && sets.iter().all(|set| set.is_empty())
     }
 
-    /// The classes of a catalog that any of this may concern, contents aside.
-    pub(super) fn classes(&self, new: &Catalog) -> BTreeSet<ClassId> {
-        if self.fallback || self.mapping {
-            return new.classes().map(|(id, _)| id).collect();
-        }
-        let roots = [&self.roots, &self.gates, &self.rights].into_iter().flatten();
-        roots.flat_map(|root| new.classes_holding(root)).collect()
-    }
-
     /// The classes whose users a role or the default may lead to a profile with other content.
     pub(super) fn content_classes(&self, new: &Catalog) -> BTreeSet<ClassId> {
-        let mut found: BTreeSet<_> =
-            self.content_roots.iter().flat_map(|root| new.classes_holding(root)).collect();
-        if self.content_fallback {
-            let classes = new.classes().filter(|(_, class)| !is_led_by_role(new, class));
-            found.extend(classes.map(|(id, _)| id));
-        }
-        found
+        let holding = self.content_roots.iter().flat_map(|root| new.classes_holding(root));
+        let unled = new.classes().filter(|(_, class)| !is_led_by_role(new, class));
+        let unled = self.content_fallback.then_some(unled).into_iter().flatten();
+        holding.map(|(id, _)| id).chain(unled.map(|(id, _)| id)).collect()
     }
 
-    /// Whether users of a class may get another profile, or the same one by another step.
+    /// Whether users of a class that held and holds the same roots may get another profile, or the
+    /// same one by another step.
     pub(super) fn may_lead(
         &self,
         (old, before): (&Catalog, &RoleClass),
         (new, after): (&Catalog, &RoleClass),
     ) -> bool {
-        (self.mapping && before.held != after.held)
-            || meets(after, &self.roots)
+        meets(after, &self.roots)
             || (self.fallback && !(is_led_by_role(old, before) && is_led_by_role(new, after)))
     }
 
@@ -98,11 +86,14 @@ impl Leads {
         if old.map(lead) == new.map(lead) {
             return;
         }
+        let [(before, _), (after, _)] = states;
+        // Behind a stronger profile of the same root a profile comes and goes unseen.
+        let leads = |root: &UniqueName| before.strongest(root) != after.strongest(root);
         for (catalog, profile) in states {
             let Some(profile) = profile else { continue };
             self.links.insert(profile.name().clone());
             self.fallback |= is_fallback(profile);
-            self.roots.extend(roots(catalog, profile));
+            self.roots.extend(roots(catalog, profile).into_iter().filter(leads));
         }
     }
 

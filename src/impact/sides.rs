@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    catalog::{Catalog, ClassId, Delta, Seated},
+    catalog::{Candidate, Catalog, ClassId, Delta, Seated},
     content::{Differing, Gates, Pair},
     domain::{App, Method, UniqueName},
-    resolve::{class_winner, winner},
+    resolve::{class_winner, direct_winner},
 };
 
-/// The profile and the step that a user gets it from.
-pub(super) type Winner = (UniqueName, Method);
+/// The profile and the step that users get it from.
+pub(super) type Winner<'a> = (&'a UniqueName, Method);
 
 #[cfg(test)]
 thread_local! {
@@ -24,6 +24,8 @@ thread_local! {
 pub(super) struct Sides<'a> {
     pub(super) old: Side<'a>,
     pub(super) new: Side<'a>,
+    /// Classes whose users get the profile that they had by another step.
+    by_other_step: BTreeSet<ClassId>,
     contents: Pair<'a>,
     /// Parts that the commit may change of a content that it reaches.
     differing: Differing,
@@ -36,7 +38,7 @@ pub(super) struct Sides<'a> {
 pub(super) struct Side<'a> {
     pub(super) catalog: &'a Catalog,
     /// What users of a class get without a direct link.
-    winners: HashMap<ClassId, Winner>,
+    winners: HashMap<ClassId, Winner<'a>>,
     /// The root roles that some tool requires.
     required: Option<BTreeSet<UniqueName>>,
     gates: HashMap<ClassId, Gates>,
@@ -47,25 +49,38 @@ impl<'a> Sides<'a> {
         Self {
             old: Side::new(old),
             new: Side::new(new),
+            by_other_step: BTreeSet::new(),
             contents: Pair::new(old, new),
             differing: Differing::by(delta),
             compared: HashMap::new(),
         }
     }
 
-    /// Whether users of a class get another profile in some app.
-    pub(super) fn leads_elsewhere(&mut self, class: ClassId) -> bool {
-        let (from, to) = (self.old.of_class(class), self.new.of_class(class));
+    /// Whether users of a class, whose roots led and lead to these, get another profile in some app.
+    pub(super) fn leads_elsewhere(
+        &mut self,
+        id: ClassId,
+        before: Option<&'a Candidate>,
+        after: Option<&'a Candidate>,
+    ) -> bool {
+        let app = App::Unspecified;
+        let (from, to) = (self.old.in_app(id, before, app), self.new.in_app(id, after, app));
         if from.0 != to.0 {
             return true;
         }
+        if from.1 != to.1 {
+            self.by_other_step.insert(id);
+        }
         // The app decides among built-in profiles alone.
-        let built_in = [&from, &to].iter().any(|winner| winner.1 == Method::DefaultBuiltIn);
+        let built_in = [from, to].iter().any(|winner| winner.1 == Method::DefaultBuiltIn);
         let apps = [App::Workspace, App::Omnichannel, App::ContactCenterWorkspace];
-        built_in
-            && apps
-                .into_iter()
-                .any(|app| self.old.in_app(class, app) != self.new.in_app(class, app))
+        let differs = |app| self.old.in_app(id, before, app).0 != self.new.in_app(id, after, app).0;
+        built_in && apps.into_iter().any(differs)
+    }
+
+    /// The classes met so far whose users get the profile that they had by another step.
+    pub(super) fn by_other_step(&self) -> impl Iterator<Item = ClassId> {
+        self.by_other_step.iter().copied()
     }
 
     /// Whether users of a class find other gates open.
@@ -110,28 +125,29 @@ impl<'a> Side<'a> {
     }
 
     /// What a user gets when the app is not given.
-    pub(super) fn winner(&mut self, seated: &Seated<'_>) -> Winner {
-        let catalog = self.catalog;
-        let leads = |link| catalog.profile_of(seated.written(), link);
-        if seated.links().into_iter().filter_map(leads).any(|p| p.common.is_active()) {
-            return winner(catalog, seated);
+    pub(super) fn winner(&mut self, seated: &Seated<'_>) -> Winner<'a> {
+        match direct_winner(self.catalog, seated) {
+            Some(profile) => (profile, Method::Direct),
+            None => self.of_class(seated.seat.class),
         }
-        self.of_class(seated.seat.class)
     }
 
     /// What users of a class get without a direct link when the app is not given.
-    pub(super) fn of_class(&mut self, class: ClassId) -> Winner {
-        let catalog = self.catalog;
-        let winner = || {
-            #[cfg(test)]
-            WORKED_OUT.with(|count| count.set(count.get() + 1));
-            class_winner(catalog, catalog.class(class), App::Unspecified)
-        };
-        self.winners.entry(class).or_insert_with(winner).clone()
+    pub(super) fn of_class(&mut self, id: ClassId) -> Winner<'a> {
+        if let Some(winner) = self.winners.get(&id) {
+            return *winner;
+        }
+        let by_role = self.catalog.strongest_of(self.catalog.roots_of(id));
+        let winner = self.in_app(id, by_role, App::Unspecified);
+        self.winners.insert(id, winner);
+        winner
     }
 
-    fn in_app(&self, class: ClassId, app: App) -> UniqueName {
-        class_winner(self.catalog, self.catalog.class(class), app).0
+    /// What users of a class, whose roots lead to that, get without a direct link in an app.
+    fn in_app(&self, id: ClassId, by_role: Option<&'a Candidate>, app: App) -> Winner<'a> {
+        #[cfg(test)]
+        WORKED_OUT.with(|count| count.set(count.get() + 1));
+        class_winner(self.catalog, id, by_role, app)
     }
 
     fn all_gates(&mut self, class: ClassId) -> &Gates {

@@ -7,7 +7,7 @@ use super::{
     sides::Sides,
 };
 use crate::{
-    catalog::{Catalog, Changed, ClassId, Delta, Reach},
+    catalog::{Catalog, Changed, ClassId, Delta, Reach, RoleClass},
     domain::{Kind, Object, UniqueName, UserId},
 };
 
@@ -78,6 +78,11 @@ impl Touched {
         touched
     }
 
+    /// What a delta touched that led from one catalog to the other.
+    pub fn between(old: &Catalog, new: &Catalog, delta: &Delta) -> Self {
+        Self::of(&mut Sides::new(old, new, delta), &Leads::of(old, new, delta), delta)
+    }
+
     /// All that any commit can touch.
     pub fn anything() -> Self {
         Self { everyone: true, contents: Reach::every(), providers: true, ..Self::default() }
@@ -124,22 +129,51 @@ impl Touched {
     /// Works out the outcomes of the classes that the commit can lead elsewhere.
     fn compare_classes(&mut self, sides: &mut Sides<'_>, leads: &Leads) {
         let (old, new) = (sides.old.catalog, sides.new.catalog);
-        for id in leads.classes(new) {
-            // Without a class before, every user in it is one who changed.
-            let (Some(before), Some(after)) = (old.find_class(id), new.find_class(id)) else {
-                continue;
-            };
-            let moved = leads.mapping && before.held != after.held;
-            if leads.may_lead((old, before), (new, after)) && sides.leads_elsewhere(id) {
-                self.led.0.insert(id);
+        // Every user of a class that is new is one who changed.
+        if leads.fallback || leads.mapping {
+            for (id, after) in new.classes().filter(|(id, _)| old.had_class(*id)) {
+                self.compare_class(sides, leads, id, [old.class(id), after]);
             }
-            let by_root = moved || meets(after, &leads.roots) || meets(after, &leads.gates);
-            if by_root && sides.opens_other_gates(id) {
+            return;
+        }
+        // Classes hold what they held, and the numbers of their roots are the same. A class that holds
+        // several of these comes several times.
+        let holding = |root| new.classes_holding(root).filter(|(id, _)| old.had_class(*id));
+        let (before, after) = (old.strongest_of_all(), new.strongest_of_all());
+        let led =
+            leads.roots.iter().flat_map(holding).filter(|(id, roots)| {
+                sides.leads_elsewhere(*id, before.of(roots), after.of(roots))
+            });
+        self.led.0 = led.map(|(id, _)| id).collect();
+        for (id, _) in leads.gates.iter().flat_map(holding) {
+            if sides.opens_other_gates(id) {
                 self.gated.0.insert(id);
             }
-            if moved || meets(after, &leads.rights) {
-                self.rights.0.insert(id);
-            }
+        }
+        self.rights.0.extend(leads.rights.iter().flat_map(holding).map(|(id, _)| id));
+    }
+
+    /// The same for one class that held and holds these roots.
+    fn compare_class<'a>(
+        &mut self,
+        sides: &mut Sides<'a>,
+        leads: &Leads,
+        id: ClassId,
+        [before, after]: [&RoleClass; 2],
+    ) {
+        let (old, new) = (sides.old.catalog, sides.new.catalog);
+        let moved = before.held != after.held;
+        let may_lead = moved || leads.may_lead((old, before), (new, after));
+        let led = |catalog: &'a Catalog| catalog.strongest_of(catalog.roots_of(id));
+        if may_lead && sides.leads_elsewhere(id, led(old), led(new)) {
+            self.led.0.insert(id);
+        }
+        let by_root = moved || meets(after, &leads.roots) || meets(after, &leads.gates);
+        if by_root && sides.opens_other_gates(id) {
+            self.gated.0.insert(id);
+        }
+        if moved || meets(after, &leads.rights) {
+            self.rights.0.insert(id);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The four steps with their candidates, excluded routes and findings (SPEC §6.1, §6.2, §6.5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use super::{LossReason, Resolution, Route};
 use crate::{
@@ -14,11 +17,16 @@ use crate::{
 };
 
 /// Built-in profile of the Customer Service family.
-pub(super) const CSW: &str = "msdyn_csw_default_profile";
+static CSW: LazyLock<UniqueName> = LazyLock::new(|| known("msdyn_csw_default_profile"));
 /// Built-in profile of the Omnichannel family.
-pub(super) const OC: &str = "msdyn_omnichannel_default_profile";
+static OC: LazyLock<UniqueName> = LazyLock::new(|| known("msdyn_omnichannel_default_profile"));
 /// Built-in profile of both.
-pub(super) const CSW_PLUS: &str = "msdyn_csw_channels_default_profile";
+static CSW_PLUS: LazyLock<UniqueName> =
+    LazyLock::new(|| known("msdyn_csw_channels_default_profile"));
+
+fn known(name: &'static str) -> UniqueName {
+    UniqueName::known(name)
+}
 
 /// One step: candidates in the order of SPEC §6.1, then what was left out and why.
 #[derive(Debug, Default)]
@@ -299,8 +307,8 @@ fn default_custom(catalog: &Catalog) -> Step {
 
 fn default_built_in(catalog: &Catalog, class: &RoleClass, app: App) -> Step {
     let (choice, chosen) = (built_in_choice(class, app), built_in(catalog, class, app));
-    let route = |text: &'static str| Route {
-        profile: UniqueName::known(text),
+    let route = |profile: &UniqueName| Route {
+        profile: profile.clone(),
         method: Method::DefaultBuiltIn,
         rank: None,
         matched_roles: Vec::new(),
@@ -316,20 +324,20 @@ fn default_built_in(catalog: &Catalog, class: &RoleClass, app: App) -> Step {
 }
 
 /// The built-in profile of a class: without channels only the one of Customer Service has any use.
-pub(super) fn built_in(catalog: &Catalog, class: &RoleClass, app: App) -> &'static str {
-    if catalog.settings.channels_provisioned { built_in_choice(class, app) } else { CSW }
+pub(super) fn built_in(catalog: &Catalog, class: &RoleClass, app: App) -> &'static UniqueName {
+    if catalog.settings.channels_provisioned { built_in_choice(class, app) } else { &CSW }
 }
 
 /// The built-in step before provisioning is asked (SPEC §6.2).
-fn built_in_choice(class: &RoleClass, app: App) -> &'static str {
+fn built_in_choice(class: &RoleClass, app: App) -> &'static UniqueName {
     let holds = |wanted| class.held.iter().any(|role| family(role) == Some(wanted));
     let (cs, oc) = (holds(RoleFamily::CustomerService), holds(RoleFamily::Omnichannel));
     match app {
-        App::Omnichannel => OC,
-        App::Workspace | App::ContactCenterWorkspace if oc => CSW_PLUS,
-        App::Workspace | App::ContactCenterWorkspace => CSW,
-        _ if cs && oc => CSW_PLUS,
-        _ if oc => OC,
-        _ => CSW,
+        App::Omnichannel => &OC,
+        App::Workspace | App::ContactCenterWorkspace if oc => &CSW_PLUS,
+        App::Workspace | App::ContactCenterWorkspace => &CSW,
+        _ if cs && oc => &CSW_PLUS,
+        _ if oc => &OC,
+        _ => &CSW,
     }
 }

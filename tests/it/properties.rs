@@ -211,11 +211,13 @@ proptest! {
     #[test]
     fn the_winner_of_a_class_is_the_first_candidate_of_its_steps(state in state()) {
         let catalog = state.catalog();
-        for (_, class) in catalog.classes() {
+        for (id, class) in catalog.classes() {
+            let by_role = catalog.strongest_of(catalog.roots_of(id));
+            prop_assert_eq!(catalog.strongest_of_all().of(catalog.roots_of(id)), by_role);
             for app in APPS {
                 let answer = of_class(&catalog, class, *app);
-                let winner = class_winner(&catalog, class, *app);
-                prop_assert_eq!(winner, (answer.profile, answer.method));
+                let winner = class_winner(&catalog, id, by_role, *app);
+                prop_assert_eq!(winner, (&answer.profile, answer.method));
             }
         }
     }
