@@ -141,8 +141,8 @@ pub async fn serve(
     let beyond = gate::Beyond { scim: scim.is_some(), any_authority: credentials.any_authority() };
     let gate_meters = monitor.as_ref().map(Monitor::gate).unwrap_or_default();
     let (services, bytes) = (routes::services(), limits.header_bytes);
-    let gate_figures = (gate_meters, tracer.clone());
-    let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, gate_figures);
+    let observed = (gate_meters, tracer.clone());
+    let gate = GateLayer::new(services, bytes, readiness.clone(), beyond, observed);
     if let (Some(settings), Some(follower)) = (scim, follower) {
         follower.fill(&ledger.catalog());
         let callers = (credentials.clone(), recorder.clone(), tracer.clone());

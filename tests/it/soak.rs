@@ -43,7 +43,7 @@ const CHECKPOINT_MIB: u64 = 4;
 const FLOOR: u64 = (2 * CHECKPOINT_MIB + 3 * SEGMENT_MIB) << 20;
 /// Bytes of a checkpoint or history file before its blocks.
 const CHECKPOINT_HEADER: usize = 56;
-/// The page cache of the index may fill up as long as the process lives.
+/// The index comes to the memory that it keeps only after a while.
 const CACHE: u64 = 64 << 20;
 
 /// How much, and for how long.

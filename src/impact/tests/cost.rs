@@ -64,7 +64,7 @@ fn a_commit_works_out_the_classes_that_it_concerns_and_compiles_nothing() {
     assert_eq!(impact.affected, one_by_one(&old, &new));
 }
 
-/// One user has a link and many seats have none, so the seat of the link is looked up.
+/// One user has a link and many seats have none, so its seat is found by the index of links.
 #[test]
 fn a_user_with_a_link_is_found_among_many_seats() {
     let old = many_classes_and([user(250, &[30], Some(0), false)]);
