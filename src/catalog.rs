@@ -20,6 +20,7 @@ mod members;
 mod memberships;
 mod memo;
 mod others;
+mod parted;
 mod positions;
 mod reach;
 mod references;

@@ -13,6 +13,7 @@ use super::{
     ids::ClassId,
     members::{Index, Members},
     memberships::Memberships,
+    parted::Parted,
     positions::PositionSet,
     roster::{Base, Placements, Roster, Stored},
     seated::Seated,
@@ -95,30 +96,13 @@ impl Numbered {
     }
 }
 
-/// The positions at which each of so many numbers stands, by a counting sort: to put one position after
-/// the other into its set takes a miss of the machine's caches for each.
+/// The positions at which each of so many numbers stands.
 fn grouped(numbers: &[u32], most: usize) -> Vec<PositionSet> {
-    let mut ends = vec![0; most + 1];
-    let known = || (0_u32..).zip(numbers).filter(|(_, number)| (**number as usize) < most);
-    for (_, number) in known() {
-        ends[*number as usize + 1] += 1;
-    }
-    for at in 1..=most {
-        ends[at] += ends[at - 1];
-    }
-    let mut sorted = vec![0; ends[most]];
-    for (position, number) in known() {
-        let end = &mut ends[*number as usize];
-        sorted[*end] = position;
-        *end += 1;
-    }
-    let mut start = 0;
-    let sets = ends[..most].iter().map(|end| {
-        let set = PositionSet::of(&sorted[start..*end]);
-        start = *end;
-        set
-    });
-    sets.collect()
+    let known = (0_u32..).zip(numbers.iter().copied()).filter(|(_, number)| *number != UNCOUNTED);
+    let parted = Parted::of(&known.collect::<Vec<_>>(), most, |(_, number)| *number as usize);
+    let positions =
+        |part: &[(u32, u32)]| part.iter().map(|(position, _)| *position).collect::<Vec<_>>();
+    parted.parts().map(|part| PositionSet::of(&positions(part))).collect()
 }
 
 /// What users have in common who name the same roles, belong to the same teams, and are younger than

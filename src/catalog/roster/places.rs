@@ -8,7 +8,7 @@ use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
 };
 
-use crate::domain::name::hash_folded;
+use crate::{catalog::parted::Parted, domain::name::hash_folded};
 
 /// A slot of the table, a quarter of a cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,9 @@ impl Places {
             let (start, tag) = places.start(id);
             Unplaced { start: start as u32, tag, position, kept }
         });
-        for Unplaced { start, tag, position, kept } in near_each_other(starts.collect(), size) {
+        let unplaced: Vec<_> = starts.collect();
+        let parted = Parted::of(&unplaced, size / PART + 1, |one| one.start as usize / PART);
+        for &Unplaced { start, tag, position, kept } in parted.items() {
             let mut at = start as usize;
             while places.slots[at].position != FREE {
                 at = if at + 1 == size { 0 } else { at + 1 };
@@ -89,26 +91,6 @@ impl Places {
         let run = run.take_while(|slot| slot.position != FREE);
         run.filter(move |slot| slot.tag == tag).copied()
     }
-}
-
-/// Brings them into an order in which those that follow each other go to one part of the table, by a
-/// counting sort: to take them as they come costs a miss of the machine's caches for each.
-fn near_each_other(unplaced: Vec<Unplaced>, size: usize) -> Vec<Unplaced> {
-    let part = |one: &Unplaced| one.start as usize / PART;
-    let mut ends = vec![0; size / PART + 2];
-    for one in &unplaced {
-        ends[part(one) + 1] += 1;
-    }
-    for at in 1..ends.len() {
-        ends[at] += ends[at - 1];
-    }
-    let mut sorted = unplaced.clone();
-    for one in unplaced {
-        let end = &mut ends[part(&one)];
-        sorted[*end] = one;
-        *end += 1;
-    }
-    sorted
 }
 
 #[cfg(test)]
