@@ -14,16 +14,13 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// ```text
 /// service SettingsService {
 ///     name: "deskplane.v1.SettingsService",
-///     server: settings_service_server::SettingsServiceServer,
 ///     rpc UpdateSettings {
 ///         path: "deskplane.v1.SettingsService/UpdateSettings",
 ///         method: update_settings,
 ///         way: write [one settings],
 ///         verb: other [],
-///         input: unary,
 ///         request: UpdateSettingsRequest,
 ///         response: UpdateSettingsResponse,
-///         answer: [$crate::v1::UpdateSettingsResponse],
 ///         access: WRITE,
 ///         audit: None,
 ///         secrets: false,
@@ -33,7 +30,7 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// …
 /// ```
 ///
-/// `answer` is what the method of the generated trait answers. `access` is the option
+/// `access` is the option
 /// `(deskplane.v1.access)`, `audit` the option `(deskplane.v1.audit)`: `None`, `Always` or `Others`. `secrets` says whether the request may hold a field with `debug_redact`.
 /// `way` follows from the form of the messages:
 ///
@@ -41,11 +38,9 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// * `list [Resource field]`: answers a page of them in that field, by filter and order;
 /// * `write [one field]`, `write [many field]`, `write [none]`: answers what it did, beside the
 ///   resource or the resources in that field, if any; `write [own]`: beside something else;
-/// * `stream [Type]`: answers a stream, the associated type of the generated trait;
+/// * `stream []`: answers a stream;
 /// * `upload []`: takes a stream of messages and answers one;
 /// * `own []`: everything else.
-///
-/// `input` is `stream` where the method takes a stream of messages, else `unary`.
 ///
 /// `verb` is one of the six writes of a library kind, by the form of the name: `create [Profile]` for
 /// `CreateProfile`; so `clone`, `update`, `delete`, `activate` and `deactivate`. A resource has a
@@ -96,10 +91,9 @@ pub(crate) fn render(pool: &DescriptorPool, package: &str) -> Result<String, Err
          $callback! {{\n            $($with)*\n"
     );
     for service in services {
-        let (name, module) = (service.name(), snake(service.name()));
+        let name = service.name();
         writeln!(code, "            service {name} {{")?;
         writeln!(code, "                name: \"{package}.{name}\",")?;
-        writeln!(code, "                server: {module}_server::{name}Server,")?;
         let mut methods: Vec<_> = service.methods().collect();
         methods.sort_by_key(|method| method.name().to_owned());
         for method in &methods {
@@ -142,23 +136,20 @@ fn rpc(method: &MethodDescriptor, options: &Options) -> Result<String, Error> {
     let (name, service) = (method.name(), method.parent_service());
     let (request, response) = (method.input(), method.output());
     let (request_name, response_name) = (request.name(), response.name());
-    let (way, answer) = match (method.is_server_streaming(), method.is_client_streaming()) {
+    let way = match (method.is_server_streaming(), method.is_client_streaming()) {
         (true, true) => return Err(format!("{name} streams in both directions").into()),
-        (true, false) => (format!("stream [{name}Stream]"), format!("Self::{name}Stream")),
-        (false, true) => ("upload []".to_owned(), format!("$crate::v1::{response_name}")),
-        (false, false) => (way(method), format!("$crate::v1::{response_name}")),
+        (true, false) => "stream []".to_owned(),
+        (false, true) => "upload []".to_owned(),
+        (false, false) => way(method),
     };
-    let input = if method.is_client_streaming() { "stream" } else { "unary" };
     Ok(format!(
         r#"                rpc {name} {{
                     path: "{path}/{name}",
                     method: {method_name},
                     way: {way},
                     verb: {verb},
-                    input: {input},
                     request: {request_name},
                     response: {response_name},
-                    answer: [{answer}],
                     access: {access},
                     audit: {audit},
                     secrets: {secrets},

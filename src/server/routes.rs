@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use deskplane_proto::v1;
 use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -31,30 +30,24 @@ pub(super) fn routes(
     let mut routes = Routes::new(health_service.accept_compressed(gzip).send_compressed(gzip))
         .add_service(v1.build_v1()?.accept_compressed(gzip).send_compressed(gzip))
         .add_service(v1alpha.build_v1alpha()?.accept_compressed(gzip).send_compressed(gzip));
-    // Expands to the registration of every service of the API.
-    macro_rules! add {
-        ($(service $service:ident {
-            name: $name:literal, server: $module:ident::$server:ident, $($rpc:tt)+
-        })+) => {$(
-            let part = v1::$module::$server::new(service.clone())
-                .accept_compressed(gzip)
-                .send_compressed(gzip)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES);
-            routes = routes.add_service(part);
-            health.set($name, ServingStatus::Serving);
-        )+};
+    let methods = service.methods(MAX_MESSAGE_BYTES);
+    let mut grpc = std::mem::take(routes.axum_router_mut());
+    for service in api_services() {
+        grpc = grpc.route_service(&format!("/{service}/{{*method}}"), methods.clone());
+        health.set(service, ServingStatus::Serving);
     }
-    deskplane_proto::for_each_service!(add);
-    let grpc = std::mem::take(routes.axum_router_mut());
     *routes.axum_router_mut() = grpc.merge(webhooks(voice, tracer));
     Ok(routes)
 }
 
+/// Full names of the services of the API.
+fn api_services() -> BTreeSet<&'static str> {
+    RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service).collect()
+}
+
 /// Full names of the gRPC services of this server, reflection apart.
 fn own_services() -> BTreeSet<&'static str> {
-    let ours = RPCS.iter().filter_map(|rpc| rpc.path.split_once('/')).map(|(service, _)| service);
-    ours.chain(["grpc.health.v1.Health"]).collect()
+    api_services().into_iter().chain(["grpc.health.v1.Health"]).collect()
 }
 
 /// Full names of all gRPC services of this server.

@@ -24,7 +24,7 @@ use crate::{
     read::{self, Resolved},
 };
 
-/// The calls that are answered in front of the generated services.
+/// The calls that are answered in front of the methods.
 const FAST: Handlers<Service> = &[
     ("deskplane.v1.AgentService/ResolveProfile", Service::resolve_profile_framed),
     ("deskplane.v1.AgentService/WatchProfile", Service::watch_profile_framed),

@@ -1,4 +1,4 @@
-//! Bodies of answers: of the generated services, or of messages that are framed already.
+//! Bodies of answers: boxed ones, or of messages that are framed already.
 
 use std::{
     pin::Pin,
@@ -28,8 +28,8 @@ pub(super) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// transport has it.
 #[derive(Debug)]
 pub enum AnswerBody {
-    /// Of a generated service, or of a refusal.
-    Generated(Body),
+    /// Of any other method, or of a refusal.
+    Boxed(Body),
     /// One message, and the end.
     Message(MessageBody),
     /// The messages of WatchProfile.
@@ -69,13 +69,13 @@ impl AnswerBody {
 
     /// A call that ends with this status before any message.
     pub(super) fn status(status: Status) -> Response<Self> {
-        status.into_http().map(Self::Generated)
+        status.into_http().map(Self::Boxed)
     }
 
     /// The body as the transport takes it.
     pub(super) fn boxed(self) -> Body {
         match self {
-            Self::Generated(body) => body,
+            Self::Boxed(body) => body,
             framed => Body::new(framed),
         }
     }
@@ -90,7 +90,7 @@ fn answered(body: AnswerBody) -> Response<AnswerBody> {
 
 impl From<Body> for AnswerBody {
     fn from(body: Body) -> Self {
-        Self::Generated(body)
+        Self::Boxed(body)
     }
 }
 
@@ -103,7 +103,7 @@ impl http_body::Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match self.get_mut() {
-            Self::Generated(body) => Pin::new(body).poll_frame(cx),
+            Self::Boxed(body) => Pin::new(body).poll_frame(cx),
             Self::Message(body) => Poll::Ready(body.next().map(Ok)),
             Self::Profile(body) => body.poll_next(cx).map(|frame| frame.map(Ok)),
         }
@@ -111,7 +111,7 @@ impl http_body::Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Generated(body) => body.is_end_stream(),
+            Self::Boxed(body) => body.is_end_stream(),
             Self::Message(body) => body.ended,
             Self::Profile(body) => body.ended,
         }
@@ -119,7 +119,7 @@ impl http_body::Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Generated(body) => body.size_hint(),
+            Self::Boxed(body) => body.size_hint(),
             // With a known size the transport would send its length, which gRPC has no use for.
             Self::Message(_) | Self::Profile(_) => SizeHint::default(),
         }

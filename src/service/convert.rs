@@ -79,15 +79,17 @@ pub(super) struct Envelope {
 }
 
 /// A request that changes something.
-pub(super) trait WriteRequest: prost::Message + Default + 'static {
-    /// The command that it asks for.
-    type Command: Command + 'static;
-
+pub(super) trait WriteRequest: Send + Sync + 'static {
     /// Whether reading it may take so long that it is done on a thread for blocking work.
-    const MAY_BE_LONG: bool = false;
+    fn may_be_long(&self) -> bool {
+        false
+    }
 
     /// Takes what every write carries; what is left identifies the payload (SPEC §7.1 rule 6).
     fn take_envelope(&mut self) -> Envelope;
+
+    /// What is left, encoded.
+    fn payload(&self) -> Vec<u8>;
 
     /// The objects whose states at an earlier revision the command needs, if any.
     fn recalls(&self, _: &mut Reader<'_>) -> (Vec<ObjectKey>, i64) {
@@ -95,15 +97,13 @@ pub(super) trait WriteRequest: prost::Message + Default + 'static {
     }
 
     /// Reads the arguments; the command is of use only when no field was bad.
-    fn read(self, reader: &mut Reader<'_>) -> Self::Command;
+    fn read(self: Box<Self>, reader: &mut Reader<'_>) -> Box<dyn Command>;
 }
 
 /// Implements [`WriteRequest`]: `Request => Command, function;`.
 macro_rules! writes {
     ($($request:ident => $command:ty, $read:expr;)+) => {$(
         impl $crate::service::convert::WriteRequest for deskplane_proto::v1::$request {
-            type Command = $command;
-
             fn take_envelope(&mut self) -> $crate::service::convert::Envelope {
                 $crate::service::convert::Envelope {
                     request_id: std::mem::take(&mut self.request_id),
@@ -112,9 +112,16 @@ macro_rules! writes {
                 }
             }
 
-            fn read(self, reader: &mut $crate::service::convert::Reader<'_>) -> Self::Command {
+            fn payload(&self) -> Vec<u8> {
+                prost::Message::encode_to_vec(self)
+            }
+
+            fn read(
+                self: Box<Self>,
+                reader: &mut $crate::service::convert::Reader<'_>,
+            ) -> Box<dyn $crate::command::Command> {
                 let read: fn(Self, &mut $crate::service::convert::Reader<'_>) -> $command = $read;
-                read(self, reader)
+                Box::new(read(*self, reader))
             }
         }
     )+};

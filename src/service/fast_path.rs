@@ -1,10 +1,11 @@
-//! The fast path: ResolveProfile and WatchProfile, answered in front of the generated services.
+//! The fast path: ResolveProfile and WatchProfile, answered in front of the methods.
 //!
-//! These two are most of all calls, and the router, the boxed futures and the codec of the generated
-//! services cost several times what they do themselves. So a request of theirs that is what clients
-//! send as a rule, one message that is not compressed and comes in one piece, goes straight from the
-//! bytes of the message to the framed bytes of the answer. Any other is handed on to the generated
-//! services with what was read of it, so whatever may be wrong with a request is judged there alone.
+//! These two are most of all calls, and the router, the boxed futures and the codec that all methods
+//! share cost several times what they do themselves. So a request of theirs that is what clients send
+//! as a rule, one message that is not compressed and comes in one piece, goes straight from the bytes
+//! of the message to the framed bytes of the answer. Any other is handed on to
+//! [`Methods`](super::methods::Methods) with what was read of it, so whatever may be wrong with a request is
+//! judged there alone.
 
 use std::{
     convert::Infallible,
@@ -32,7 +33,7 @@ pub(super) type Handler<H> = fn(&H, &CallContext, Bytes) -> Result<Response<Answ
 /// Handlers by the path of their method.
 pub(super) type Handlers<H> = &'static [(&'static str, Handler<H>)];
 
-/// Puts a `FastPath` in front of the generated services.
+/// Puts a `FastPath` in front of the methods.
 #[derive(Debug)]
 pub struct FastPathLayer<H: 'static> {
     handlers: Handlers<H>,
@@ -90,7 +91,7 @@ where
                 request,
                 message: None,
             })),
-            None => Answering::Generated(Box::pin(self.inner.call(request))),
+            None => Answering::HandedOn(Box::pin(self.inner.call(request))),
         }
     }
 }
@@ -112,8 +113,8 @@ impl<H, S> FastPath<H, S> {
 pub enum Answering<H: 'static, S, F> {
     /// Its message is read here; taken once that is done.
     Reading(Option<Reading<H, S>>),
-    /// The generated services have it.
-    Generated(Pin<Box<F>>),
+    /// The inner service has it.
+    HandedOn(Pin<Box<F>>),
 }
 
 /// A request whose message is read.
@@ -169,7 +170,7 @@ impl<H, S> Reading<H, S> {
     }
 
     /// Hands the request on, with what was read of it.
-    fn generated(mut self, last: Option<Result<Frame<Bytes>, Status>>) -> Pin<Box<S::Future>>
+    fn hand_on(mut self, last: Option<Result<Frame<Bytes>, Status>>) -> Pin<Box<S::Future>>
     where
         S: tower::Service<Request<Body>>,
     {
@@ -200,7 +201,7 @@ where
         let this = self.get_mut();
         loop {
             match this {
-                Self::Generated(answer) => {
+                Self::HandedOn(answer) => {
                     let answer = ready!(answer.as_mut().poll(cx))?;
                     return Poll::Ready(Ok(answer.map(AnswerBody::from)));
                 }
@@ -210,7 +211,7 @@ where
                     let Some(reading) = reading.take() else { return Poll::Pending };
                     match read {
                         Read::Message(message) => return Poll::Ready(Ok(reading.answer(message))),
-                        Read::Other(last) => *this = Self::Generated(reading.generated(last)),
+                        Read::Other(last) => *this = Self::HandedOn(reading.hand_on(last)),
                     }
                 }
             }

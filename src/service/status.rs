@@ -169,7 +169,13 @@ pub(super) fn refused(refusal: &Refusal) -> http::Response<tonic::body::Body> {
     status(refusal).into_http()
 }
 
-/// The same for a request of these headers, in front of the services.
+/// The answer to a request for a method that there is not, as the router has it for a service; the
+/// server gives both a reason.
+pub(super) fn unimplemented() -> http::Response<tonic::body::Body> {
+    Status::new(Code::Unimplemented, "").into_http()
+}
+
+/// The answer to a request of these headers that never reaches a service, in front of the services.
 pub fn refused_early(refusal: &Refusal, headers: &HeaderMap) -> http::Response<tonic::body::Body> {
     let _entered = trace::enter(Arc::new(Correlation::of(headers)));
     refused(refusal)

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deskplane_proto::v1::{
-    self, change_service_server::ChangeService, directory_service_server::DirectoryService as _,
-};
+use deskplane_proto::v1;
 use deskplane_providers::{
     Registry,
     http::{Network, Policy},
@@ -14,7 +12,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-use super::*;
+use super::{methods::tests::call, *};
 use crate::{
     auth::Credential,
     live,
@@ -101,19 +99,20 @@ fn upsert_team(service: &Service, role: &str) -> Request<v1::UpsertTeamRequest> 
 #[tokio::test]
 async fn an_answer_is_made_of_the_catalog_of_its_own_write() {
     let service = service().await;
-    service.upsert_user(upsert_user(&service, "Ann")).await.unwrap();
-    service.upsert_team(upsert_team(&service, "msdyn_csr")).await.unwrap();
+    call::<v1::UpsertUserResponse>(&service, upsert_user(&service, "Ann")).await.unwrap();
+    call::<v1::UpsertTeamResponse>(&service, upsert_team(&service, "msdyn_csr")).await.unwrap();
     let (user, team) = tokio::join!(
-        service.upsert_user(upsert_user(&service, "Ann Other")),
-        service.upsert_team(upsert_team(&service, "msdyn_csr_manager")),
+        call::<v1::UpsertUserResponse>(&service, upsert_user(&service, "Ann Other")),
+        call::<v1::UpsertTeamResponse>(&service, upsert_team(&service, "msdyn_csr_manager")),
     );
-    let (user, team) = (user.unwrap().into_inner(), team.unwrap().into_inner());
+    let (user, team) = (user.unwrap(), team.unwrap());
     let [user_revision, team_revision] =
         [user.write.unwrap().revision, team.write.unwrap().revision];
     assert_eq!(team_revision, user_revision + 1);
     let roles: Vec<_> = user.user.unwrap().team_roles.into_iter().map(|of| of.role).collect();
     assert_eq!(roles, ["securityRoles/msdyn_csr"]);
-    let later = service.upsert_user(upsert_user(&service, "Ann Other")).await.unwrap().into_inner();
+    let later =
+        call::<v1::UpsertUserResponse>(&service, upsert_user(&service, "Ann Other")).await.unwrap();
     assert!(!later.write.unwrap().changed);
     assert_eq!(later.user.unwrap().team_roles[0].role, "securityRoles/msdyn_csr_manager");
 }
@@ -124,7 +123,10 @@ async fn a_call_without_a_context_is_refused() {
     let service = service().await;
     let mut request = upsert_user(&service, "Ann");
     request.extensions_mut().clear();
-    assert_eq!(service.upsert_user(request).await.unwrap_err().code(), tonic::Code::Internal);
+    assert_eq!(
+        call::<v1::UpsertUserResponse>(&service, request).await.unwrap_err().code(),
+        tonic::Code::Internal
+    );
 }
 
 fn list() -> Vec<v1::Operation> {
@@ -173,29 +175,32 @@ async fn s11_1_previews_and_lists_beyond_the_queue_end_at_once_and_change_nothin
     let busy = (Code::ResourceExhausted, "SERVER_BUSY".to_owned(), true);
     let (running, mut waiting) = fill(&service.previews).await;
     let refused =
-        ChangeService::preview_changes(&service, preview(&service)).now_or_never().unwrap();
+        call::<v1::PreviewChangesResponse>(&service, preview(&service)).now_or_never().unwrap();
     assert_eq!(refused_as(refused), busy);
     // Lists that are applied wait for no preview.
-    assert!(service.apply_changes(apply(&service)).await.unwrap().into_inner().write.is_some());
+    assert!(
+        call::<v1::ApplyChangesResponse>(&service, apply(&service)).await.unwrap().write.is_some()
+    );
     drop(waiting.pop());
-    let mut next = ChangeService::preview_changes(&service, preview(&service)).boxed();
+    let mut next = call::<v1::PreviewChangesResponse>(&service, preview(&service)).boxed();
     assert!((&mut next).now_or_never().is_none(), "the place of one who went away is free");
     drop((running, waiting));
-    assert!(!next.await.unwrap().into_inner().results.is_empty());
+    assert!(!next.await.unwrap().results.is_empty());
 
     let revision = async || {
-        let previewed = ChangeService::preview_changes(&service, preview(&service)).await;
-        previewed.unwrap().into_inner().revision
+        let previewed = call::<v1::PreviewChangesResponse>(&service, preview(&service)).await;
+        previewed.unwrap().revision
     };
     let before = revision().await;
     let (running, waiting) = fill(&service.lists).await;
-    let refused = service.apply_changes(apply(&service)).now_or_never().unwrap();
+    let refused =
+        call::<v1::ApplyChangesResponse>(&service, apply(&service)).now_or_never().unwrap();
     assert_eq!(refused_as(refused), busy);
     // Neither previews nor other writes wait for them.
     assert_eq!(revision().await, before);
-    service.upsert_user(upsert_user(&service, "Ann Other")).await.unwrap();
+    call::<v1::UpsertUserResponse>(&service, upsert_user(&service, "Ann Other")).await.unwrap();
     drop((running, waiting));
-    service.apply_changes(apply(&service)).await.unwrap();
+    call::<v1::ApplyChangesResponse>(&service, apply(&service)).await.unwrap();
 }
 
 /// The only thread for blocking work is held, so nothing but the executor could read the list.
@@ -209,7 +214,7 @@ fn a_list_is_read_on_no_thread_of_the_executor() {
         let holder = tokio::task::spawn_blocking(move || held.recv().is_err());
         let empty = v1::ApplyChangesRequest::default();
         let empty = request(&service, "deskplane.v1.ChangeService/ApplyChanges", empty);
-        let mut refused = service.apply_changes(empty).boxed();
+        let mut refused = call::<v1::ApplyChangesResponse>(&service, empty).boxed();
         for _ in 0..100 {
             assert!((&mut refused).now_or_never().is_none());
             tokio::task::yield_now().await;
@@ -227,34 +232,27 @@ async fn reads_that_scan_end_at_once_beyond_their_queue() {
     let service = service().await;
     let (running, waiting) = fill(&service.scans).await;
     macro_rules! busy {
-        ($($rpc:literal: $module:ident::$trait:ident, $method:ident, $message:ident;)*) => {$({
+        ($($rpc:literal: $message:ident, $response:ident;)*) => {$({
             let asked = request(&service, concat!("deskplane.v1.", $rpc), v1::$message::default());
-            let refused = v1::$module::$trait::$method(&service, asked).now_or_never();
+            let refused = call::<v1::$response>(&service, asked).now_or_never();
             let refused = refused_as(refused.expect($rpc));
             assert_eq!(refused, (Code::ResourceExhausted, "SERVER_BUSY".to_owned(), true));
         })*};
     }
     busy! {
-        "DirectoryService/ListUsers":
-            directory_service_server::DirectoryService, list_users, ListUsersRequest;
-        "ProfileService/ListProfiles":
-            profile_service_server::ProfileService, list_profiles, ListProfilesRequest;
-        "AgentService/BulkResolve":
-            agent_service_server::AgentService, bulk_resolve, BulkResolveRequest;
-        "InsightService/SearchByUser":
-            insight_service_server::InsightService, search_by_user, SearchByUserRequest;
-        "InsightService/ListFindings":
-            insight_service_server::InsightService, list_findings, ListFindingsRequest;
-        "FleetService/ListFleetStatus":
-            fleet_service_server::FleetService, list_fleet_status, ListFleetStatusRequest;
-        "FleetService/GetFleetSummary":
-            fleet_service_server::FleetService, get_fleet_summary, GetFleetSummaryRequest;
+        "DirectoryService/ListUsers": ListUsersRequest, ListUsersResponse;
+        "ProfileService/ListProfiles": ListProfilesRequest, ListProfilesResponse;
+        "AgentService/BulkResolve": BulkResolveRequest, BulkResolveResponse;
+        "InsightService/SearchByUser": SearchByUserRequest, SearchByUserResponse;
+        "InsightService/ListFindings": ListFindingsRequest, ListFindingsResponse;
+        "FleetService/ListFleetStatus": ListFleetStatusRequest, ListFleetStatusResponse;
+        "FleetService/GetFleetSummary": GetFleetSummaryRequest, GetFleetSummaryResponse;
     }
     // Previews and writes wait for none of them.
-    service.upsert_user(upsert_user(&service, "Ann")).await.unwrap();
-    assert!(ChangeService::preview_changes(&service, preview(&service)).await.is_ok());
+    call::<v1::UpsertUserResponse>(&service, upsert_user(&service, "Ann")).await.unwrap();
+    assert!(call::<v1::PreviewChangesResponse>(&service, preview(&service)).await.is_ok());
     drop((running, waiting));
     let asked = v1::ListUsersRequest::default();
     let asked = request(&service, "deskplane.v1.DirectoryService/ListUsers", asked);
-    assert_eq!(service.list_users(asked).await.unwrap().into_inner().users.len(), 1);
+    assert_eq!(call::<v1::ListUsersResponse>(&service, asked).await.unwrap().users.len(), 1);
 }

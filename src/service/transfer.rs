@@ -12,7 +12,7 @@ use std::sync::Arc;
 use deskplane_proto::v1;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use self::{export::Export, upload::Upload};
 use super::{
@@ -66,7 +66,7 @@ impl Service {
     pub(super) async fn import(
         &self,
         context: &CallContext,
-        mut messages: Streaming<v1::ImportRequest>,
+        mut messages: impl upload::Messages + Unpin,
     ) -> Result<v1::ImportResponse, Status> {
         let first = upload::first(&mut messages).await?;
         let attributes = || MessageAttributes {

@@ -124,16 +124,13 @@ macro_rules! library_write {
 macro_rules! library_writes {
     ($(service $service:ident {
         name: $name:literal,
-        server: $module:ident::$server:ident,
         $(rpc $rpc:ident {
             path: $path:literal,
             method: $method:ident,
             way: $way:ident $detail:tt,
             verb: $verb:ident $noun:tt,
-            input: $input:ident,
             request: $request:ident,
             response: $response:ident,
-            answer: $answer:tt,
             access: $access:ident,
             audit: $audit:ident,
             secrets: $secrets:literal,

@@ -3,6 +3,7 @@
 use std::mem;
 
 use deskplane_proto::v1::{self, operation::Operation};
+use prost::Message as _;
 
 use super::{Envelope, Reader, WriteRequest, finding, warning};
 use crate::{
@@ -19,7 +20,7 @@ macro_rules! operations {
     ($($variant:ident: $request:ident = $path:literal;)+) => {
         fn any(operation: Operation, reader: &mut Reader<'_>) -> Box<dyn Command> {
             match operation {
-                $(Operation::$variant(request) => one(request, reader),)+
+                $(Operation::$variant(request) => one(Box::new(request), reader),)+
             }
         }
 
@@ -32,7 +33,7 @@ macro_rules! operations {
 deskplane_proto::for_each_operation!(operations);
 
 /// Reads one operation. What a whole call says once it must not say.
-fn one<R: WriteRequest>(mut request: R, reader: &mut Reader<'_>) -> Box<dyn Command> {
+fn one(mut request: Box<dyn WriteRequest>, reader: &mut Reader<'_>) -> Box<dyn Command> {
     let envelope = request.take_envelope();
     for (field, given) in [
         ("request_id", !envelope.request_id.is_empty()),
@@ -43,7 +44,7 @@ fn one<R: WriteRequest>(mut request: R, reader: &mut Reader<'_>) -> Box<dyn Comm
             reader.v.invalid(field, "belongs to the whole list and must be empty here");
         }
     }
-    Box::new(request.read(reader))
+    request.read(reader)
 }
 
 /// Reads the operations of a list. What is wrong with them is noted with paths that lead to them.
@@ -106,9 +107,9 @@ fn expected(reader: &mut Reader<'_>, revision: Option<i64>) -> Option<i64> {
 }
 
 impl WriteRequest for v1::ApplyChangesRequest {
-    type Command = ApplyChanges;
-
-    const MAY_BE_LONG: bool = true;
+    fn may_be_long(&self) -> bool {
+        true
+    }
 
     fn take_envelope(&mut self) -> Envelope {
         Envelope {
@@ -118,9 +119,14 @@ impl WriteRequest for v1::ApplyChangesRequest {
         }
     }
 
-    fn read(self, reader: &mut Reader<'_>) -> ApplyChanges {
+    fn payload(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn read(self: Box<Self>, reader: &mut Reader<'_>) -> Box<dyn Command> {
         let expected_revision = expected(reader, self.expected_revision);
-        ApplyChanges { operations: operations(self.operations, reader), expected_revision }
+        let operations = operations(self.operations, reader);
+        Box::new(ApplyChanges { operations, expected_revision })
     }
 }
 

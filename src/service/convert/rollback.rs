@@ -1,16 +1,15 @@
 //! Rollback: the earlier states that a request asks for, and what came of it.
 
 use deskplane_proto::v1;
+use prost::Message as _;
 
 use super::{Answer, Envelope, Reader, WriteRequest, any};
 use crate::{
-    command::{MAX_ROLLBACK_TARGETS, Rollback, RollbackFlags, RollbackTarget},
+    command::{Command, MAX_ROLLBACK_TARGETS, Rollback, RollbackFlags, RollbackTarget},
     domain::{ObjectKey, Reason, Refusal},
 };
 
 impl WriteRequest for v1::RollbackRequest {
-    type Command = Rollback;
-
     fn take_envelope(&mut self) -> Envelope {
         Envelope {
             request_id: std::mem::take(&mut self.request_id),
@@ -24,7 +23,11 @@ impl WriteRequest for v1::RollbackRequest {
         (named.map(|name| reader.any_key("names", name)).collect(), self.revision)
     }
 
-    fn read(self, reader: &mut Reader<'_>) -> Rollback {
+    fn payload(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn read(self: Box<Self>, reader: &mut Reader<'_>) -> Box<dyn Command> {
         let count = self.names.len();
         if !(1..=MAX_ROLLBACK_TARGETS).contains(&count) {
             let rule = format!("must name 1 to {MAX_ROLLBACK_TARGETS} objects, names {count}");
@@ -57,7 +60,7 @@ impl WriteRequest for v1::RollbackRequest {
             override_managed: self.override_managed,
             move_users: self.r#move,
         };
-        Rollback { targets, flags }
+        Box::new(Rollback { targets, flags })
     }
 }
 

@@ -1,11 +1,11 @@
-//! Whatever is sent, the fast path answers as the generated service does.
+//! Whatever is sent, the fast path answers as the methods behind it do.
 
 use std::{
     future::ready,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use deskplane_proto::v1::{self, agent_service_server::AgentServiceServer};
+use deskplane_proto::v1;
 use http::HeaderMap;
 use http_body_util::{BodyExt as _, StreamBody};
 use prost::Message as _;
@@ -15,7 +15,7 @@ use tower::{Service as _, service_fn};
 use super::*;
 use crate::{
     auth::{Credential, Rpc},
-    service::{Service, tests::service},
+    service::{Service, methods::tests::call, tests::service},
     trace::{self, Correlation},
 };
 
@@ -92,7 +92,7 @@ async fn with_user() -> Service {
         "deskplane.v1.DirectoryService/UpsertUser",
         message,
     );
-    v1::directory_service_server::DirectoryService::upsert_user(&service, request).await.unwrap();
+    call::<v1::UpsertUserResponse>(&service, request).await.unwrap();
     service
 }
 
@@ -112,21 +112,21 @@ async fn seen(answer: Response<AnswerBody>) -> (http::response::Parts, Vec<u8>, 
 }
 
 #[tokio::test]
-async fn a_request_is_answered_as_by_the_generated_service() {
+async fn a_request_is_answered_as_by_the_methods_behind() {
     let service = with_user().await;
     // Both answers are of one request, as the call layer has it: refusals name it.
     let _entered = trace::enter(Arc::<Correlation>::default());
     for (what, is_fast, frames) in CASES {
-        let generated = AgentServiceServer::new(service.clone()).max_decoding_message_size(4 << 20);
+        let mut methods = service.methods(4 << 20);
         let handed_on = AtomicUsize::new(0);
         let inner = service_fn(|request: Request<Body>| {
             handed_on.fetch_add(1, Ordering::Relaxed);
-            generated.clone().call(request)
+            methods.clone().call(request)
         });
         let mut fast = service.fast_path().layer(inner);
         let answer = fast.call(request(&service, "ResolveProfile", frames())).await.unwrap();
         assert_eq!(handed_on.load(Ordering::Relaxed), usize::from(!is_fast), "{what}");
-        let expected = generated.clone().call(request(&service, "ResolveProfile", frames())).await;
+        let expected = methods.call(request(&service, "ResolveProfile", frames())).await;
         let expected = expected.unwrap().map(AnswerBody::from);
         let (head, body, trailers) = seen(answer).await;
         let (expected_head, expected_body, expected_trailers) = seen(expected).await;
@@ -153,13 +153,13 @@ async fn what_is_encoded_or_another_method_is_handed_on() {
             request.headers_mut().insert(ENCODING, encoding.parse().unwrap());
         }
         let answer = fast.call(request).await.unwrap();
-        let handed_on = matches!(answer.body(), AnswerBody::Generated(_));
+        let handed_on = matches!(answer.body(), AnswerBody::Boxed(_));
         assert_eq!(handed_on, !is_fast, "{method} {encoding:?}");
     }
     let mut bare = request(&service, "ResolveProfile", frames());
     bare.extensions_mut().clear();
     let answer = fast.call(bare).await.unwrap();
-    assert!(matches!(answer.body(), AnswerBody::Generated(_)), "a call without a context");
+    assert!(matches!(answer.body(), AnswerBody::Boxed(_)), "a call without a context");
 }
 
 /// The streams of a watch that was answered here are those of the hub, until the body is dropped.

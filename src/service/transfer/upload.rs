@@ -23,7 +23,10 @@ const NEXT: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(600);
 
 /// The messages of an upload.
-pub(super) trait Messages: Stream<Item = Result<v1::ImportRequest, Status>> {}
+pub(in crate::service) trait Messages:
+    Stream<Item = Result<v1::ImportRequest, Status>>
+{
+}
 
 impl<S: Stream<Item = Result<v1::ImportRequest, Status>>> Messages for S {}
 
