@@ -33,6 +33,7 @@ use deskplane::{
     tasks::Tasks,
 };
 use deskplane_providers::Registry;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 #[cfg(feature = "jemalloc")]
@@ -53,6 +54,8 @@ const RANKED: usize = 60;
 const PROFILES: usize = 600;
 /// Every tenth user has a direct link.
 const LINKED: usize = 10;
+/// Writers at a time, each of which waits for the answer to one write before its next.
+const WRITERS: usize = 64;
 /// How often what takes less than a millisecond is measured.
 const MANY: usize = 100_000;
 
@@ -225,6 +228,7 @@ async fn changes(ledger: &Ledger, users: usize) {
         times.push(since.elapsed());
     }
     figure("one user's change, durable, p50", "us", median(&mut times));
+    writers(ledger, users).await;
     let catalog = ledger.catalog();
     let mut times = Vec::new();
     for number in 0..1_000 {
@@ -261,6 +265,27 @@ async fn changes(ledger: &Ledger, users: usize) {
         times.push(since.elapsed());
     }
     figure("preview of a rank, p50", "us", median(&mut times));
+}
+
+/// Durable writes of one user each, by many writers at a time.
+async fn writers(ledger: &Ledger, users: usize) {
+    let since = Instant::now();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let ledger = ledger.clone();
+        writers.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(writer as u64);
+            for _ in 0..MANY / WRITERS {
+                let id = id(random.usize(..users));
+                let display_name = Some(format!("Renamed {}", random.u32(..)));
+                let patch = UserPatch { display_name, ..UserPatch::default() };
+                submit(&ledger, UpsertUser { id, etag: None, patch }).await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let seconds = since.elapsed().as_secs_f64();
+    figure("64 writers, durable writes", "1/s", (MANY / WRITERS * WRITERS) as f64 / seconds);
 }
 
 /// Ranks of profiles; every other change makes one of the strongest of a profile.

@@ -85,7 +85,7 @@ pub(crate) fn resolved_variant(
             "does not exist",
         ));
     };
-    let answers = catalog.of_class::<ClassAnswers>(seated.seat.class);
+    let answers = catalog.of_class::<ClassAnswers>(seated.class);
     let Some(resolution) = answers.resolve(catalog, &seated, app) else { return Ok(None) };
     let Some(variant) = answers.variant(catalog, contents, &resolution.profile, app) else {
         let message = format!("Profile {} applies but does not exist.", resolution.profile);

@@ -31,7 +31,7 @@ pub fn resolve(catalog: &Catalog, user: &UserId, app: App) -> Outcome {
     if !app.applies() {
         return Outcome::NotApplicable;
     }
-    let class = || Arc::new(of_class(catalog, catalog.class(seated.seat.class), app));
+    let class = || Arc::new(of_class(catalog, catalog.class(seated.class), app));
     Outcome::Resolved(Arc::unwrap_or_clone(of_seated(catalog, &seated, app, class)))
 }
 

@@ -1,12 +1,13 @@
 //! The API: authentication and access, conversion of messages, answers.
 //!
-//! A layer in front makes the context of every call ([`CallLayer`]). `rpcs` implements the generated
-//! services by three generic ways, write, get and list, and by methods for the calls that need one.
+//! A layer in front makes the context of every call ([`CallLayer`]). `methods` answers the methods of
+//! the API by three generic ways, write, get and list, and by methods for the calls that need one.
 
 mod agent;
 mod audit;
 mod audited;
 mod body;
+mod codec;
 mod context;
 mod convert;
 mod deadline;
@@ -19,12 +20,12 @@ mod info;
 mod insight;
 mod layer;
 mod meters;
+mod methods;
 mod page;
 mod places;
 mod preview;
 mod queue;
 mod rows;
-mod rpcs;
 mod scan;
 mod spans;
 mod status;
@@ -41,7 +42,7 @@ use tower::layer::util::Stack;
 
 use self::{
     context::{Admitted, CallContext, Data, MessageAttributes},
-    convert::{Answer, Envelope, Reader, Resource, ResourceContext, WriteRequest},
+    convert::{Envelope, Reader, Resource, ResourceContext, WriteRequest},
     page::{PageRequest, Selection},
     places::Places,
     queue::Queue,
@@ -172,23 +173,23 @@ impl Service {
         ResourceContext { catalog, hub: &self.hub }
     }
 
-    /// A write: validate, commit, answer (SPEC §7).
-    async fn write<R: WriteRequest, A: for<'a> From<Answer<'a>>>(
+    /// A write: validate and commit (SPEC §7).
+    async fn write(
         &self,
         context: &CallContext,
-        mut message: R,
-    ) -> Result<A, Refusal> {
+        mut message: Box<dyn WriteRequest>,
+    ) -> Result<Accepted, Refusal> {
         let envelope = message.take_envelope();
         let attributes = MessageAttributes {
             validate_only: envelope.validate_only,
             ..MessageAttributes::default()
         };
-        let turn = match R::MAY_BE_LONG {
+        let turn = match message.may_be_long() {
             true => Some(self.lists.turn(context.subject()).await?),
             false => None,
         };
         let call = self.data.admit(context, attributes)?;
-        let recalled = self.recall(&call, &message).await;
+        let recalled = self.recall(&call, message.as_ref()).await;
         let (call, submission) = match turn {
             None => {
                 let submission = self.read(context, &call, envelope, (message, recalled))?;
@@ -203,25 +204,23 @@ impl Service {
                 turn.run(read).await??
             }
         };
-        let Accepted { outcome, catalog } = self.data.write(context, call, submission).await?;
-        let context = self.resource_context(&catalog);
-        Ok(A::from(Answer { outcome: &outcome, context }))
+        self.data.write(context, call, submission).await
     }
 
     /// Reads the message of a write.
-    fn read<R: WriteRequest>(
+    fn read(
         &self,
         context: &CallContext,
         call: &Admitted,
         envelope: Envelope,
-        (message, recalled): (R, Recalled),
+        (message, recalled): (Box<dyn WriteRequest>, Recalled),
     ) -> Result<Submission, Refusal> {
         let mut reader = Reader::new(&call.catalog).sealing(&self.vault).recalling(recalled);
-        let payload = message.encode_to_vec();
+        let payload = message.payload();
         let request = self.idempotency(context, &envelope, &payload, &call.catalog, &mut reader.v);
         let command = message.read(&mut reader);
-        let command: Box<dyn Command> = match self.bad_fields(reader.v, &command, call) {
-            None => Box::new(command),
+        let command = match self.bad_fields(reader.v, command.as_ref(), call) {
+            None => command,
             // A repetition gets its answer, although it may be invalid against the present state.
             Some(bad) if request.is_some() => Box::new(InvalidRequest(bad)),
             Some(bad) => return Err(bad),
@@ -265,7 +264,7 @@ impl Service {
 
     /// The earlier states that a request asks for. What is not kept is part of the command, so that a
     /// repetition gets its answer all the same.
-    async fn recall<R: WriteRequest>(&self, call: &Admitted, message: &R) -> Recalled {
+    async fn recall(&self, call: &Admitted, message: &dyn WriteRequest) -> Recalled {
         let (keys, revision) = message.recalls(&mut Reader::new(&call.catalog));
         let mut recalled = BTreeMap::new();
         for key in keys {
@@ -299,7 +298,7 @@ impl Service {
     fn bad_fields(
         &self,
         mut v: Violations,
-        command: &impl Command,
+        command: &dyn Command,
         call: &Admitted,
     ) -> Option<Refusal> {
         if v.is_empty() {

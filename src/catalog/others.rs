@@ -19,6 +19,6 @@ impl Others for Catalog {
 
     fn roles_held(&self, id: &UserId) -> BTreeSet<UniqueName> {
         let seated = self.user(id);
-        seated.map(|seated| self.class(seated.seat.class).held.clone()).unwrap_or_default()
+        seated.map(|seated| self.class(seated.class).held.clone()).unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Catalog,
     classes::Seat,
+    ids::ClassId,
     roster::{Found, View},
 };
 use crate::domain::{
@@ -20,11 +21,14 @@ pub struct Seated<'a> {
     view: View<'a>,
     /// Role class and direct link.
     pub seat: &'a Seat,
+    /// The role class, for those who need no more of the seat.
+    pub class: ClassId,
 }
 
 impl<'a> Seated<'a> {
     pub(super) fn new(catalog: &'a Catalog, found: Found<'a>) -> Self {
-        Self { catalog, found, view: found.view(), seat: found.seat() }
+        let (view, seat, class) = (found.view(), found.seat(), found.class());
+        Self { catalog, found, view, seat, class }
     }
 
     /// The id, in the stored spelling.
@@ -112,7 +116,7 @@ impl<'a> Seated<'a> {
 
     /// Whether every role that the user was stored with is there.
     fn keeps_roles(&self) -> bool {
-        let lost = self.catalog.users.classes.entry(self.seat.class).derived.lost;
+        let lost = self.catalog.users.classes.entry(self.class).derived.lost;
         self.found.whole() && !lost
     }
 }

@@ -128,7 +128,7 @@ impl<'a> Side<'a> {
     pub(super) fn winner(&mut self, seated: &Seated<'_>) -> Winner<'a> {
         match direct_winner(self.catalog, seated) {
             Some(profile) => (profile, Method::Direct),
-            None => self.of_class(seated.seat.class),
+            None => self.of_class(seated.class),
         }
     }
 

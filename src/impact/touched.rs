@@ -105,7 +105,7 @@ impl Touched {
     pub fn rights_of(&self, user: &UserId, after: &Catalog) -> bool {
         let by_class = || {
             let seated = after.user(user).filter(|_| !self.rights.is_empty());
-            seated.is_some_and(|seated| self.rights.contains(seated.seat.class))
+            seated.is_some_and(|seated| self.rights.contains(seated.class))
         };
         self.everyone || self.users.contains(user) || by_class()
     }

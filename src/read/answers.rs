@@ -52,7 +52,7 @@ impl ClassAnswers {
         let answer = self.of_app(app)?;
         let of_class = || {
             let make = || {
-                let class = catalog.class(seated.seat.class);
+                let class = catalog.class(seated.class);
                 Arc::new(resolve::of_class(catalog, class, app))
             };
             Arc::clone(answer.resolution.get_or_init(make))

@@ -63,7 +63,7 @@ pub(super) fn last<T: Ord>(value: Option<T>) -> (bool, Option<T>) {
 impl<'a> Steps<'a> {
     /// The steps of a user.
     pub(super) fn of(catalog: &'a Catalog, seated: &Seated, app: App) -> Self {
-        Self::with(catalog, catalog.class(seated.seat.class), Some(seated), app)
+        Self::with(catalog, catalog.class(seated.class), Some(seated), app)
     }
 
     /// The steps of users of a class without a direct link.

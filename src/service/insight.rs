@@ -31,7 +31,7 @@ impl Service {
         let seated = catalog.user(&user).ok_or_else(|| no_user(user.as_str()))?;
         let explanation =
             resolve::explain(catalog, &user, app).ok_or_else(|| no_user(user.as_str()))?;
-        let compiled = |profile: &_| self.contents.get(catalog, profile, seated.seat.class);
+        let compiled = |profile: &_| self.contents.get(catalog, profile, seated.class);
         Ok(convert::explanation(&seated, &explanation, compiled, catalog.revision))
     }
 

@@ -88,7 +88,7 @@ impl Service {
         let unknown = || no_user(id.as_str());
         let seated = catalog.user(&id).ok_or_else(unknown)?;
         let explanation = resolve::explain(&catalog, &id, app).ok_or_else(unknown)?;
-        let compiled = |profile: &_| self.contents.get(&catalog, profile, seated.seat.class);
+        let compiled = |profile: &_| self.contents.get(&catalog, profile, seated.class);
         let digest = match &explanation.outcome {
             Outcome::Resolved(found) => compiled(&found.profile).map(|c| c.digest.clone()),
             _ => None,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::places::Places;
 use crate::{
-    catalog::classes::Seat,
+    catalog::{classes::Seat, ids::ClassId},
     domain::directory::packed::{PackedUser, PackedUsers},
 };
 
@@ -22,12 +22,17 @@ pub(in crate::catalog) struct Base {
     /// By position: the number of the seat, and whether every reference was alive.
     placements: Vec<u32>,
     seats: Vec<Seat>,
+    /// The classes of the seats: a look-up at random finds these few bytes in a near cache, and the
+    /// seats not.
+    classes: Vec<ClassId>,
 }
 
 /// The seat of a packed user.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::catalog) struct Placed<'a> {
     pub(in crate::catalog) seat: &'a Seat,
+    /// The class of the seat.
+    pub(in crate::catalog) class: ClassId,
     /// Whether every reference was alive when the user was seated.
     pub(in crate::catalog) whole: bool,
 }
@@ -61,7 +66,8 @@ impl Base {
             (users.at(at).id(), [users.start(at), *placement])
         });
         let places = Places::of(kept);
-        Self { users, places, placements, seats }
+        let classes = seats.iter().map(|seat| seat.class).collect();
+        Self { users, places, placements, seats, classes }
     }
 
     /// The user of that id: position, record and seat.
@@ -80,8 +86,9 @@ impl Base {
     }
 
     fn seat(&self, placement: u32) -> Placed<'_> {
-        let seat = &self.seats[(placement & !WHOLE) as usize];
-        Placed { seat, whole: placement & WHOLE != 0 }
+        let number = (placement & !WHOLE) as usize;
+        let (seat, class) = (&self.seats[number], self.classes[number]);
+        Placed { seat, class, whole: placement & WHOLE != 0 }
     }
 
     /// Number of the seat at a position, among [`Self::seats`].

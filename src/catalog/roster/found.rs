@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::base::Placed;
 use crate::{
-    catalog::classes::Seat,
+    catalog::{classes::Seat, ids::ClassId},
     domain::{
         Time,
         directory::{
@@ -79,6 +79,14 @@ impl<'a> Found<'a> {
         match self {
             Self::Packed(_, _, placed) => placed.seat,
             Self::Stored(stored) => &stored.seat,
+        }
+    }
+
+    /// The class of the seat.
+    pub(in crate::catalog) fn class(self) -> ClassId {
+        match self {
+            Self::Packed(_, _, placed) => placed.class,
+            Self::Stored(stored) => stored.seat.class,
         }
     }
 

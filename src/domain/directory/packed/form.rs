@@ -71,12 +71,10 @@ enum Other<'a> {
     ExternalId(&'a str),
 }
 
-/// What resolution needs of a packed user.
-#[derive(Debug)]
+/// What resolution needs of a packed user. Each part is read when it is asked for.
+#[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
-    head: Head<'a, u32, u32, u32>,
-    /// All else.
-    tail: &'a [u8],
+    bytes: &'a [u8],
     names: &'a Names,
 }
 
@@ -255,29 +253,41 @@ impl<'a, S, T> Tail<'a, S, T> {
 // === impl Entry ===
 
 impl<'a> Entry<'a> {
-    pub(super) fn new((head, tail): (Head<'a, u32, u32, u32>, &'a [u8]), names: &'a Names) -> Self {
-        Self { head, tail, names }
+    /// The user whose record these bytes begin with.
+    pub(super) fn new(bytes: &'a [u8], names: &'a Names) -> Self {
+        Self { bytes, names }
+    }
+
+    /// What the record begins with; the fields of [`Head`] in their order.
+    fn begin<T: Deserialize<'a>>(&self) -> (T, &'a [u8]) {
+        postcard::take_from_bytes(self.bytes).expect(SOUND)
+    }
+
+    fn flags(&self) -> u8 {
+        let ((_, flags), _) = self.begin::<(&str, u8)>();
+        flags
     }
 
     /// The id, in the stored spelling.
     pub fn id(&self) -> &'a str {
-        self.head.id
+        first_text(self.bytes)
     }
 
     /// The name for people to read.
     pub fn display_name(&self) -> &'a str {
+        let (_, tail) = self.begin::<Head<'a, u32, u32, u32>>();
         // The first of what follows.
-        first_text(self.tail)
+        first_text(tail)
     }
 
     /// Whether the user may not call.
     pub fn is_disabled(&self) -> bool {
-        self.head.flags & DISABLED != 0
+        self.flags() & DISABLED != 0
     }
 
     /// What the user is.
     pub fn kind(&self) -> UserKind {
-        match self.head.flags & APPLICATION {
+        match self.flags() & APPLICATION {
             0 => UserKind::Human,
             _ => UserKind::Application,
         }
@@ -285,25 +295,28 @@ impl<'a> Entry<'a> {
 
     /// When the user was written last.
     pub fn written(&self) -> Time {
-        Time::from_micros(self.head.written)
+        let ((.., written), _) = self.begin::<(&str, u8, u32, i64)>();
+        Time::from_micros(written)
     }
 
     /// Number of the set of roles among the [`Names`].
     pub fn role_set(&self) -> u32 {
-        self.head.roles
+        let ((.., roles), _) = self.begin::<(&str, u8, u32)>();
+        roles
     }
 
     /// The roles held by the user himself, as given.
     pub fn roles(&self) -> &'a BTreeSet<UniqueName> {
-        self.names.role_set(self.head.roles)
+        self.names.role_set(self.role_set())
     }
 
     /// The direct links.
-    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkEntry<'a>> + use<'a, '_> {
-        self.head.links.iter().map(|link| LinkEntry {
-            profile: self.names.profile(link.profile),
+    pub fn links(&self) -> impl ExactSizeIterator<Item = LinkEntry<'a>> + use<'a> {
+        let (names, (head, _)) = (self.names, self.begin::<Head<'a, u32, u32, u32>>());
+        head.links.into_iter().map(|link| LinkEntry {
+            profile: names.profile(link.profile),
             assigned_at: link.at.map(Time::from_micros),
-            assigned_by: self.names.text(link.by),
+            assigned_by: names.text(link.by),
         })
     }
 }

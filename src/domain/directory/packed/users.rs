@@ -89,7 +89,7 @@ impl<'a> PackedUser<'a> {
 
     /// What resolution needs.
     pub fn entry(self) -> Entry<'a> {
-        Entry::new(self.head(), self.names)
+        Entry::new(self.bytes, self.names)
     }
 
     /// The whole user.
