@@ -35,6 +35,9 @@ use crate::auth::{RPCS, Rpc};
 /// A stream of encoded messages.
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
+/// A resource, and the revision that it was read at.
+type Found = (Bytes, i64);
+
 /// What a method does with a message, or with a stream of them.
 type Handler<M, A> = fn(Arc<Service>, CallContext, M) -> BoxFuture<'static, Result<A, Status>>;
 
@@ -54,7 +57,7 @@ enum Way {
 #[derive(Clone, Copy)]
 enum Unary {
     Write(fn(Bytes) -> Result<Box<dyn WriteRequest>, Status>, fn(Answer<'_>) -> Bytes),
-    Get(fn(&Service, &CallContext, Bytes) -> Result<(Bytes, i64), Status>),
+    Get(fn(&Service, &CallContext, Bytes) -> Result<Found, Status>),
     Own(Handler<Bytes, Bytes>),
 }
 

@@ -75,8 +75,7 @@ impl Base {
         self.places.candidates(id).find_map(|slot| {
             let [start, placement] = slot.kept;
             let user = self.users.begins_at(start);
-            let is_same = user.id().eq_ignore_ascii_case(id);
-            is_same.then(|| (slot.position, user, self.seat(placement)))
+            user.has_id(id).then(|| (slot.position, user, self.seat(placement)))
         })
     }
 

@@ -94,6 +94,13 @@ pub(super) fn first_text(bytes: &[u8]) -> &str {
     postcard::take_from_bytes(bytes).expect(SOUND).0
 }
 
+/// Whether that text is this one, in whatever case. A look-up reads no more of a record.
+pub(super) fn first_text_is(bytes: &[u8], text: &str) -> bool {
+    let (first, _): (&[u8], _) = postcard::take_from_bytes(bytes).expect(SOUND);
+    // As a rule both are spelled alike.
+    first == text.as_bytes() || first.eq_ignore_ascii_case(text.as_bytes())
+}
+
 /// Both parts of a user, who refers by what he has.
 pub(super) type Parts<'a> = (
     Head<'a, &'a BTreeSet<UniqueName>, &'a UniqueName, &'a str>,

@@ -87,6 +87,11 @@ impl<'a> PackedUser<'a> {
         form::first_text(self.bytes)
     }
 
+    /// Whether the id is that one, in whatever case.
+    pub fn has_id(self, id: &str) -> bool {
+        form::first_text_is(self.bytes, id)
+    }
+
     /// What resolution needs.
     pub fn entry(self) -> Entry<'a> {
         Entry::new(self.bytes, self.names)
