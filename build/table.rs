@@ -30,8 +30,8 @@ const HEAD: &str = r#"/// Expands to `callback! { … }` with every service of t
 /// …
 /// ```
 ///
-/// `access` is the option
-/// `(deskplane.v1.access)`, `audit` the option `(deskplane.v1.audit)`: `None`, `Always` or `Others`. `secrets` says whether the request may hold a field with `debug_redact`.
+/// `access` is the option `(deskplane.v1.access)`, `audit` the option `(deskplane.v1.audit)`: `None`,
+/// `Always` or `Others`. `secrets` says whether the request may hold a field with `debug_redact`.
 /// `way` follows from the form of the messages:
 ///
 /// * `get [Resource]`: answers a resource that has an `etag`, by its `name`;

@@ -4,8 +4,8 @@
 //! share cost several times what they do themselves. So a request of theirs that is what clients send
 //! as a rule, one message that is not compressed and comes in one piece, goes straight from the bytes
 //! of the message to the framed bytes of the answer. Any other is handed on to
-//! [`Methods`](super::methods::Methods) with what was read of it, so whatever may be wrong with a request is
-//! judged there alone.
+//! [`Methods`](super::methods::Methods) with what was read of it, so whatever may be wrong with a
+//! request is judged there alone.
 
 use std::{
     convert::Infallible,
