@@ -260,7 +260,7 @@ impl Catalog {
         Some(root.common.unique_name.clone())
     }
 
-    /// The object of that key.
+    /// The object of that key, as readers see it.
     pub fn object(&self, key: &ObjectKey) -> Option<Object> {
         let name = key.name.as_str();
         match key.kind {
@@ -272,8 +272,33 @@ impl Catalog {
                 let team = self.team(&TeamId::parse(name).ok()?)?;
                 Some(Object::Team(Cow::into_owned(team)))
             }
+            _ => self.stored(key),
+        }
+    }
+
+    /// The object of that key as the last write left it.
+    pub fn stored(&self, key: &ObjectKey) -> Option<Object> {
+        let name = key.name.as_str();
+        match key.kind {
+            Kind::User => {
+                let found = self.users.roster.get(&UserId::parse(name).ok()?)?;
+                Some(Object::User(found.user()))
+            }
+            Kind::Team => {
+                let team = self.teams.get(&TeamId::parse(name).ok()?)?;
+                Some(Object::Team(Arc::clone(team)))
+            }
             Kind::Settings => Some(Object::Settings(Arc::clone(&self.settings))),
             _ => self.tables.get(key),
+        }
+    }
+
+    /// A stored state as readers see it: a user or team without the references that died.
+    pub fn seen(&self, stored: Object) -> Object {
+        match stored {
+            Object::User(user) => Object::User(Arc::new(self.pruned(&user))),
+            Object::Team(team) => Object::Team(self.seen_team(&team).into_owned()),
+            other => other,
         }
     }
 

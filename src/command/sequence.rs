@@ -102,7 +102,8 @@ impl<'a> Sequence<'a> {
     /// the objects that some command is about and that are still there, each once.
     pub fn finish(self) -> Plan {
         let Self { base, catalog, changes, resealed, steps, .. } = self;
-        let changes = changes.into_iter().filter(|(key, change)| differs(base, key, change));
+        let changes =
+            changes.into_iter().filter(|(key, change)| differs(&catalog, base, key, change));
         let mut answers: Vec<ObjectKey> = Vec::new();
         for key in self.answers {
             if !answers.contains(&key) && catalog.object(&key).is_some() {
@@ -147,11 +148,16 @@ fn frees_a_name(change: &Change) -> bool {
     matches!(change, Change::Delete(key) if matches!(key.kind, Kind::Role | Kind::Profile))
 }
 
-/// Whether a change leaves anything else than there was, the server's notes apart.
-fn differs(base: &Catalog, key: &ObjectKey, change: &Change) -> bool {
-    match (base.object(key), change) {
+/// Whether readers would see anything else without a change, the server's notes apart.
+///
+/// What the sequence ends and makes again counts: a reference that reads as before leads to another
+/// object, and without the change it would be gone.
+fn differs(now: &Catalog, base: &Catalog, key: &ObjectKey, change: &Change) -> bool {
+    match (base.stored(key), change) {
         (None, Change::Delete(_)) => false,
-        (Some(old), Change::Put(new)) => old.stamp().uid != new.stamp().uid || old.differs(new),
+        (Some(old), Change::Put(new)) => {
+            old.stamp().uid != new.stamp().uid || now.seen(old).differs(new)
+        }
         _ => true,
     }
 }

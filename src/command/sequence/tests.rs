@@ -265,20 +265,23 @@ proptest! {
     #[test]
     fn a_plan_changes_each_object_once_and_none_for_nothing(commands in commands(16)) {
         let base = populated();
-        let (plan, _, _) = at_once(&base, &commands);
+        let (plan, _, next) = at_once(&base, &commands);
         let keys: BTreeSet<_> = plan.changes.iter().map(Change::key).collect();
         prop_assert_eq!(keys.len(), plan.changes.len());
-        for change in &plan.changes {
-            match (base.object(&change.key()), change) {
-                (old, Change::Put(new)) => {
-                    prop_assert_eq!(new.stamp().revision, base.revision + 1);
-                    let differs = old.as_ref().is_none_or(|old| {
-                        old.stamp().uid != new.stamp().uid || old.differs(new)
-                    });
-                    prop_assert!(differs, "{} is as it was", new.name());
-                }
-                (old, Change::Delete(key)) => prop_assert!(old.is_some(), "{key:?} was not there"),
+        let revision = base.revision + 1;
+        for (at, change) in plan.changes.iter().enumerate() {
+            if let Change::Put(new) = change {
+                prop_assert_eq!(new.stamp().revision, revision);
             }
+            let mut others = plan.changes.clone();
+            others.remove(at);
+            let without = base.apply(&others, revision, context(revision).time);
+            let key = change.key();
+            let differs = match (without.object(&key), next.object(&key)) {
+                (Some(old), Some(new)) => old.stamp().uid != new.stamp().uid || old.differs(&new),
+                (old, new) => old.is_some() != new.is_some(),
+            };
+            prop_assert!(differs, "{key:?} is as it were without the change");
         }
     }
 }
@@ -316,6 +319,27 @@ fn references_that_the_sequence_ended_do_not_come_back_with_the_name() {
     let next = base.apply(&plan.changes, base.revision + 1, Time::from_micros(base.revision + 1));
     let user = next.user(&user_id(2)).unwrap().user();
     assert!(user.roles.is_empty() && user.direct.is_empty(), "{user:?}");
+}
+
+#[test]
+fn references_to_what_took_a_freed_name_are_kept_when_they_read_as_before() {
+    let base = populated();
+    let base = one_by_one(&base, &[add(0, &[1], false), add(1, &[1], true)]).0;
+    let role_again = || vec![delete_role(0), upsert_role(0)];
+    let profile_again = || vec![delete(1, true), create(1)];
+    let table: [(Vec<Boxed>, Boxed, ObjectKey); 3] = [
+        (role_again(), set_roles(1, &[0, 1]), ObjectKey::new(Kind::User, "user1")),
+        (role_again(), team(&[0, 1], &[0]), ObjectKey::new(Kind::Team, "team")),
+        (profile_again(), add(1, &[0], false), ObjectKey::new(Kind::User, "user0")),
+    ];
+    for (mut commands, refers, key) in table {
+        commands.push(refers);
+        let (plan, refused, _) = at_once(&base, &commands);
+        assert!(refused.iter().all(Option::is_none), "{refused:?}");
+        assert!(plan.changes.iter().any(|change| change.key() == key), "{key:?}: {plan:?}");
+        let next = base.apply(&plan.changes, base.revision + 1, context(base.revision + 1).time);
+        assert_eq!(seen(&next), seen(&one_by_one(&base, &commands).0), "{key:?}");
+    }
 }
 
 #[test]
