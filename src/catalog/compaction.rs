@@ -107,12 +107,10 @@ impl Catalog {
         next.users.seated = seated.clone();
         next.users.linked = linked.clone();
         for (id, stored) in now.changes_since(from) {
-            if next.users.take_out(&id).is_some() {
-                next.users.roster.remove(&id);
-            }
-            if let Some(stored) = stored {
-                next.users.put(stored);
-            }
+            match stored {
+                Some(stored) => next.users.put(stored),
+                None => next.users.take_out(&id),
+            };
         }
         next.users.linked.keep_keys_of(&self.users.linked);
         Some(next)

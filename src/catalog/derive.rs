@@ -90,6 +90,11 @@ impl Catalog {
         self.users.classes.numbering == other.users.classes.numbering
     }
 
+    /// Whether a catalog that came from this one by commits has other users and teams at most.
+    pub fn differs_in_people_only(&self, later: &Self) -> bool {
+        Arc::ptr_eq(&self.epoch, &later.epoch)
+    }
+
     /// The roles of a class.
     pub fn class(&self, id: ClassId) -> &RoleClass {
         &self.users.classes.entry(id).derived.roots

@@ -121,16 +121,18 @@ struct Alike {
 impl Catalog {
     /// Stores a user and seats him.
     pub(super) fn seat(&mut self, user: Arc<User>) {
-        self.users.remove(&user.id);
         let written = user.stamp.update_time;
         let set = self.role_set(&user.id, &user.roles, written);
         let given: Vec<_> = user.direct.iter().map(LinkEntry::from).collect();
         let links = self.profile_links(written, &given);
         let whole = set.own.len() == user.roles.len() && links.len() == user.direct.len();
         let class = self.intern(set);
-        self.users.classes.join(class, 1);
         let seat = Seat { class, direct: Direct::of(&user.id, links) };
-        self.users.put(Stored { user, seat, whole });
+        let before = self.users.put(Stored { user, seat, whole });
+        if before != Some(class) {
+            self.users.classes.join(class, 1);
+            before.into_iter().for_each(|before| self.users.classes.leave(before));
+        }
     }
 
     /// Seats a user again, whose teams may be others.

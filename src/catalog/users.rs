@@ -5,7 +5,7 @@ use super::{
     ids::ClassId,
     members::Index,
     memberships::Memberships,
-    roster::{Roster, Stored},
+    roster::{At, Found, Roster, Stored},
 };
 use crate::domain::{UserId, directory::packed::LinkEntry};
 
@@ -23,44 +23,68 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Takes a user out of every index.
+    /// Takes a user out of every index, and out of his class.
     pub(super) fn remove(&mut self, id: &UserId) {
         if let Some(class) = self.take_out(id) {
-            self.roster.remove(id);
             self.classes.leave(class);
         }
     }
 
-    /// Puts a seated user, who is in no index, into each.
-    pub(super) fn put(&mut self, stored: Stored) {
-        let Stored { user, seat, .. } = &stored;
-        let links: Vec<_> = user.direct.iter().map(LinkEntry::from).collect();
-        for key in indexed(&links, seat) {
-            self.linked.add(&key, &user.id);
-        }
-        if user.is_counted() {
-            self.seated.add(seat, &user.id);
-        }
-        self.roster.insert(stored);
-    }
-
-    /// Takes a user out of the sets of users; the class of his seat, if there is such a user.
+    /// Takes a user out of every index; the class of his seat, if there is such a user.
     pub(super) fn take_out(&mut self, id: &UserId) -> Option<ClassId> {
         let Self { roster, seated, linked, .. } = self;
         let found = roster.get(id)?;
-        let (seat, at, view) = (found.seat(), found.at(), found.view());
-        if view.is_counted() {
-            seated.take(seat, id, at);
+        let class = found.class();
+        take_away(found, id, seated, linked);
+        roster.remove(id);
+        Some(class)
+    }
+
+    /// Puts a seated user into every index, in place of the one with his id; the class of that one's
+    /// seat. Who keeps his seat and is in the overlay already stays in the sets of users.
+    pub(super) fn put(&mut self, stored: Stored) -> Option<ClassId> {
+        let Self { roster, seated, linked, .. } = self;
+        let Stored { user, seat, .. } = &stored;
+        let given: Vec<_> = user.direct.iter().map(LinkEntry::from).collect();
+        let keys = indexed(&given, seat);
+        let found = roster.get(&user.id);
+        let stays = found.is_some_and(|found| {
+            let view = found.view();
+            found.at() == At::Overlay
+                && found.seat() == seat
+                && view.is_counted() == user.is_counted()
+                && indexed(&view.links(), seat) == keys
+        });
+        let class = found.map(Found::class);
+        if !stays {
+            if let Some(found) = found {
+                take_away(found, &user.id, seated, linked);
+            }
+            for key in keys {
+                linked.add(&key, &user.id);
+            }
+            if user.is_counted() {
+                seated.add(seat, &user.id);
+            }
         }
-        for key in indexed(&view.links(), seat) {
-            linked.take(&key, id, at);
-        }
-        Some(seat.class)
+        roster.insert(stored);
+        class
     }
 
     /// Forgets who was linked to a profile that is gone.
     pub(super) fn unlink(&mut self, profile: &Link) {
         self.linked.drop_key(profile);
+    }
+}
+
+/// Takes a user, who was found, out of the sets of users.
+fn take_away(found: Found<'_>, id: &UserId, seated: &mut Index<Seat>, linked: &mut Index<Link>) {
+    let (seat, at, view) = (found.seat(), found.at(), found.view());
+    if view.is_counted() {
+        seated.take(seat, id, at);
+    }
+    for key in indexed(&view.links(), seat) {
+        linked.take(&key, id, at);
     }
 }
 

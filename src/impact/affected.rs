@@ -16,7 +16,7 @@ use super::{
     sides::{Sides, Winner},
 };
 use crate::{
-    catalog::{ClassId, Direct, Members, Seat},
+    catalog::{ClassId, Direct, Members, Seat, Seated},
     domain::{UniqueName, UserId},
 };
 
@@ -99,13 +99,17 @@ pub(super) struct Comparison<'a> {
     sides: Sides<'a>,
     leads: &'a Leads,
     touched: &'a Touched,
+    /// Whether nothing but users and teams changed.
+    only_people: bool,
     counts: Affected,
     led: Vec<Led<'a>>,
 }
 
 impl<'a> Comparison<'a> {
     pub(super) fn new(sides: Sides<'a>, leads: &'a Leads, touched: &'a Touched) -> Self {
-        Self { sides, leads, touched, counts: Affected::default(), led: Vec::new() }
+        let only_people = sides.old.catalog.differs_in_people_only(sides.new.catalog);
+        let counts = Affected::default();
+        Self { sides, leads, touched, only_people, counts, led: Vec::new() }
     }
 
     /// Compares every user whom the commit may concern.
@@ -128,6 +132,7 @@ impl<'a> Comparison<'a> {
         if let (Some(before), Some(after)) = (old.user(id), new.user(id))
             && before.is_counted()
             && after.is_counted()
+            && !(self.only_people && keeps_seat(&before, &after))
         {
             let winners = (self.sides.old.winner(&before), self.sides.new.winner(&after));
             let classes = [before.seat.class, after.seat.class];
@@ -245,6 +250,11 @@ impl<'a> Comparison<'a> {
             self.counts.content_only += count;
         }
     }
+}
+
+/// Whether a user sits where he sat, and the seat alone says where his link leads.
+fn keeps_seat(before: &Seated<'_>, after: &Seated<'_>) -> bool {
+    before.seat == after.seat && !matches!(before.seat.direct, Direct::Many(..))
 }
 
 impl Compared<'_> {
