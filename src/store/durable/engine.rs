@@ -29,7 +29,7 @@ use super::{
     mark::{self, State},
     meters::Meters,
     progress::Upkeep,
-    queue::Queue,
+    queue::{GATHER, Queue},
     scrub::Scrubber,
     worker::Worker,
 };
@@ -72,7 +72,7 @@ impl Engine {
         };
         let behind = index.1.is_some_and(|at| at < revision);
         let context = Arc::new(Context::new(layout, settings, booted.ids, meters, booted.lock));
-        let (queue, due) = (Arc::new(Queue::default()), Arc::new(Due::new(booted.uncovered)));
+        let (queue, due) = (Arc::new(Queue::new(GATHER)), Arc::new(Due::new(booted.uncovered)));
         // Until it has caught up it reads the journal.
         queue.pass(behind);
         let shared = || (Arc::clone(&context), Arc::clone(&queue));

@@ -170,8 +170,11 @@ impl Indexer {
         drop(self.index.swap(None));
     }
 
-    /// Waits until the index has everything up to a revision.
+    /// Waits until the index has everything up to a revision, which is not gathered any longer.
     pub(super) async fn followed(&self, revision: Revision) -> Result<()> {
+        if self.reached() < revision {
+            self.queue.hurry();
+        }
         let mut progress = self.progress.subscribe();
         let there = progress
             .wait_for(|at| at.ended || at.lost.is_some() || at.revision >= revision)

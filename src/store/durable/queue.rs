@@ -13,10 +13,14 @@ use super::{index::Stored, pending::Damage};
 const WAITING: usize = 64 << 20;
 /// Bytes from which groups are no longer taken together.
 const TOGETHER: usize = 1 << 20;
+/// Longest that groups are gathered while nobody waits for the index. Each write to sled wakes its
+/// threads, however much it holds.
+pub(super) const GATHER: Duration = Duration::from_millis(20);
 
 /// Groups on their way from the journal to the index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    gather: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -25,6 +29,8 @@ pub(super) struct Queue {
 struct State {
     groups: VecDeque<(usize, Vec<Stored>)>,
     bytes: usize,
+    /// Whether somebody waits for what is here, or on its way here.
+    awaited: bool,
     damages: Vec<Damage>,
     /// Damages that were reported and are not repaired.
     unrepaired: usize,
@@ -47,6 +53,11 @@ pub(super) enum Work {
 // === impl Queue ===
 
 impl Queue {
+    /// An empty queue, which gathers groups for so long.
+    pub(super) fn new(gather: Duration) -> Self {
+        Self { gather, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Waits until there is room; false when nothing is taken any more.
     pub(super) fn wait_for_room(&self) -> bool {
         let mut state = self.lock();
@@ -64,6 +75,16 @@ impl Queue {
         }
         state.bytes += bytes;
         state.groups.push_back((bytes, group));
+        // While groups are gathered, one more is no reason to wake.
+        if state.groups.len() == 1 || !state.gathers() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Has all that waits taken at once: somebody waits for the index.
+    pub(super) fn hurry(&self) {
+        let mut state = self.lock();
+        state.awaited = true;
         self.changed.notify_all();
     }
 
@@ -106,10 +127,13 @@ impl Queue {
 
     /// Waits for work: damage, or the records of some groups. None at the end.
     pub(super) fn take(&self) -> Option<Work> {
-        let mut state = self.lock();
-        while state.groups.is_empty() && state.damages.is_empty() && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let idle = |state: &mut State| {
+            state.groups.is_empty() && state.damages.is_empty() && !state.closed
+        };
+        let state = self.changed.wait_while(self.lock(), idle);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.changed.wait_timeout_while(state, self.gather, |state| state.gathers());
+        let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         if state.abandoned {
             return None;
         }
@@ -124,6 +148,7 @@ impl Queue {
             records.extend(group);
         }
         state.bytes -= bytes;
+        state.awaited &= !state.groups.is_empty();
         self.changed.notify_all();
         Some(Work::Apply(bytes, records))
     }
@@ -145,5 +170,63 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is whole at once, so a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Whether the groups that wait may wait for others to come.
+    fn gathers(&self) -> bool {
+        let Self { groups, bytes, awaited, damages, closed, .. } = self;
+        !groups.is_empty() && *bytes < TOGETHER && !awaited && damages.is_empty() && !closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// What is taken of two groups, of which the second comes while the first is gathered, when
+    /// something ends that.
+    fn taken(end: impl FnOnce(&Queue)) -> Option<usize> {
+        let queue = Queue::new(HOUR);
+        thread::scope(|threads| {
+            let taker = threads.spawn(|| queue.take());
+            queue.push(10, Vec::new());
+            queue.push(10, Vec::new());
+            end(&queue);
+            match taker.join().expect("the taker ends") {
+                Some(Work::Apply(bytes, _)) => Some(bytes),
+                Some(Work::Repair(_)) => Some(0),
+                None => None,
+            }
+        })
+    }
+
+    #[test]
+    fn groups_are_gathered_until_somebody_waits_or_there_is_other_work() {
+        assert_eq!(taken(Queue::hurry), Some(20));
+        assert_eq!(taken(Queue::close), Some(20));
+        assert_eq!(taken(|queue| queue.push(TOGETHER, Vec::new())), Some(20 + TOGETHER));
+        assert_eq!(taken(|queue| queue.repair(Damage::Checkpoint(1))), Some(0));
+        assert_eq!(taken(Queue::abandon), None);
+    }
+
+    #[test]
+    fn who_waits_hurries_all_that_is_there_and_no_more() {
+        let queue = Queue::new(HOUR);
+        queue.hurry();
+        queue.push(TOGETHER, Vec::new());
+        queue.push(10, Vec::new());
+        for bytes in [TOGETHER, 10] {
+            let taken = queue.take();
+            assert!(matches!(taken, Some(Work::Apply(taken, _)) if taken == bytes), "{taken:?}");
+        }
+        assert!(!queue.lock().awaited);
     }
 }
