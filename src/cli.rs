@@ -1,5 +1,7 @@
 //! The command line: a server to start, and a client of the public API like any other.
 
+use std::pin::Pin;
+
 use clap::{
     CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     builder::{OsStr, Resettable},
@@ -187,15 +189,19 @@ fn without_blank_variables(command: clap::Command) -> clap::Command {
 }
 
 /// Runs one command and prints its error; answers the exit code of the program.
-pub async fn run(cli: Cli, io: &mut Io<'_>) -> u8 {
-    let outcome = dispatch(cli, io).await;
-    let Err(error) = outcome else { return 0 };
-    let code = error.exit_code();
-    if code != 0 {
-        // When not even that can be written, the exit code has to do.
-        io.note(&error).ok();
-    }
-    code
+///
+/// The future is boxed here so that it is compiled with the library, on all cores, and not once more
+/// in each program that waits for it.
+pub fn run<'a>(cli: Cli, io: &'a mut Io<'_>) -> Pin<Box<dyn Future<Output = u8> + 'a>> {
+    Box::pin(async move {
+        let Err(error) = dispatch(cli, io).await else { return 0 };
+        let code = error.exit_code();
+        if code != 0 {
+            // When not even that can be written, the exit code has to do.
+            io.note(&error).ok();
+        }
+        code
+    })
 }
 
 async fn dispatch(cli: Cli, io: &mut Io<'_>) -> Result<()> {

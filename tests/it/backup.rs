@@ -23,7 +23,7 @@ async fn run(args: &[&str], folder: &Path) -> (u8, String) {
     let data = ["--data-dir", folder.to_str().unwrap()];
     let cli = Cli::try_parse_from([&["deskplane"], args, &data].concat()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = Box::pin(cli::run(cli, &mut Io::new(&mut out, &mut err))).await;
+    let code = cli::run(cli, &mut Io::new(&mut out, &mut err)).await;
     out.extend(err);
     (code, String::from_utf8(out).unwrap())
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(out: &mut (dyn Write + Send), server: &str, args: &[&str
     let args = [&["deskplane", "--server", server], args].concat();
     let mut err = Vec::new();
     let code = match Cli::try_parse_from(args) {
-        Ok(cli) => Box::pin(cli::run(cli, &mut Io::new(out, &mut err))).await,
+        Ok(cli) => cli::run(cli, &mut Io::new(out, &mut err)).await,
         Err(usage) => {
             err.extend(usage.to_string().bytes());
             usage.exit_code().try_into().unwrap()

@@ -51,7 +51,7 @@ impl World {
         let args = [&["deskplane", "--server", &url], args].concat();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let cli = Cli::try_parse_from(args).unwrap();
-        let code = Box::pin(cli::run(cli, &mut Io::new(&mut out, &mut err))).await;
+        let code = cli::run(cli, &mut Io::new(&mut out, &mut err)).await;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ended { code, out: text(out), err: text(err) }
     }
