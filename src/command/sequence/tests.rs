@@ -281,7 +281,7 @@ proptest! {
                 (Some(old), Some(new)) => old.stamp().uid != new.stamp().uid || old.differs(&new),
                 (old, new) => old.is_some() != new.is_some(),
             };
-            prop_assert!(differs, "{key:?} is as it were without the change");
+            prop_assert!(differs, "{key:?} is the same without its change");
         }
     }
 }
