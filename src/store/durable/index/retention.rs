@@ -96,7 +96,7 @@ impl<'a> Trim<'a> {
     }
 
     /// Moves the oldest records beyond those of the feed out of it, and those up to the revision
-    /// `leaving`, a bounded number each time, and removes what nobody needs any more.
+    /// `leaving`, until they have so many objects, and removes what nobody needs any more.
     pub(super) fn finish(
         mut self,
         head: &mut Head,
@@ -127,7 +127,8 @@ impl<'a> Trim<'a> {
     }
 
     fn shorten_feed(&mut self, head: &mut Head, most: usize, leaving: Revision) -> Result<()> {
-        for _ in 0..most {
+        let mut left = most;
+        while left > 0 {
             let oldest = record_key(head.trimmed.saturating_add(1), 0)..b"r0".to_vec();
             let Some(item) = self.index.db.range(oldest).next() else {
                 break;
@@ -143,6 +144,7 @@ impl<'a> Trim<'a> {
             }
             head.records -= 1;
             head.trimmed = revision;
+            left = left.saturating_sub(record.changes.len().max(1));
         }
         Ok(())
     }

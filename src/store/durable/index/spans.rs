@@ -9,13 +9,12 @@ use super::{
         oldest_request, record_key, request_key, revision_of,
     },
     packed, pieces,
+    write::LEAVING,
 };
 use crate::store::{Error, Record, Result, Revision};
 
 /// Bytes of records that are added together.
 const TOGETHER: usize = 1 << 20;
-/// Most records that leave the feed at a time.
-const LEAVING: usize = 1 << 10;
 
 /// Reads what history files hold into an empty index.
 #[derive(Debug)]

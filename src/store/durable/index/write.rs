@@ -10,16 +10,23 @@ use super::{
 };
 use crate::store::{Record, Result, Revision};
 
+/// Objects of records that leave the feed with a batch, however few it adds, one record more or
+/// less; each is looked up.
+pub(super) const LEAVING: usize = 4 << 10;
+
 // === impl Index ===
 
 impl Index {
-    /// Adds records, in rising order, and takes away those that are past keeping.
+    /// Adds records, in rising order, and takes away those that are past keeping: by their objects
+    /// twice as much as it adds, and [`LEAVING`] in any case, so that a feed that is too long comes
+    /// back to its length, and a few small records are not held up by the imports that they evict.
     pub(in super::super) fn apply(&self, records: &[Stored]) -> Result<()> {
-        self.apply_within(records, 2 * records.len(), 0)
+        let changes: usize = records.iter().map(|(record, _)| record.changes.len()).sum();
+        self.apply_within(records, LEAVING.max(2 * changes), 0)
     }
 
-    /// The same. At most so many records leave the feed: those beyond its length, and those up to a
-    /// revision.
+    /// The same. Records leave the feed until they have so many objects: those beyond its length,
+    /// and those up to a revision.
     pub(super) fn apply_within(
         &self,
         records: &[Stored],

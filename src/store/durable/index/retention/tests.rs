@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    super::keys::{HISTORIES, NEEDED},
+    super::{
+        keys::{HISTORIES, NEEDED},
+        write::LEAVING,
+    },
     *,
 };
 use crate::{
@@ -180,4 +183,40 @@ fn one_batch_with_many_revisions_of_an_object_keeps_as_many() {
         apply(&index, &records[at as usize - 1]);
     }
     compare(&index, &records, true, false);
+}
+
+#[test]
+fn large_records_leave_a_few_with_each_batch_and_all_in_the_end() {
+    const LARGE: i64 = 12;
+    let retention = Retention { records: LARGE as u64, ..RETENTION };
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(folder.path(), ids(), retention).unwrap();
+    let user = |at: i64, nth: i64| format!("{at}-{nth}");
+    for at in 1..=LARGE {
+        let users = (0..1_000).map(|nth| fixtures::put_user(&user(at, nth), at));
+        apply(&index, &fixtures::record(at, users.collect()));
+    }
+    let small = |at| fixtures::record(at, vec![fixtures::put_user("a", at)]);
+    let group: Vec<_> = (LARGE + 1..=2 * LARGE).map(small).collect();
+    let stored: Vec<_> = group.iter().map(|r| (r.clone(), r.encode().unwrap())).collect();
+    index.apply(&stored).unwrap();
+    // The fifth is the one that makes the objects enough.
+    let five = LEAVING.div_ceil(1_000) as i64;
+    let mut left = 2 * LARGE - five;
+    assert_eq!(index.head().unwrap().records, left);
+    for at in 2 * LARGE + 1.. {
+        apply(&index, &small(at));
+        left = LARGE.max(left + 1 - five);
+        assert_eq!(index.head().unwrap().records, left);
+        if left == LARGE {
+            break;
+        }
+    }
+    // What left the feed is in the history of its objects.
+    for at in [1, five, five + 1, LARGE] {
+        let key = Some(fixtures::user_key(&user(at, 999)));
+        let query = HistoryQuery { key, before: None, limit: 10 };
+        let page = index.history(&query).unwrap();
+        assert!(page.items.iter().map(|record| record.revision).eq([at]), "{at}");
+    }
 }
