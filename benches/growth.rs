@@ -57,8 +57,6 @@ const PROFILES: usize = 600;
 const LINKED: usize = 10;
 /// Writers at a time, each of which waits for the answer to one write before its next.
 const WRITERS: usize = 64;
-/// Bytes that a user takes in a checkpoint, about.
-const CHECKPOINT: u64 = 100;
 /// How often what takes less than a millisecond is measured.
 const MANY: usize = 100_000;
 
@@ -93,7 +91,7 @@ fn figure(name: &str, unit: &str, value: f64) {
 
 async fn write(folder: &Path, users: usize) {
     let empty = resident();
-    let (store, ledger) = open(folder, users).await;
+    let (store, ledger) = open(folder).await;
     configure(&ledger).await;
     let since = Instant::now();
     import(&ledger, users).await;
@@ -111,7 +109,7 @@ async fn write(folder: &Path, users: usize) {
 async fn read_again(folder: &Path, users: usize) {
     let empty = resident();
     let since = Instant::now();
-    let (store, ledger) = open(folder, users).await;
+    let (store, ledger) = open(folder).await;
     let (catalog, contents) = (ledger.catalog(), Contents::new());
     read::resolved(&catalog, &contents, &id(users / 2), App::Unspecified).unwrap().unwrap();
     figure("start", "ms", micros(since.elapsed()) / 1e3);
@@ -121,16 +119,8 @@ async fn read_again(folder: &Path, users: usize) {
     close(store, ledger).await;
 }
 
-/// The defaults, with a journal of half a checkpoint where that is more: otherwise most of an import of
-/// many million users goes into checkpoints.
-fn settings(users: usize) -> durable::Settings {
-    let settings = durable::Settings::default();
-    let checkpoint_bytes = settings.checkpoint_bytes.max(users as u64 * CHECKPOINT / 2);
-    durable::Settings { checkpoint_bytes, ..settings }
-}
-
-async fn open(folder: &Path, users: usize) -> (Arc<Durable>, Ledger) {
-    let store = Arc::new(Durable::open(folder, settings(users)).await.unwrap());
+async fn open(folder: &Path) -> (Arc<Durable>, Ledger) {
+    let store = Arc::new(Durable::open(folder, durable::Settings::default()).await.unwrap());
     let of_ledger = Arc::clone(&store) as Arc<dyn Store>;
     let registry = Arc::new(Registry::builtin());
     let opened =

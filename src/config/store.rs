@@ -15,7 +15,9 @@ pub struct Store {
     /// MiB of a segment of the journal, which are reserved ahead.
     #[schemars(range(min = 1, max = 1 << 10))]
     pub segment_mib: u64,
-    /// MiB of the journal after which a checkpoint is written, and records are archived to history files.
+    /// MiB of the journal after which a checkpoint is written, and records are archived to history
+    /// files. While the newest checkpoint has more than twice as many, the next is written after half
+    /// of its length.
     #[schemars(range(min = 1, max = 1 << 20))]
     pub checkpoint_mib: u64,
     /// Free MiB of the disk below which the server is read-only.

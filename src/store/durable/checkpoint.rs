@@ -3,7 +3,10 @@
 //! `<revision, 20 digits>.ckpt`. Those of an older format hold history as well, and the requests that
 //! are remembered; see `sorted.rs`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Ids, files,
@@ -39,6 +42,11 @@ pub(super) fn list(io: &dyn Io, dir: &Path) -> Result<Vec<Revision>> {
 /// Where the checkpoint of a revision lies.
 pub(super) fn path(dir: &Path, revision: Revision) -> PathBuf {
     dir.join(format!("{revision:020}.{ENDING}"))
+}
+
+/// Bytes of the checkpoint of a revision.
+pub(super) fn length(io: &dyn Io, dir: &Path, revision: Revision) -> io::Result<u64> {
+    io.open(&path(dir, revision))?.len()
 }
 
 /// Writes the checkpoint of a state, as long as it may go on; its length.

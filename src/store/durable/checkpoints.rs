@@ -31,7 +31,7 @@ pub(super) struct Checkpoints {
     archive: Arc<Archive>,
     /// Their revisions, rising.
     kept: Mutex<Vec<Revision>>,
-    /// Length of the last one that was written here, held by whoever writes one.
+    /// Length of the newest one, held by whoever writes one.
     writing: Mutex<u64>,
     due: Arc<Due>,
     /// Where the newest state is found; none reads it from the files.
@@ -48,7 +48,12 @@ impl Checkpoints {
         due: Arc<Due>,
         kept: Vec<Revision>,
     ) -> Self {
-        let (kept, writing, states) = (Mutex::new(kept), Mutex::default(), Mutex::default());
+        // One that cannot be read counts as none: the next is due the sooner.
+        let (io, dir) = (&*context.layout.io, context.layout.checkpoints());
+        let newest = kept.last().and_then(|at| checkpoint::length(io, &dir, *at).ok());
+        let length = newest.unwrap_or(0);
+        due.measure(length);
+        let (kept, writing, states) = (Mutex::new(kept), Mutex::new(length), Mutex::default());
         Self { context, appender, archive, kept, writing, due, states }
     }
 
@@ -69,24 +74,23 @@ impl Checkpoints {
 
     /// Writes checkpoints until the store is closed, and at a clean end a last one.
     pub(super) fn run(&self) {
-        let bytes = self.context.settings.checkpoint_bytes;
-        while self.due.wait(bytes) {
-            self.checkpoint(bytes);
+        while self.due.wait() {
+            self.checkpoint();
         }
         if !self.context.abandoned() && !self.context.failed() {
-            self.checkpoint(bytes);
+            self.checkpoint();
         }
     }
 
     /// Writes a checkpoint and removes what it makes superfluous. When that fails the journal goes
     /// further back than it need, nothing else is lost, and it is tried again soon.
-    fn checkpoint(&self, bytes: u64) {
+    fn checkpoint(&self) {
         let counted = self.due.count();
         let Err(error) = self.try_checkpoint() else {
             self.due.cover(counted);
             return;
         };
-        self.due.reset(bytes - bytes / 8);
+        self.due.retry();
         if !self.context.abandoned() {
             self.context.meters.checkpoint_failures.increment(1);
             tracing::error!(%error, "a checkpoint could not be written; the journal is kept instead");
@@ -134,6 +138,7 @@ impl Checkpoints {
         }
         self.context.check_space(*length)?;
         *length = checkpoint::write(io, &dir, self.context.ids, &*state, || self.context.go_on())?;
+        self.due.measure(*length);
         self.context.meters.checkpoint_seconds.record(since.elapsed());
         tracing::debug!(revision, bytes = *length, "wrote a checkpoint");
         let mut kept = self.kept();

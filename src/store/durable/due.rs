@@ -1,10 +1,18 @@
-//! When the next checkpoint is due: once the journal has grown enough since the newest one.
+//! When the next checkpoint is due: once the journal has grown enough since the newest one. Enough is
+//! what the settings say, or a share of the newest checkpoint where that is more: checkpoints then
+//! write a bounded multiple of what the journal takes, however large the store is.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The newest checkpoint is so many times as long as the journal after which the next one is due, at
+/// most.
+const LENGTHS: u64 = 2;
 
 /// Bytes of the journal that no checkpoint has.
 #[derive(Debug)]
 pub(super) struct Due {
+    /// Bytes after which one is due, however short the newest is.
+    least: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -12,14 +20,23 @@ pub(super) struct Due {
 #[derive(Debug)]
 struct State {
     uncovered: u64,
+    /// Bytes after which one is due.
+    enough: u64,
     closed: bool,
 }
 
 // === impl Due ===
 
 impl Due {
-    pub(super) fn new(uncovered: u64) -> Self {
-        Self { state: Mutex::new(State { uncovered, closed: false }), changed: Condvar::new() }
+    pub(super) fn new(least: u64, uncovered: u64) -> Self {
+        let state = State { uncovered, enough: least, closed: false };
+        Self { least, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Notes the length of the newest checkpoint.
+    pub(super) fn measure(&self, checkpoint: u64) {
+        self.lock().enough = self.least.max(checkpoint / LENGTHS);
+        self.changed.notify_all();
     }
 
     /// Counts a group of the journal.
@@ -34,11 +51,11 @@ impl Due {
         self.changed.notify_all();
     }
 
-    /// Waits until there are so many bytes; false at the end.
-    pub(super) fn wait(&self, bytes: u64) -> bool {
+    /// Waits until one is due; false at the end.
+    pub(super) fn wait(&self) -> bool {
         let waited = self
             .changed
-            .wait_while(self.lock(), |state| state.uncovered < bytes && !state.closed)
+            .wait_while(self.lock(), |state| state.uncovered < state.enough && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         !waited.closed
     }
@@ -54,22 +71,43 @@ impl Due {
         self.changed.notify_all();
     }
 
-    /// Counts from that many on: after a failure, so that it is tried again soon.
-    pub(super) fn reset(&self, bytes: u64) {
-        self.lock().uncovered = bytes;
+    /// After a failure: it is tried again soon.
+    pub(super) fn retry(&self) {
+        let mut state = self.lock();
+        state.uncovered = state.enough - state.enough / 8;
         self.changed.notify_all();
     }
 
-    /// Waits until there are fewer bytes than that.
+    /// Waits until none is due.
     #[cfg(test)]
-    pub(super) fn rested(&self, bytes: u64) {
-        drop(
-            self.changed.wait_while(self.lock(), |state| state.uncovered >= bytes && !state.closed),
-        );
+    pub(super) fn rested(&self) {
+        let due = |state: &mut State| state.uncovered >= state.enough && !state.closed;
+        drop(self.changed.wait_while(self.lock(), due));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is whole at once.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_after_half_of_the_newest_or_what_the_settings_say() {
+        for (newest, enough) in [(0, 100), (200, 100), (201, 100), (300, 150), (10_000, 5_000)] {
+            let due = Due::new(100, 0);
+            due.measure(newest);
+            assert_eq!(due.lock().enough, enough, "{newest}");
+            due.add(enough as usize - 1);
+            due.rested();
+            due.add(1);
+            assert!(due.wait());
+            due.retry();
+            due.rested();
+            assert_eq!(due.count(), enough - enough / 8);
+        }
     }
 }

@@ -71,8 +71,9 @@ impl Engine {
             Found::Lost => (None, None),
         };
         let behind = index.1.is_some_and(|at| at < revision);
+        let due = Arc::new(Due::new(settings.checkpoint_bytes, booted.uncovered));
         let context = Arc::new(Context::new(layout, settings, booted.ids, meters, booted.lock));
-        let (queue, due) = (Arc::new(Queue::new(GATHER)), Arc::new(Due::new(booted.uncovered)));
+        let queue = Arc::new(Queue::new(GATHER));
         // Until it has caught up it reads the journal.
         queue.pass(behind);
         let shared = || (Arc::clone(&context), Arc::clone(&queue));

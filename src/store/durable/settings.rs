@@ -22,7 +22,8 @@ pub struct Host {
 pub struct Settings {
     /// Bytes of a segment of the journal, and of the history files that are still merged with others.
     pub segment_bytes: u64,
-    /// Bytes of the journal after which a checkpoint is written, and the records are archived.
+    /// Bytes of the journal after which a checkpoint is written, and the records are archived. While
+    /// the newest checkpoint has more than twice as many, the next is written after half of its length.
     pub checkpoint_bytes: u64,
     /// Free bytes of the disk below which nothing is written.
     pub min_free_bytes: u64,

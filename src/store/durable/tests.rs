@@ -118,7 +118,7 @@ impl Durable {
     /// checkpoint is due.
     async fn rested(&self) {
         self.followed().await.unwrap();
-        self.engine.due.rested(self.engine.context.settings.checkpoint_bytes);
+        self.engine.due.rested();
     }
 }
 

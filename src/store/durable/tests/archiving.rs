@@ -194,7 +194,7 @@ async fn checkpoints_and_commits_go_on_while_the_index_is_busy() {
     while store.engine.checkpoints.kept().len() < checkpoint::KEPT {
         head += 1;
         fill(&store, head..=head).await;
-        store.engine.due.rested(small().checkpoint_bytes);
+        store.engine.due.rested();
     }
     // The journal keeps what the index has not archived.
     let first = files::number(&files_of(folder.path(), "journal", segment::ENDING)[0]);
