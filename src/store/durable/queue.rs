@@ -197,9 +197,12 @@ mod tests {
         let queue = Queue::new(HOUR);
         thread::scope(|threads| {
             let taker = threads.spawn(|| queue.take());
-            queue.push(10, Vec::new());
-            queue.push(10, Vec::new());
+            for _ in 0..2 {
+                queue.push(10, Vec::new());
+                assert!(queue.lock().gathers());
+            }
             end(&queue);
+            assert!(!queue.lock().gathers());
             match taker.join().expect("the taker ends") {
                 Some(Work::Apply(bytes, _)) => Some(bytes),
                 Some(Work::Repair(_)) => Some(0),
