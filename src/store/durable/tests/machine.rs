@@ -23,6 +23,8 @@ pub(super) struct Recording {
     pub(super) groups: usize,
     /// Calls of the writes of one life, about.
     pub(super) calls: usize,
+    /// Files that half of the faults hit while they are written: few others would.
+    pub(super) aim: Option<Kind>,
     /// Revision from which another disk is taken.
     pub(super) until: Revision,
 }
@@ -124,6 +126,23 @@ impl Machine {
         let expected = self.model.history(all.clone()).await.unwrap();
         assert!(store.history(all).await.unwrap() == expected, "the history is another one");
         (self.acknowledged, self.asked) = (head, head);
+    }
+
+    /// Has the power fail at a call of the writes that come.
+    pub(super) fn set_fault(&self, random: &mut Rng) {
+        match self.recording.aim.filter(|_| random.bool()) {
+            Some(kind) => {
+                let mut left = random.usize(1..5);
+                self.disk.fail_when(Fault::PowerOff, move |call| {
+                    left -= usize::from(Kind::of(call) == kind);
+                    left == 0
+                });
+            }
+            None => {
+                let at = self.disk.calls() + random.usize(0..self.recording.calls);
+                self.disk.fail_at(at, Fault::PowerOff);
+            }
+        }
     }
 
     /// Loses the power and gets it back.

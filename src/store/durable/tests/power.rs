@@ -21,6 +21,7 @@ pub(super) const OVERWRITE: Recording = Recording {
     group: 3,
     groups: 12,
     calls: 120,
+    aim: None,
     until: 200,
 };
 
@@ -33,6 +34,7 @@ const CHECKPOINT: Recording = Recording {
     group: 2,
     groups: 6,
     calls: 70,
+    aim: Some(Kind::NewCheckpoint),
     until: 60,
 };
 
@@ -45,6 +47,7 @@ const ROLL: Recording = Recording {
     group: 2,
     groups: 10,
     calls: 90,
+    aim: None,
     until: 60,
 };
 
@@ -57,6 +60,7 @@ const IMPORT_OF_WIDE: Recording = Recording {
     group: 20,
     groups: 2,
     calls: 30,
+    aim: None,
     until: 40,
 };
 
@@ -69,6 +73,7 @@ const IMPORT_OF_MANY: Recording = Recording {
     group: -10_000,
     groups: 1,
     calls: 12,
+    aim: None,
     until: 10_000,
 };
 
@@ -81,6 +86,7 @@ const SHAPES: Recording = Recording {
     group: 2,
     groups: 4,
     calls: 40,
+    aim: None,
     until: 24,
 };
 
@@ -165,7 +171,7 @@ pub(super) async fn cut(recording: &'static Recording, seed: u64, cuts: u32) -> 
     loop {
         let local = scratch();
         let starting = met.cuts < cuts && random.u8(0..4) == 0;
-        let mut at = random.usize(0..40);
+        let at = random.usize(0..40);
         if starting {
             machine.disk.fail_at(at, Fault::PowerOff);
         }
@@ -187,8 +193,7 @@ pub(super) async fn cut(recording: &'static Recording, seed: u64, cuts: u32) -> 
                     return met;
                 }
                 if !starting {
-                    at = machine.disk.calls() + random.usize(0..recording.calls);
-                    machine.disk.fail_at(at, Fault::PowerOff);
+                    machine.set_fault(&mut random);
                 }
                 machine.live(&store, &mut random, recording.groups).await;
                 if random.bool() {
@@ -198,7 +203,7 @@ pub(super) async fn cut(recording: &'static Recording, seed: u64, cuts: u32) -> 
             Err(_) if starting && machine.disk.calls() > at => met.at_start += 1,
             Err(error) => panic!("{}, seed {seed}, cut {}: {error}", recording.name, met.cuts),
         }
-        met.within_a_call += u32::from(machine.disk.calls() > at);
+        met.within_a_call += u32::from(!machine.disk.call_off());
         met.note(&machine.disk.log());
         machine.lose_power(&mut random, KEPT[met.cuts as usize % KEPT.len()]);
         met.cuts += 1;
