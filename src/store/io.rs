@@ -11,6 +11,8 @@ pub mod fault;
 mod read_only;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt, io,
@@ -69,4 +71,14 @@ pub trait File: fmt::Debug + Send {
 
     /// Makes data and length durable (`fdatasync`).
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// What a file holds before the zeros at its end, which are bytes that were reserved and not written.
+pub fn before_zeros(bytes: &[u8]) -> &[u8] {
+    const ZEROS: [u8; 4_096] = [0; 4_096];
+    // A block at a time: files are reserved a mebibyte ahead.
+    let blocks = bytes.rchunks(ZEROS.len()).take_while(|block| **block == ZEROS[..block.len()]);
+    let rest = &bytes[..bytes.len() - blocks.map(<[u8]>::len).sum::<usize>()];
+    let end = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &rest[..end]
 }

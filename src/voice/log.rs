@@ -20,7 +20,7 @@ use super::Call;
 use crate::{
     store::{
         Lack,
-        io::{File, Io},
+        io::{File, Io, before_zeros},
     },
     tasks::{OnPanic, Tasks},
 };
@@ -353,7 +353,7 @@ fn read(io: &dyn Io, path: &Path) -> Result<(Vec<Call>, usize), Error> {
         calls.push(call);
         at += size;
     }
-    let rest = &bytes[at..];
+    let rest = before_zeros(&bytes[at..]);
     // A length begins with a zero byte, so an entry can begin at few offsets.
     let mut offsets = (1..rest.len()).filter(|from| rest[*from] == 0);
     match offsets.any(|from| whole(&rest[from..]).is_some()) {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{Ids, damaged, files, frame, known_format};
 use crate::store::{
     Error, Lack, Record, Result, Revision,
-    io::{File, Io},
+    io::{File, Io, before_zeros},
 };
 
 /// Bytes before the first group.
@@ -165,7 +165,7 @@ impl Segment {
             }
         }
         let last = segment.last();
-        segment.torn = !is_zero(&segment.bytes[segment.end..]);
+        segment.torn = !before_zeros(&segment.bytes[segment.end..]).is_empty();
         // The frames of one group are written together, so a torn one may have good frames behind
         // bad ones. A group planned on a later head was written after this one was acknowledged.
         let later = |frame: &frame::Frame<'_>| frame.after > last;
@@ -281,8 +281,4 @@ fn read_header(path: &Path, bytes: &[u8], ids: Ids) -> Result<Revision> {
 
 fn foreign(what: &str, id: Uuid) -> String {
     format!("a {what} of another store or incarnation, {id}")
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }
