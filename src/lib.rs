@@ -6,7 +6,7 @@
 //! placeholders, [`auth`] says who may call what, [`transfer`] what a bundle is; none of these does I/O, reads a clock or draws a
 //! random number. [`store`] keeps what was committed, [`history`] reads the past of it, [`ledger`] orders writes, [`audit`] keeps who did what and what agents saw, [`live`] sends
 //! clients what changed for them, [`voice`] drives voice vendors; [`service`] is the API over them, [`transport`] serves connections, [`web`] those of pages, [`server`] assembles all,
-//! [`trace`] names requests in logs, errors and traces, [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
+//! [`descriptors`] says what the API consists of, [`trace`] names requests in logs, errors and traces, [`tasks`] supervises what runs, [`process`] handles limits and signals of the operating system, and [`cli`] starts a server with
 //! its [`config`] or speaks to one.
 
 pub mod audit;
@@ -18,6 +18,7 @@ pub mod command;
 pub mod config;
 pub mod content;
 pub mod credentials;
+pub mod descriptors;
 pub mod domain;
 pub mod executor;
 pub mod history;

@@ -131,7 +131,7 @@ pub async fn serve(
         open(store, clock.clone(), watch, voice, drives, &tasks).await?;
     let service = service.behind(credentials.clone(), info).traced(tracer.clone());
     let (health, health_service) = health::reporter();
-    let mut routes = routes::routes(&service, (&voice, &tracer), &health, health_service)?;
+    let mut routes = routes::routes(&service, (&voice, &tracer), &health, health_service);
 
     health.set("", ServingStatus::Serving);
     health.set(WRITES, follow::status(&condition.borrow()));

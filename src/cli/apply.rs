@@ -87,7 +87,7 @@ struct Job {
 /// Reads the files of a call and checks all their documents; nothing is sent.
 pub(super) fn prepare(args: &Args, io: &mut Io<'_>) -> Result<Vec<Document>> {
     let sources = input::read(&args.files, &mut io::stdin().lock())?;
-    let documents = document::read_all(&Api::read()?, &sources)?;
+    let documents = document::read_all(&Api::of_this_build(), &sources)?;
     if documents.is_empty() {
         io.note("nothing to apply: no file holds a document")?;
     }

@@ -7,7 +7,6 @@ mod security;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use deskplane_proto::FILE_DESCRIPTOR_SET;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 use http::{Uri, uri::PathAndQuery};
@@ -31,7 +30,10 @@ use super::{
     address::{Address, Scheme},
     backoff::{self, BackOff},
 };
-use crate::secrets::file::{self, Access};
+use crate::{
+    descriptors,
+    secrets::file::{self, Access},
+};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -113,7 +115,7 @@ pub struct WriteOptions {
 
 /// What the API consists of.
 #[derive(Debug, Clone)]
-pub struct Api(DescriptorPool);
+pub struct Api(&'static DescriptorPool);
 
 /// A connection to one server.
 #[derive(Debug, Clone)]
@@ -127,9 +129,9 @@ pub struct Client {
 }
 
 impl Api {
-    /// Reads the API that this program was built with.
-    pub fn read() -> Result<Self> {
-        Ok(Self(DescriptorPool::decode(FILE_DESCRIPTOR_SET)?))
+    /// The API that this program was built with.
+    pub fn of_this_build() -> Self {
+        Self(descriptors::api())
     }
 
     /// The message of that name.
@@ -173,7 +175,7 @@ impl Client {
             .http2_keep_alive_interval(KEEP_ALIVE.0)
             .keep_alive_timeout(KEEP_ALIVE.1);
         let channel = endpoint.connect().await.map_err(unreachable)?;
-        let (api, write) = (Api::read()?, WriteOptions::default());
+        let (api, write) = (Api::of_this_build(), WriteOptions::default());
         Ok(Self { address, endpoint, channel, api, metadata, write })
     }
 

@@ -2,10 +2,8 @@
 
 use std::{fs, io::IsTerminal as _, path::PathBuf};
 
-use deskplane_proto::FILE_DESCRIPTOR_SET;
-use prost_reflect::DescriptorPool;
-
 use super::{Error, Io, Result};
+use crate::descriptors;
 
 /// Arguments of `descriptors`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +19,7 @@ pub(super) struct Args {
 
 /// The API, its errors and its health, with everything that they import.
 fn encoded() -> Result<Vec<u8>> {
-    let mut pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+    let mut pool = descriptors::api().clone();
     // Proxies read the details of an error by their definition.
     pool.decode_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
     pool.decode_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)?;

@@ -5,14 +5,16 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use deskplane_proto::FILE_DESCRIPTOR_SET;
 use percent_encoding::percent_decode_str;
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 
 use super::{Error, Result};
-use crate::domain::{
-    self,
-    field::{Access, COMMON, Info},
+use crate::{
+    descriptors,
+    domain::{
+        self,
+        field::{Access, COMMON, Info},
+    },
 };
 
 /// One kind of resource.
@@ -53,12 +55,10 @@ pub(super) const SECRET: &[&str] = &["secrets"];
 
 /// Every kind, in the order in which one refers to those before it.
 pub(super) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)
-        .unwrap_or_else(|error| unreachable!("the descriptors are those of this build: {error}"));
     let library = in_order(domain::Kind::NAMED).into_iter();
     let mut kinds = vec![settings()];
     for kind in library {
-        kinds.extend(library_kind(&pool, kind));
+        kinds.extend(library_kind(descriptors::api(), kind));
         // Bots refer to users, and users to roles; what links a user to a profile comes later.
         if kind == domain::Kind::Role {
             kinds.extend([user(), team()]);

@@ -232,11 +232,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{client, kind::Kind};
+    use crate::{
+        cli::{client, kind::Kind},
+        descriptors,
+    };
 
     fn profile(json: serde_json::Value) -> DynamicMessage {
-        let pool = prost_reflect::DescriptorPool::decode(deskplane_proto::FILE_DESCRIPTOR_SET);
-        let descriptor = pool.unwrap().get_message_by_name("deskplane.v1.Profile").unwrap();
+        let descriptor = descriptors::api().get_message_by_name("deskplane.v1.Profile").unwrap();
         client::message(&descriptor, json).unwrap()
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 /// Reads the files of a call and checks all their documents; nothing is sent.
 pub(super) fn prepare(files: &[PathBuf]) -> Result<Vec<Document>> {
-    document::read_all(&Api::read()?, &input::read(files, &mut io::stdin().lock())?)
+    document::read_all(&Api::of_this_build(), &input::read(files, &mut io::stdin().lock())?)
 }
 
 /// Previews documents that were checked.

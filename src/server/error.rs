@@ -20,7 +20,4 @@ pub enum Error {
     /// A panic of a task without which the server would go on with stale or half-changed state.
     #[error("the task `{0}` panicked; the log has the reason")]
     Task(&'static str),
-    /// The built-in descriptors cannot be served.
-    #[error("reflection cannot be served: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
 }

@@ -1,11 +1,11 @@
 //! Every service that the port offers, by name.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use super::{error::Error, framing::MAX_MESSAGE_BYTES, health};
+use super::{framing::MAX_MESSAGE_BYTES, health};
 use crate::{
     auth::RPCS,
     service::Service,
@@ -17,19 +17,30 @@ use crate::{
 const REFLECTION: [&str; 2] =
     ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
+/// The routes of reflection, which say the same for every server of a process.
+static REFLECTED: LazyLock<Routes> = LazyLock::new(|| {
+    let [v1, v1alpha] = REFLECTION.map(reflection);
+    let gzip = CompressionEncoding::Gzip;
+    v1.build_v1()
+        .and_then(|v1| {
+            let routes = Routes::new(v1.accept_compressed(gzip).send_compressed(gzip));
+            let v1alpha = v1alpha.build_v1alpha()?;
+            Ok(routes.add_service(v1alpha.accept_compressed(gzip).send_compressed(gzip)))
+        })
+        .unwrap_or_else(|error| unreachable!("the descriptors are those of this build: {error}"))
+});
+
 /// Every service of the API, health, reflection and webhooks; each service is reported to serve.
 pub(super) fn routes(
     service: &Service,
     (voice, tracer): (&voice::Voice, &Tracer),
     health: &health::Reporter,
     health_service: health::Service,
-) -> Result<Routes, Error> {
+) -> Routes {
     // The gate decides who gets compressed answers.
     let gzip = CompressionEncoding::Gzip;
-    let (v1, v1alpha) = (reflection(REFLECTION[0]), reflection(REFLECTION[1]));
-    let mut routes = Routes::new(health_service.accept_compressed(gzip).send_compressed(gzip))
-        .add_service(v1.build_v1()?.accept_compressed(gzip).send_compressed(gzip))
-        .add_service(v1alpha.build_v1alpha()?.accept_compressed(gzip).send_compressed(gzip));
+    let health_service = health_service.accept_compressed(gzip).send_compressed(gzip);
+    let mut routes = REFLECTED.clone().add_service(health_service);
     let methods = service.methods(MAX_MESSAGE_BYTES);
     let mut grpc = std::mem::take(routes.axum_router_mut());
     for service in api_services() {
@@ -37,7 +48,7 @@ pub(super) fn routes(
         health.set(service, ServingStatus::Serving);
     }
     *routes.axum_router_mut() = grpc.merge(webhooks(voice, tracer));
-    Ok(routes)
+    routes
 }
 
 /// Full names of the services of the API.

@@ -4,7 +4,7 @@ use super::{calls::plan, flags::Displace, *};
 use crate::cli::{Api, client, kind::Kind};
 
 fn api() -> Api {
-    Api::read().unwrap()
+    Api::of_this_build()
 }
 
 fn read(text: &str) -> Vec<Document> {

@@ -1,14 +1,9 @@
-use deskplane_proto::FILE_DESCRIPTOR_SET;
-use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::*;
 
-fn pool() -> DescriptorPool {
-    DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap()
-}
-
 fn message(kind: &Kind) -> MessageDescriptor {
-    pool().get_message_by_name(&format!("deskplane.v1.{}", kind.name)).unwrap()
+    descriptors::api().get_message_by_name(&format!("deskplane.v1.{}", kind.name)).unwrap()
 }
 
 fn comment(field: &FieldDescriptor) -> String {
@@ -21,8 +16,9 @@ fn comment(field: &FieldDescriptor) -> String {
 #[test]
 fn every_method_and_field_of_the_table_exists() {
     for kind in KINDS.iter() {
-        let service =
-            pool().get_service_by_name(&format!("deskplane.v1.{}", kind.service)).unwrap();
+        let service = descriptors::api()
+            .get_service_by_name(&format!("deskplane.v1.{}", kind.service))
+            .unwrap();
         let method = |name: &str| service.methods().find(|m| m.name() == name).unwrap();
         assert!(method(&kind.get).input().get_field_by_name("name").is_some());
         let full_name = message(kind).full_name().to_owned();
@@ -63,7 +59,7 @@ fn every_method_and_field_of_the_table_exists() {
 #[test]
 fn every_resource_that_can_be_written_is_a_kind() {
     let mut missing = Vec::new();
-    for service in pool().services() {
+    for service in descriptors::api().services() {
         for method in service.methods().filter(|method| method.name().starts_with("Get")) {
             let resource = method.output().full_name().to_owned();
             let holds = |field: FieldDescriptor| {

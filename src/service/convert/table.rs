@@ -4,35 +4,34 @@
 //! the table of the kind what it means. A kind whose message follows from both is marked `table` in
 //! the list of kinds and needs no code here.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
 
-use deskplane_proto::{FILE_DESCRIPTOR_SET, v1};
+use deskplane_proto::v1;
 use prost::Message as _;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind as Encoding, MapKey,
-    MessageDescriptor, ReflectMessage as _, Value as Encoded,
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind as Encoding, MapKey, MessageDescriptor,
+    ReflectMessage as _, Value as Encoded,
 };
 
 use super::{
     Reader, Resource, ResourceContext, library::Entry, mask::Mask, resource, resource_name,
 };
-use crate::domain::{
-    Common, Kind, Object, Stamp, Time, UniqueName, check,
-    field::{Access, COMMON, FieldType, Info, Value, Values},
-    library, named_kinds,
-    rules::Rules,
-    stored::Stored,
+use crate::{
+    descriptors,
+    domain::{
+        Common, Kind, Object, Stamp, Time, UniqueName, check,
+        field::{Access, COMMON, FieldType, Info, Value, Values},
+        library, named_kinds,
+        rules::Rules,
+        stored::Stored,
+    },
 };
-
-static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(FILE_DESCRIPTOR_SET)
-        .unwrap_or_else(|error| unreachable!("the descriptors are those of this build: {error}"))
-});
 
 /// The descriptor of the message of a kind.
 pub(super) fn descriptor(kind: Kind) -> MessageDescriptor {
     let name = format!("deskplane.v1.{}", kind.as_str());
-    POOL.get_message_by_name(&name).unwrap_or_else(|| unreachable!("the API has no message {name}"))
+    let found = descriptors::api().get_message_by_name(&name);
+    found.unwrap_or_else(|| unreachable!("the API has no message {name}"))
 }
 
 /// The message of an object with the fields of its table; those that all resources share are left

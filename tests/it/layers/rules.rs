@@ -4,6 +4,7 @@
 pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Rules of single fields parse slugs and expressions.
     ("domain", &["render"]),
+    ("descriptors", &[]),
     ("process", &[]),
     ("executor", &[]),
     ("tasks", &[]),
@@ -54,6 +55,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "command",
             "content",
             "credentials",
+            "descriptors",
             "domain",
             "history",
             "impact",
@@ -134,6 +136,7 @@ pub(super) const MAY_IMPORT: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "credentials",
+            "descriptors",
             "domain",
             "live",
             "process",
@@ -204,6 +207,7 @@ pub(super) const ONLY_IN: &[(&str, &[&str])] = &[
             "deskplane::auth::table",
             "deskplane::cli",
             "deskplane::content",
+            "deskplane::descriptors",
             "deskplane::server",
             "deskplane::service",
             "deskplane_providers::external",

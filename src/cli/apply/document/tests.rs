@@ -4,7 +4,7 @@ use super::*;
 
 mod types;
 
-static API: LazyLock<Api> = LazyLock::new(|| Api::read().unwrap());
+static API: LazyLock<Api> = LazyLock::new(Api::of_this_build);
 
 fn read_as(name: &str, text: &str) -> Result<Vec<Document>> {
     read(&API, name, text)

@@ -1,10 +1,12 @@
 //! Two states of a resource, field by field, by the JSON of their message.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::collections::BTreeSet;
 
 use deskplane_proto::v1;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::{Map, Value};
+
+use crate::descriptors;
 
 /// Fields that the server notes: they differ whenever anything was written.
 const NOTED: [&str; 7] =
@@ -22,17 +24,12 @@ pub(in crate::service) fn differences(
     Some(found)
 }
 
-fn pool() -> Option<&'static DescriptorPool> {
-    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
-    POOL.get_or_init(|| DescriptorPool::decode(deskplane_proto::FILE_DESCRIPTOR_SET).ok()).as_ref()
-}
-
 /// The fields of a resource that are compared, with the names of the API.
 fn fields(resource: Option<&prost_types::Any>) -> Option<Map<String, Value>> {
     let Some(resource) = resource else { return Some(Map::new()) };
     let options = SerializeOptions::new().use_proto_field_name(true);
     let (_, name) = resource.type_url.rsplit_once('/')?;
-    let descriptor = pool()?.get_message_by_name(name)?;
+    let descriptor = descriptors::api().get_message_by_name(name)?;
     let message = DynamicMessage::decode(descriptor, resource.value.as_slice()).ok()?;
     let json = message.serialize_with_options(serde_json::value::Serializer, &options).ok()?;
     let Value::Object(mut fields) = json else { return None };

@@ -1,8 +1,5 @@
-use deskplane_proto::FILE_DESCRIPTOR_SET;
-use prost_reflect::DescriptorPool;
-
 use super::*;
-use crate::cli::kind::KINDS;
+use crate::{cli::kind::KINDS, descriptors};
 
 fn lists(message: &MessageDescriptor, found: &mut Vec<MessageDescriptor>) {
     for field in message.fields() {
@@ -23,10 +20,10 @@ fn lists(message: &MessageDescriptor, found: &mut Vec<MessageDescriptor>) {
 /// A kind that is added brings the identity of its lists along.
 #[test]
 fn every_list_of_messages_knows_what_tells_its_elements_apart() {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let mut found = Vec::new();
     for kind in KINDS.iter() {
-        let message = pool.get_message_by_name(&format!("deskplane.v1.{}", kind.name));
+        let message =
+            descriptors::api().get_message_by_name(&format!("deskplane.v1.{}", kind.name));
         lists(&message.unwrap(), &mut found);
     }
     let mut names: Vec<_> = found.iter().map(|message| message.name().to_owned()).collect();
@@ -62,10 +59,10 @@ fn texts_of_json(message: &MessageDescriptor, found: &mut Vec<(String, String)>)
 
 #[test]
 fn every_text_of_json_is_known() {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let mut found = Vec::new();
     for kind in KINDS.iter() {
-        let message = pool.get_message_by_name(&format!("deskplane.v1.{}", kind.name));
+        let message =
+            descriptors::api().get_message_by_name(&format!("deskplane.v1.{}", kind.name));
         texts_of_json(&message.unwrap(), &mut found);
     }
     assert!(found.len() >= 3, "{found:?}");
