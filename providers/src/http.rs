@@ -12,7 +12,12 @@ mod policy;
 mod tests;
 mod tracer;
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -20,7 +25,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 use tokio::net::{TcpStream, UnixStream};
@@ -44,11 +49,19 @@ pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 #[derive(Clone)]
 pub struct Network {
     policy: Arc<Policy>,
+    connections: Arc<LazyLock<Connections, MakeConnections>>,
+    tracer: Option<Arc<dyn RequestTracer>>,
+}
+
+/// What connections are made with. The first request makes it: reading the machine's certificates
+/// takes milliseconds, and a server may call no vendor at all.
+struct Connections {
     roots: Arc<RootCertStore>,
     tls: Arc<ClientConfig>,
     client: Client<HttpsConnector<Connector>, Full<Bytes>>,
-    tracer: Option<Arc<dyn RequestTracer>>,
 }
+
+type MakeConnections = Box<dyn FnOnce() -> Connections + Send>;
 
 impl Network {
     /// A way to the addresses that the policy allows, trusting the machine's certificates and
@@ -58,19 +71,10 @@ impl Network {
     /// [`ErrorKind::InvalidConfig`] when a certificate that was given cannot be read.
     pub fn new(policy: Policy, roots: &[CertificateDer<'static>]) -> Result<Self> {
         let policy = Arc::new(policy);
-        let roots = Arc::new(trusted(roots)?);
-        let tls = Arc::new(tls(Arc::clone(&roots), None)?);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*tls).clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Connector::new(Arc::clone(&policy)));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(8)
-            .pool_timer(hyper_util::rt::TokioTimer::new())
-            .build(connector);
-        Ok(Self { policy, roots, tls, client, tracer: None })
+        let (given, tls) = (trusted(roots)?, tls()?);
+        let connector = Connector::new(Arc::clone(&policy));
+        let make: MakeConnections = Box::new(|| Connections::new(given, tls, connector));
+        Ok(Self { policy, connections: Arc::new(LazyLock::new(make)), tracer: None })
     }
 
     /// The same way, whose requests are traced.
@@ -114,8 +118,8 @@ impl Network {
     }
 
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<Answer> {
-        let (head, body) =
-            self.client.request(request.map(Full::new)).await.map_err(unsent)?.into_parts();
+        let answer = self.connections.client.request(request.map(Full::new)).await;
+        let (head, body) = answer.map_err(unsent)?.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
             let what =
                 if error.is::<LengthLimitError>() { "is larger than 1 MiB" } else { "was cut off" };
@@ -148,7 +152,7 @@ impl Network {
 
     /// What TLS over such a connection trusts.
     pub fn tls(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.tls)
+        Arc::clone(&self.connections.tls)
     }
 
     /// TLS for one vendor: trusts nobody but `roots` when there are any, and shows an identity.
@@ -160,12 +164,42 @@ impl Network {
         roots: &[CertificateDer<'static>],
         identity: Option<Identity>,
     ) -> Result<ClientConfig> {
-        if roots.is_empty() {
-            return tls(Arc::clone(&self.roots), identity);
+        let roots = match roots {
+            [] => Arc::clone(&self.connections.roots),
+            roots => Arc::new(trusted(roots)?),
+        };
+        let config = tls()?.with_root_certificates(roots);
+        let Some((certificates, key)) = identity else { return Ok(config.with_no_client_auth()) };
+        config.with_client_auth_cert(certificates, key).map_err(|error| {
+            let message = format!("the client certificate and its key cannot be used: {error}");
+            Error::new(ErrorKind::InvalidConfig, message)
+        })
+    }
+}
+
+impl Connections {
+    /// Connections to those whom the machine trusts, and to those with one of these roots.
+    fn new(mut roots: RootCertStore, tls: Tls, connector: Connector) -> Self {
+        let native = rustls_native_certs::load_native_certs();
+        let (known, _) = roots.add_parsable_certificates(native.certs);
+        if known == 0 {
+            tracing::warn!(
+                "this machine has no root certificates: vendors behind TLS cannot be reached"
+            );
         }
-        let mut own = RootCertStore::empty();
-        add(&mut own, roots)?;
-        tls(Arc::new(own), identity)
+        let roots = Arc::new(roots);
+        let tls = tls.with_root_certificates(Arc::clone(&roots)).with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(8)
+            .pool_timer(hyper_util::rt::TokioTimer::new())
+            .build(connector);
+        Self { roots, tls: Arc::new(tls), client }
     }
 }
 
@@ -175,39 +209,25 @@ impl fmt::Debug for Network {
     }
 }
 
-/// The machine's certificates, and those given beside.
-fn trusted(more: &[CertificateDer<'static>]) -> Result<RootCertStore> {
+/// Those alone who have one of these roots.
+fn trusted(given: &[CertificateDer<'static>]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    let (known, _) = roots.add_parsable_certificates(native.certs);
-    if known == 0 {
-        tracing::warn!(
-            "this machine has no root certificates: vendors behind TLS cannot be reached"
-        );
-    }
-    add(&mut roots, more)?;
-    Ok(roots)
-}
-
-fn add(roots: &mut RootCertStore, more: &[CertificateDer<'static>]) -> Result<()> {
     let unusable = |error| {
         let message = format!("a root certificate cannot be used: {error}");
         Error::new(ErrorKind::InvalidConfig, message)
     };
-    more.iter().try_for_each(|root| roots.add(root.clone()).map_err(unusable))
+    given.iter().try_for_each(|root| roots.add(root.clone()).map_err(unusable))?;
+    Ok(roots)
 }
 
-fn tls(roots: Arc<RootCertStore>, identity: Option<Identity>) -> Result<ClientConfig> {
+type Tls = ConfigBuilder<ClientConfig, WantsVerifier>;
+
+/// TLS of our versions and ciphers, before it is known whom it trusts.
+fn tls() -> Result<Tls> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?
-        .with_root_certificates(roots);
-    let Some((certificates, key)) = identity else { return Ok(config.with_no_client_auth()) };
-    config.with_client_auth_cert(certificates, key).map_err(|error| {
-        let message = format!("the client certificate and its key cannot be used: {error}");
-        Error::new(ErrorKind::InvalidConfig, message)
-    })
+        .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 /// Why there is no answer. What broke after the connection was made may have been carried out.
