@@ -56,7 +56,7 @@ fn two_hundred_work_streams_fit_a_profile() {
 
 /// Part of the release set: figures of a debug build say nothing.
 #[test]
-#[ignore = "a measurement: cargo test --release --lib release -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release --lib release_ -- --ignored --nocapture"]
 fn release_a_big_profile_compiles_in_5_ms() {
     let (catalog, profile) = big();
     let mut took: Vec<_> = (0..200)
